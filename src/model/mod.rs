@@ -1,0 +1,23 @@
+//! The words of Calway: every layer above speaks with these types and adds none of its own.
+//!
+//! Nothing here opens, reads, waits or serializes. Personal data has a type of its own
+//! ([`Plain`], [`Address`]) whose `Debug` tells nothing; time is a number handed in ([`Time`]).
+
+mod calendar;
+mod command;
+mod fault;
+mod id;
+mod meeting;
+mod plain;
+mod time;
+
+pub use calendar::{Change, Cursor, Entry, Hint, ItemId, ListenEnd, Page, Target};
+pub use command::{Command, CommandKind, Outcome};
+pub use fault::{Cause, Fault, Next};
+pub use id::{CalendarName, CommandId, GroupKey, KeyUri, RecordKey, ResourceUri, UserId};
+pub use meeting::{
+    Answer, Body, Found, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole,
+    Person, Sensitivity,
+};
+pub use plain::{Address, Plain, Secret};
+pub use time::{Span, Time};
