@@ -1,1 +1,60 @@
-//! To be written.
+//! The command line: one file a subcommand.
+//!
+//! Built: `run`, `demo`. Their places are kept for `check`, `status`, `user`, `secret`, `trust`,
+//! `diagnose`, `completions`.
+
+#[cfg(feature = "demo")]
+mod demo;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An on-premises calendar connector: Exchange calendars to a collaboration cloud, sealed.
+///
+/// Exit codes: 0 done; 1 it failed, and the last line says why and what to do; 2 the command line
+/// or the configuration is wrong.
+#[derive(Parser, Debug)]
+#[command(name = "calway", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
+    Run(run::Run),
+    /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
+    #[cfg(feature = "demo")]
+    Demo(demo::Demo),
+}
+
+/// How a command ended badly.
+pub(crate) enum Failure {
+    /// The command line or the configuration is wrong: exit code 2.
+    Usage(String),
+    /// It did not work: exit code 1.
+    Failed(String),
+}
+
+/// Reads the command line, does what it says, and tells the exit code.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(run) => run.run(),
+        #[cfg(feature = "demo")]
+        Command::Demo(demo) => demo.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(why)) => {
+            eprintln!("calway: {why}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(why)) => {
+            eprintln!("calway: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,330 @@
-//! To be written.
+//! The configuration: as written, merged, validated. After that nothing is optional without meaning
+//! and nobody checks again.
+//!
+//! `calway.toml` and beside it `calway.d/*.toml` in the order of their names; a later file's value
+//! takes the place of an earlier one's. An unknown key or a wrong value is an error that names the
+//! file and the key and says what is allowed.
+
+pub mod secrets;
+mod written;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::config as layered;
+use http::Uri;
+
+use self::written::{Written, WrittenCalendar, WrittenCloudAuth};
+use crate::calendar::ews;
+use crate::cloud;
+use crate::model::{CalendarName, Span};
+use crate::net::proxy::Proxy;
+use crate::net::tls::Trust;
+use crate::pipeline::window::Reach;
+
+/// Everything that the daemon is told, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The calendars, one at least; names differ.
+    pub calendars: Vec<CalendarSettings>,
+    /// The cloud.
+    pub cloud: cloud::Options,
+    /// The key server.
+    pub kms: KmsSettings,
+    /// The window.
+    pub reach: Reach,
+    /// How often an unheard mailbox is polled.
+    pub poll: Span,
+    /// Where the store lies.
+    pub store: PathBuf,
+    /// What the journal holds.
+    pub log: String,
+}
+
+/// One `[[calendar]]`.
+#[derive(Clone, Debug)]
+pub struct CalendarSettings {
+    /// Its mailboxes' domains, lower case; empty: all that no other calendar names.
+    pub domains: BTreeSet<String>,
+    /// The provider's own part.
+    pub ews: ews::Options,
+}
+
+/// `[kms]`.
+#[derive(Clone, Debug)]
+pub struct KmsSettings {
+    /// Where messages are carried to; `/kms/…` is appended.
+    pub url: Uri,
+    /// PEM text of the authorities that may sign the key server's certificate.
+    pub anchors: Vec<u8>,
+    /// Whose TLS certificates are accepted on the way.
+    pub trust: Trust,
+    /// The way through a proxy.
+    pub proxy: Option<Proxy>,
+}
+
+/// What is wrong with the configuration: one sentence a mistake, each with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// Reads a file and its drop-ins.
+///
+/// # Errors
+/// All mistakes that were found.
+pub fn read(file: &Path) -> Result<Settings, Mistakes> {
+    let mut files = vec![file.to_path_buf()];
+    files.extend(drop_ins(file)?);
+    let mut builder = layered::Config::builder();
+    let mut mistakes = Vec::new();
+    for path in &files {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Mistakes(vec![format!("{}: cannot be read: {error}", path.display())])
+        })?;
+        // Each file alone first, so that a mistake is told with the file that it stands in.
+        if let Err(why) = parse(&text) {
+            mistakes.push(format!("{}: {why}", path.display()));
+        }
+        builder = builder.add_source(layered::File::from_str(&text, layered::FileFormat::Toml));
+    }
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes));
+    }
+    let merged: Written = builder
+        .build()
+        .and_then(layered::Config::try_deserialize)
+        .map_err(|error| Mistakes(vec![format!("{}: {error}", file.display())]))?;
+    validate(merged).map_err(|mistakes| {
+        Mistakes(mistakes.iter().map(|why| format!("{}: {why}", file.display())).collect())
+    })
+}
+
+/// One text alone: whether its keys are known and their values of the right kind.
+///
+/// # Errors
+/// The mistake, with its key.
+pub fn parse(text: &str) -> Result<(), String> {
+    layered::Config::builder()
+        .add_source(layered::File::from_str(text, layered::FileFormat::Toml))
+        .build()
+        .and_then(layered::Config::try_deserialize::<Written>)
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
+fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Mistakes> {
+    let folder = file.with_extension("d");
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(Mistakes(vec![format!("{}: cannot be read: {error}", folder.display())]));
+        }
+    };
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    files.sort();
+    Ok(files)
+}
+
+fn validate(written: Written) -> Result<Settings, Vec<String>> {
+    let mut wrong = Vec::new();
+    let calendars = calendars(&written, &mut wrong);
+    let cloud = cloud_part(&written, &mut wrong);
+    let kms = cloud.as_ref().and_then(|cloud| kms_part(&written, cloud, &mut wrong));
+    let past_days = written.window.past_days.unwrap_or(Reach::default().past_days);
+    let future_days = written.window.future_days.unwrap_or(Reach::default().future_days);
+    if past_days > 60 {
+        wrong.push("window.past_days: 0 to 60 days are allowed".into());
+    }
+    if !(1..=366).contains(&future_days) {
+        wrong.push("window.future_days: 1 to 366 days are allowed".into());
+    }
+    let poll = written.poll_seconds.unwrap_or(60);
+    if !(5..=3_600).contains(&poll) {
+        wrong.push("poll_seconds: 5 to 3600 seconds are allowed".into());
+    }
+    let store = written.store.path.unwrap_or_else(|| "/var/lib/calway/calway.db".into());
+    match (cloud, kms) {
+        (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
+            calendars,
+            cloud,
+            kms,
+            reach: Reach { past_days, future_days },
+            poll: Span::from_secs(poll),
+            store,
+            log: written.log.unwrap_or_else(|| "info".into()),
+        }),
+        _ => Err(wrong),
+    }
+}
+
+fn calendars(written: &Written, wrong: &mut Vec<String>) -> Vec<CalendarSettings> {
+    let mut names = BTreeSet::new();
+    if written.calendar.is_empty() {
+        wrong.push("calendar: at least one [[calendar]] is needed".into());
+    }
+    let mut out = Vec::new();
+    for (at, one) in written.calendar.iter().enumerate() {
+        let mut mistakes = Vec::new();
+        let name = one.name.clone().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(plain) {
+            mistakes.push("name: letters, digits, - and _ are allowed, one at least".to_owned());
+        } else if !names.insert(name.clone()) {
+            mistakes.push("name: two calendars have the same".to_owned());
+        }
+        let settings = calendar(one, &name, &mut mistakes);
+        wrong.extend(mistakes.iter().map(|why| format!("calendar[{at}].{why}")));
+        out.extend(settings);
+    }
+    out
+}
+
+fn calendar(
+    one: &WrittenCalendar,
+    name: &str,
+    wrong: &mut Vec<String>,
+) -> Option<CalendarSettings> {
+    if one.kind.as_deref().unwrap_or("ews") != "ews" {
+        wrong.push("kind: this version knows \"ews\"".into());
+    }
+    let account = one.account.clone().unwrap_or_default();
+    if account.is_empty() {
+        wrong.push(r"account: CORP\svc-calway or svc-calway@corp.example is needed".into());
+    }
+    let url = match &one.url {
+        None => {
+            wrong.push("url: https://…/EWS/Exchange.asmx is needed".into());
+            None
+        }
+        Some(url) => https(url, "url", wrong),
+    };
+    let autodiscover =
+        one.autodiscover.as_ref().and_then(|url| https(url, "autodiscover", wrong));
+    let mut auth = Vec::new();
+    for way in one.auth.clone().unwrap_or_else(|| vec!["ntlm".into(), "basic".into()]) {
+        match way.as_str() {
+            "ntlm" => auth.push(ews::Auth::Ntlm),
+            "basic" => auth.push(ews::Auth::Basic),
+            _ => wrong.push("auth: this version knows \"ntlm\" and \"basic\"".into()),
+        }
+    }
+    if auth.is_empty() {
+        wrong.push("auth: one way at least is needed".into());
+    }
+    let connections = one.connections.unwrap_or(10);
+    if !(1..=100).contains(&connections) {
+        wrong.push("connections: 1 to 100 are allowed; Microsoft's advice is 10".into());
+    }
+    let mut options = ews::Options::new(CalendarName::new(name), url?, account);
+    options.auth = auth;
+    options.trust = trust(one.ca_file.as_ref(), one.system_trust);
+    options.max_connections = connections;
+    options.autodiscover = autodiscover;
+    let domains = one.domains.iter().flatten().map(|domain| domain.to_ascii_lowercase());
+    Some(CalendarSettings { domains: domains.collect(), ews: options })
+}
+
+fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Options> {
+    let Some(one) = &written.cloud else {
+        wrong.push("cloud: a section [cloud] with url, connector and auth is needed".into());
+        return None;
+    };
+    let url = match &one.url {
+        None => {
+            wrong.push("cloud.url: https://… is needed".into());
+            None
+        }
+        Some(url) => https(url, "cloud.url", wrong),
+    };
+    let client_id = match &one.auth {
+        Some(WrittenCloudAuth::Oauth { client_id }) if !client_id.is_empty() => client_id.clone(),
+        _ => {
+            wrong.push("cloud.auth: { kind = \"oauth\", client_id = \"…\" } is needed".into());
+            return None;
+        }
+    };
+    let connector = one.connector.clone().unwrap_or_else(|| client_id.clone());
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if connector.is_empty() || connector.len() > 64 || !connector.chars().all(fits) {
+        wrong.push("cloud.connector: 1 to 64 letters, digits, - . _ ~ are allowed".into());
+    }
+    let mut options = cloud::Options::new(url?, connector, client_id);
+    options.trust = trust(one.ca_file.as_ref(), one.system_trust);
+    options.proxy = one.proxy.as_ref().and_then(|text| proxy(text, "cloud.proxy", wrong));
+    Some(options)
+}
+
+fn kms_part(
+    written: &Written,
+    cloud: &cloud::Options,
+    wrong: &mut Vec<String>,
+) -> Option<KmsSettings> {
+    let one = &written.kms;
+    let url = match &one.url {
+        Some(url) => https(url, "kms.url", wrong)?,
+        None => {
+            let base = cloud.url.to_string();
+            https(&format!("{}/v1", base.trim_end_matches('/')), "kms.url", wrong)?
+        }
+    };
+    let Some(file) = &one.anchors_file else {
+        wrong.push("kms.anchors_file: a PEM file with the key server's authority is needed".into());
+        return None;
+    };
+    let anchors = match std::fs::read(file) {
+        Ok(pem) => pem,
+        Err(error) => {
+            wrong.push(format!("kms.anchors_file: {}: {error}", file.display()));
+            return None;
+        }
+    };
+    let own = one.ca_file.is_some() || one.system_trust.is_some();
+    let trust =
+        if own { trust(one.ca_file.as_ref(), one.system_trust) } else { cloud.trust.clone() };
+    Some(KmsSettings { url, anchors, trust, proxy: cloud.proxy.clone() })
+}
+
+fn https(text: &str, key: &str, wrong: &mut Vec<String>) -> Option<Uri> {
+    let uri = text.parse::<Uri>().ok();
+    let uri = uri.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
+    if uri.is_none() {
+        wrong.push(format!("{key}: an address that begins with https:// is needed"));
+    }
+    uri
+}
+
+fn trust(ca_file: Option<&PathBuf>, system: Option<bool>) -> Trust {
+    Trust {
+        system: system.unwrap_or(true),
+        ca_files: ca_file.cloned().into_iter().collect(),
+        ca_pem: Vec::new(),
+    }
+}
+
+fn proxy(text: &str, key: &str, wrong: &mut Vec<String>) -> Option<Proxy> {
+    let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
+    let found = uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16()?)));
+    match found {
+        Some((host, port)) => Some(Proxy { host: host.to_owned(), port }),
+        None => {
+            wrong.push(format!("{key}: http://host:port is needed"));
+            None
+        }
+    }
+}
+
+/// How long the daemon waits for what is on its way when it is told to stop.
+pub const STOP_WITHIN: Duration = Duration::from_secs(10);

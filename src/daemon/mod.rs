@@ -1,1 +1,19 @@
-//! To be written.
+//! The loops that carry decisions out: the only place that reads clocks.
+//!
+//! | loop | from | to |
+//! |---|---|---|
+//! | intake, one a calendar | provider | store |
+//! | uplink | store | cloud |
+//! | commands | cloud's channel | store, intake |
+//! | disk | all of them | SQLite, on a thread of its own |
+//! | status | intake, disk | cloud, systemd |
+
+mod clock;
+mod commands;
+mod disk;
+mod intake;
+mod run;
+mod status;
+mod uplink;
+
+pub use run::{Reason, run};

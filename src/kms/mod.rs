@@ -6,11 +6,23 @@
 //!    always, and every unencrypted answer's signature is.
 //! 3. Key material is never written, printed or kept longer than its use.
 
-use futures_util::future::BoxFuture;
+mod anchor;
+mod carrier;
+mod client;
+mod content;
+pub mod jose;
+pub mod messages;
+mod session;
+
 use std::sync::Arc;
 
-use crate::model::{Fault, KeyUri, Plain, ResourceUri, UserId};
+use futures_util::future::BoxFuture;
+
+use crate::model::{Fault, KeyUri, Plain, ResourceUri, Time, UserId};
 use crate::pipeline::seal::Sealer;
+
+pub use client::{Clock, Kms, Options, Patience};
+pub use content::ContentKey;
 
 /// A mailbox's resource with a key that may seal now.
 #[derive(Clone, Debug)]
@@ -19,6 +31,8 @@ pub struct Bound {
     pub resource: ResourceUri,
     /// The key, bound to it.
     pub key: Arc<dyn Sealer>,
+    /// When the key expires, where the server says: from then on nothing may be sealed with it.
+    pub until: Option<Time>,
 }
 
 /// A key server.

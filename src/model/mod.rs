@@ -20,4 +20,4 @@ pub use meeting::{
     Person, Sensitivity,
 };
 pub use plain::{Address, Plain, Secret};
-pub use time::{Span, Time};
+pub use time::{Now, Span, Time};

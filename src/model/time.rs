@@ -88,3 +88,13 @@ impl fmt::Display for Span {
         }
     }
 }
+
+/// The two clocks that a decision is given. Timers run on `mono`, so that a wall clock that jumps
+/// neither stalls nor stampedes them; the window runs on `wall`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// The time of day, UTC. May jump.
+    pub wall: Time,
+    /// Time since some arbitrary start. Never goes back.
+    pub mono: Time,
+}

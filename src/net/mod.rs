@@ -1,1 +1,31 @@
 //! Plumbing for the ports: TLS trust and one HTTP connection. It knows no calendar and no cloud.
+//!
+//! - [`tls`]: whom we trust, and what a failed handshake means in words.
+//! - [`http`]: one connection to one origin, spoken to by one caller at a time.
+//! - [`client`]: whole calls over connections that are kept between them.
+//! - [`escape`]: percent-encoding.
+//! - [`proxy`]: the tunnel through an HTTP proxy.
+//! - [`status`]: what a status that is not a success means.
+
+pub mod client;
+pub mod escape;
+pub mod http;
+pub mod proxy;
+pub mod status;
+pub mod tls;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{Fault, Secret};
+
+pub use client::{Answer, Client};
+pub use http::{Connection, Connector, Origin, Stream, read_body};
+pub use proxy::Proxy;
+pub use tls::Trust;
+
+/// Gives the token to show in `Authorization: Bearer`. Hand in a token that was just refused, and
+/// it is not given again.
+pub type Bearer =
+    Arc<dyn Fn(Option<Secret>) -> BoxFuture<'static, Result<Secret, Fault>> + Send + Sync>;

@@ -1,1 +1,8 @@
-//! To be written.
+//! What an operator sees: the journal, and the word to systemd.
+//!
+//! Every condition has a stable name, a MESSAGE_ID and a severity; the sentence says what happened
+//! and what to do. Users appear by their cloud id.
+
+pub mod condition;
+pub mod journal;
+pub mod notify;

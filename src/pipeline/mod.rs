@@ -1,3 +1,18 @@
-//! Decisions: what came in and what is to be done about it. No clock, no socket, no file, no async.
+//! Decisions: what came in, and what is to be done about it.
+//!
+//! No clock, no socket, no file, no async here. A machine is called with the time and one input;
+//! afterwards its outputs are drained, all of them, before the next input (the *one input, drained*
+//! contract). So a run is a function of its inputs, and the world tests replay it from a seed.
+//!
+//! Places that later work fills: `keyword` (which invitations carry a keyword).
 
+pub mod command;
+pub mod fleet;
+pub mod join;
+pub mod limits;
+pub mod outbox;
+pub mod pace;
+pub mod record;
 pub mod seal;
+pub mod sync;
+pub mod window;

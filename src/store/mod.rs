@@ -1,1 +1,100 @@
-//! To be written.
+//! The port to the disk, and what every engine promises.
+//!
+//! 1. **One transaction.** [`Store::commit`] writes cursor, index, keys and outbox together or not
+//!    at all, and they are on the disk (synced) before it returns. The cursor never passes a record
+//!    that is not in the outbox; so the outbox lives here.
+//! 2. **An older activation cannot write.** A commit whose generation is not the mailbox's is
+//!    dropped and answered false.
+//! 3. **A newer event of a record takes the place of an older one that still waits**, so that the
+//!    outbox is bounded by the calendar's size, not by the number of edits.
+//! 4. **Sequences of a mailbox only grow**, also over deactivation, also when the store was lost
+//!    (they begin at the time of day).
+//! 5. **A command's effect and its outcome are one transaction**; the same id again gives the same
+//!    outcome and no effect.
+//! 6. Nothing readable is stored: only hashes, JWE and what the installation sealed.
+//!
+//! Calls block; the daemon makes them from a thread of their own.
+
+pub mod sqlite;
+
+use crate::model::{CommandId, Fault, Outcome, Time, UserId};
+use crate::pipeline::command::Decision;
+use crate::pipeline::outbox::Outgoing;
+use crate::pipeline::seal::Stashed;
+use crate::pipeline::sync::{Commit, Loaded};
+
+/// A storage engine.
+pub trait Store: Send + 'static {
+    /// Takes a mailbox for this node until then. SQLite serves one node: always yes. A cluster
+    /// store says no while another node has it.
+    ///
+    /// # Errors
+    /// As every call here: `Retry` with the engine's code.
+    fn claim(&mut self, user: &UserId, until: Time) -> Result<bool, Fault>;
+
+    /// The active mailboxes with their addresses.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn mailboxes(&mut self) -> Result<Vec<(UserId, Stashed)>, Fault>;
+
+    /// What a pass begins with; `None` if the mailbox is not active.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn load(&mut self, user: &UserId) -> Result<Option<Loaded>, Fault>;
+
+    /// Writes these, all in one transaction. For each: whether it counted.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault>;
+
+    /// The first rows of the outbox, at most `limit` of them and about `bytes` of data; one at
+    /// least, if there is any.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn outbox(&mut self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault>;
+
+    /// Takes rows off the outbox; the second list is set aside with reasons.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault>;
+
+    /// The outcome of a command, if it has one.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault>;
+
+    /// Applies a decision; if the command has an outcome already, gives that and does nothing.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault>;
+
+    /// The highest sequence of the channel up to which every command has its outcome here.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn channel_position(&mut self) -> Result<u64, Fault>;
+
+    /// How much waits, and how much was set aside.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn backlog(&mut self) -> Result<Backlog, Fault>;
+}
+
+/// What is in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Events that wait for the cloud.
+    pub waiting: u64,
+    /// When the oldest of them was committed.
+    pub oldest: Option<Time>,
+    /// Events that the cloud will never take.
+    pub aside: u64,
+}

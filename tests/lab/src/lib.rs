@@ -1,1 +1,7 @@
-//! placeholder
+//! The lab.
+pub mod cloud;
+pub mod exchange;
+pub mod jose;
+pub mod kms;
+pub mod people;
+pub mod tls;

@@ -1,0 +1,219 @@
+//! What each of Exchange's response codes asks of the caller ([MS-OXWSCDATA] 2.2.5.24).
+
+use crate::model::{Cause, Fault, Next, Span};
+
+/// The least wait where Exchange asks for less: it may suggest 0 ms.
+const FLOOR: Span = Span::SECOND;
+
+/// The code of a refused protocol version.
+pub(super) const INVALID_SERVER_VERSION: &str = "ErrorInvalidServerVersion";
+/// The code of a view that holds too many items.
+pub(super) const EXCEEDED_FIND_COUNT: &str = "ErrorExceededFindCountLimit";
+
+/// What a response code means.
+///
+/// The set is open: a code that is not named here is tried again, so that a code of a later
+/// Exchange costs delay and never data.
+pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
+    match code {
+        "ErrorServerBusy" | "ErrorInsufficientResources" | "ErrorNotEnoughMemory" => {
+            Next::BackOff { after: back_off }
+        }
+        "ErrorExceededConnectionCount" | "ErrorExceededMessageLimit" => Next::BackOff {
+            after: Some(back_off.unwrap_or(FLOOR).max(FLOOR)),
+        },
+        "ErrorInvalidSyncStateData" => Next::CursorLost,
+        "ErrorPasswordExpired" | "ErrorPasswordChangeRequired" | "ErrorInvalidUserInfo" => {
+            Next::SignIn
+        }
+        "ErrorAccessDenied"
+        | "ErrorAccessDeniedDueToCompliance"
+        | "ErrorAccountDisabled"
+        | "ErrorCallerIsInvalidADAccount"
+        | "ErrorImpersonateUserDenied"
+        | "ErrorImpersonationDenied"
+        | "ErrorImpersonationFailed"
+        | "ErrorInvalidExchangeImpersonationHeaderData"
+        | "ErrorInvalidLogonType"
+        | "ErrorInvalidManagementRoleHeader"
+        | "ErrorSubscriptionAccessDenied"
+        | "ErrorSubscriptionDelegateAccessNotSupported"
+        | "ErrorTokenSerializationDenied" => Next::Denied,
+        "ErrorAddressSpaceNotFound"
+        | "ErrorCannotFindUser"
+        | "ErrorFolderNotFound"
+        | "ErrorInvalidMailbox"
+        | "ErrorInvalidSmtpAddress"
+        | "ErrorInvalidUserPrincipalName"
+        | "ErrorMailRecipientNotFound"
+        | "ErrorMissingExchangePrincipal"
+        | "ErrorNoCalendar"
+        | "ErrorNonExistentMailbox"
+        | "ErrorNonPrimarySmtpAddress"
+        | "ErrorRecipientNotFound"
+        | "ErrorSyncFolderNotFound" => Next::Gone,
+        code if is_refusal(code) => Next::Refused,
+        _ => Next::Retry { after: back_off },
+    }
+}
+
+/// Codes about the request or the item itself: the same request meets them again.
+fn is_refusal(code: &str) -> bool {
+    const REFUSALS: [&str; 22] = [
+        "ErrorAccessModeSpecified",
+        "ErrorCalendarFolderIsInvalidForCalendarView",
+        "ErrorCalendarViewRangeTooBig",
+        "ErrorCannotUseFolderIdForItemId",
+        "ErrorCannotUseItemIdForFolderId",
+        "ErrorContentConversionFailed",
+        "ErrorCorruptData",
+        "ErrorDataSizeLimitExceeded",
+        "ErrorIncorrectSchemaVersion",
+        "ErrorItemCorrupt",
+        "ErrorMessageSizeExceeded",
+        "ErrorMimeContentConversionFailed",
+        "ErrorMissingArgument",
+        "ErrorMoreThanOneAccessModeSpecified",
+        "ErrorPropertyValidationFailure",
+        "ErrorRequestStreamTooBig",
+        "ErrorSchemaValidation",
+        "ErrorTimeIntervalTooBig",
+        "ErrorValueOutOfRange",
+        "ErrorVirusDetected",
+        "ErrorWrongServerVersion",
+        "ErrorWrongServerVersionDelegate",
+    ];
+    // These begin like a refusal and are about a state that is made anew.
+    let renewable = matches!(
+        code,
+        "ErrorInvalidAuthorizationContext"
+            | "ErrorInvalidClientSecurityContext"
+            | "ErrorInvalidNetworkServiceContext"
+            | "ErrorInvalidProxySecurityContext"
+            | "ErrorInvalidSubscription"
+            | "ErrorInvalidWatermark"
+    );
+    let family = code.starts_with("ErrorInvalid") || code.starts_with("ErrorUnsupported");
+    (family && !renewable) || REFUSALS.contains(&code)
+}
+
+/// Whether the code says of an item that it is not there any more.
+pub(super) fn is_missing_item(code: &str) -> bool {
+    matches!(
+        code,
+        "ErrorItemNotFound"
+            | "ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange"
+            | "ErrorCalendarOccurrenceIsDeletedFromRecurrence"
+            | "ErrorInvalidId"
+            | "ErrorInvalidIdEmpty"
+            | "ErrorInvalidIdMalformed"
+            | "ErrorObjectTypeChanged"
+            | "ErrorVirusMessageDeleted"
+    )
+}
+
+/// Whether the code speaks of one mailbox or item, and not of the server or the way to it.
+pub(super) fn is_exchange_code(fault: &Fault) -> bool {
+    fault.cause.code.starts_with("Error")
+}
+
+/// The fault of a response code. `code` comes from the network and is cut and cleaned.
+pub(super) fn fault(code: &str, back_off: Option<Span>) -> Fault {
+    let code = if code.is_empty() {
+        "no response code"
+    } else {
+        code
+    };
+    // Codes are letters; whatever else stands there may be somebody's data.
+    let plain = code
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || " .-_".contains(c));
+    let shown = if plain {
+        code
+    } else {
+        "unreadable response code"
+    };
+    Fault {
+        next: next(code, back_off),
+        cause: Cause::new(shown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_what_the_caller_does_next() {
+        let retry = Next::Retry { after: None };
+        let table = [
+            ("ErrorServerBusy", Next::BackOff { after: None }),
+            (
+                "ErrorExceededConnectionCount",
+                Next::BackOff {
+                    after: Some(Span::SECOND),
+                },
+            ),
+            ("ErrorInternalServerError", retry),
+            ("ErrorInternalServerTransientError", retry),
+            ("ErrorMailboxMoveInProgress", retry),
+            ("ErrorMailboxStoreUnavailable", retry),
+            ("ErrorNoRespondingCASInDestinationSite", retry),
+            ("ErrorTimeoutExpired", retry),
+            ("ErrorTooManyObjectsOpened", retry),
+            ("ErrorExceededSubscriptionCount", retry),
+            ("ErrorSubscriptionNotFound", retry),
+            ("ErrorInvalidSubscription", retry),
+            ("ErrorMissedNotificationEvents", retry),
+            ("ErrorIrresolvableConflict", retry),
+            ("ErrorBatchProcessingStopped", retry),
+            ("ErrorOfALaterExchange", retry),
+            ("", retry),
+            ("ErrorInvalidSyncStateData", Next::CursorLost),
+            ("ErrorPasswordExpired", Next::SignIn),
+            ("ErrorAccessDenied", Next::Denied),
+            ("ErrorImpersonateUserDenied", Next::Denied),
+            ("ErrorImpersonationFailed", Next::Denied),
+            ("ErrorSubscriptionDelegateAccessNotSupported", Next::Denied),
+            ("ErrorNonExistentMailbox", Next::Gone),
+            ("ErrorFolderNotFound", Next::Gone),
+            ("ErrorSchemaValidation", Next::Refused),
+            ("ErrorInvalidRequest", Next::Refused),
+            ("ErrorInvalidServerVersion", Next::Refused),
+            ("ErrorUnsupportedPropertyDefinition", Next::Refused),
+            ("ErrorCorruptData", Next::Refused),
+        ];
+        for (code, expected) in table {
+            assert_eq!(next(code, None), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn the_wait_that_was_asked_for_is_kept_above_the_floor() {
+        let asked = Some(Span::from_ms(297_749));
+        assert_eq!(
+            next("ErrorServerBusy", asked),
+            Next::BackOff { after: asked }
+        );
+        assert_eq!(
+            next("ErrorExceededConnectionCount", Some(Span::from_ms(0))),
+            Next::BackOff {
+                after: Some(Span::SECOND)
+            }
+        );
+        assert_eq!(
+            next("ErrorMailboxFailover", asked),
+            Next::Retry { after: asked }
+        );
+    }
+
+    #[test]
+    fn a_code_that_is_no_code_is_not_repeated() {
+        assert_eq!(
+            fault("alice@corp.example <x>", None).cause.code,
+            "unreadable response code"
+        );
+        assert_eq!(fault("ErrorNew", None).cause.code, "ErrorNew");
+        assert_eq!(fault("", None).cause.code, "no response code");
+    }
+}

@@ -1,0 +1,542 @@
+//! Requests to one Exchange server: a bounded pool of connections that each keep their own sign-in.
+//! The only part of this provider that opens sockets.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+    USER_AGENT,
+};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::answer;
+use super::ntlm::{self, Account};
+use super::sign_in::{self, Auth, Gate, Turn};
+use crate::model::{Address, Fault, Secret, Time};
+use crate::net::http::http_fault;
+use crate::net::{Connection, Connector, Origin, read_body};
+
+/// The longest answer that is read; ten bodies of some megabytes fit.
+const LONGEST: usize = 32 * 1024 * 1024;
+/// The code of an answer that is longer.
+pub(super) const TOO_LONG: &str = "the answer is longer than 32 MiB";
+/// The longest page beside an error status; the start of it is enough.
+const LONGEST_PAGE: usize = 256 * 1024;
+/// IIS hangs up after 120 s of silence.
+const OLDEST_IDLE: Duration = Duration::from_secs(90);
+
+const ANCHOR_MAILBOX: HeaderName = HeaderName::from_static("x-anchormailbox");
+const PREFER_AFFINITY: HeaderName = HeaderName::from_static("x-preferserveraffinity");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
+const AFFINITY_COOKIE: &str = "X-BackEndOverrideCookie";
+
+/// Where a password comes from; asked again for each sign-in.
+pub(super) type Password = Box<dyn Fn() -> Option<Secret> + Send + Sync>;
+
+/// Which back end a request shall meet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Route {
+    /// The mailbox whose back end is meant.
+    pub(super) anchor: Option<Arc<Address>>,
+    /// Whether that back end shall bind itself, and by which cookie it already has.
+    pub(super) affinity: Option<Affinity>,
+}
+
+/// The wish to meet the same back end again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Affinity {
+    pub(super) cookie: Option<Arc<str>>,
+}
+
+/// A whole answer.
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    /// The cookie that binds to the back end, where the answer sets one.
+    pub(super) cookie: Option<Arc<str>>,
+    /// The server's id of the request.
+    pub(super) request_id: Option<String>,
+}
+
+/// Limits and waits; see [`super::Options`].
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    pub(super) connections: usize,
+    pub(super) streams: usize,
+    pub(super) request_timeout: Duration,
+    pub(super) sign_in_pause: Duration,
+}
+
+/// One server.
+pub(super) struct Http {
+    connector: Connector,
+    origin: Origin,
+    account: String,
+    auth: Vec<Auth>,
+    password: Arc<Password>,
+    gate: Gate,
+    limits: Limits,
+    slots: Semaphore,
+    streams: Arc<Semaphore>,
+    idle: Mutex<Vec<Slot>>,
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Http({:?})", self.origin)
+    }
+}
+
+/// One connection and how it is signed in.
+struct Slot {
+    connection: Connection,
+    signed: Signed,
+    idle_since: Instant,
+}
+
+enum Signed {
+    /// With each request.
+    Basic(HeaderValue, Secret),
+    /// The connection itself.
+    Ntlm,
+}
+
+/// What came of a request on one connection.
+enum Sent {
+    Answered(Response<Incoming>),
+    /// The connection was of no use; the request had no effect, or may come twice.
+    Stale,
+}
+
+impl Http {
+    pub(super) fn new(
+        connector: Connector,
+        origin: Origin,
+        account: String,
+        auth: Vec<Auth>,
+        password: Arc<Password>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            connector,
+            origin,
+            account,
+            auth,
+            password,
+            gate: Gate::default(),
+            slots: Semaphore::new(limits.connections.max(1)),
+            streams: Arc::new(Semaphore::new(limits.streams.max(1))),
+            limits,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Sends a request that may come twice and reads its whole answer.
+    ///
+    /// # Errors
+    /// What the status, or a SOAP fault beside it, asks the caller to do.
+    pub(super) async fn post(&self, uri: &Uri, route: &Route, xml: String) -> Result<Reply, Fault> {
+        let _place = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| Fault::retry("closed"))?;
+        let body = Bytes::from(xml);
+        timeout(self.limits.request_timeout, self.exchange(uri, route, body))
+            .await
+            .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))
+    }
+
+    async fn exchange(&self, uri: &Uri, route: &Route, body: Bytes) -> Result<Reply, Fault> {
+        if let Some(mut slot) = self.idle_slot() {
+            let request = request(uri, route, body.clone())?;
+            if let Sent::Answered(response) = self.send_again(&mut slot, request).await? {
+                return self.finish(slot, response).await;
+            }
+        }
+        let (slot, response) = self.send_first(uri, request(uri, route, body)?).await?;
+        self.finish(slot, response).await
+    }
+
+    async fn finish(&self, slot: Slot, response: Response<Incoming>) -> Result<Reply, Fault> {
+        let reply = read_reply(response).await;
+        // An answer that was read to its end leaves the connection good, whatever it said.
+        if !reply
+            .as_ref()
+            .is_err_and(|fault| fault.cause.code == TOO_LONG)
+        {
+            self.keep(slot);
+        }
+        reply
+    }
+
+    /// Opens an answer that stays open, on a connection of its own.
+    ///
+    /// # Errors
+    /// As [`Http::post`], and where too many are open.
+    pub(super) async fn stream(
+        &self,
+        uri: &Uri,
+        route: &Route,
+        xml: String,
+    ) -> Result<Events, Fault> {
+        let place = Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| Fault::retry("as many streams as may be are open"))?;
+        let opening = async {
+            let (slot, response) = self
+                .send_first(uri, request(uri, route, xml.into())?)
+                .await?;
+            if response.status() == StatusCode::OK {
+                return Ok((slot, response));
+            }
+            match read_reply(response).await {
+                Err(fault) => Err(fault),
+                Ok(_) => Err(Fault::retry("a stream without an answer")),
+            }
+        };
+        let (slot, response) = timeout(self.limits.request_timeout, opening)
+            .await
+            .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))?;
+        let request_id = answer::request_id(response.headers());
+        Ok(Events {
+            body: response.into_body(),
+            request_id,
+            _slot: slot,
+            _place: place,
+        })
+    }
+
+    /// The connection that was used last, if it may still be good.
+    fn idle_slot(&self) -> Option<Slot> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|slot| slot.connection.is_usable() && slot.idle_since.elapsed() < OLDEST_IDLE);
+        idle.pop()
+    }
+
+    fn keep(&self, mut slot: Slot) {
+        if slot.connection.is_usable() {
+            slot.idle_since = Instant::now();
+            self.idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(slot);
+        }
+    }
+
+    /// Sends on a connection that is signed in.
+    async fn send_again(
+        &self,
+        slot: &mut Slot,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Sent, Fault> {
+        if let Signed::Basic(header, password) = &slot.signed {
+            if (self.password)().as_ref() != Some(password) {
+                return Ok(Sent::Stale);
+            }
+            self.gate.check(password, self.limits.sign_in_pause)?;
+            request.headers_mut().insert(AUTHORIZATION, header.clone());
+        }
+        let Ok(response) = slot.connection.send(request).await else {
+            return Ok(Sent::Stale);
+        };
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(Sent::Answered(response));
+        }
+        match &slot.signed {
+            Signed::Basic(_, password) => {
+                self.gate.refuse(password);
+                Err(sign_in::refused("Basic sign-in was refused"))
+            }
+            // The server forgot the connection's sign-in, which it may at any time.
+            Signed::Ntlm => Ok(Sent::Stale),
+        }
+    }
+
+    /// Sends on a new connection and signs in by it.
+    async fn send_first(
+        &self,
+        uri: &Uri,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Slot, Response<Incoming>), Fault> {
+        let password = (self.password)()
+            .ok_or_else(|| sign_in::refused("the account has no password here"))?;
+        let turn = self
+            .gate
+            .enter(&password, self.limits.sign_in_pause)
+            .await?;
+        let mut connection = self.connector.connect(&self.origin).await?;
+        let (signed, header) = self.credentials(&mut connection, uri, &password).await?;
+        request.headers_mut().insert(AUTHORIZATION, header);
+        let response = connection.send(request).await?;
+        self.judge_sign_in(response.status(), &password, turn)?;
+        let slot = Slot {
+            connection,
+            signed,
+            idle_since: Instant::now(),
+        };
+        Ok((slot, response))
+    }
+
+    /// What the first real request carries.
+    async fn credentials(
+        &self,
+        connection: &mut Connection,
+        uri: &Uri,
+        password: &Secret,
+    ) -> Result<(Signed, HeaderValue), Fault> {
+        let mut auth = match self.gate.auth() {
+            Some(auth) => auth,
+            None => self.ask(connection, uri).await?,
+        };
+        if auth == Auth::Ntlm {
+            match self.ntlm(connection, uri, password).await? {
+                Ok(header) => return Ok((Signed::Ntlm, header)),
+                // NTLM is not offered any more.
+                Err(other) => auth = other,
+            }
+        }
+        self.gate.set_auth(Some(auth));
+        let header = sign_in::basic(&self.account, password)?;
+        Ok((Signed::Basic(header.clone(), password.clone()), header))
+    }
+
+    /// Asks without credentials what the server offers.
+    async fn ask(&self, connection: &mut Connection, uri: &Uri) -> Result<Auth, Fault> {
+        let response = connection.send(empty_request(uri, None)?).await?;
+        let headers = drain_unauthorized(response).await?;
+        let auth = self.choose(&headers)?;
+        self.gate.set_auth(Some(auth));
+        Ok(auth)
+    }
+
+    fn choose(&self, headers: &HeaderMap) -> Result<Auth, Fault> {
+        sign_in::choose(&self.auth, headers).ok_or_else(|| {
+            sign_in::refused("the server offers none of the configured ways to sign in")
+        })
+    }
+
+    /// The handshake up to the Type 3 message; or another way that is offered instead.
+    async fn ntlm(
+        &self,
+        connection: &mut Connection,
+        uri: &Uri,
+        password: &Secret,
+    ) -> Result<Result<HeaderValue, Auth>, Fault> {
+        let negotiate = ntlm::negotiate();
+        let asking = empty_request(uri, Some(sign_in::ntlm(&negotiate)?))?;
+        let headers = drain_unauthorized(connection.send(asking).await?).await?;
+        let Some(challenge) = sign_in::ntlm_token(&headers) else {
+            let others: Vec<_> = self
+                .auth
+                .iter()
+                .copied()
+                .filter(|auth| *auth != Auth::Ntlm)
+                .collect();
+            self.gate.set_auth(None);
+            return match sign_in::choose(&others, &headers) {
+                Some(other) => Ok(Err(other)),
+                None => Err(sign_in::refused("the server does not answer NTLM")),
+            };
+        };
+        let binding = connection
+            .peer_certificate()
+            .and_then(ntlm::channel_binding);
+        let account = Account::parse(&self.account);
+        let answer =
+            ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
+        Ok(Ok(sign_in::ntlm(&answer)?))
+    }
+
+    fn judge_sign_in(
+        &self,
+        status: StatusCode,
+        password: &Secret,
+        _turn: Turn<'_>,
+    ) -> Result<(), Fault> {
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                self.gate.refuse(password);
+                Err(sign_in::refused("sign-in was refused"))
+            }
+            // Other errors may come from something in front that never saw the password.
+            StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {
+                self.gate.prove(password);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// An answer that stays open.
+pub(super) struct Events {
+    body: Incoming,
+    request_id: Option<String>,
+    _slot: Slot,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Events {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// Where the connection broke.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame
+                .map_err(|error| http_fault(&error).with_request_id(self.request_id.clone()))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+async fn read_reply(response: Response<Incoming>) -> Result<Reply, Fault> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let request_id = answer::request_id(&headers);
+    if status == StatusCode::OK {
+        let body = read_body(response, LONGEST)
+            .await
+            .map_err(|fault| match fault.next {
+                crate::model::Next::Refused => Fault::refused(TOO_LONG),
+                _ => fault,
+            });
+        let body = body.map_err(|fault| fault.with_request_id(request_id.clone()))?;
+        return Ok(Reply {
+            body,
+            cookie: affinity_cookie(&headers),
+            request_id,
+        });
+    }
+    let body = read_body(response, LONGEST_PAGE).await.unwrap_or_default();
+    Err(answer::fault(status, &headers, &body).with_request_id(request_id))
+}
+
+/// Reads a 401 to its end, so that the connection can go on.
+async fn drain_unauthorized(response: Response<Incoming>) -> Result<HeaderMap, Fault> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    if status != StatusCode::UNAUTHORIZED {
+        let body = read_body(response, LONGEST_PAGE).await.unwrap_or_default();
+        return Err(match status {
+            StatusCode::OK => Fault::retry("the server does not ask for a sign-in"),
+            _ => answer::fault(status, &headers, &body),
+        });
+    }
+    read_body(response, LONGEST_PAGE).await?;
+    Ok(headers)
+}
+
+fn request(uri: &Uri, route: &Route, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+    let mut request = bare_request(uri, body)?;
+    let headers = request.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/xml; charset=utf-8"),
+    );
+    headers.insert(ACCEPT, HeaderValue::from_static("text/xml"));
+    let id = uuid::Uuid::new_v4().to_string();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(CLIENT_REQUEST_ID, id);
+    }
+    if let Some(anchor) = &route.anchor
+        && let Ok(anchor) = HeaderValue::from_str(anchor.reveal())
+    {
+        headers.insert(ANCHOR_MAILBOX, anchor);
+    }
+    if let Some(affinity) = &route.affinity {
+        headers.insert(PREFER_AFFINITY, HeaderValue::from_static("true"));
+        if let Some(cookie) = &affinity.cookie {
+            let cookie = HeaderValue::from_str(&format!("{AFFINITY_COOKIE}={cookie}"));
+            headers.extend(cookie.ok().map(|cookie| (COOKIE, cookie)));
+        }
+    }
+    Ok(request)
+}
+
+fn empty_request(uri: &Uri, header: Option<HeaderValue>) -> Result<Request<Full<Bytes>>, Fault> {
+    let mut request = bare_request(uri, Bytes::new())?;
+    if let Some(header) = header {
+        request.headers_mut().insert(AUTHORIZATION, header);
+    }
+    Ok(request)
+}
+
+fn bare_request(uri: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(uri.clone())
+        .header(USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")))
+        .body(Full::new(body))
+        .map_err(|_| Fault::refused("the address cannot be asked"))
+}
+
+/// The value of the cookie that binds to a back end, where the answer sets one that can be sent.
+fn affinity_cookie(headers: &HeaderMap) -> Option<Arc<str>> {
+    headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter_map(|value| {
+            value
+                .to_str()
+                .ok()?
+                .split(';')
+                .next()?
+                .trim()
+                .split_once('=')
+        })
+        .find(|(name, value)| *name == AFFINITY_COOKIE && !value.is_empty())
+        .map(|(_, value)| value.into())
+}
+
+/// For the time stamp of NTLM, where the server names none.
+fn now() -> Time {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Time::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_of_the_back_end_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        for cookie in [
+            "exchangecookie=abc; path=/",
+            "X-BackEndOverrideCookie=ex02.corp.example~1942062622; path=/; secure; HttpOnly",
+        ] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        let cookie = affinity_cookie(&headers);
+        assert_eq!(cookie.as_deref(), Some("ex02.corp.example~1942062622"));
+        assert_eq!(affinity_cookie(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_route_is_written_into_the_headers() {
+        let anchor = Address::parse("ann@corp.example").ok().map(Arc::new);
+        let uri = Uri::from_static("https://x.example/EWS/Exchange.asmx");
+        let affinity = Some(Affinity {
+            cookie: Some("b~1".into()),
+        });
+        let made = request(&uri, &Route { anchor, affinity }, Bytes::new()).unwrap();
+        assert_eq!(made.headers()["x-anchormailbox"], "ann@corp.example");
+        assert_eq!(made.headers()["x-preferserveraffinity"], "true");
+        assert_eq!(made.headers()["cookie"], "X-BackEndOverrideCookie=b~1");
+        let made = request(&uri, &Route::default(), Bytes::new()).unwrap();
+        for absent in ["x-anchormailbox", "x-preferserveraffinity", "cookie"] {
+            assert!(!made.headers().contains_key(absent), "{absent}");
+        }
+    }
+}

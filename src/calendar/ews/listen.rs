@@ -1,0 +1,209 @@
+//! Carries out what [`Group`] decides: one stream, and the calls around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, pending};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::get_streaming_events::{self, EventReader, StreamEvent};
+use super::http::{Affinity, Events, Route};
+use super::stream::Splitter;
+use super::subscription::{Group, Input, Output};
+use super::{Ews, subscribe, unsubscribe};
+use crate::model::{Fault, Hint, ListenEnd, Span, Target, Time};
+
+/// Listens until the group's time is over, it breaks or `stop` becomes true.
+pub(super) async fn listen(
+    ews: &Ews,
+    targets: Vec<Target>,
+    life: Duration,
+    hints: mpsc::Sender<Hint>,
+    mut stop: watch::Receiver<bool>,
+) -> ListenEnd {
+    let clock = Clock(Instant::now());
+    let mut group = Group::new(clock.now(), targets, span(life), span(ews.options.silence));
+    let mut calls: FuturesUnordered<BoxFuture<'_, Input>> = FuturesUnordered::new();
+    let mut feed = Feed::None;
+    let mut stopping = false;
+    loop {
+        while let Some(output) = group.poll() {
+            match output {
+                Output::Tell(hint) => {
+                    // Nobody listens any more.
+                    if hints.send(hint).await.is_err() {
+                        group.on(clock.now(), Input::Stop);
+                    }
+                }
+                Output::Subscribe(member) => calls.push(subscribe_call(ews, &group, member)),
+                Output::GiveBack { member, id } => {
+                    calls.push(give_back_call(ews, &group, member, id));
+                }
+                Output::Open(ids) => feed = Feed::Opening(open_call(ews, &group, ids)),
+                Output::Close => feed = Feed::None,
+                Output::End(end) => return end,
+            }
+        }
+        let deadline = clock.at(group.deadline());
+        // Bytes that wait are heard before the silence is judged.
+        let input = tokio::select! {
+            biased;
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                Input::Stop
+            }
+            input = feed.next() => input,
+            Some(input) = calls.next(), if !calls.is_empty() => input,
+            () = sleep_until(deadline) => Input::Tick,
+        };
+        group.on(clock.now(), input);
+    }
+}
+
+/// The machine's time: since it was started.
+struct Clock(Instant);
+
+impl Clock {
+    fn now(&self) -> Time {
+        Time::from_ms(i64::try_from(self.0.elapsed().as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn at(&self, time: Time) -> Instant {
+        let since = Duration::from_millis(time.since(Time::from_ms(0)).as_ms());
+        // Instants have finer parts than the machine's milliseconds: never a moment too early.
+        self.0 + since + Duration::from_millis(1)
+    }
+}
+
+fn span(duration: Duration) -> Span {
+    Span::from_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error says that nobody is left who could stop it otherwise.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// The route of all calls of a group.
+fn route(group: &Group) -> Route {
+    Route {
+        anchor: group.anchor().map(|target| Arc::clone(&target.address)),
+        affinity: Some(Affinity {
+            cookie: group.cookie(),
+        }),
+    }
+}
+
+fn subscribe_call<'a>(ews: &'a Ews, group: &Group, member: usize) -> BoxFuture<'a, Input> {
+    let (route, target) = (route(group), group.target(member).cloned());
+    async move {
+        let Some(target) = target else {
+            return Input::GivenBack;
+        };
+        let asked = ews
+            .ask(&target, &route, subscribe::request, subscribe::read)
+            .await;
+        Input::Subscribed {
+            member,
+            result: asked.map(|(id, cookie)| (id, cookie)),
+        }
+    }
+    .boxed()
+}
+
+fn give_back_call<'a>(
+    ews: &'a Ews,
+    group: &Group,
+    member: usize,
+    id: Arc<str>,
+) -> BoxFuture<'a, Input> {
+    let (route, target) = (route(group), group.target(member).cloned());
+    async move {
+        if let Some(target) = target {
+            let request = |header: &_| unsubscribe::request(header, &id);
+            // The server forgets it by itself where this fails.
+            let _ = ews.ask(&target, &route, request, unsubscribe::read).await;
+        }
+        Input::GivenBack
+    }
+    .boxed()
+}
+
+fn open_call<'a>(
+    ews: &'a Ews,
+    group: &Group,
+    ids: Vec<Arc<str>>,
+) -> BoxFuture<'a, Result<Events, Fault>> {
+    let (route, anchor) = (route(group), group.anchor().cloned());
+    async move {
+        let anchor = anchor.ok_or_else(|| Fault::refused("a group without members"))?;
+        ews.open(&anchor, &route, |header| {
+            get_streaming_events::request(header, ids.iter().map(|id| &**id))
+        })
+        .await
+    }
+    .boxed()
+}
+
+/// The group's stream.
+enum Feed<'a> {
+    None,
+    Opening(BoxFuture<'a, Result<Events, Fault>>),
+    Open {
+        events: Box<Events>,
+        splitter: Splitter,
+        reader: EventReader,
+    },
+}
+
+impl Feed<'_> {
+    /// What happens next on it; nothing ever where there is none.
+    async fn next(&mut self) -> Input {
+        match self {
+            Self::None => pending().await,
+            Self::Opening(opening) => match opening.await {
+                Ok(events) => {
+                    *self = Self::Open {
+                        events: Box::new(events),
+                        splitter: Splitter::default(),
+                        reader: EventReader::default(),
+                    };
+                    Input::Heard
+                }
+                Err(fault) => self.broke(fault),
+            },
+            Self::Open {
+                events,
+                splitter,
+                reader,
+            } => match events.chunk().await {
+                Ok(Some(bytes)) => match read(splitter, reader, &bytes) {
+                    Ok(told) if told.is_empty() => Input::Heard,
+                    Ok(told) => Input::Events(told),
+                    Err(fault) => self.broke(fault),
+                },
+                Ok(None) => self.broke(Fault::retry("the server ended the stream")),
+                Err(fault) => self.broke(fault),
+            },
+        }
+    }
+
+    fn broke(&mut self, fault: Fault) -> Input {
+        *self = Self::None;
+        Input::Broke(fault)
+    }
+}
+
+fn read(
+    splitter: &mut Splitter,
+    reader: &mut EventReader,
+    bytes: &[u8],
+) -> Result<Vec<StreamEvent>, Fault> {
+    let mut told = Vec::new();
+    for envelope in splitter.push(bytes)? {
+        told.extend(reader.read(&envelope)?);
+    }
+    Ok(told)
+}

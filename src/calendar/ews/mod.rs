@@ -1,0 +1,431 @@
+//! Exchange, on premises, through Exchange Web Services.
+//!
+//! One operation, one file; each writes its request and reads its answer, and touches nothing else:
+//! [`get_folder`], [`get_item`], [`find_item`], [`sync_folder_items`], [`subscribe`],
+//! [`unsubscribe`], [`get_streaming_events`]. ConvertId, UpdateItem, CreateItem,
+//! GetUserOofSettings and GetUserAvailability have their place beside them when commands need them.
+//!
+//! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], [`autodiscover`]
+//! and `ntlm` are pure; `http` alone opens sockets; `listen` drives a group's stream.
+
+pub mod autodiscover;
+pub mod find_item;
+pub mod get_folder;
+pub mod get_item;
+pub mod get_streaming_events;
+pub mod soap;
+pub mod stream;
+pub mod subscribe;
+pub mod subscription;
+pub mod sync_folder_items;
+pub mod unsubscribe;
+
+mod answer;
+mod codes;
+mod convert;
+mod datetime;
+mod http;
+mod listen;
+mod ntlm;
+mod sign_in;
+mod xml;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::http::Uri;
+use aws_lc_rs::{digest, rand};
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::{mpsc, watch};
+
+use self::http::{Events, Http, Limits, Route};
+use self::soap::{Header, ServerVersion};
+use super::Calendar;
+use crate::model::{
+    CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, ItemId, ListenEnd, Page, Secret,
+    Span, Target, Time,
+};
+use crate::net::{Connector, Origin, Proxy, Trust};
+
+pub use self::sign_in::Auth;
+
+/// What a `[[calendar]]` of kind `ews` is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name in the configuration.
+    pub name: CalendarName,
+    /// `https://host/EWS/Exchange.asmx`.
+    pub url: Uri,
+    /// SOAP Autodiscover (`https://host/autodiscover/autodiscover.svc`), which alone knows which
+    /// mailboxes may share a stream. Without it all of the server's may.
+    pub autodiscover: Option<Uri>,
+    /// The account that may impersonate: `DOMAIN\user` or `user@domain`.
+    pub account: String,
+    /// How it signs in; the first that the server offers.
+    pub auth: Vec<Auth>,
+    /// Whose certificates are accepted.
+    pub trust: Trust,
+    /// The way out, where there is no straight one.
+    pub proxy: Option<Proxy>,
+    /// Requests at once; streams come on top.
+    pub max_connections: usize,
+    /// Streams at once.
+    pub max_streams: usize,
+    /// From the first packet to the end of the TLS handshake.
+    pub connect_timeout: Duration,
+    /// From a request to the end of its answer. The server itself gives up after 60 to 100 s.
+    pub request_timeout: Duration,
+    /// A stream is dead after so long without a byte; heartbeats come every 45 s.
+    pub silence: Duration,
+    /// A group of mailboxes listens for so long, by chance between these two.
+    pub roll_over: (Duration, Duration),
+    /// A refused password is tried again after so long even if it has not changed.
+    pub sign_in_pause: Duration,
+}
+
+impl Options {
+    /// What is right for most.
+    pub fn new(name: CalendarName, url: Uri, account: impl Into<String>) -> Self {
+        Self {
+            name,
+            url,
+            autodiscover: None,
+            account: account.into(),
+            auth: vec![Auth::Ntlm, Auth::Basic],
+            trust: Trust::default(),
+            proxy: None,
+            max_connections: 10,
+            max_streams: 512,
+            connect_timeout: Duration::from_secs(15),
+            request_timeout: Duration::from_secs(100),
+            silence: Duration::from_secs(90),
+            roll_over: (Duration::from_secs(25 * 60), Duration::from_secs(29 * 60)),
+            sign_in_pause: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// Spans of a view are not halved below this.
+const SHORTEST_VIEW: Span = Span::MINUTE;
+
+/// An Exchange organisation, reached through one address.
+pub struct Ews {
+    options: Options,
+    http: Http,
+    /// Where Autodiscover has an origin of its own.
+    discovery: Option<Http>,
+    /// The server refused the version that is asked for first.
+    old: AtomicBool,
+}
+
+impl fmt::Debug for Ews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ews({})", self.options.name)
+    }
+}
+
+impl Ews {
+    /// A provider; `password` is asked for each sign-in, so that a changed one is taken up.
+    ///
+    /// # Errors
+    /// [`Next::Refused`](crate::model::Next) where an address is not https or the trust is empty.
+    pub fn new(
+        options: Options,
+        password: Box<dyn Fn() -> Option<Secret> + Send + Sync>,
+    ) -> Result<Self, Fault> {
+        let connector = Connector::new(options.trust.client()?, options.connect_timeout)
+            .through(options.proxy.clone());
+        let limits = Limits {
+            connections: options.max_connections,
+            streams: options.max_streams,
+            request_timeout: options.request_timeout,
+            sign_in_pause: options.sign_in_pause,
+        };
+        let password = Arc::new(password);
+        let server = |origin| {
+            let (account, auth) = (options.account.clone(), options.auth.clone());
+            Http::new(
+                connector.clone(),
+                origin,
+                account,
+                auth,
+                Arc::clone(&password),
+                limits.clone(),
+            )
+        };
+        let origin = Origin::of(&options.url)?;
+        let discovery = match &options.autodiscover {
+            Some(uri) => Some(Origin::of(uri)?)
+                .filter(|other| *other != origin)
+                .map(server),
+            None => None,
+        };
+        let http = server(origin);
+        Ok(Self {
+            options,
+            http,
+            discovery,
+            old: AtomicBool::new(false),
+        })
+    }
+
+    /// Calls with the version that the server takes; `write` and `read` are an operation's.
+    async fn ask<T>(
+        &self,
+        target: &Target,
+        route: &Route,
+        write: impl Fn(&Header<'_>) -> String,
+        read: impl Fn(&[u8]) -> Result<T, Fault>,
+    ) -> Result<(T, Option<Arc<str>>), Fault> {
+        loop {
+            let header = self.header(target);
+            let result = match self
+                .http
+                .post(&self.options.url, route, write(&header))
+                .await
+            {
+                Ok(reply) => match read(&reply.body) {
+                    Ok(value) => Ok((value, reply.cookie)),
+                    Err(fault) => Err(fault.with_request_id(reply.request_id)),
+                },
+                Err(fault) => Err(fault),
+            };
+            match result {
+                Err(fault) if self.falls_back(&header, &fault) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// As [`Ews::ask`], for an answer that stays open.
+    async fn open(
+        &self,
+        target: &Target,
+        route: &Route,
+        write: impl Fn(&Header<'_>) -> String,
+    ) -> Result<Events, Fault> {
+        let header = self.header(target);
+        let opened = self
+            .http
+            .stream(&self.options.url, route, write(&header))
+            .await;
+        match opened {
+            Err(fault) if self.falls_back(&header, &fault) => {
+                let xml = write(&self.header(target));
+                self.http.stream(&self.options.url, route, xml).await
+            }
+            opened => opened,
+        }
+    }
+
+    fn header<'a>(&self, target: &'a Target) -> Header<'a> {
+        let version = match self.old.load(Ordering::Relaxed) {
+            false => ServerVersion::Exchange2013Sp1,
+            true => ServerVersion::Exchange2010Sp2,
+        };
+        Header {
+            version,
+            impersonate: &target.address,
+        }
+    }
+
+    /// Whether the request is to be sent once more with the older version.
+    fn falls_back(&self, header: &Header<'_>, fault: &Fault) -> bool {
+        let refused = fault.cause.code == codes::INVALID_SERVER_VERSION
+            && header.version != ServerVersion::Exchange2010Sp2;
+        if refused {
+            self.old.store(true, Ordering::Relaxed);
+        }
+        refused
+    }
+
+    /// As [`Ews::ask`], to the target's own back end.
+    async fn ask_home<T>(
+        &self,
+        target: &Target,
+        write: impl Fn(&Header<'_>) -> String,
+        read: impl Fn(&[u8]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let route = Route {
+            anchor: Some(Arc::clone(&target.address)),
+            affinity: None,
+        };
+        Ok(self.ask(target, &route, write, read).await?.0)
+    }
+
+    async fn group_of(&self, target: &Target) -> GroupKey {
+        let url = self.options.url.to_string();
+        let Some(uri) = &self.options.autodiscover else {
+            return group_key(&[&url]);
+        };
+        let request = autodiscover::settings_request(&uri.to_string(), &target.address);
+        let http = self.discovery.as_ref().unwrap_or(&self.http);
+        let settings = match http.post(uri, &Route::default(), request).await {
+            Ok(reply) => autodiscover::read_settings(&reply.body),
+            Err(fault) => Err(fault),
+        };
+        match settings.unwrap_or_default() {
+            autodiscover::Settings {
+                grouping: Some(grouping),
+                external_ews_url,
+            } => group_key(&[&url, &grouping, &external_ews_url.unwrap_or_default()]),
+            // Autodiscover only makes better groups: without it they are made all the same.
+            _ => group_key(&[&url]),
+        }
+    }
+
+    async fn items_of(&self, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
+        let mut found = Vec::with_capacity(ids.len());
+        let mut batches: Vec<&[ItemId]> = ids.chunks(get_item::BATCH).rev().collect();
+        while let Some(batch) = batches.pop() {
+            let asked = self
+                .ask_home(
+                    target,
+                    |header| get_item::request(header, batch, true),
+                    |xml| get_item::read(xml, batch),
+                )
+                .await;
+            match asked {
+                Ok(answers) => found.extend(answers),
+                Err(fault) if fault.cause.code == http::TOO_LONG => {
+                    if let [id] = batch {
+                        found.extend(self.item_without_body(target, id).await?);
+                    } else {
+                        let (first, second) = batch.split_at(batch.len() / 2);
+                        batches.extend([second, first]);
+                    }
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn item_without_body(&self, target: &Target, id: &ItemId) -> Result<Vec<Found>, Fault> {
+        let ids = std::slice::from_ref(id);
+        self.ask_home(
+            target,
+            |header| get_item::request(header, ids, false),
+            |xml| get_item::read(xml, ids),
+        )
+        .await
+    }
+
+    async fn view_of(&self, target: &Target, from: Time, to: Time) -> Result<Vec<Entry>, Fault> {
+        let mut found = Vec::new();
+        let mut seen = HashSet::new();
+        let mut spans = vec![(from, to)];
+        while let Some((from, to)) = spans.pop() {
+            let length = to.since(from);
+            if length == Span::default() {
+                continue;
+            }
+            if length > find_item::LONGEST {
+                spans.extend([
+                    (from + find_item::LONGEST, to),
+                    (from, from + find_item::LONGEST),
+                ]);
+                continue;
+            }
+            let write = |header: &Header<'_>| find_item::request(header, from, to);
+            match self.ask_home(target, write, find_item::read).await {
+                Ok(listing) if listing.complete => {
+                    // What touches the seam of two spans is in both.
+                    let new = listing.entries.into_iter();
+                    found.extend(new.filter(|entry| seen.insert(entry.item.clone())));
+                }
+                Err(fault) if fault.cause.code != codes::EXCEEDED_FIND_COUNT => return Err(fault),
+                _ if length <= SHORTEST_VIEW => {
+                    return Err(Fault::refused(
+                        "more meetings in a minute than the server lists",
+                    ));
+                }
+                _ => {
+                    let middle = from + Span::from_ms(length.as_ms() / 2);
+                    spans.extend([(middle, to), (from, middle)]);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// So that groups which began together do not end together.
+    fn life(&self) -> Duration {
+        let (shortest, longest) = self.options.roll_over;
+        let mut random = [0; 4];
+        // Without chance the life is the shortest.
+        let _ = rand::fill(&mut random);
+        let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+        shortest + longest.saturating_sub(shortest).mul_f64(part)
+    }
+}
+
+impl Calendar for Ews {
+    fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>> {
+        self.ask_home(target, get_folder::request, get_folder::read)
+            .boxed()
+    }
+
+    fn group<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<GroupKey, Fault>> {
+        self.group_of(target).map(Ok).boxed()
+    }
+
+    fn changes<'a>(
+        &'a self,
+        target: &'a Target,
+        cursor: Option<&'a Cursor>,
+    ) -> BoxFuture<'a, Result<Page, Fault>> {
+        self.ask_home(
+            target,
+            move |header| sync_folder_items::request(header, cursor),
+            move |xml| sync_folder_items::read(xml, cursor),
+        )
+        .boxed()
+    }
+
+    fn items<'a>(
+        &'a self,
+        target: &'a Target,
+        ids: &'a [ItemId],
+    ) -> BoxFuture<'a, Result<Vec<Found>, Fault>> {
+        self.items_of(target, ids).boxed()
+    }
+
+    fn view<'a>(
+        &'a self,
+        target: &'a Target,
+        from: Time,
+        to: Time,
+    ) -> BoxFuture<'a, Result<Vec<Entry>, Fault>> {
+        self.view_of(target, from, to).boxed()
+    }
+
+    fn listen<'a>(
+        &'a self,
+        group: Vec<Target>,
+        hints: mpsc::Sender<Hint>,
+        stop: watch::Receiver<bool>,
+    ) -> BoxFuture<'a, ListenEnd> {
+        listen::listen(self, group, self.life(), hints, stop).boxed()
+    }
+}
+
+/// A name for what mailboxes have in common that does not show it.
+fn group_key(parts: &[&str]) -> GroupKey {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part.as_bytes());
+        context.update(&[0]);
+    }
+    let hash = context.finish();
+    let hex: String = hash
+        .as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    GroupKey::new(format!("ews-{hex}"))
+}

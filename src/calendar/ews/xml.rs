@@ -1,0 +1,269 @@
+//! A pull reader over answers that looks at local names only, and the writing of text.
+
+use std::borrow::Cow;
+
+use quick_xml::Reader;
+use quick_xml::escape::{resolve_predefined_entity, unescape};
+use quick_xml::events::{BytesRef, BytesStart, Event};
+
+use crate::model::Fault;
+
+/// The code of an answer that is no XML, or not the XML that was asked for. The reader's own words
+/// are left out, as they may quote the answer.
+pub(super) const MALFORMED: &str = "malformed answer";
+
+/// The fault of such an answer: it may be whole the next time.
+pub(super) fn malformed() -> Fault {
+    Fault::retry(MALFORMED)
+}
+
+/// Bytes as text; what is not UTF-8 becomes U+FFFD.
+pub(super) fn decode(xml: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(xml)
+}
+
+/// Walks an answer from its top. Whoever gets a [`Element`] from [`Pull::child`] reads it to its
+/// end before the next call: with [`Pull::text`], [`Pull::skip`], or [`Pull::child`] until `None`.
+pub(super) struct Pull<'a> {
+    reader: Reader<&'a [u8]>,
+    depth: usize,
+    /// The element last given is `<like this/>` and its end is still to be told.
+    empty: bool,
+}
+
+/// An element's start.
+pub(super) struct Element<'a>(BytesStart<'a>);
+
+impl<'a> Pull<'a> {
+    /// Starts before the first element.
+    pub(super) fn new(xml: &'a str) -> Self {
+        let mut reader = Reader::from_str(xml);
+        reader.config_mut().allow_dangling_amp = true;
+        Self {
+            reader,
+            depth: 0,
+            empty: false,
+        }
+    }
+
+    /// The next child of the element that is open, `None` at its end.
+    pub(super) fn child(&mut self) -> Result<Option<Element<'a>>, Fault> {
+        if std::mem::take(&mut self.empty) {
+            return Ok(None);
+        }
+        loop {
+            match self.event()? {
+                Event::Start(start) => {
+                    self.depth += 1;
+                    return Ok(Some(Element(start)));
+                }
+                Event::Empty(start) => {
+                    self.empty = true;
+                    return Ok(Some(Element(start)));
+                }
+                Event::End(_) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(None);
+                }
+                Event::Eof if self.depth == 0 => return Ok(None),
+                Event::Eof => return Err(malformed()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The text of the open element to its end, references resolved, without the characters that
+    /// XML 1.0 forbids; elements in it are left out.
+    pub(super) fn text(&mut self) -> Result<String, Fault> {
+        let mut out = String::new();
+        if std::mem::take(&mut self.empty) {
+            return Ok(out);
+        }
+        loop {
+            match self.event()? {
+                Event::Text(text) => push_legal(&mut out, &text.xml10_content()),
+                Event::CData(text) => push_legal(&mut out, &text.xml10_content()),
+                Event::GeneralRef(reference) => push_reference(&mut out, &reference),
+                Event::Start(_) => {
+                    self.depth += 1;
+                    self.skip()?;
+                }
+                Event::End(_) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    return Ok(out);
+                }
+                Event::Eof => return Err(malformed()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes to the end of the open element.
+    pub(super) fn skip(&mut self) -> Result<(), Fault> {
+        if std::mem::take(&mut self.empty) {
+            return Ok(());
+        }
+        let mut open = 1_usize;
+        while open > 0 {
+            match self.event()? {
+                Event::Start(_) => open += 1,
+                Event::End(_) => open -= 1,
+                Event::Eof => return Err(malformed()),
+                _ => {}
+            }
+        }
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
+    }
+
+    fn event(&mut self) -> Result<Event<'a>, Fault> {
+        self.reader.read_event().map_err(|_| malformed())
+    }
+}
+
+impl Element<'_> {
+    /// Its name without the prefix.
+    pub(super) fn name(&self) -> &str {
+        let name = self.0.name().into_inner();
+        name.rsplit_once(':').map_or(name, |(_, local)| local)
+    }
+
+    /// An attribute's value.
+    pub(super) fn attribute(&self, name: &str) -> Option<String> {
+        let attribute = self.0.try_get_attribute(name).ok().flatten()?;
+        let value = match unescape(&attribute.value) {
+            Ok(value) => value.into_owned(),
+            Err(_) => attribute.value.into_owned(),
+        };
+        Some(value)
+    }
+}
+
+fn push_reference(out: &mut String, reference: &BytesRef<'_>) {
+    if reference.is_char_ref() {
+        if let Ok(Some(c)) = reference.resolve_char_ref()
+            && is_legal(c)
+        {
+            out.push(c);
+        }
+    } else if let Some(text) = resolve_predefined_entity(reference) {
+        out.push_str(text);
+    } else {
+        out.push('&');
+        push_legal(out, reference);
+        out.push(';');
+    }
+}
+
+/// Whether XML 1.0 allows a character (production `Char`).
+fn is_legal(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => c >= ' ',
+    }
+}
+
+fn push_legal(out: &mut String, text: &str) {
+    // 0xEF begins U+FFFE and U+FFFF in UTF-8.
+    if text.bytes().any(|byte| byte < b' ' || byte == 0xef) {
+        out.extend(text.chars().filter(|c| is_legal(*c)));
+    } else {
+        out.push_str(text);
+    }
+}
+
+/// Appends text to a request: marks escaped, characters that XML 1.0 forbids left out.
+pub(super) fn push_escaped(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // Else the reader on the other side makes a space or nothing of them.
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            c if is_legal(c) => out.push(c),
+            _ => {}
+        }
+    }
+}
+
+/// Text for a request; see [`push_escaped`].
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_escaped(&mut out, text);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(xml: &str) -> Result<String, Fault> {
+        let mut pull = Pull::new(xml);
+        pull.child()?.expect("an element");
+        pull.text()
+    }
+
+    #[test]
+    fn text_is_resolved_and_cleaned() {
+        for (xml, expected) in [
+            ("<a/>", ""),
+            (
+                "<p:a>x &amp; y &lt;b&gt; &quot;&apos;</p:a>",
+                "x & y <b> \"'",
+            ),
+            ("<a>1&#x0;2&#0;3&#x1;4&#xFFFF;5&#x41;&#66;</a>", "12345AB"),
+            (
+                "<a>1\u{1}2\u{0}3\u{b}4\u{fffe}5\u{e000}\u{1f600}</a>",
+                "12345\u{e000}\u{1f600}",
+            ),
+            (
+                "<a>one\r\ntwo<!-- no --> three<b>never</b> four</a>",
+                "one\ntwo three four",
+            ),
+            ("<a><![CDATA[<&amp;>]]></a>", "<&amp;>"),
+            ("<a>R&D &unknown; &#xD83D; end</a>", "R&D &unknown;  end"),
+        ] {
+            assert_eq!(text_of(xml).as_deref(), Ok(expected), "{xml}");
+        }
+        for bad in ["<a>", "<a>x", "<a><b></a>", "<a>x</b>", "<a>&#x"] {
+            assert_eq!(
+                text_of(bad).map_err(|fault| fault.cause.code),
+                Err(MALFORMED.into()),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn children_are_walked_without_regard_to_prefixes() {
+        let xml = "<?xml version='1.0'?><s:a xmlns:s='u'> <t:b Id='1&amp;2' x:Id='no'/>t<c><d/></c>\
+                   <e>5</e></s:a>";
+        let mut pull = Pull::new(xml);
+        assert_eq!(pull.child().unwrap().unwrap().name(), "a");
+        let b = pull.child().unwrap().unwrap();
+        assert_eq!((b.name(), b.attribute("Id").as_deref()), ("b", Some("1&2")));
+        assert_eq!(b.attribute("none"), None);
+        pull.skip().unwrap();
+        assert_eq!(pull.child().unwrap().unwrap().name(), "c");
+        pull.skip().unwrap();
+        assert_eq!(pull.child().unwrap().unwrap().name(), "e");
+        assert_eq!(pull.text().unwrap(), "5");
+        assert!(pull.child().unwrap().is_none());
+        assert!(pull.child().unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = "<a href=\"x\">R&D</a>\t\r\n\u{1f600} end";
+        assert_eq!(
+            text_of(&format!("<a>{}</a>", escaped(text))).as_deref(),
+            Ok(text)
+        );
+        assert_eq!(escaped("a\u{0}b\u{1f}c\u{ffff}d"), "abcd");
+    }
+}

@@ -1,0 +1,45 @@
+//! `calway run`: the daemon in the foreground, as systemd wants it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::{self, secrets::Secrets};
+use crate::daemon::{self, Reason};
+use crate::observe::journal::{self, Shape};
+
+/// Secrets are read from systemd credentials ($CREDENTIALS_DIRECTORY) and the kernel's keyring:
+/// calendar.<name>.password, cloud.client_secret, store.key.
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    /// The configuration; drop-ins are read from the folder beside it, calway.d/*.toml.
+    #[arg(long, value_name = "FILE", default_value = "/etc/calway/calway.toml")]
+    config: PathBuf,
+    /// Log lines as JSON where journald does not listen.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let settings = config::read(&self.config).map_err(|why| Failure::Usage(why.to_string()))?;
+        let shape = if self.json { Shape::Json } else { Shape::Text };
+        journal::start(&settings.log, shape).map_err(Failure::Usage)?;
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let secrets = Arc::new(Secrets::open(credentials));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        let ended = runtime.block_on(daemon::run(settings, secrets));
+        // Work that hangs must not keep the process from ending.
+        runtime.shutdown_background();
+        match ended {
+            Ok(Reason::Asked) => Ok(()),
+            Ok(Reason::LoopEnded) => Err(Failure::Failed("a loop ended unexpectedly".into())),
+            Err(fault) => Err(Failure::Failed(fault.to_string())),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The configuration as it is written: every key that is known, nothing checked yet.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    #[serde(default)]
+    pub(super) calendar: Vec<WrittenCalendar>,
+    pub(super) cloud: Option<WrittenCloud>,
+    #[serde(default)]
+    pub(super) kms: WrittenKms,
+    #[serde(default)]
+    pub(super) window: WrittenWindow,
+    #[serde(default)]
+    pub(super) store: WrittenStore,
+    pub(super) poll_seconds: Option<u64>,
+    pub(super) log: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenCalendar {
+    pub(super) name: Option<String>,
+    pub(super) kind: Option<String>,
+    pub(super) account: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) autodiscover: Option<String>,
+    pub(super) domains: Option<Vec<String>>,
+    pub(super) auth: Option<Vec<String>>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) system_trust: Option<bool>,
+    pub(super) connections: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenCloud {
+    pub(super) url: Option<String>,
+    pub(super) connector: Option<String>,
+    pub(super) auth: Option<WrittenCloudAuth>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) system_trust: Option<bool>,
+    pub(super) proxy: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(super) enum WrittenCloudAuth {
+    Oauth { client_id: String },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenKms {
+    pub(super) url: Option<String>,
+    pub(super) anchors_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) system_trust: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenWindow {
+    pub(super) past_days: Option<u32>,
+    pub(super) future_days: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenStore {
+    pub(super) path: Option<PathBuf>,
+}

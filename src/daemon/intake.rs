@@ -1,0 +1,297 @@
+//! From a calendar to the outbox: one loop owns all mailbox machines of a `[[calendar]]`.
+//!
+//! Everything that can wake it is an [`Input`](fleet::Input); the work fans out as tasks, bounded by
+//! the fleet's rules, and each task's result comes back as an input.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::clock;
+use super::disk::Disk;
+use crate::calendar::Calendar;
+use crate::kms::{Bound, Keys};
+use crate::model::{
+    Address, CalendarName, Fault, ListenEnd, ResourceUri, Span, Target, Time, UserId,
+};
+use crate::observe::condition;
+use crate::pipeline::fleet::{Census, Fleet, Input, Output, Rules, StreamId, Want};
+use crate::pipeline::seal::{Installation, Sealer};
+use crate::pipeline::sync::{Ask, Got};
+
+/// Inputs that may wait for the loop. Beyond them streams and tasks wait, never drop.
+const INPUTS: usize = 1_024;
+
+/// Hints of one stream that may wait.
+const HINTS: usize = 256;
+
+/// For how long this node takes a mailbox.
+const CLAIM: Span = Span::MINUTE;
+
+/// How often the loop shows how its mailboxes are.
+const SHOW_EVERY: Span = Span::SECOND;
+
+/// What a command tells the loop.
+#[derive(Debug)]
+pub(super) enum Tell {
+    /// This mailbox is active, with this address.
+    Add(UserId, Arc<Address>),
+    /// It is not any more.
+    Remove(UserId),
+    /// Its facts in the store changed.
+    Stir(UserId),
+    /// All of them changed.
+    StirAll,
+}
+
+/// What the loop shows of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// How the mailboxes are.
+    pub(super) census: Census,
+    /// At least one stream works, or there is nothing to listen to.
+    pub(super) serving: bool,
+}
+
+/// What the loop needs.
+pub(super) struct Parts {
+    pub(super) name: CalendarName,
+    pub(super) calendar: Arc<dyn Calendar>,
+    pub(super) keys: Arc<dyn Keys>,
+    pub(super) disk: Disk,
+    pub(super) installation: Arc<Installation>,
+    pub(super) rules: Rules,
+}
+
+struct Intake {
+    parts: Parts,
+    fleet: Fleet,
+    targets: HashMap<UserId, Target>,
+    inputs: mpsc::Sender<Input>,
+    hush: HashMap<StreamId, watch::Sender<bool>>,
+    tasks: JoinSet<()>,
+    served: bool,
+    shown: Time,
+}
+
+/// Runs until `stop` becomes true and all streams are given back.
+pub(super) async fn run(
+    parts: Parts,
+    mut tells: mpsc::Receiver<Tell>,
+    seen: watch::Sender<Seen>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (inputs, mut inbox) = mpsc::channel(INPUTS);
+    let mut intake = Intake {
+        fleet: Fleet::new(parts.rules, parts.installation.clone()),
+        parts,
+        targets: HashMap::new(),
+        inputs,
+        hush: HashMap::new(),
+        tasks: JoinSet::new(),
+        served: false,
+        shown: Time::default(),
+    };
+    loop {
+        let wake = clock::instant(intake.fleet.wake_at(clock::now()));
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(tell) = tells.recv() => intake.tell(tell),
+            Some(input) = inbox.recv() => intake.take(input),
+            Some(_) = intake.tasks.join_next(), if !intake.tasks.is_empty() => continue,
+            () = tokio::time::sleep_until(wake) => intake.take(Input::Tick),
+        }
+        // What has come meanwhile goes in before anything is shown.
+        while let Ok(input) = inbox.try_recv() {
+            intake.take(input);
+        }
+        intake.show(&seen);
+    }
+    intake.wind_up(inbox).await;
+}
+
+impl Intake {
+    fn take(&mut self, input: Input) {
+        if let Input::Ended(stream, _) = &input {
+            self.hush.remove(stream);
+        }
+        self.fleet.handle(clock::now(), input);
+        for output in self.fleet.drain() {
+            self.carry_out(output);
+        }
+    }
+
+    fn tell(&mut self, tell: Tell) {
+        match tell {
+            Tell::Add(user, address) => {
+                let target = Target { user: user.clone(), address };
+                let before = self.targets.insert(user.clone(), target.clone());
+                if before.is_some_and(|before| before != target) {
+                    self.take(Input::Removed(user.clone()));
+                }
+                self.take(Input::Added(user));
+            }
+            Tell::Remove(user) => {
+                self.targets.remove(&user);
+                self.take(Input::Removed(user));
+            }
+            Tell::Stir(user) => self.take(Input::Stirred(user)),
+            Tell::StirAll => {
+                let users: Vec<_> = self.targets.keys().cloned().collect();
+                for user in users {
+                    self.take(Input::Stirred(user));
+                }
+            }
+        }
+    }
+
+    /// Counting all mailboxes after each input would cost more than the input.
+    fn show(&mut self, seen: &watch::Sender<Seen>) {
+        let now = clock::now().mono;
+        if self.served && now.since(self.shown) < SHOW_EVERY {
+            return;
+        }
+        self.shown = now;
+        let census = self.fleet.census();
+        self.served |= census.streaming > 0 || (census.active == 0 && self.targets.is_empty());
+        let now = Seen { census, serving: self.served };
+        seen.send_if_modified(|seen| std::mem::replace(seen, now) != now);
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        let disk = self.parts.disk.clone();
+        match output {
+            Output::Note(note) => condition::note(self.parts.name.as_str(), &note),
+            Output::Hush(stream) => {
+                if let Some(hush) = self.hush.get(&stream) {
+                    let _ = hush.send(true);
+                }
+            }
+            Output::Listen(stream, users) => self.listen(stream, &users),
+            Output::Load(ticket, user) => self.work(
+                move |result| Input::Loaded(ticket, result),
+                Box::pin(async move {
+                    let until = clock::wall() + CLAIM;
+                    if disk.claim(user.clone(), until).await? {
+                        disk.load(user).await
+                    } else {
+                        Ok(None)
+                    }
+                }),
+            ),
+            Output::Commit(ticket, commit) => self.work(
+                move |result| Input::Committed(ticket, result),
+                Box::pin(async move { disk.commit(commit).await }),
+            ),
+            Output::Group(ticket, user) => {
+                let calendar = self.parts.calendar.clone();
+                let target = self.target(&user);
+                self.work(
+                    move |result| Input::Grouped(ticket, result),
+                    Box::pin(async move { calendar.group(&target?).await }),
+                );
+            }
+            Output::Ask(ticket, user, ask) => {
+                let calendar = self.parts.calendar.clone();
+                let target = self.target(&user);
+                self.work(
+                    move |result| Input::Got(ticket, result),
+                    Box::pin(async move { put(calendar.as_ref(), &target?, ask).await }),
+                );
+            }
+            Output::Key(ticket, user, want) => {
+                let keys = self.parts.keys.clone();
+                self.work(
+                    move |result| Input::Keyed(ticket, result),
+                    Box::pin(async move { key(keys.as_ref(), &user, want).await }),
+                );
+            }
+        }
+    }
+
+    fn target(&self, user: &UserId) -> Result<Target, Fault> {
+        self.targets.get(user).cloned().ok_or_else(|| Fault::retry("mailbox was removed"))
+    }
+
+    /// Every piece of work answers exactly once, also if it panics: a ticket without an answer
+    /// would keep its mailbox waiting for ever.
+    fn work<T: Send + 'static>(
+        &mut self,
+        input: impl FnOnce(Result<T, Fault>) -> Input + Send + 'static,
+        work: BoxFuture<'static, Result<T, Fault>>,
+    ) {
+        let inputs = self.inputs.clone();
+        self.tasks.spawn(async move {
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            let result = result.unwrap_or_else(|_| Err(Fault::retry("internal error")));
+            let _ = inputs.send(input(result)).await;
+        });
+    }
+
+    fn listen(&mut self, stream: StreamId, users: &[UserId]) {
+        let group: Vec<_> = users.iter().filter_map(|user| self.target(user).ok()).collect();
+        let (hush, hushed) = watch::channel(false);
+        self.hush.insert(stream, hush);
+        let calendar = self.parts.calendar.clone();
+        let inputs = self.inputs.clone();
+        self.tasks.spawn(async move {
+            let (hints, mut heard) = mpsc::channel(HINTS);
+            let listening = AssertUnwindSafe(calendar.listen(group, hints, hushed)).catch_unwind();
+            let forward = async {
+                while let Some(hint) = heard.recv().await {
+                    if inputs.send(Input::Hint(stream, hint)).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let (end, ()) = tokio::join!(listening, forward);
+            let end = end.unwrap_or_else(|_| ListenEnd::Failed(Fault::retry("internal error")));
+            let _ = inputs.send(Input::Ended(stream, end)).await;
+        });
+    }
+
+    /// Gives the subscriptions back. Passes under way end by themselves; what they did not commit
+    /// is read again at the next start.
+    async fn wind_up(mut self, mut inbox: mpsc::Receiver<Input>) {
+        for hush in self.hush.values() {
+            let _ = hush.send(true);
+        }
+        let mut left = self.hush.len();
+        while left > 0 {
+            match inbox.recv().await {
+                Some(Input::Ended(..)) => left -= 1,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn put(calendar: &dyn Calendar, target: &Target, ask: Ask) -> Result<Got, Fault> {
+    match ask {
+        Ask::Changes(cursor) => {
+            calendar.changes(target, cursor.as_ref()).await.map(Got::Page)
+        }
+        Ask::Items(ids) => calendar.items(target, &ids).await.map(Got::Items),
+        Ask::View(window) => calendar.view(target, window.from, window.to).await.map(Got::View),
+    }
+}
+
+async fn key(
+    keys: &dyn Keys,
+    user: &UserId,
+    want: Want,
+) -> Result<(ResourceUri, Arc<dyn Sealer>), Fault> {
+    let Bound { resource, key, .. } = match want {
+        Want::Establish => keys.establish(user).await?,
+        Want::Rotate(resource) => keys.rotate(&resource).await?,
+        Want::Recall(resource, key) => keys.recall(&resource, &key).await?,
+    };
+    Ok((resource, key))
+}

@@ -1,0 +1,181 @@
+//! Start, READY, stop.
+//!
+//! Start and recovery are the same: what the store knows is put into the loops, and each mailbox is
+//! read from its cursor on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::commands::{self, Switchboard};
+use super::disk::Disk;
+use super::{clock, intake, status, uplink};
+use crate::calendar::ews::Ews;
+use crate::cloud::{Cloud, Link};
+use crate::condition;
+use crate::config::secrets::Secrets;
+use crate::config::{CalendarSettings, STOP_WITHIN, Settings};
+use crate::kms::{self, Keys, Kms};
+use crate::model::{Fault, UserId};
+use crate::net::Trust;
+use crate::observe::condition::STOPPING;
+use crate::observe::notify;
+use crate::pipeline::command;
+use crate::pipeline::fleet::Rules;
+use crate::pipeline::seal::{Installation, Stashed};
+use crate::store::Store;
+use crate::store::sqlite::Sqlite;
+
+/// Commands that may wait for an intake loop.
+const TELLS: usize = 64;
+
+/// Why the daemon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was told to (SIGTERM, SIGINT).
+    Asked,
+    /// A loop ended that never should; systemd starts it again.
+    LoopEnded,
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// What kept it from starting, with what to do.
+pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fault> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Fault::retry(e.to_string()))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
+    let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
+    let store = Sqlite::open(&settings.store).map_err(|fault| Fault {
+        cause: crate::model::Cause::new(format!("{}: {fault}", settings.store.display())),
+        ..fault
+    })?;
+    let mut known = {
+        let mut store = store;
+        let mailboxes = store.mailboxes()?;
+        let disk = Disk::start(Box::new(store)).map_err(|e| Fault::retry(e.to_string()))?;
+        (disk, mailboxes)
+    };
+    let link = Arc::new(link(&settings, &secrets)?);
+    let keys: Arc<dyn Keys> = Arc::new(key_client(&settings, &link)?);
+    let cloud: Arc<dyn Cloud> = link;
+    let (stopper, stop) = watch::channel(false);
+    let mut loops = JoinSet::new();
+    let mut switchboard = Switchboard::default();
+    let mut views = Vec::new();
+    for calendar in &settings.calendars {
+        let (tells, seen, parts) =
+            calendar_parts(calendar, &settings, &secrets, &keys, &known.0, &installation)?;
+        let (tell, inbox) = tells;
+        switchboard.add(calendar.domains.clone(), tell);
+        views.push(seen.1);
+        loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
+    }
+    recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
+    let disk = known.0;
+    let (well, cloud_well) = watch::channel(true);
+    let (open, channel_open) = watch::channel(false);
+    loops.spawn(uplink::run(disk.clone(), cloud.clone(), well, stop.clone()));
+    let parts = commands::Parts {
+        cloud: cloud.clone(),
+        keys,
+        disk: disk.clone(),
+        installation,
+        switchboard,
+    };
+    loops.spawn(commands::run(parts, open, stop.clone()));
+    let views = status::Views { intakes: views, cloud_well, channel_open };
+    loops.spawn(status::run(views, disk, cloud, stop));
+    let reason = tokio::select! {
+        _ = terminate.recv() => Reason::Asked,
+        _ = interrupt.recv() => Reason::Asked,
+        _ = loops.join_next() => Reason::LoopEnded,
+    };
+    notify::stopping();
+    condition!(info, STOPPING,; "stopping: subscriptions are given back");
+    let _ = stopper.send(true);
+    let ended = async { while loops.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(STOP_WITHIN - Duration::from_secs(1), ended).await;
+    Ok(reason)
+}
+
+fn link(settings: &Settings, secrets: &Arc<Secrets>) -> Result<Link, Fault> {
+    // Asked once now, so that a missing secret is told at the start and not in the night.
+    secrets.get("cloud.client_secret")?;
+    let secrets = secrets.clone();
+    Link::new(
+        settings.cloud.clone(),
+        Box::new(move || secrets.get("cloud.client_secret").ok()),
+    )
+}
+
+fn key_client(settings: &Settings, link: &Link) -> Result<Kms, Fault> {
+    let mut options = kms::Options::new(
+        settings.kms.url.clone(),
+        settings.cloud.connector.clone(),
+        Trust::only(settings.kms.anchors.clone()),
+        Arc::new(clock::wall),
+    );
+    options.trust = settings.kms.trust.clone();
+    options.proxy = settings.kms.proxy.clone();
+    Kms::new(options, link.bearer())
+}
+
+type Wires = (
+    (mpsc::Sender<intake::Tell>, mpsc::Receiver<intake::Tell>),
+    (watch::Sender<intake::Seen>, watch::Receiver<intake::Seen>),
+    intake::Parts,
+);
+
+fn calendar_parts(
+    calendar: &CalendarSettings,
+    settings: &Settings,
+    secrets: &Arc<Secrets>,
+    keys: &Arc<dyn Keys>,
+    disk: &Disk,
+    installation: &Arc<Installation>,
+) -> Result<Wires, Fault> {
+    let name = calendar.ews.name.clone();
+    let secret = format!("calendar.{name}.password");
+    secrets.get(&secret)?;
+    let secrets = secrets.clone();
+    let ews = Ews::new(calendar.ews.clone(), Box::new(move || secrets.get(&secret).ok()))?;
+    let passes = calendar.ews.max_connections;
+    let rules = Rules {
+        reach: settings.reach,
+        passes,
+        // Two of ten places stay free for what a person has just done.
+        backlog: (passes * 4 / 5).max(1),
+        poll: settings.poll,
+        seed: u64::from(std::process::id()),
+    };
+    let parts = intake::Parts {
+        name,
+        calendar: Arc::new(ews),
+        keys: keys.clone(),
+        disk: disk.clone(),
+        installation: installation.clone(),
+        rules,
+    };
+    Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
+}
+
+async fn recall(
+    installation: &Installation,
+    mailboxes: Vec<(UserId, Stashed)>,
+    switchboard: &Switchboard,
+) -> Result<(), Fault> {
+    for (user, stashed) in mailboxes {
+        let address = command::address(installation, &stashed).map_err(|fault| {
+            Fault::refused(format!(
+                "{fault}: give back the store.key that the store was made with, or move the store \
+                 away; the cloud activates the mailboxes anew then"
+            ))
+        })?;
+        switchboard.activate(user, address).await;
+    }
+    Ok(())
+}

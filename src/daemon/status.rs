@@ -1,0 +1,126 @@
+//! How the connector is: told to systemd when it changes, to the cloud every 30 s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::disk::Disk;
+use super::intake::Seen;
+use crate::cloud::{Cloud, Mailboxes, Report, State};
+use crate::condition;
+use crate::observe::condition::READY;
+use crate::observe::notify;
+use crate::pipeline::fleet::Census;
+
+/// How often the cloud is told, by the relay protocol.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// What the loop watches.
+pub(super) struct Views {
+    pub(super) intakes: Vec<watch::Receiver<Seen>>,
+    pub(super) cloud_well: watch::Receiver<bool>,
+    pub(super) channel_open: watch::Receiver<bool>,
+}
+
+/// Runs until `stop` becomes true.
+pub(super) async fn run(
+    views: Views,
+    disk: Disk,
+    cloud: Arc<dyn Cloud>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told: Option<Instant> = None;
+    let mut line = String::new();
+    let mut ready = false;
+    let watchdog = notify::watchdog_every();
+    let mut fed = Instant::now();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = tick.tick() => {}
+        }
+        let (census, serving) = sum(&views.intakes);
+        let open = *views.channel_open.borrow();
+        if !ready && serving && open {
+            ready = true;
+            notify::ready();
+            condition!(info, READY,; "ready: the cloud is signed in and calendars are watched");
+        }
+        let now_line = words(&census, open, *views.cloud_well.borrow());
+        if now_line != line {
+            notify::status(&now_line);
+            line = now_line;
+        }
+        // The disk's answer shows that its thread turns; the census that the intakes do.
+        let due = told.is_none_or(|at| at.elapsed() >= EVERY);
+        let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
+        if !due && !feed {
+            continue;
+        }
+        let Ok(backlog) = disk.backlog().await else { continue };
+        if feed {
+            notify::watchdog();
+            fed = Instant::now();
+        }
+        if due && open {
+            let report = report(&census, backlog.waiting, *views.cloud_well.borrow());
+            // Its failure shows in the channel and the uplink as well.
+            let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
+            told = Some(Instant::now());
+        }
+    }
+}
+
+fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool) {
+    let mut all = Census::default();
+    let mut serving = true;
+    for intake in intakes {
+        let Seen { census, serving: one } = *intake.borrow();
+        all.active += census.active;
+        all.streaming += census.streaming;
+        all.polling += census.polling;
+        all.failing += census.failing;
+        all.queued += census.queued;
+        serving &= one;
+    }
+    (all, serving)
+}
+
+fn words(census: &Census, open: bool, well: bool) -> String {
+    let cloud = match (open, well) {
+        (true, true) => "cloud connected",
+        (false, true) => "command channel closed",
+        (_, false) => "cloud does not take events",
+    };
+    format!(
+        "{} mailboxes: {} streaming, {} polling, {} failing; {cloud}",
+        census.active, census.streaming, census.polling, census.failing
+    )
+}
+
+fn report(census: &Census, waiting: u64, well: bool) -> Report {
+    let number = |n: usize| n as u64;
+    let state = if !well || (census.active > 0 && census.failing == census.active) {
+        State::Outage
+    } else if census.failing > 0 {
+        State::Impaired
+    } else {
+        State::Operational
+    };
+    Report {
+        version: env!("CARGO_PKG_VERSION").into(),
+        state,
+        mailboxes: Mailboxes {
+            active: number(census.active),
+            streaming: number(census.streaming),
+            polling: number(census.polling),
+            failing: number(census.failing),
+        },
+        outbox: waiting,
+        conditions: Vec::new(),
+    }
+}

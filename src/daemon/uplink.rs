@@ -1,0 +1,121 @@
+//! From the outbox to the cloud: carries out what `pipeline::outbox` decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::clock;
+use super::disk::Disk;
+use crate::cloud::{self, Cloud, Received};
+use crate::condition;
+use crate::model::Fault;
+use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE};
+use crate::pipeline::limits::BATCH_BYTES;
+use crate::pipeline::outbox::{Input, Outbox, Outgoing, Output, Verdict};
+use crate::pipeline::sync::EventKind;
+
+/// Runs until `stop` becomes true. A batch under way then is sent again at the next start; the
+/// cloud knows it.
+pub(super) async fn run(
+    disk: Disk,
+    cloud: Arc<dyn Cloud>,
+    well: watch::Sender<bool>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut outbox = Outbox::new(u64::from(std::process::id()));
+    let mut next = Some(Input::Wake);
+    loop {
+        let input = match next.take() {
+            Some(input) => input,
+            None => {
+                let wake = outbox.wake_at();
+                tokio::select! {
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    () = disk.filled.notified() => Input::Wake,
+                    () = sleep_until(wake) => Input::Tick,
+                }
+            }
+        };
+        for output in outbox.handle(clock::now(), input) {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                input = carry_out(&disk, cloud.as_ref(), &well, output) => {
+                    next = next.or(input);
+                }
+            }
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<crate::model::Time>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(clock::instant(wake)).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn carry_out(
+    disk: &Disk,
+    cloud: &dyn Cloud,
+    well: &watch::Sender<bool>,
+    output: Output,
+) -> Option<Input> {
+    match output {
+        Output::Load { limit } => Some(Input::Loaded(disk.outbox(limit, BATCH_BYTES).await)),
+        Output::Send(rows) => Some(Input::Answered(send(cloud, &rows).await)),
+        Output::Settle { done, aside } => {
+            for (row, reason) in &aside {
+                condition!(error, EVENT_SET_ASIDE, ROW = row, REASON = reason,;
+                    "the cloud will never take event {row} ({reason}); it is kept in the store");
+            }
+            Some(Input::Settled(disk.settle(done, aside).await))
+        }
+        Output::Trouble(fault) => {
+            well.send_replace(false);
+            condition!(warn, CLOUD_WAITS, CAUSE = fault,;
+                "events wait on the disk, the cloud does not take them ({fault})");
+            None
+        }
+        Output::Well => {
+            well.send_replace(true);
+            condition!(info, CLOUD_WELL,; "the cloud takes events again");
+            None
+        }
+    }
+}
+
+async fn send(
+    cloud: &dyn Cloud,
+    rows: &[Outgoing],
+) -> Result<BTreeMap<Arc<str>, Verdict>, Fault> {
+    let batch: Vec<_> = rows.iter().map(outgoing).collect();
+    let verdicts = cloud.send(&batch).await?;
+    Ok(verdicts.into_iter().map(|verdict| (verdict.id, received(verdict.result))).collect())
+}
+
+fn outgoing(row: &Outgoing) -> cloud::Outgoing {
+    let kind = match row.kind {
+        EventKind::Create => cloud::EventKind::Put { created: true },
+        EventKind::Update => cloud::EventKind::Put { created: false },
+        EventKind::Delete => cloud::EventKind::Delete,
+        EventKind::Complete => cloud::EventKind::ResyncComplete,
+    };
+    cloud::Outgoing {
+        id: row.id.clone(),
+        kind,
+        user: row.user.clone(),
+        sequence: row.sequence,
+        time: row.time,
+        data: row.data.clone(),
+    }
+}
+
+fn received(received: Received) -> Verdict {
+    match received {
+        Received::Stored => Verdict::Stored,
+        Received::Duplicate => Verdict::Duplicate,
+        Received::Stale => Verdict::Stale,
+        Received::Rejected(why) => Verdict::Rejected(why),
+    }
+}

@@ -1,0 +1,355 @@
+//! One HTTP/1.1 connection over TLS to one origin, spoken to by one caller at a time.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::{CertificateDer, ServerName};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use crate::model::Fault;
+use crate::net::proxy::{self, Proxy};
+use crate::net::tls;
+
+/// A TLS session over TCP.
+pub type Stream = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// How long a silent connection lives before the system asks the peer, how often it asks, and for
+/// how long sent bytes may stay unconfirmed. Firewalls forget idle connections after minutes.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const UNCONFIRMED: Duration = Duration::from_secs(60);
+
+/// Where a connection leads to. Only https is known.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    host: Arc<str>,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of an address.
+    ///
+    /// # Errors
+    /// [`Next::Refused`](crate::model::Next) where it is not `https://host…`, or carries a user's
+    /// name.
+    pub fn of(uri: &Uri) -> Result<Self, Fault> {
+        if uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Err(Fault::refused("an address must begin with https://"));
+        }
+        let authority = uri.authority().ok_or_else(|| Fault::refused("an address without host"))?;
+        if authority.as_str().contains('@') {
+            return Err(Fault::refused("an address must not carry a user's name"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        if ServerName::try_from(host).is_err() {
+            return Err(Fault::refused("an address whose host is not a name"));
+        }
+        let port = authority.port_u16().unwrap_or(443);
+        Ok(Self { host: host.to_ascii_lowercase().into(), port })
+    }
+
+    /// An address below `base`: its path is kept, `path` (which begins with `/`) is appended.
+    ///
+    /// # Errors
+    /// As [`Origin::of`], or where the whole is not an address.
+    pub fn join(base: &Uri, path: &str) -> Result<Uri, Fault> {
+        let origin = Self::of(base)?;
+        let below = base.path().trim_end_matches('/');
+        Uri::try_from(format!("{origin}{below}{path}"))
+            .map_err(|_| Fault::refused("an address that is not one"))
+    }
+
+    /// The host, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As the header `Host` has it: without the port where that is 443.
+    fn host_header(&self) -> String {
+        let authority = self.authority();
+        match self.port {
+            443 => authority.trim_end_matches(":443").to_owned(),
+            _ => authority,
+        }
+    }
+
+    fn authority(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.host_header())
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Opens connections: name, addresses in turn, proxy, TLS.
+#[derive(Clone, Debug)]
+pub struct Connector {
+    tls: Arc<ClientConfig>,
+    connect_timeout: Duration,
+    proxy: Option<Proxy>,
+}
+
+impl Connector {
+    /// A connector with the trust of `tls` (see [`tls::Trust::client`]); `connect_timeout` is for
+    /// everything up to the end of the TLS handshake.
+    pub fn new(tls: Arc<ClientConfig>, connect_timeout: Duration) -> Self {
+        Self { tls, connect_timeout, proxy: None }
+    }
+
+    /// Goes through a proxy.
+    #[must_use]
+    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Opens a TLS session.
+    ///
+    /// # Errors
+    /// [`Next::Retry`](crate::model::Next), with what went wrong in words.
+    pub async fn open(&self, origin: &Origin) -> Result<Stream, Fault> {
+        let deadline = Instant::now() + self.connect_timeout;
+        let opening = self.open_before(origin, deadline);
+        match timeout_at(deadline, opening).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault::retry("no connection in time")),
+        }
+    }
+
+    /// Opens an HTTP connection.
+    ///
+    /// # Errors
+    /// As [`Connector::open`].
+    pub async fn connect(&self, origin: &Origin) -> Result<Connection, Fault> {
+        let stream = self.open(origin).await?;
+        let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
+        let host = HeaderValue::from_str(&origin.host_header())
+            .map_err(|_| Fault::refused("an address whose host is not a name"))?;
+        let (sender, connection) = hyper::client::conn::http1::Builder::new()
+            .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+            .await
+            .map_err(|error| http_fault(&error))?;
+        // Ends when the sender and the last body are dropped; a caller sees its errors itself.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(Connection { sender, host, peer })
+    }
+
+    async fn open_before(&self, origin: &Origin, deadline: Instant) -> Result<Stream, Fault> {
+        let stream = match &self.proxy {
+            None => dial(&origin.host, origin.port, deadline).await?,
+            Some(via) => {
+                let mut stream = dial(&via.host, via.port, deadline)
+                    .await
+                    .map_err(|fault| Fault::retry(format!("proxy: {fault}")))?;
+                proxy::tunnel(&mut stream, &origin.authority()).await?;
+                stream
+            }
+        };
+        let name = ServerName::try_from(origin.host.to_string())
+            .map_err(|_| Fault::refused("an address whose host is not a name"))?;
+        TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+            .map_err(|error| tls::handshake_fault(&error))
+    }
+}
+
+/// Tries the addresses of a name in turn; each gets a fair part of the time that is left.
+async fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Fault> {
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|_| Fault::retry("the host name is not known (DNS)"))?
+        .take(16)
+        .collect();
+    let mut last = Fault::retry("the host name has no address (DNS)");
+    for (tried, address) in addresses.iter().enumerate() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
+        match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                prepare(&stream).map_err(|error| io_fault(&error))?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = io_fault(&error),
+            Err(_) => last = Fault::retry("no connection in time"),
+        }
+    }
+    Err(last)
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_EVERY)
+        .with_retries(3);
+    socket.set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    Ok(())
+}
+
+/// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    host: HeaderValue,
+    peer: Option<CertificateDer<'static>>,
+}
+
+impl Connection {
+    /// Sends a request and waits for the head of its answer, however long that takes: the caller
+    /// has the deadline, and drops the connection when it passes. The address may be whole or a
+    /// path; `Host` is set here. The last answer's body must be read or dropped before.
+    ///
+    /// # Errors
+    /// [`Next::Retry`](crate::model::Next) where the connection broke. It is of no use then.
+    pub async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Fault> {
+        self.exchange(request).await.map_err(|broken| broken.fault)
+    }
+
+    /// Whether another request may be sent on it. A peer may hang up at any moment after this.
+    pub fn is_usable(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// The server's certificate as DER, for channel binding.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        self.peer.as_ref().map(AsRef::as_ref)
+    }
+
+    /// As [`Connection::send`], and says whether the request may be repeated elsewhere.
+    pub(super) async fn exchange(
+        &mut self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Broken> {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = Uri::try_from(path)
+            .map_err(|_| Broken { fault: Fault::refused("not a path"), hung_up: false })?;
+        request.headers_mut().insert(HOST, self.host.clone());
+        let broken =
+            |error: hyper::Error| Broken { hung_up: hung_up(&error), fault: http_fault(&error) };
+        self.sender.ready().await.map_err(broken)?;
+        self.sender.send_request(request).await.map_err(broken)
+    }
+}
+
+/// A connection that failed before the head of an answer came.
+pub(super) struct Broken {
+    pub(super) fault: Fault,
+    /// The peer hung up without a word, as it does with a connection that was idle too long.
+    pub(super) hung_up: bool,
+}
+
+fn hung_up(error: &hyper::Error) -> bool {
+    let reset = io_error(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+        )
+    });
+    reset || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// [`Next::Refused`](crate::model::Next) where it is longer than `limit` bytes (nothing beyond the
+/// limit is kept), [`Next::Retry`](crate::model::Next) where the connection broke.
+pub async fn read_body(response: Response<Incoming>, limit: usize) -> Result<Bytes, Fault> {
+    let announced = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let too_long = || Fault::refused(format!("the answer is longer than {limit} bytes"));
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_long());
+    }
+    let mut body = response.into_body();
+    let mut whole = BytesMut::with_capacity(announced.unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| http_fault(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len().saturating_add(data.len()) > limit {
+            return Err(too_long());
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// What a broken connection means, for a body that the caller reads piece by piece.
+pub fn http_fault(error: &hyper::Error) -> Fault {
+    if let Some(error) = io_error(error) {
+        return io_fault(error);
+    }
+    let words = if error.is_parse() {
+        "the answer is not HTTP"
+    } else if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        "the server hung up"
+    } else {
+        "the connection broke"
+    };
+    Fault::retry(words)
+}
+
+fn io_error(error: &hyper::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref() {
+            return Some(io);
+        }
+        source = inner.source();
+    }
+    None
+}
+
+fn io_fault(error: &io::Error) -> Fault {
+    if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+        return tls::handshake_fault(error);
+    }
+    Fault::retry(error.kind().to_string())
+}

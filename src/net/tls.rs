@@ -1,0 +1,174 @@
+//! Whom we trust, and what a failed handshake means in words an administrator can act on.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore,
+};
+
+use crate::model::{Fault, Next};
+
+/// Whose certificates are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Those that the system trusts.
+    pub system: bool,
+    /// Those of these PEM files as well; every file must hold one at least.
+    pub ca_files: Vec<PathBuf>,
+    /// Those of these PEM texts as well; every text must hold one at least.
+    pub ca_pem: Vec<Vec<u8>>,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self { system: true, ca_files: Vec::new(), ca_pem: Vec::new() }
+    }
+}
+
+impl Trust {
+    /// The certificates of a PEM text and no others.
+    pub fn only(pem: impl Into<Vec<u8>>) -> Self {
+        Self { system: false, ca_files: Vec::new(), ca_pem: vec![pem.into()] }
+    }
+
+    /// The trust anchors. Reads the files, so an own CA takes effect only when this is called
+    /// again.
+    ///
+    /// # Errors
+    /// [`Next::Refused`] where a file cannot be read, holds no certificate or a broken one, or
+    /// where nothing is trusted at all. One broken certificate of the system is passed over.
+    pub fn roots(&self) -> Result<RootCertStore, Fault> {
+        let mut roots = RootCertStore::empty();
+        for path in &self.ca_files {
+            let name = path.display();
+            let pem = std::fs::read(path).map_err(|error| {
+                Fault::refused(format!("cannot read the CA file {name}: {error}"))
+            })?;
+            add(&mut roots, &pem, &format!("the CA file {name}"))?;
+        }
+        for pem in &self.ca_pem {
+            add(&mut roots, pem, "the CA text")?;
+        }
+        if self.system {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+        }
+        if roots.is_empty() {
+            return Err(Fault::refused("no certificate authority is trusted"));
+        }
+        Ok(roots)
+    }
+
+    /// A client that trusts these, speaks TLS 1.3 or 1.2 and HTTP/1.1. One is enough for all
+    /// connections to whatever it trusts: it holds the tickets for resumption.
+    ///
+    /// # Errors
+    /// As [`Trust::roots`].
+    pub fn client(&self) -> Result<Arc<ClientConfig>, Fault> {
+        let roots = self.roots()?;
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .map_err(|error| Fault::refused(explain(&error)))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// The one source of cryptography of the process.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// The certificates of a PEM text, in its order.
+///
+/// # Errors
+/// [`Next::Refused`] where there is none, or one that is not PEM.
+pub fn certificates(pem: &[u8], what: &str) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(Fault::refused(format!("{what} holds no certificate in PEM form"))),
+        Err(_) => Err(Fault::refused(format!("{what} is not well-formed PEM"))),
+    }
+}
+
+fn add(roots: &mut RootCertStore, pem: &[u8], what: &str) -> Result<(), Fault> {
+    for certificate in certificates(pem, what)? {
+        roots.add(certificate).map_err(|_| {
+            Fault::refused(format!("{what} holds a certificate that cannot be an authority"))
+        })?;
+    }
+    Ok(())
+}
+
+/// What a failed handshake means. Nobody is asked to wait, but it will not get better by itself:
+/// the words say what to look at.
+pub(super) fn handshake_fault(error: &io::Error) -> Fault {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(tls) => Fault::new(Next::Retry { after: None }, explain(tls)),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Fault::retry("TLS: the server hung up during the handshake")
+        }
+        None => Fault::retry(format!("TLS: {}", error.kind())),
+    }
+}
+
+/// A TLS error in words. Names of the server's certificate are left out on purpose.
+pub fn explain(error: &Error) -> String {
+    let words = match error {
+        Error::InvalidCertificate(reason) => return explain_certificate(reason),
+        Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the server speaks neither TLS 1.3 nor TLS 1.2 with a cipher known here"
+        }
+        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+            "the server found no cipher in common, or wants a client certificate"
+        }
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            "the server does not know itself by this host name"
+        }
+        Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => "what answers on this port does not speak TLS",
+        Error::NoCertificatesPresented => "the server presents no certificate",
+        Error::DecryptError => "a record was altered on its way",
+        Error::AlertReceived(alert) => return format!("TLS: the server sent alert {alert:?}"),
+        _ => "the handshake failed",
+    };
+    format!("TLS: {words}")
+}
+
+fn explain_certificate(reason: &CertificateError) -> String {
+    let words = match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet (is this machine's clock right?)"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "does not name this host"
+        }
+        CertificateError::UnknownIssuer => {
+            "comes from an authority that is not trusted here (or the server does not send its \
+             intermediate certificates)"
+        }
+        CertificateError::Revoked => "is revoked",
+        CertificateError::BadSignature => "carries a signature that is wrong",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "was not issued for a TLS server"
+        }
+        CertificateError::BadEncoding => "is not well-formed",
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "is signed in a way that is not accepted any more (SHA-1, a short key)"
+        }
+        _ => "cannot be verified",
+    };
+    format!("TLS: the server's certificate {words}")
+}

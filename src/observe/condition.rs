@@ -1,0 +1,179 @@
+//! Every condition that the journal can name.
+
+use crate::model::{Fault, Span, UserId};
+use crate::pipeline::fleet::Note;
+
+/// A condition: what it is called for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Its stable name.
+    pub name: &'static str,
+    /// Its MESSAGE_ID (128 bits, hexadecimal).
+    pub message_id: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+macro_rules! conditions {
+    ($($(#[$doc:meta])* $id:ident = $name:literal $message_id:literal $remedy:literal;)*) => {
+        $($(#[$doc])* pub const $id: Condition =
+            Condition { name: $name, message_id: $message_id, remedy: $remedy };)*
+        /// All of them.
+        pub const ALL: &[Condition] = &[$($id),*];
+    };
+}
+
+conditions! {
+    /// The service does its job.
+    READY = "ready" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e01"
+        "Nothing to do.";
+    /// The service stops.
+    STOPPING = "stopping" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e02"
+        "Nothing to do.";
+    /// One mailbox cannot be read.
+    MAILBOX_FAILING = "mailbox-failing" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
+        "If it does not heal: check that the mailbox exists and that the service account has the \
+         role ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
+    /// It can be read again.
+    MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
+        "Nothing to do.";
+    /// Exchange is busy or away.
+    EXCHANGE_WAITS = "exchange-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e05"
+        "Nothing is lost. If it lasts: check Exchange, and the throttling policy of the service \
+         account (Get-ThrottlingPolicyAssociation).";
+    /// Exchange answers again.
+    EXCHANGE_WELL = "exchange-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
+        "Nothing to do.";
+    /// Exchange refuses the password.
+    SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
+        "Set the account's password anew (secret calendar.<name>.password) and see that the account \
+         is neither locked nor expired. No more attempts are made meanwhile than one a quarter of \
+         an hour.";
+    /// The store cannot be written.
+    STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
+        "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading goes \
+         on as soon as it can be written.";
+    /// A stream broke.
+    STREAM_FAILED = "stream-failed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"
+        "Nothing is lost: its mailboxes are polled until the stream is back. If it lasts: check \
+         load balancers between here and Exchange for idle time-outs below 90 s.";
+    /// A mailbox is listened to.
+    LISTENING = "listening" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0a"
+        "Nothing to do.";
+    /// The key server gives no new key.
+    KEY_LATE = "key-late" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b"
+        "Check the key server; until it answers yesterday's key is used.";
+    /// Exchange refused the cursor.
+    CURSOR_LOST = "cursor-lost" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c"
+        "Nothing to do: the window is read anew.";
+    /// The cloud cannot be reached or does not want.
+    CLOUD_WAITS = "cloud-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d"
+        "Nothing is lost: events wait on the disk. If it lasts: check the way to the cloud, its \
+         certificate and the secret cloud.client_secret.";
+    /// The cloud takes events again.
+    CLOUD_WELL = "cloud-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0e"
+        "Nothing to do.";
+    /// The cloud will never take an event.
+    EVENT_SET_ASIDE = "event-set-aside" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0f"
+        "The event is kept in the store. Report its reason to the cloud's operator.";
+    /// The command channel is open.
+    CHANNEL_OPEN = "channel-open" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e10"
+        "Nothing to do.";
+    /// The command channel is closed.
+    CHANNEL_CLOSED = "channel-closed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e11"
+        "Records still go up. If it lasts: see that proxies let WebSockets pass, and that no second \
+         connector runs under the same name.";
+    /// A command was carried out or refused.
+    COMMAND = "command" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12"
+        "Nothing to do.";
+    /// A mailbox whose domain no calendar serves.
+    NO_CALENDAR = "no-calendar" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
+        "Add the mailbox's domain to the domains of a [[calendar]].";
+    /// A mistake in Calway.
+    INTERNAL = "internal-error" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14"
+        "Report it with its PLACE. The part that failed is rebuilt from the store.";
+}
+
+/// Writes a condition; the macro keeps field names the same everywhere.
+#[macro_export]
+macro_rules! condition {
+    ($level:ident, $condition:expr, $($field:ident = $value:expr,)* ; $($text:tt)+) => {
+        tracing::$level!(
+            MESSAGE_ID = $condition.message_id,
+            CONDITION = $condition.name,
+            $($field = %$value,)*
+            $($text)+
+        )
+    };
+}
+
+/// Writes what the fleet noted.
+pub fn note(calendar: &str, note: &Note) {
+    match note {
+        Note::MailboxFailing(user, fault, wait) => failing(calendar, user, fault, *wait),
+        Note::MailboxWell(user) => {
+            condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} can be read again");
+        }
+        Note::ServerWaits(fault, wait) => {
+            condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, CAUSE = fault,;
+                "Exchange is busy or away ({fault}); next try in {wait}");
+        }
+        Note::ServerWell => {
+            condition!(info, EXCHANGE_WELL, CALENDAR = calendar,; "Exchange answers again");
+        }
+        Note::SignInRefused(fault, wait) => {
+            condition!(error, SIGN_IN_REFUSED, CALENDAR = calendar, CAUSE = fault,;
+                "Exchange refuses to sign us in ({fault}); next try in {wait}, or when the secret \
+                 calendar.{calendar}.password changes");
+        }
+        Note::StoreFails(fault) => {
+            condition!(error, STORE_FAILS, CALENDAR = calendar, CAUSE = fault,;
+                "the store cannot be written ({fault}); nothing is lost, reading waits for it");
+        }
+        Note::StreamFailed(fault, mailboxes) => {
+            condition!(warn, STREAM_FAILED, CALENDAR = calendar, CAUSE = fault,;
+                "a stream of {mailboxes} mailboxes broke ({fault}); they are polled meanwhile");
+        }
+        Note::Listening(user) => {
+            condition!(debug, LISTENING, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} is listened to");
+        }
+        Note::KeyLate(user, fault) => {
+            condition!(warn, KEY_LATE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,;
+                "no new key for mailbox {user} ({fault}); the old one is used meanwhile");
+        }
+        Note::CursorLost(user) => {
+            condition!(info, CURSOR_LOST, CALENDAR = calendar, USER_ID = user,;
+                "Exchange does not know the cursor of mailbox {user} any more; its window is read \
+                 anew");
+        }
+    }
+}
+
+fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
+    let request_id = fault.cause.request_id.as_deref().unwrap_or("-");
+    condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+        EWS_REQUEST_ID = request_id,;
+        "mailbox {user} cannot be read ({fault}); next try in {wait}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_and_ids_are_unique_and_well_formed() {
+        let names: BTreeSet<_> = ALL.iter().map(|c| c.name).collect();
+        let ids: BTreeSet<_> = ALL.iter().map(|c| c.message_id).collect();
+        assert_eq!(names.len(), ALL.len());
+        assert_eq!(ids.len(), ALL.len());
+        for condition in ALL {
+            let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+            assert!(condition.message_id.len() == 32 && condition.message_id.chars().all(hex));
+            assert!(!condition.remedy.is_empty());
+        }
+    }
+}

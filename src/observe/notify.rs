@@ -1,0 +1,35 @@
+//! sd_notify(3): READY, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// The service does its job.
+pub fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// One line for `systemctl status`.
+pub fn status(line: &str) {
+    tell(&[NotifyState::Status(line)]);
+}
+
+/// The service stops.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// The loops turn.
+pub fn watchdog() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// How often [`watchdog`] must be called, if systemd watches: half of what it allows.
+pub fn watchdog_every() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|allowed| allowed / 2)
+}
+
+fn tell(state: &[NotifyState]) {
+    // A socket that went away is no reason to stop relaying.
+    let _ = sd_notify::notify(state);
+}

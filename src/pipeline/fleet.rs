@@ -1,0 +1,968 @@
+//! All mailboxes of one calendar: who is read next, who is listened to, who waits.
+//!
+//! **Promise.** A rung mailbox is read before the backlog. Never more passes than allowed are under
+//! way, and each has one request open. After Exchange said it is busy nobody asks before its time,
+//! then one alone. A mailbox that cannot be listened to is polled, and listened to again later. A
+//! fault of one mailbox waits for that mailbox alone; its state is built anew from the store.
+//!
+//! ```text
+//!   Unheard ──plan──▶ Subscribing ──Listening──▶ Heard
+//!      ▲ polled           │ refused, failed        │ ended
+//!      └──────────────────┴────────────────────────┘
+//! ```
+//!
+//! Contract: [`Fleet::handle`] one input, then [`Fleet::drain`] all outputs and carry them out.
+//! Every output with a ticket is answered by exactly one input with that ticket.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::limits;
+use super::pace::{Dice, Pace};
+use super::seal::{Installation, Sealer};
+use super::sync::{Ask, Commit, Got, Keyed, Loaded, Pass, Step};
+use super::window::{Reach, Window};
+use crate::model::{
+    Fault, GroupKey, Hint, ListenEnd, Next, Now, ResourceUri, KeyUri, Span, Time, UserId,
+};
+
+/// How a fleet behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The window.
+    pub reach: Reach,
+    /// Passes under way at a time, and with that open requests (Microsoft's advice: 10).
+    pub passes: usize,
+    /// How many of them may serve the backlog; the rest is kept for rung mailboxes.
+    pub backlog: usize,
+    /// How often an unheard mailbox is polled.
+    pub poll: Span,
+    /// For jitter.
+    pub seed: u64,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { reach: Reach::default(), passes: 10, backlog: 8, poll: limits::POLL, seed: 1 }
+    }
+}
+
+/// Names an output, so that its answer finds back.
+pub type Ticket = u64;
+
+/// Names a stream.
+pub type StreamId = u64;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// This mailbox is active: at start, or from now on.
+    Added(UserId),
+    /// It is not active any more.
+    Removed(UserId),
+    /// Its store row changed (a resend was asked for): read it.
+    Stirred(UserId),
+    /// A stream tells something.
+    Hint(StreamId, Hint),
+    /// A stream ended.
+    Ended(StreamId, ListenEnd),
+    /// For [`Output::Load`]; `None`: the store does not know it.
+    Loaded(Ticket, Result<Option<Loaded>, Fault>),
+    /// For [`Output::Group`].
+    Grouped(Ticket, Result<GroupKey, Fault>),
+    /// For [`Output::Ask`].
+    Got(Ticket, Result<Got, Fault>),
+    /// For [`Output::Key`].
+    Keyed(Ticket, Result<(ResourceUri, Arc<dyn Sealer>), Fault>),
+    /// For [`Output::Commit`]; false: an older activation's, dropped.
+    Committed(Ticket, Result<bool, Fault>),
+    /// The secret of the account changed: sign-in may be tried again at once.
+    SecretChanged,
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Output {
+    /// Read a mailbox's facts from the store.
+    Load(Ticket, UserId),
+    /// Ask the provider which group a mailbox belongs to.
+    Group(Ticket, UserId),
+    /// Ask the provider.
+    Ask(Ticket, UserId, Ask),
+    /// Ask the KMS.
+    Key(Ticket, UserId, Want),
+    /// Write.
+    Commit(Ticket, Box<Commit>),
+    /// Open a stream over these.
+    Listen(StreamId, Vec<UserId>),
+    /// Close a stream; its `Ended` still comes.
+    Hush(StreamId),
+    /// Tell the operator.
+    Note(Note),
+}
+
+/// Which key is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A new resource with a first key.
+    Establish,
+    /// A new key for this resource: the day is over.
+    Rotate(ResourceUri),
+    /// The key of today, after a restart.
+    Recall(ResourceUri, KeyUri),
+}
+
+/// What an operator is told. Only changes are told, not every repetition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A mailbox fails; the wait until it is tried again.
+    MailboxFailing(UserId, Fault, Span),
+    /// It works again.
+    MailboxWell(UserId),
+    /// Exchange is busy, or away: everybody waits.
+    ServerWaits(Fault, Span),
+    /// Exchange answers again.
+    ServerWell,
+    /// Sign-in was refused.
+    SignInRefused(Fault, Span),
+    /// The store cannot write.
+    StoreFails(Fault),
+    /// A stream broke; so many mailboxes are polled until it is back.
+    StreamFailed(Fault, usize),
+    /// A mailbox is listened to.
+    Listening(UserId),
+    /// The KMS gives no key; what is sealed with yesterday's goes on.
+    KeyLate(UserId, Fault),
+    /// The server refused the cursor; the window is read anew.
+    CursorLost(UserId),
+}
+
+/// How many mailboxes are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Active ones.
+    pub active: usize,
+    /// Listened to.
+    pub streaming: usize,
+    /// Polled.
+    pub polling: usize,
+    /// Failing.
+    pub failing: usize,
+    /// Waiting for their turn to be read.
+    pub queued: usize,
+}
+
+#[derive(Debug)]
+enum Ear {
+    /// Polled; may be planned into a stream from then on.
+    Unheard,
+    Subscribing(StreamId),
+    Heard(StreamId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    None,
+    Live,
+    Backlog,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Loading,
+    Grouping(Box<Loaded>),
+    Passing(Box<Pass>),
+}
+
+#[derive(Debug)]
+struct Run {
+    ticket: Ticket,
+    stage: Stage,
+    live: bool,
+}
+
+#[derive(Debug)]
+struct Mailbox {
+    user: UserId,
+    group: Option<GroupKey>,
+    ear: Ear,
+    planned: Option<Time>,
+    listen_pace: Pace,
+    queue: Queue,
+    again: bool,
+    run: Option<Run>,
+    timer: Option<Time>,
+    pace: Pace,
+    sealer: Option<(Keyed, Arc<dyn Sealer>)>,
+    stored_keys: Option<Keyed>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Fleet {
+    rules: Rules,
+    installation: Arc<Installation>,
+    dice: Dice,
+    mailboxes: Vec<Option<Mailbox>>,
+    free: Vec<usize>,
+    names: HashMap<UserId, usize>,
+    live: VecDeque<usize>,
+    backlog: VecDeque<usize>,
+    timers: BTreeSet<(Time, usize)>,
+    planned: BTreeSet<(Time, usize)>,
+    streams: HashMap<StreamId, BTreeSet<usize>>,
+    running: usize,
+    running_backlog: usize,
+    tickets: HashMap<Ticket, usize>,
+    last_ticket: Ticket,
+    last_stream: StreamId,
+    server: Pace,
+    paused: Option<Time>,
+    today: Option<Time>,
+    out: Vec<Output>,
+}
+
+impl Fleet {
+    /// An empty fleet.
+    pub fn new(rules: Rules, installation: Arc<Installation>) -> Self {
+        Self {
+            dice: Dice::new(rules.seed),
+            rules,
+            installation,
+            mailboxes: Vec::new(),
+            free: Vec::new(),
+            names: HashMap::new(),
+            live: VecDeque::new(),
+            backlog: VecDeque::new(),
+            timers: BTreeSet::new(),
+            planned: BTreeSet::new(),
+            streams: HashMap::new(),
+            running: 0,
+            running_backlog: 0,
+            tickets: HashMap::new(),
+            last_ticket: 0,
+            last_stream: 0,
+            server: Pace::default(),
+            paused: None,
+            today: None,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.roll_day(now);
+        match input {
+            Input::Added(user) => self.added(now, user),
+            Input::Removed(user) => self.removed(now, &user),
+            Input::Stirred(user) => self.ring(&user, Queue::Backlog),
+            Input::Hint(stream, hint) => self.hint(now, stream, hint),
+            Input::Ended(stream, end) => self.ended(now, stream, end),
+            Input::Loaded(ticket, loaded) => self.loaded(now, ticket, loaded),
+            Input::Grouped(ticket, group) => self.grouped(now, ticket, group),
+            Input::Got(ticket, got) => self.got(now, ticket, got),
+            Input::Keyed(ticket, keyed) => self.keyed(now, ticket, keyed),
+            Input::Committed(ticket, committed) => self.committed(now, ticket, committed),
+            Input::SecretChanged => {
+                self.paused = None;
+                self.server.reset();
+            }
+            Input::Tick => {}
+        }
+        self.fire_timers(now);
+        self.plan_streams(now);
+        self.start_passes(now);
+    }
+
+    /// What is to be done, in order. To be emptied after each input.
+    pub fn drain(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// When the next [`Input::Tick`] is due at the latest (monotonic).
+    pub fn wake_at(&self, now: Now) -> Time {
+        let midnight = now.wall.midnight() + Span::DAY;
+        let mut wake = now.mono + midnight.since(now.wall).max(Span::from_ms(1));
+        for (at, _) in self.timers.first().into_iter().chain(self.planned.first()) {
+            wake = wake.min(*at);
+        }
+        match self.paused {
+            Some(until) => wake.min(until),
+            None => wake,
+        }
+    }
+
+    /// How the mailboxes are.
+    pub fn census(&self) -> Census {
+        let mut census = Census { queued: self.live.len() + self.backlog.len(), ..Census::default() };
+        for mailbox in self.mailboxes.iter().flatten() {
+            census.active += 1;
+            match mailbox.ear {
+                Ear::Heard(_) => census.streaming += 1,
+                Ear::Unheard | Ear::Subscribing(_) => census.polling += 1,
+            }
+            if mailbox.pace.failures() > 0 {
+                census.failing += 1;
+            }
+        }
+        census
+    }
+
+    /// Passes under way; never above [`Rules::passes`].
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    fn mailbox(&mut self, at: usize) -> Option<&mut Mailbox> {
+        self.mailboxes.get_mut(at).and_then(Option::as_mut)
+    }
+
+    // ---- who is there ----
+
+    fn added(&mut self, now: Now, user: UserId) {
+        if self.names.contains_key(&user) {
+            self.ring(&user, Queue::Backlog);
+            return;
+        }
+        let mailbox = Mailbox {
+            user: user.clone(),
+            group: None,
+            ear: Ear::Unheard,
+            planned: None,
+            listen_pace: Pace::default(),
+            queue: Queue::None,
+            again: false,
+            run: None,
+            timer: None,
+            pace: Pace::default(),
+            sealer: None,
+            stored_keys: None,
+        };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.mailboxes[at] = Some(mailbox);
+                at
+            }
+            None => {
+                self.mailboxes.push(Some(mailbox));
+                self.mailboxes.len() - 1
+            }
+        };
+        self.names.insert(user, at);
+        let _ = now;
+        self.enqueue(at, Queue::Backlog);
+    }
+
+    fn removed(&mut self, now: Now, user: &UserId) {
+        let Some(at) = self.names.remove(user) else { return };
+        self.end_run(at);
+        self.unplan(at);
+        self.set_timer(at, None);
+        self.live.retain(|queued| *queued != at);
+        self.backlog.retain(|queued| *queued != at);
+        let stream = self.mailbox(at).and_then(|mailbox| match mailbox.ear {
+            Ear::Unheard => None,
+            Ear::Subscribing(stream) | Ear::Heard(stream) => Some(stream),
+        });
+        self.mailboxes[at] = None;
+        self.free.push(at);
+        let Some(stream) = stream else { return };
+        // The subscription must go at once, so the stream is closed; the others come back at the
+        // next plan.
+        self.out.push(Output::Hush(stream));
+        let members = self.streams.remove(&stream).unwrap_or_default();
+        for other in members.into_iter().filter(|other| *other != at) {
+            self.unhear(now, other, Span::default());
+        }
+    }
+
+    // ---- queues and timers ----
+
+    fn ring(&mut self, user: &UserId, queue: Queue) {
+        let Some(&at) = self.names.get(user) else { return };
+        self.enqueue(at, queue);
+    }
+
+    fn enqueue(&mut self, at: usize, queue: Queue) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        if mailbox.run.is_some() {
+            mailbox.again = true;
+            return;
+        }
+        if mailbox.pace.failures() > 0 && mailbox.timer.is_some() {
+            // It waits for its own retry; the doorbell does not shorten that.
+            return;
+        }
+        match (mailbox.queue, queue) {
+            (Queue::Live, _) | (Queue::Backlog, Queue::Backlog | Queue::None) => return,
+            (Queue::Backlog, Queue::Live) => {
+                mailbox.queue = Queue::Live;
+                // Its place in the backlog is passed over when reached.
+            }
+            (Queue::None, queue) => mailbox.queue = queue,
+        }
+        let queue = mailbox.queue;
+        self.set_timer(at, None);
+        match queue {
+            Queue::Live => self.live.push_back(at),
+            Queue::Backlog | Queue::None => self.backlog.push_back(at),
+        }
+    }
+
+    fn set_timer(&mut self, at: usize, time: Option<Time>) {
+        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        if let Some(old) = mailbox.timer.take() {
+            self.timers.remove(&(old, at));
+        }
+        if let Some(time) = time {
+            mailbox.timer = Some(time);
+            self.timers.insert((time, at));
+        }
+    }
+
+    fn fire_timers(&mut self, now: Now) {
+        while let Some(&(time, at)) = self.timers.first() {
+            if time > now.mono {
+                break;
+            }
+            self.set_timer(at, None);
+            self.enqueue(at, Queue::Backlog);
+        }
+    }
+
+    /// A new day: every window is read anew, spread over some time.
+    fn roll_day(&mut self, now: Now) {
+        let today = now.wall.midnight();
+        let before = self.today.replace(today);
+        if before.is_none() || before == Some(today) {
+            return;
+        }
+        let spread = Span::from_ms(10 * self.names.len() as u64).min(Span::MINUTE.times(30));
+        for at in 0..self.mailboxes.len() {
+            let due = now.mono + Span::from_ms(self.dice.below(spread.as_ms() + 1));
+            let Some(mailbox) = self.mailbox(at) else { continue };
+            if mailbox.run.is_some() {
+                mailbox.again = true;
+            } else if mailbox.queue == Queue::None && mailbox.timer.is_none_or(|t| t > due) {
+                let failing = mailbox.pace.failures() > 0;
+                if !failing {
+                    self.set_timer(at, Some(due));
+                }
+            }
+        }
+    }
+
+    // ---- passes ----
+
+    fn start_passes(&mut self, now: Now) {
+        if let Some(until) = self.paused {
+            if now.mono < until {
+                return;
+            }
+            self.paused = None;
+        }
+        // After trouble one pass alone tries whether the server is back.
+        let (passes, backlog) = if self.server.failures() > 0 {
+            (1, 1)
+        } else {
+            (self.rules.passes, self.rules.backlog.min(self.rules.passes))
+        };
+        while self.running < passes {
+            let (at, live) = if let Some(at) = self.live.pop_front() {
+                (at, true)
+            } else if self.running_backlog < backlog {
+                match self.backlog.pop_front() {
+                    Some(at) => (at, false),
+                    None => return,
+                }
+            } else {
+                return;
+            };
+            self.start_pass(at, live);
+        }
+    }
+
+    fn start_pass(&mut self, at: usize, live: bool) {
+        let ticket = self.last_ticket + 1;
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let expected = if live { Queue::Live } else { Queue::Backlog };
+        if mailbox.queue != expected || mailbox.run.is_some() {
+            return;
+        }
+        mailbox.queue = Queue::None;
+        mailbox.again = false;
+        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live });
+        let user = mailbox.user.clone();
+        self.last_ticket = ticket;
+        self.tickets.insert(ticket, at);
+        self.running += 1;
+        self.running_backlog += usize::from(!live);
+        self.set_timer(at, None);
+        self.out.push(Output::Load(ticket, user));
+    }
+
+    /// The mailbox that a ticket belongs to; the ticket is used up.
+    fn claim(&mut self, ticket: Ticket) -> Option<(usize, Run)> {
+        let at = self.tickets.remove(&ticket)?;
+        let mailbox = self.mailbox(at)?;
+        if mailbox.run.as_ref().is_none_or(|run| run.ticket != ticket) {
+            return None;
+        }
+        let run = mailbox.run.take()?;
+        Some((at, run))
+    }
+
+    /// Puts the run back, waiting for the answer to a new ticket.
+    fn wait(&mut self, at: usize, mut run: Run, stage: Stage) -> (Ticket, UserId) {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        run.ticket = ticket;
+        run.stage = stage;
+        self.tickets.insert(ticket, at);
+        let user = match self.mailbox(at) {
+            Some(mailbox) => {
+                mailbox.run = Some(run);
+                mailbox.user.clone()
+            }
+            None => UserId::new(""),
+        };
+        (ticket, user)
+    }
+
+    fn release(&mut self, live: bool) {
+        self.running = self.running.saturating_sub(1);
+        self.running_backlog = self.running_backlog.saturating_sub(usize::from(!live));
+    }
+
+    fn end_run(&mut self, at: usize) {
+        let Some(run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
+        self.tickets.remove(&run.ticket);
+        self.release(run.live);
+    }
+
+    fn loaded(&mut self, now: Now, ticket: Ticket, loaded: Result<Option<Loaded>, Fault>) {
+        let Some((at, run)) = self.claim(ticket) else { return };
+        let loaded = match loaded {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => {
+                self.release(run.live);
+                if let Some(user) = self.mailbox(at).map(|mailbox| mailbox.user.clone()) {
+                    self.removed(now, &user);
+                }
+                return;
+            }
+            Err(fault) => return self.store_failed(now, at, run, fault),
+        };
+        let Some(mailbox) = self.mailbox(at) else { return };
+        mailbox.stored_keys.clone_from(&loaded.keys);
+        if mailbox.group.is_none() {
+            let (ticket, user) = self.wait(at, run, Stage::Grouping(Box::new(loaded)));
+            self.out.push(Output::Group(ticket, user));
+            return;
+        }
+        self.begin(now, at, run, loaded);
+    }
+
+    fn grouped(&mut self, now: Now, ticket: Ticket, group: Result<GroupKey, Fault>) {
+        let Some((at, run)) = self.claim(ticket) else { return };
+        let Run { live, stage: Stage::Grouping(loaded), ticket } = run else {
+            self.release(run.live);
+            return;
+        };
+        let run = Run { live, ticket, stage: Stage::Loading };
+        match group {
+            Err(fault) => self.pass_failed(now, at, run, fault),
+            Ok(group) => {
+                if let Some(mailbox) = self.mailbox(at) {
+                    mailbox.group = Some(group);
+                }
+                self.plan(at, now.mono + limits::GATHER);
+                self.begin(now, at, run, *loaded);
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let user = mailbox.user.clone();
+        let window = Window::at(now.wall, self.rules.reach);
+        match Pass::start(user, window, loaded, self.installation.clone()) {
+            Ok((pass, step)) => self.step(now, at, run, Box::new(pass), Ok(step)),
+            Err(fault) => self.pass_failed(now, at, run, fault),
+        }
+    }
+
+    fn got(&mut self, now: Now, ticket: Ticket, got: Result<Got, Fault>) {
+        let Some((at, mut run)) = self.claim(ticket) else { return };
+        let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
+            self.release(run.live);
+            return;
+        };
+        let step = match got {
+            Ok(got) => {
+                self.server_answered();
+                pass.got(got)
+            }
+            Err(fault) => {
+                let lost = fault.next == Next::CursorLost;
+                let step = pass.failed(fault);
+                if let (true, Some(mailbox)) = (lost && step.is_ok(), self.mailbox(at)) {
+                    let user = mailbox.user.clone();
+                    self.out.push(Output::Note(Note::CursorLost(user)));
+                }
+                step
+            }
+        };
+        self.step(now, at, run, pass, step);
+    }
+
+    fn step(
+        &mut self,
+        now: Now,
+        at: usize,
+        run: Run,
+        pass: Box<Pass>,
+        step: Result<Step, Fault>,
+    ) {
+        match step {
+            Err(fault) => self.pass_failed(now, at, run, fault),
+            Ok(Step::Ask(ask)) => {
+                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+                self.out.push(Output::Ask(ticket, user, ask));
+            }
+            Ok(Step::Key) => self.want_key(now, at, run, pass),
+            Ok(Step::Commit(mut commit)) => {
+                if let Some(mailbox) = self.mailbox(at) {
+                    let keys = mailbox.sealer.as_ref().map(|(keys, _)| keys);
+                    if keys != mailbox.stored_keys.as_ref() {
+                        commit.keys = keys.cloned();
+                    }
+                }
+                let (ticket, _) = self.wait(at, run, Stage::Passing(pass));
+                self.out.push(Output::Commit(ticket, commit));
+            }
+            Ok(Step::Done { more }) => self.pass_done(now, at, run, more),
+        }
+    }
+
+    fn committed(&mut self, now: Now, ticket: Ticket, committed: Result<bool, Fault>) {
+        let Some((at, mut run)) = self.claim(ticket) else { return };
+        let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
+            self.release(run.live);
+            return;
+        };
+        match committed {
+            Err(fault) => self.store_failed(now, at, run, fault),
+            Ok(false) => {
+                // Deactivated, or activated anew, meanwhile: the store's word counts.
+                self.release(run.live);
+                self.enqueue(at, Queue::Backlog);
+            }
+            Ok(true) => {
+                if let Some(mailbox) = self.mailbox(at) {
+                    mailbox.stored_keys = mailbox.sealer.as_ref().map(|(keys, _)| keys.clone());
+                }
+                let step = pass.got(Got::Committed);
+                self.step(now, at, run, pass, step);
+            }
+        }
+    }
+
+    fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool) {
+        self.release(run.live);
+        let poll = self.dice.jitter(self.rules.poll);
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let user = mailbox.user.clone();
+        let was_failing = mailbox.pace.failures() > 0;
+        mailbox.pace.reset();
+        let again = std::mem::take(&mut mailbox.again);
+        let heard = matches!(mailbox.ear, Ear::Heard(_));
+        if was_failing {
+            self.out.push(Output::Note(Note::MailboxWell(user)));
+        }
+        if again {
+            self.enqueue(at, Queue::Live);
+        } else if more {
+            self.enqueue(at, Queue::Backlog);
+        } else if !heard {
+            self.set_timer(at, Some(now.mono + poll));
+        }
+    }
+
+    fn server_answered(&mut self) {
+        if self.server.failures() > 0 {
+            self.server.reset();
+            self.out.push(Output::Note(Note::ServerWell));
+        }
+    }
+
+    // ---- keys ----
+
+    fn want_key(&mut self, now: Now, at: usize, run: Run, mut pass: Box<Pass>) {
+        let today = now.wall.midnight();
+        let Some(mailbox) = self.mailbox(at) else { return };
+        if let Some((keys, sealer)) = &mailbox.sealer
+            && keys.day == today
+            && usable(sealer.as_ref(), now)
+        {
+            let step = pass.got(Got::Key(sealer.clone()));
+            return self.step(now, at, run, pass, step);
+        }
+        let known = mailbox.sealer.as_ref().map(|(keys, _)| keys).or(mailbox.stored_keys.as_ref());
+        let want = match known {
+            None => Want::Establish,
+            Some(keys) if keys.day == today && mailbox.sealer.is_none() => {
+                Want::Recall(keys.resource.clone(), keys.key.clone())
+            }
+            Some(keys) => Want::Rotate(keys.resource.clone()),
+        };
+        let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+        self.out.push(Output::Key(ticket, user, want));
+    }
+
+    fn keyed(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        keyed: Result<(ResourceUri, Arc<dyn Sealer>), Fault>,
+    ) {
+        let Some((at, mut run)) = self.claim(ticket) else { return };
+        let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
+            self.release(run.live);
+            return;
+        };
+        let day = now.wall.midnight();
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let user = mailbox.user.clone();
+        let had_some = mailbox.sealer.is_some() || mailbox.stored_keys.is_some();
+        let sealer = match (keyed, &mailbox.sealer) {
+            (Ok((resource, sealer)), _) => {
+                let keys = Keyed { resource, key: sealer.key_uri().clone(), day };
+                mailbox.sealer = Some((keys, sealer.clone()));
+                sealer
+            }
+            (Err(fault), _) if fault.next == Next::KeyLost && had_some => {
+                mailbox.sealer = None;
+                mailbox.stored_keys = None;
+                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+                self.out.push(Output::Key(ticket, user, Want::Establish));
+                return;
+            }
+            (Err(fault), Some((_, old)))
+                if matches!(fault.next, Next::Retry { .. }) && usable(old.as_ref(), now) =>
+            {
+                let old = old.clone();
+                self.out.push(Output::Note(Note::KeyLate(user, fault)));
+                old
+            }
+            (Err(fault), _) => {
+                // The key server's trouble is not Exchange's: this mailbox alone waits.
+                let after = match fault.next {
+                    Next::Retry { after } | Next::BackOff { after } => after,
+                    _ => None,
+                };
+                let fault = Fault { next: Next::Retry { after }, cause: fault.cause };
+                return self.pass_failed(now, at, run, fault);
+            }
+        };
+        let step = pass.got(Got::Key(sealer));
+        self.step(now, at, run, pass, step);
+    }
+
+    // ---- failures ----
+
+    fn pass_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
+        self.release(run.live);
+        match fault.next {
+            Next::BackOff { after } => {
+                self.pause(now, fault, limits::SERVER_RETRY, after);
+                self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
+            }
+            Next::SignIn => {
+                self.pause(now, fault, limits::SIGN_IN_RETRY, None);
+                self.enqueue(at, Queue::Backlog);
+            }
+            Next::Denied | Next::Gone | Next::Refused => {
+                self.mailbox_failed(now, at, fault, limits::DENIED_RETRY, None);
+            }
+            Next::Retry { after } => {
+                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, after);
+            }
+            Next::CursorLost | Next::KeyLost => {
+                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, None);
+            }
+        }
+    }
+
+    fn mailbox_failed(
+        &mut self,
+        now: Now,
+        at: usize,
+        fault: Fault,
+        limits: (Span, Span),
+        after: Option<Span>,
+    ) {
+        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        mailbox.again = false;
+        let until = mailbox.pace.fail(now.mono, limits, after, &mut self.dice);
+        let user = mailbox.user.clone();
+        self.set_timer(at, Some(until));
+        let wait = until.since(now.mono);
+        self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
+    }
+
+    fn pause(&mut self, now: Now, fault: Fault, limits: (Span, Span), after: Option<Span>) {
+        if self.paused.is_some_and(|until| until > now.mono) {
+            // The answers of those who were on their way already do not count twice.
+            return;
+        }
+        let until = self.server.fail(now.mono, limits, after, &mut self.dice);
+        self.paused = Some(until);
+        let wait = until.since(now.mono);
+        let note = match fault.next {
+            Next::SignIn => Note::SignInRefused(fault, wait),
+            _ => Note::ServerWaits(fault, wait),
+        };
+        self.out.push(Output::Note(note));
+    }
+
+    fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
+        self.release(run.live);
+        let until = now.mono + self.dice.jitter(limits::STORE_RETRY);
+        if self.paused.is_none_or(|paused| paused < until) {
+            self.paused = Some(until);
+        }
+        self.out.push(Output::Note(Note::StoreFails(fault)));
+        self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
+    }
+
+    // ---- streams ----
+
+    fn plan(&mut self, at: usize, when: Time) {
+        self.unplan(at);
+        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        mailbox.planned = Some(when);
+        self.planned.insert((when, at));
+    }
+
+    fn unplan(&mut self, at: usize) {
+        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        if let Some(when) = mailbox.planned.take() {
+            self.planned.remove(&(when, at));
+        }
+    }
+
+    fn plan_streams(&mut self, now: Now) {
+        if self.paused.is_some_and(|until| until > now.mono) {
+            return;
+        }
+        let mut due: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
+        while let Some(&(when, at)) = self.planned.first() {
+            if when > now.mono {
+                break;
+            }
+            self.unplan(at);
+            let Some(mailbox) = self.mailbox(at) else { continue };
+            if let (Some(group), Ear::Unheard) = (&mailbox.group, &mailbox.ear) {
+                due.entry(group.clone()).or_default().push(at);
+            }
+        }
+        for members in due.into_values() {
+            for chunk in members.chunks(limits::GROUP_MEMBERS) {
+                self.listen(chunk);
+            }
+        }
+    }
+
+    fn listen(&mut self, members: &[usize]) {
+        self.last_stream += 1;
+        let stream = self.last_stream;
+        let mut users = Vec::with_capacity(members.len());
+        for at in members {
+            if let Some(mailbox) = self.mailbox(*at) {
+                mailbox.ear = Ear::Subscribing(stream);
+                users.push(mailbox.user.clone());
+            }
+        }
+        users.sort();
+        self.streams.insert(stream, members.iter().copied().collect());
+        self.out.push(Output::Listen(stream, users));
+    }
+
+    fn hint(&mut self, now: Now, stream: StreamId, hint: Hint) {
+        if !self.streams.contains_key(&stream) {
+            return;
+        }
+        match hint {
+            Hint::Changed(user) => self.ring(&user, Queue::Live),
+            Hint::Listening(user) => {
+                let Some(&at) = self.names.get(&user) else { return };
+                let Some(mailbox) = self.mailbox(at) else { return };
+                mailbox.listen_pace.reset();
+                if !matches!(mailbox.ear, Ear::Heard(_)) {
+                    self.out.push(Output::Note(Note::Listening(user)));
+                }
+                if let Some(mailbox) = self.mailbox(at) {
+                    mailbox.ear = Ear::Heard(stream);
+                }
+                self.enqueue(at, Queue::Backlog);
+            }
+            Hint::Refused(user, _fault) => {
+                // Why shows when it is polled; the stream goes on with the others.
+                let Some(&at) = self.names.get(&user) else { return };
+                if let Some(members) = self.streams.get_mut(&stream) {
+                    members.remove(&at);
+                }
+                self.listen_failed(now, at);
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Now, stream: StreamId, end: ListenEnd) {
+        let Some(members) = self.streams.remove(&stream) else { return };
+        let failed = match &end {
+            ListenEnd::RollOver | ListenEnd::Stopped => false,
+            ListenEnd::Failed(fault) => {
+                let note = Note::StreamFailed(fault.clone(), members.len());
+                self.out.push(Output::Note(note));
+                if matches!(fault.next, Next::SignIn) {
+                    self.pause(now, fault.clone(), limits::SIGN_IN_RETRY, None);
+                }
+                true
+            }
+        };
+        for at in members {
+            if failed {
+                self.listen_failed(now, at);
+            } else {
+                self.unhear(now, at, Span::default());
+            }
+        }
+    }
+
+    fn listen_failed(&mut self, now: Now, at: usize) {
+        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        let mut dice = self.dice.clone();
+        let until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, None, &mut dice);
+        self.dice.roll();
+        self.unhear(now, at, until.since(now.mono));
+    }
+
+    fn unhear(&mut self, now: Now, at: usize, wait: Span) {
+        let poll = self.dice.jitter(self.rules.poll);
+        let Some(mailbox) = self.mailbox(at) else { return };
+        mailbox.ear = Ear::Unheard;
+        let idle = mailbox.run.is_none() && mailbox.queue == Queue::None && mailbox.timer.is_none();
+        if idle {
+            self.set_timer(at, Some(now.mono + poll));
+        }
+        self.plan(at, now.mono + wait + limits::GATHER);
+    }
+}
+
+/// A key that expires while a pass seals with it would be one too late.
+fn usable(sealer: &dyn Sealer, now: Now) -> bool {
+    sealer.until().is_none_or(|until| until > now.wall + Span::MINUTE)
+}

@@ -1,0 +1,73 @@
+//! Every limit of the decisions, in one place, each with its reason.
+
+use crate::model::Span;
+
+/// Items asked for in one call. The EWS provider cuts them into batches of ten; more at once would
+/// only hold more plain text in memory.
+pub const ITEMS_PER_ASK: usize = 40;
+
+/// Sealed records held in memory before they are committed: an intermediate commit is harmless (the
+/// cursor stays behind), so this only bounds memory.
+pub const STAGED_RECORDS: usize = 100;
+
+/// Meetings of one window. A calendar beyond this is a mistake or an attack; the earliest are kept.
+pub const WINDOW_ENTRIES: usize = 20_000;
+
+/// Bytes of a body that go into a record. The agenda a person reads is shorter; a body of megabytes
+/// would not fit a batch of 1 MiB.
+pub const NOTES_BYTES: usize = 64 * 1024;
+
+/// Bytes of a title or a place that go into a record (Exchange itself stops at 255 characters for
+/// a title; a place may be longer).
+pub const LINE_BYTES: usize = 4 * 1024;
+
+/// Participants in a record. The sealed name and address of one take about 250 bytes.
+pub const PARTICIPANTS: usize = 1_000;
+
+/// Mailboxes of one stream (Exchange's own limit for one GetStreamingEvents).
+pub const GROUP_MEMBERS: usize = 200;
+
+/// Changed pages in one pass before the mailbox goes back to the queue, so that one busy mailbox
+/// cannot hold a slot for ever. The cursor is committed with each page, so nothing is done twice.
+pub const PAGES_PER_PASS: usize = 50;
+
+/// Listings of the window for one page: one, and one more for each time the items showed a series
+/// that the first did not know. A server that never stops doing so must not hold the pass.
+pub const LISTINGS_PER_PAGE: usize = 4;
+
+/// Pages while draining the feed for a first cursor: 2,000 pages of 512 are a million items.
+pub const DRAIN_PAGES: usize = 2_000;
+
+/// Events in a batch to the cloud, by the relay protocol.
+pub const BATCH_EVENTS: usize = 500;
+
+/// Bytes of sealed data in a batch to the cloud: 1 MiB by the relay protocol, less the envelopes.
+pub const BATCH_BYTES: usize = 768 * 1024;
+
+/// How often a mailbox without a working stream is polled.
+pub const POLL: Span = Span::from_secs(60);
+
+/// First and longest wait after a failure of one mailbox.
+pub const MAILBOX_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(300));
+
+/// First and longest wait for a mailbox that may not be read: an administrator has to act.
+pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
+
+/// First and longest wait of everybody after Exchange said it is busy. Sending again prolongs its
+/// recovery, so the floor holds even where it suggests 0 ms.
+pub const SERVER_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(300));
+
+/// First and longest wait after sign-in was refused: slow, so that the account is never locked.
+pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::HOUR);
+
+/// First and longest wait before a broken stream is opened again; polling bridges it.
+pub const LISTEN_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(600));
+
+/// First and longest wait for the cloud.
+pub const CLOUD_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
+
+/// New mailboxes wait this long for others before a stream is opened for them.
+pub const GATHER: Span = Span::from_ms(200);
+
+/// A full disk is tried again at this interval.
+pub const STORE_RETRY: Span = Span::from_secs(5);

@@ -1,0 +1,618 @@
+//! One mailbox read once: from its cursor and index to what has to be committed.
+//!
+//! **Promise.** After a pass ended well, the index holds exactly the meetings of the window as the
+//! calendar had them at some moment after the pass began; each difference was put into a commit,
+//! and the cursor went to the disk with or after the records it passed.
+//!
+//! ```text
+//!            no cursor            window rolled, resend, master, unknown deletion
+//!   start ──▶ Drain ──▶ Listing ◀───────────────┐
+//!     │                    │                    │
+//!     └──▶ Changes ──▶ Reading ──▶ (commit) ──▶ next page, or end
+//! ```
+//!
+//! A deletion names only an item. One that the index does not know is either a series or a meeting
+//! outside the window; the listing of the window, one call, tells which.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::limits::{DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, PAGES_PER_PASS, STAGED_RECORDS, WINDOW_ENTRIES};
+use super::record;
+use super::seal::{Installation, Sealed, Sealer, Stashed, Tag};
+use super::window::Window;
+use crate::model::{
+    Change, Cursor, Entry, Fault, Found, ItemId, KeyUri, Meeting, Next, Page, RecordKey,
+    ResourceUri, Time, UserId,
+};
+
+/// One line of a mailbox's index: what the cloud was last sent for a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The record.
+    pub key: RecordKey,
+    /// Hash of the id of the item that it was read from.
+    pub item: Tag,
+    /// Hash of the item's version, start and end: if a listing shows the same, nothing changed.
+    pub version: Tag,
+    /// Hash of what was sent.
+    pub digest: Tag,
+}
+
+/// The mailbox's resource of keys, and the key of the day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    /// The KMS resource; its user is authorised there.
+    pub resource: ResourceUri,
+    /// The key that seals.
+    pub key: KeyUri,
+    /// The midnight of the day that it was made on.
+    pub day: Time,
+}
+
+/// What the store knows of a mailbox when a pass begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Which activation this is; a commit of an older one is dropped.
+    pub generation: u64,
+    /// Where the last page ended.
+    pub cursor: Option<Stashed>,
+    /// The window that was last read as a whole.
+    pub window: Option<Window>,
+    /// Everything has to be sent again.
+    pub resend: bool,
+    /// The highest sequence given so far.
+    pub sequence: u64,
+    /// The keys it was sealed with last.
+    pub keys: Option<Keyed>,
+    /// What was sent.
+    pub index: Vec<Row>,
+}
+
+/// What a pass wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A page of the feed.
+    Changes(Option<Cursor>),
+    /// Items with their bodies.
+    Items(Vec<ItemId>),
+    /// The listing of the window.
+    View(Window),
+}
+
+/// What comes back for it.
+#[derive(Clone, Debug)]
+pub enum Got {
+    /// For [`Ask::Changes`].
+    Page(Page),
+    /// For [`Ask::Items`].
+    Items(Vec<Found>),
+    /// For [`Ask::View`].
+    View(Vec<Entry>),
+    /// For [`Step::Key`].
+    Key(Arc<dyn Sealer>),
+    /// For a commit.
+    Committed,
+}
+
+/// One transaction: all of it is on disk, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Whose.
+    pub user: UserId,
+    /// Which activation.
+    pub generation: u64,
+    /// How far the feed is read; absent if it does not move.
+    pub cursor: Option<Stashed>,
+    /// The window, if it was read as a whole.
+    pub window: Option<Window>,
+    /// Everything was sent again: the mark on the mailbox is taken away.
+    pub resent: bool,
+    /// Keys to remember; absent if they stay.
+    pub keys: Option<Keyed>,
+    /// Index lines to write.
+    pub rows: Vec<Row>,
+    /// Index lines to drop.
+    pub dropped: Vec<RecordKey>,
+    /// Events for the outbox, in the order of their sequence.
+    pub events: Vec<Event>,
+    /// The highest sequence given so far.
+    pub sequence: u64,
+}
+
+/// An event for the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which record; absent for [`EventKind::Complete`].
+    pub key: Option<RecordKey>,
+    /// What of it.
+    pub kind: EventKind,
+    /// Its place among the mailbox's events.
+    pub sequence: u64,
+    /// The `data`.
+    pub data: Sealed,
+}
+
+/// What an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// `calendar.meeting.create`
+    Create,
+    /// `calendar.meeting.update`
+    Update,
+    /// `calendar.meeting.delete`
+    Delete,
+    /// `calendar.resync.complete`
+    Complete,
+}
+
+/// What the caller does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask this.
+    Ask(Ask),
+    /// Something is to be sealed: get the key of the day.
+    Key,
+    /// Write this, then come back with [`Got::Committed`].
+    Commit(Box<Commit>),
+    /// The pass is over. `more`: the feed goes on, come again.
+    Done {
+        /// Whether the feed goes on.
+        more: bool,
+    },
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub struct Pass {
+    user: UserId,
+    window: Window,
+    installation: Arc<Installation>,
+    sealer: Option<Arc<dyn Sealer>>,
+    /// Read, but not sealed yet: waits for the key.
+    unsealed: Vec<Found>,
+    loaded: Facts,
+    index: BTreeMap<RecordKey, Row>,
+    stage: Stage,
+    cursor: Option<Cursor>,
+    /// The page's end; reached when its items are staged.
+    reached: Option<Cursor>,
+    feed_ended: bool,
+    pages: usize,
+    wanted: VecDeque<ItemId>,
+    /// Series that changed: their occurrences are read again whatever their version says.
+    series: BTreeSet<Tag>,
+    list_due: bool,
+    listed: bool,
+    whole: bool,
+    staged: BTreeMap<RecordKey, (Row, Option<(EventKind, Sealed)>)>,
+    removed: BTreeSet<RecordKey>,
+    first_sequence: u64,
+    lost_once: bool,
+    listings: usize,
+    asked: usize,
+}
+
+#[derive(Debug)]
+struct Facts {
+    generation: u64,
+    resend: bool,
+    sequence: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Drain,
+    Changes,
+    Reading,
+    Listing,
+    Committing { last: bool },
+}
+
+impl Pass {
+    /// Begins. `window` is today's.
+    ///
+    /// # Errors
+    /// If the stored cursor does not open: the store belongs to another installation.
+    pub fn start(
+        user: UserId,
+        window: Window,
+        loaded: Loaded,
+        installation: Arc<Installation>,
+    ) -> Result<(Self, Step), Fault> {
+        let cursor = match &loaded.cursor {
+            None => None,
+            Some(blob) => Some(Cursor(installation.unstash(blob)?.reveal().into())),
+        };
+        let whole = cursor.is_none() || loaded.resend || loaded.window != Some(window);
+        let stage = if cursor.is_none() { Stage::Drain } else { Stage::Changes };
+        let pass = Self {
+            user,
+            window,
+            installation,
+            sealer: None,
+            unsealed: Vec::new(),
+            first_sequence: loaded.sequence + 1,
+            loaded: Facts {
+                generation: loaded.generation,
+                resend: loaded.resend,
+                sequence: loaded.sequence,
+            },
+            index: loaded.index.into_iter().map(|row| (row.key.clone(), row)).collect(),
+            stage,
+            cursor,
+            reached: None,
+            feed_ended: false,
+            pages: 0,
+            wanted: VecDeque::new(),
+            series: BTreeSet::new(),
+            list_due: whole,
+            listed: false,
+            whole,
+            staged: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            lost_once: false,
+            listings: 0,
+            asked: 0,
+        };
+        let step = pass.ask_changes();
+        Ok((pass, step))
+    }
+
+    /// Takes what came back.
+    ///
+    /// # Errors
+    /// When sealing fails, or an answer does not fit the question.
+    pub fn got(&mut self, got: Got) -> Result<Step, Fault> {
+        match (self.stage, got) {
+            (Stage::Drain, Got::Page(page)) => self.drained(page),
+            (Stage::Changes, Got::Page(page)) => self.paged(page),
+            (Stage::Listing, Got::View(entries)) => self.listed(entries),
+            (Stage::Reading, Got::Items(found)) => self.read(found),
+            (Stage::Reading, Got::Key(sealer)) => {
+                self.sealer = Some(sealer);
+                self.stage_found()
+            }
+            (Stage::Committing { last }, Got::Committed) => self.committed(last),
+            (stage, _) => Err(Fault::refused(format!("answer does not fit stage {stage:?}"))),
+        }
+    }
+
+    /// Takes a refusal of the cursor: the window is read anew, in this same pass. Any other fault,
+    /// or a second refusal, ends the pass.
+    ///
+    /// # Errors
+    /// The fault, if the pass is over.
+    pub fn failed(&mut self, fault: Fault) -> Result<Step, Fault> {
+        let feeding = matches!(self.stage, Stage::Drain | Stage::Changes);
+        if fault.next != Next::CursorLost || !feeding || self.lost_once {
+            return Err(fault);
+        }
+        self.lost_once = true;
+        self.cursor = None;
+        self.pages = 0;
+        self.whole = true;
+        self.list_due = true;
+        self.listed = false;
+        self.stage = Stage::Drain;
+        Ok(self.ask_changes())
+    }
+
+    fn ask_changes(&self) -> Step {
+        Step::Ask(Ask::Changes(self.cursor.clone()))
+    }
+
+    fn drained(&mut self, page: Page) -> Result<Step, Fault> {
+        self.pages += 1;
+        self.cursor = Some(page.cursor.clone());
+        if !page.last && self.pages < DRAIN_PAGES {
+            return Ok(self.ask_changes());
+        }
+        self.pages = 0;
+        self.feed_ended = page.last;
+        self.reached = Some(page.cursor);
+        self.next_read()
+    }
+
+    fn paged(&mut self, page: Page) -> Result<Step, Fault> {
+        self.pages += 1;
+        self.feed_ended = page.last;
+        // An empty page is not worth a write: reading on from the old cursor is harmless.
+        if page.last && page.changes.is_empty() && !self.list_due {
+            return Ok(Step::Done { more: false });
+        }
+        self.reached = Some(page.cursor);
+        for change in page.changes {
+            match change {
+                Change::Upsert(item) => {
+                    if !self.wanted.contains(&item) {
+                        self.wanted.push_back(item);
+                    }
+                }
+                Change::Delete(item) => {
+                    self.wanted.retain(|wanted| *wanted != item);
+                    self.gone(&item);
+                }
+            }
+        }
+        self.next_read()
+    }
+
+    /// An item is not in the calendar any more.
+    fn gone(&mut self, item: &ItemId) {
+        let tag = self.installation.item_tag(item);
+        let known: Vec<_> =
+            self.index.values().filter(|row| row.item == tag).map(|row| row.key.clone()).collect();
+        let staged: Vec<_> = self
+            .staged
+            .values()
+            .filter(|(row, _)| row.item == tag)
+            .map(|(row, _)| row.key.clone())
+            .collect();
+        if known.is_empty() && staged.is_empty() {
+            self.list_due = true;
+        }
+        for key in known.into_iter().chain(staged) {
+            self.remove(&key);
+        }
+    }
+
+    fn remove(&mut self, key: &RecordKey) {
+        self.staged.remove(key);
+        if self.index.contains_key(key) {
+            self.removed.insert(key.clone());
+        }
+    }
+
+    /// Reads on: items first, then the listing if one is due, then the commit.
+    fn next_read(&mut self) -> Result<Step, Fault> {
+        if self.staged.len() >= STAGED_RECORDS && !self.wanted.is_empty() {
+            return self.commit(false);
+        }
+        if !self.wanted.is_empty() {
+            let count = self.wanted.len().min(ITEMS_PER_ASK);
+            let batch: Vec<_> = self.wanted.drain(..count).collect();
+            self.stage = Stage::Reading;
+            self.asked = batch.len();
+            return Ok(Step::Ask(Ask::Items(batch)));
+        }
+        if self.list_due && !self.listed {
+            if self.listings >= LISTINGS_PER_PAGE {
+                return Err(Fault::refused("the listing keeps naming masters of series"));
+            }
+            self.listings += 1;
+            self.stage = Stage::Listing;
+            return Ok(Step::Ask(Ask::View(self.window)));
+        }
+        self.commit(true)
+    }
+
+    fn listed(&mut self, mut entries: Vec<Entry>) -> Result<Step, Fault> {
+        self.listed = true;
+        entries.retain(|entry| self.window.touches(entry.start, entry.end));
+        entries.sort_by_key(|entry| entry.start);
+        entries.truncate(WINDOW_ENTRIES);
+        let known: BTreeMap<Tag, (Tag, RecordKey)> = self
+            .index
+            .values()
+            .chain(self.staged.values().map(|(row, _)| row))
+            .map(|row| (row.item, (row.version, row.key.clone())))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for entry in entries {
+            let item = self.installation.item_tag(&entry.item);
+            let version =
+                version(&self.installation, &entry.item, &entry.version, entry.start, entry.end);
+            let series = self.series_tag(entry.uid.reveal());
+            match known.get(&item) {
+                Some((had, key)) => {
+                    seen.insert(key.clone());
+                    let again = self.series.contains(&series)
+                        || (self.loaded.resend && !self.staged.contains_key(key));
+                    if *had != version || version == Tag::default() || again {
+                        self.wanted.push_back(entry.item);
+                    }
+                }
+                None => self.wanted.push_back(entry.item),
+            }
+        }
+        let missing: Vec<_> = self
+            .index
+            .keys()
+            .chain(self.staged.keys())
+            .filter(|key| !seen.contains(*key))
+            .cloned()
+            .collect();
+        for key in missing {
+            self.remove(&key);
+        }
+        self.next_read()
+    }
+
+    fn series_tag(&self, uid: &str) -> Tag {
+        self.installation.tag(&[b"series", uid.as_bytes()])
+    }
+
+    fn read(&mut self, found: Vec<Found>) -> Result<Step, Fault> {
+        if found.len() != self.asked {
+            return Err(Fault::retry(format!("{} of {} items", found.len(), self.asked)));
+        }
+        self.unsealed = found;
+        let meets = |found: &Found| matches!(found, Found::Meeting(_));
+        if self.sealer.is_none() && self.unsealed.iter().any(meets) {
+            return Ok(Step::Key);
+        }
+        self.stage_found()
+    }
+
+    fn stage_found(&mut self) -> Result<Step, Fault> {
+        for found in std::mem::take(&mut self.unsealed) {
+            match found {
+                Found::Meeting(meeting) => self.stage_meeting(&meeting)?,
+                Found::Master { uid, .. } => {
+                    let tag = self.series_tag(uid.reveal());
+                    self.series.insert(tag);
+                    self.list_due = true;
+                    self.listed = false;
+                }
+                Found::Missing(item) | Found::Other(item) => {
+                    let listing = self.list_due;
+                    self.gone(&item);
+                    // An item that vanished between page and reading was never in the index, or
+                    // is removed just now: its deletion comes with the next page of the feed.
+                    self.list_due = listing;
+                }
+            }
+        }
+        self.next_read()
+    }
+
+    fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
+        let key = record::key(&self.installation, meeting);
+        if !self.window.shows(meeting) {
+            self.remove(&key);
+            return Ok(());
+        }
+        self.removed.remove(&key);
+        let digest = record::digest(&self.installation, meeting);
+        let row = Row {
+            key: key.clone(),
+            item: self.installation.item_tag(&meeting.item),
+            version: version(
+                &self.installation,
+                &meeting.item,
+                &meeting.version,
+                meeting.start,
+                meeting.end,
+            ),
+            digest,
+        };
+        let old = self.index.get(&key);
+        if old == Some(&row) && !self.loaded.resend {
+            self.staged.remove(&key);
+            return Ok(());
+        }
+        let event = match old {
+            Some(old) if old.digest == digest && !self.loaded.resend => None,
+            Some(_) => Some(EventKind::Update),
+            None => Some(EventKind::Create),
+        };
+        let event = match event {
+            None => None,
+            Some(kind) => {
+                let Some(sealer) = &self.sealer else {
+                    return Err(Fault::retry("no key to seal with"));
+                };
+                let data = record::record(&self.installation, sealer.as_ref(), meeting)?;
+                Some((kind, data))
+            }
+        };
+        self.staged.insert(key, (row, event));
+        Ok(())
+    }
+
+    /// `last`: everything that the page named is staged, so its cursor goes along.
+    fn commit(&mut self, last: bool) -> Result<Step, Fault> {
+        let mut events = Vec::new();
+        let mut sequence = self.loaded.sequence;
+        let mut number = || {
+            sequence += 1;
+            sequence
+        };
+        let mut rows = Vec::with_capacity(self.staged.len());
+        for (key, (row, event)) in std::mem::take(&mut self.staged) {
+            if let Some((kind, data)) = event {
+                let sequence = number();
+                events.push(Event { key: Some(key.clone()), kind, sequence, data });
+            }
+            self.index.insert(key, row.clone());
+            rows.push(row);
+        }
+        // A record whose item got another id counts as removed until it is read again, so nothing
+        // is dropped before everything is read.
+        let dropped: Vec<_> = if last {
+            std::mem::take(&mut self.removed).into_iter().collect()
+        } else {
+            Vec::new()
+        };
+        for key in &dropped {
+            self.index.remove(key);
+            let data = record::withdrawn(key);
+            let sequence = number();
+            events.push(Event {
+                key: Some(key.clone()),
+                kind: EventKind::Delete,
+                sequence,
+                data,
+            });
+        }
+        let whole = last && self.whole && self.listed;
+        if whole && self.loaded.resend {
+            let sequence = number();
+            let data = record::complete(self.first_sequence);
+            events.push(Event { key: None, kind: EventKind::Complete, sequence, data });
+        }
+        let cursor = if last { self.reached.take() } else { None };
+        let stashed = match cursor {
+            None => None,
+            Some(cursor) => {
+                let blob = self.installation.stash_cursor(&cursor)?;
+                self.cursor = Some(cursor);
+                Some(blob)
+            }
+        };
+        self.loaded.sequence = sequence;
+        self.stage = Stage::Committing { last };
+        Ok(Step::Commit(Box::new(Commit {
+            user: self.user.clone(),
+            generation: self.loaded.generation,
+            cursor: stashed,
+            window: whole.then_some(self.window),
+            resent: whole && self.loaded.resend,
+            keys: None,
+            rows,
+            dropped,
+            events,
+            sequence,
+        })))
+    }
+
+    fn committed(&mut self, last: bool) -> Result<Step, Fault> {
+        if !last {
+            return self.next_read();
+        }
+        if self.whole && self.listed {
+            self.loaded.resend = false;
+        }
+        self.whole = false;
+        self.list_due = false;
+        self.listed = false;
+        self.listings = 0;
+        self.series.clear();
+        if self.feed_ended {
+            return Ok(Step::Done { more: false });
+        }
+        if self.pages >= PAGES_PER_PASS {
+            return Ok(Step::Done { more: true });
+        }
+        self.stage = Stage::Changes;
+        Ok(self.ask_changes())
+    }
+}
+
+/// The hash by which a listing's line is compared with the index; zero where the provider names no
+/// version, which never counts as unchanged.
+fn version(
+    installation: &Installation,
+    item: &ItemId,
+    version: &str,
+    start: Time,
+    end: Time,
+) -> Tag {
+    if version.is_empty() {
+        return Tag::default();
+    }
+    let times: Vec<u8> =
+        [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
+    installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
+}

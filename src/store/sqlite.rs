@@ -1,0 +1,518 @@
+//! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
+
+use super::{Backlog, Store};
+use crate::model::{
+    CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId,
+};
+use crate::pipeline::command::{Decision, Effect};
+use crate::pipeline::outbox::Outgoing;
+use crate::pipeline::record;
+use crate::pipeline::seal::{Sealed, Stashed, Tag};
+use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Row};
+use crate::pipeline::window::Window;
+
+/// The layout that this version writes. A store of a newer one is refused.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE mailbox (
+        id          INTEGER PRIMARY KEY,
+        user        TEXT NOT NULL UNIQUE,
+        active      INTEGER NOT NULL,
+        generation  INTEGER NOT NULL,
+        address     BLOB,
+        cursor      BLOB,
+        window_from INTEGER,
+        window_to   INTEGER,
+        resend      INTEGER NOT NULL,
+        sequence    INTEGER NOT NULL,
+        resource    TEXT,
+        key         TEXT,
+        key_day     INTEGER
+    ) STRICT;
+    CREATE TABLE record (
+        mailbox INTEGER NOT NULL REFERENCES mailbox(id),
+        key     TEXT NOT NULL,
+        item    BLOB NOT NULL,
+        version BLOB NOT NULL,
+        digest  BLOB NOT NULL,
+        PRIMARY KEY (mailbox, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE outbox (
+        row      INTEGER PRIMARY KEY AUTOINCREMENT,
+        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
+        key      TEXT,
+        kind     INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        time     INTEGER NOT NULL,
+        data     TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_of_record ON outbox (mailbox, key);
+    CREATE TABLE aside (
+        row      INTEGER PRIMARY KEY,
+        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
+        key      TEXT,
+        kind     INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        time     INTEGER NOT NULL,
+        data     TEXT NOT NULL,
+        reason   TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE command (
+        id       TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        refused  TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX command_by_sequence ON command (sequence);
+";
+
+/// Outcomes older than the last so many commands are forgotten; the cloud sends a command again
+/// only until it was acknowledged, and holds far fewer open at a time.
+const COMMANDS_KEPT: u64 = 100_000;
+
+/// An open store.
+#[derive(Debug)]
+pub struct Sqlite {
+    db: Connection,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// `Refused` with what to do, if the file is no store, is damaged, or comes from a newer
+    /// version; `Retry` otherwise.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let db = Connection::open(path).map_err(fault)?;
+        db.busy_timeout(Duration::from_secs(5)).map_err(fault)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
+        db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
+        db.pragma_update(None, "foreign_keys", true).map_err(opening)?;
+        let version: i64 =
+            db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
+        let mut store = Self { db };
+        match version {
+            0 => store.create()?,
+            SCHEMA_VERSION => {}
+            newer => {
+                return Err(Fault::refused(format!(
+                    "the store has layout {newer}, this version knows {SCHEMA_VERSION}: install \
+                     the newer version again, or move the store away to begin anew"
+                )));
+            }
+        }
+        Ok(store)
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        let tx = self.db.transaction().map_err(opening)?;
+        tx.execute_batch(SCHEMA).map_err(opening)?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(opening)?;
+        tx.commit().map_err(opening)
+    }
+}
+
+impl Store for Sqlite {
+    fn claim(&mut self, _user: &UserId, _until: Time) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn mailboxes(&mut self) -> Result<Vec<(UserId, Stashed)>, Fault> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT user, address FROM mailbox WHERE active = 1 ORDER BY user")
+            .map_err(fault)?;
+        let rows = query
+            .query_map([], |row| {
+                Ok((UserId::new(row.get::<_, String>(0)?), Stashed(row.get(1)?)))
+            })
+            .map_err(fault)?;
+        rows.collect::<Result<_, _>>().map_err(fault)
+    }
+
+    fn load(&mut self, user: &UserId) -> Result<Option<Loaded>, Fault> {
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT id, generation, cursor, window_from, window_to, resend, sequence,
+                        resource, key, key_day
+                 FROM mailbox WHERE user = ?1 AND active = 1",
+            )
+            .map_err(fault)?;
+        let facts = query
+            .query_row([user.as_str()], |row| Ok((row.get::<_, i64>(0)?, read_facts(row)?)))
+            .optional()
+            .map_err(fault)?;
+        let Some((id, mut loaded)) = facts else { return Ok(None) };
+        let mut query = self
+            .db
+            .prepare_cached("SELECT key, item, version, digest FROM record WHERE mailbox = ?1")
+            .map_err(fault)?;
+        let rows = query
+            .query_map([id], |row| {
+                Ok(Row {
+                    key: RecordKey::new(row.get::<_, String>(0)?),
+                    item: Tag(row.get(1)?),
+                    version: Tag(row.get(2)?),
+                    digest: Tag(row.get(3)?),
+                })
+            })
+            .map_err(fault)?;
+        loaded.index = rows.collect::<Result<_, _>>().map_err(fault)?;
+        Ok(Some(loaded))
+    }
+
+    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        let counted = commits
+            .iter()
+            .map(|commit| commit_one(&tx, commit, now))
+            .collect::<Result<_, _>>()
+            .map_err(fault)?;
+        tx.commit().map_err(fault)?;
+        Ok(counted)
+    }
+
+    fn outbox(&mut self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault> {
+        let mut query = self
+            .db
+            .prepare_cached(
+                "SELECT o.row, m.user, o.kind, o.sequence, o.time, o.data
+                 FROM outbox o JOIN mailbox m ON m.id = o.mailbox ORDER BY o.row LIMIT ?1",
+            )
+            .map_err(fault)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = query.query_map([limit], outgoing).map_err(fault)?;
+        let (mut out, mut size) = (Vec::new(), 0);
+        for row in rows {
+            let row: Outgoing = row.map_err(fault)?;
+            size += row.data.json().len();
+            if size > bytes && !out.is_empty() {
+                break;
+            }
+            out.push(row);
+        }
+        Ok(out)
+    }
+
+    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
+        let work = |tx: &Transaction| -> rusqlite::Result<()> {
+            let mut keep = tx.prepare_cached(
+                "INSERT OR REPLACE INTO aside (row, mailbox, key, kind, sequence, time, data, reason)
+                 SELECT row, mailbox, key, kind, sequence, time, data, ?2
+                 FROM outbox WHERE row = ?1",
+            )?;
+            let mut drop = tx.prepare_cached("DELETE FROM outbox WHERE row = ?1")?;
+            for (row, reason) in aside {
+                keep.execute(params![row, reason])?;
+                drop.execute([row])?;
+            }
+            for row in done {
+                drop.execute([row])?;
+            }
+            Ok(())
+        };
+        let tx = self.db.transaction().map_err(fault)?;
+        work(&tx).map_err(fault)?;
+        tx.commit().map_err(fault)
+    }
+
+    fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault> {
+        outcome(&self.db, id).map_err(fault)
+    }
+
+    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        if let Some(outcome) = outcome(&tx, &decision.id).map_err(fault)? {
+            return Ok(outcome);
+        }
+        apply(&tx, decision, now).map_err(fault)?;
+        tx.commit().map_err(fault)?;
+        Ok(decision.outcome.clone())
+    }
+
+    fn channel_position(&mut self) -> Result<u64, Fault> {
+        self.db
+            .query_row("SELECT coalesce(max(sequence), 0) FROM command", [], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(|position| u64::try_from(position).unwrap_or(0))
+            .map_err(fault)
+    }
+
+    fn backlog(&mut self) -> Result<Backlog, Fault> {
+        let (waiting, oldest) = self
+            .db
+            .query_row("SELECT count(*), min(time) FROM outbox", [], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, Option<i64>>(1)?.map(Time::from_ms)))
+            })
+            .map_err(fault)?;
+        let aside = self
+            .db
+            .query_row("SELECT count(*) FROM aside", [], |row| row.get(0))
+            .map_err(fault)?;
+        Ok(Backlog { waiting, oldest, aside })
+    }
+}
+
+fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
+    let window = match (row.get(3)?, row.get(4)?) {
+        (Some(from), Some(to)) => {
+            Some(Window { from: Time::from_ms(from), to: Time::from_ms(to) })
+        }
+        _ => None,
+    };
+    let text = |at| row.get::<_, Option<String>>(at);
+    let keys = match (text(7)?, text(8)?, row.get(9)?) {
+        (Some(resource), Some(key), Some(day)) => Some(Keyed {
+            resource: ResourceUri::new(resource),
+            key: KeyUri::new(key),
+            day: Time::from_ms(day),
+        }),
+        _ => None,
+    };
+    Ok(Loaded {
+        generation: row.get(1)?,
+        cursor: row.get::<_, Option<Vec<u8>>>(2)?.map(Stashed),
+        window,
+        resend: row.get(5)?,
+        sequence: row.get(6)?,
+        keys,
+        index: Vec::new(),
+    })
+}
+
+fn outgoing(row: &SqlRow) -> rusqlite::Result<Outgoing> {
+    let user: String = row.get(1)?;
+    let sequence: u64 = row.get(3)?;
+    Ok(Outgoing {
+        row: row.get(0)?,
+        id: format!("{user}.{sequence:020}").into(),
+        user: UserId::new(user),
+        kind: kind_of(row.get(2)?),
+        sequence,
+        time: Time::from_ms(row.get(4)?),
+        data: Sealed::restored(row.get::<_, String>(5)?),
+    })
+}
+
+fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<bool> {
+    let mut query = tx.prepare_cached(
+        "SELECT id FROM mailbox
+         WHERE user = ?1 AND active = 1 AND generation = ?2 AND sequence <= ?3",
+    )?;
+    let found: Option<i64> = query
+        .query_row(params![commit.user.as_str(), commit.generation, commit.sequence], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let Some(id) = found else { return Ok(false) };
+    let mut update = tx.prepare_cached(
+        "UPDATE mailbox SET cursor = coalesce(?2, cursor), window_from = coalesce(?3, window_from),
+            window_to = coalesce(?4, window_to), resend = resend AND NOT ?5, sequence = ?6,
+            resource = coalesce(?7, resource), key = coalesce(?8, key),
+            key_day = coalesce(?9, key_day)
+         WHERE id = ?1",
+    )?;
+    update.execute(params![
+        id,
+        commit.cursor.as_ref().map(|blob| &blob.0),
+        commit.window.map(|window| window.from.as_ms()),
+        commit.window.map(|window| window.to.as_ms()),
+        commit.resent,
+        commit.sequence,
+        commit.keys.as_ref().map(|keys| keys.resource.as_str()),
+        commit.keys.as_ref().map(|keys| keys.key.as_str()),
+        commit.keys.as_ref().map(|keys| keys.day.as_ms()),
+    ])?;
+    let mut put = tx.prepare_cached(
+        "INSERT OR REPLACE INTO record (mailbox, key, item, version, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for row in &commit.rows {
+        put.execute(params![id, row.key.as_str(), row.item.0, row.version.0, row.digest.0])?;
+    }
+    let mut drop = tx.prepare_cached("DELETE FROM record WHERE mailbox = ?1 AND key = ?2")?;
+    for key in &commit.dropped {
+        drop.execute(params![id, key.as_str()])?;
+    }
+    for event in &commit.events {
+        enqueue(tx, id, event, now)?;
+    }
+    Ok(true)
+}
+
+fn enqueue(tx: &Transaction, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
+    let key = event.key.as_ref().map(RecordKey::as_str);
+    if key.is_some() {
+        tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key = ?2")?
+            .execute(params![mailbox, key])?;
+    }
+    tx.prepare_cached(
+        "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        mailbox,
+        key,
+        kind_number(event.kind),
+        event.sequence,
+        now.as_ms(),
+        event.data.json().as_ref(),
+    ])?;
+    Ok(())
+}
+
+fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>> {
+    db.prepare_cached("SELECT refused FROM command WHERE id = ?1")?
+        .query_row([id.as_str()], |row| {
+            Ok(match row.get::<_, Option<String>>(0)? {
+                None => Outcome::Done,
+                Some(why) => Outcome::Refused(why),
+            })
+        })
+        .optional()
+}
+
+fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<()> {
+    match &decision.effect {
+        Effect::None => {}
+        Effect::Activate { user, address } => activate(tx, user, address, now)?,
+        Effect::Deactivate { user } => deactivate(tx, user, now)?,
+        Effect::Resend { user: Some(user) } => {
+            tx.execute("UPDATE mailbox SET resend = 1 WHERE user = ?1", [user.as_str()])?;
+        }
+        Effect::Resend { user: None } => {
+            tx.execute("UPDATE mailbox SET resend = 1 WHERE active = 1", [])?;
+        }
+    }
+    let refused = match &decision.outcome {
+        Outcome::Done => None,
+        Outcome::Refused(why) => Some(why),
+    };
+    tx.execute(
+        "INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)",
+        params![decision.id.as_str(), decision.sequence, refused],
+    )?;
+    let forgotten = decision.sequence.saturating_sub(COMMANDS_KEPT);
+    tx.execute("DELETE FROM command WHERE sequence < ?1", [forgotten])?;
+    Ok(())
+}
+
+/// Sequences begin at the time of day, so that a store that was lost does not begin below what the
+/// cloud holds.
+fn first_sequence(now: Time) -> u64 {
+    u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
+}
+
+fn activate(
+    tx: &Transaction,
+    user: &UserId,
+    address: &Stashed,
+    now: Time,
+) -> rusqlite::Result<()> {
+    let same: Option<bool> = tx
+        .query_row(
+            "SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1",
+            params![user.as_str(), address.0],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if same == Some(true) {
+        tx.execute("UPDATE mailbox SET resend = 1 WHERE user = ?1", [user.as_str()])?;
+        return Ok(());
+    }
+    // Another address is another calendar: what was read of the old one is withdrawn.
+    if same == Some(false) {
+        withdraw(tx, user, now)?;
+    }
+    tx.execute(
+        "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
+         VALUES (?1, 1, 1, ?2, 1, ?3)
+         ON CONFLICT (user) DO UPDATE SET active = 1, generation = generation + 1,
+            address = excluded.address, cursor = NULL, window_from = NULL, window_to = NULL,
+            resend = 1, sequence = max(sequence, excluded.sequence)",
+        params![user.as_str(), address.0, first_sequence(now)],
+    )?;
+    Ok(())
+}
+
+fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+    withdraw(tx, user, now)?;
+    tx.execute(
+        "UPDATE mailbox SET active = 0, generation = generation + 1, address = NULL, cursor = NULL,
+            window_from = NULL, window_to = NULL, resend = 0, resource = NULL, key = NULL,
+            key_day = NULL
+         WHERE user = ?1",
+        [user.as_str()],
+    )?;
+    Ok(())
+}
+
+/// A deletion for every record that the cloud may hold, and an empty index.
+fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+    let found: Option<(i64, u64)> = tx
+        .query_row("SELECT id, sequence FROM mailbox WHERE user = ?1", [user.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((id, mut sequence)) = found else { return Ok(()) };
+    let keys: Vec<String> = tx
+        .prepare("SELECT key FROM record WHERE mailbox = ?1")?
+        .query_map([id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for key in keys {
+        sequence += 1;
+        let key = RecordKey::new(key);
+        let data = record::withdrawn(&key);
+        let event = Event { key: Some(key), kind: EventKind::Delete, sequence, data };
+        enqueue(tx, id, &event, now)?;
+    }
+    tx.execute("DELETE FROM record WHERE mailbox = ?1", [id])?;
+    tx.execute("UPDATE mailbox SET sequence = ?2 WHERE id = ?1", params![id, sequence])?;
+    Ok(())
+}
+
+fn kind_number(kind: EventKind) -> i64 {
+    match kind {
+        EventKind::Create => 1,
+        EventKind::Update => 2,
+        EventKind::Delete => 3,
+        EventKind::Complete => 4,
+    }
+}
+
+fn kind_of(number: i64) -> EventKind {
+    match number {
+        1 => EventKind::Create,
+        3 => EventKind::Delete,
+        4 => EventKind::Complete,
+        _ => EventKind::Update,
+    }
+}
+
+fn fault(error: rusqlite::Error) -> Fault {
+    Fault::retry(format!("store: {error}"))
+}
+
+fn opening(error: rusqlite::Error) -> Fault {
+    let damaged = matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+    );
+    if damaged {
+        return Fault::new(
+            Next::Refused,
+            format!(
+                "the store is damaged ({error}): move it away and start again; the cloud activates \
+                 the mailboxes anew and nothing is lost"
+            ),
+        );
+    }
+    fault(error)
+}

@@ -1,0 +1,159 @@
+//! The simulated Exchange below HTTP: request bytes in, whole SOAP envelopes out.
+//!
+//! Module list is this file's own; the parent needs only `pub mod faults; pub mod service;`.
+
+use std::time::Duration;
+
+use super::faults::Faults;
+
+mod calendars;
+mod draft;
+mod stream;
+
+pub use calendars::{
+    Calendars, Info, Mail, MailboxKind, MovedTo, Shown, ShownAttendee, Whereabouts,
+};
+pub use draft::{
+    Attendee, AttendeeKind, Day, DayIndex, Draft, End, ItemId, Pattern, Recurrence, Response,
+    Sensitivity,
+};
+pub use stream::EventStream;
+
+/// How the SOAP namespace is written; real servers differ by operation and version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefix {
+    /// `<s:Envelope>`
+    #[default]
+    S,
+    /// `<soap:Envelope>`
+    Soap,
+    /// `<soap11:Envelope>`
+    Soap11,
+    /// `<SOAP:Envelope>`
+    UpperSoap,
+    /// `<Envelope xmlns=…>`
+    Default,
+}
+
+/// What the service has to know of its server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The prefix of every envelope.
+    pub prefix: Prefix,
+    /// The prefix of an envelope of a stream; `None`: as `prefix`.
+    pub stream_prefix: Option<Prefix>,
+    /// Between two heartbeats of a silent stream.
+    pub heartbeat: Duration,
+    /// How many back ends there are; mailboxes are spread over them.
+    pub back_ends: usize,
+    /// Open streams of one impersonated mailbox, beyond it `ErrorExceededConnectionCount`.
+    pub hanging_connection_limit: usize,
+    /// Subscriptions of one mailbox, beyond it `ErrorExceededSubscriptionCount`.
+    pub max_subscriptions: usize,
+    /// Events between two streams of a subscription are kept for the second one.
+    pub keep_events_between_streams: bool,
+    /// A stream that was asked for good and unknown ids delivers for the good ones.
+    pub mixed_ids_deliver: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            prefix: Prefix::S,
+            stream_prefix: None,
+            heartbeat: Duration::from_secs(45),
+            back_ends: 3,
+            hanging_connection_limit: 10,
+            max_subscriptions: 5000,
+            keep_events_between_streams: false,
+            mixed_ids_deliver: false,
+        }
+    }
+}
+
+/// One request, signed in already.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Who signed in.
+    pub account: &'a str,
+    /// The headers of the request.
+    pub headers: &'a http::HeaderMap,
+    /// The back end that the front has chosen.
+    pub back_end: usize,
+    /// The SOAP envelope.
+    pub body: &'a [u8],
+}
+
+/// What goes back.
+#[derive(Debug)]
+pub enum Answer {
+    /// One envelope.
+    Soap {
+        /// 200, or 500 with a fault.
+        status: u16,
+        /// The envelope.
+        body: Vec<u8>,
+        /// The operation asked for, or `""` when it could not be read.
+        operation: &'static str,
+        /// The impersonated mailbox.
+        mailbox: Option<String>,
+        /// The first `ResponseCode`, or that of the fault.
+        code: String,
+        /// The request asked for affinity and shall get the cookie of the back end.
+        prefer_affinity_cookie: bool,
+    },
+    /// `GetStreamingEvents`: envelopes until it ends.
+    Stream(EventStream),
+}
+
+/// What a request is about, read without doing it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peek {
+    /// The operation, or `""` when it is none of the known ones.
+    pub operation: &'static str,
+    /// The impersonated mailbox.
+    pub mailbox: Option<String>,
+}
+
+/// The operations over all mailboxes; clones share them.
+#[derive(Clone, Debug)]
+pub struct Service {
+    settings: Settings,
+    faults: Faults,
+    calendars: Calendars,
+}
+
+impl Service {
+    /// An Exchange without mailboxes.
+    pub fn new(settings: Settings, faults: Faults) -> Self {
+        let calendars = Calendars::new(&settings, &faults);
+        Self {
+            settings,
+            faults,
+            calendars,
+        }
+    }
+
+    /// The scripted side of the same mailboxes.
+    pub fn calendars(&self) -> &Calendars {
+        &self.calendars
+    }
+
+    /// Operation and mailbox of a request, for the faults of the transport.
+    pub fn peek(_body: &[u8]) -> Peek {
+        Peek::default()
+    }
+
+    /// Does what the request asks.
+    pub fn answer(&self, call: &Call<'_>) -> Answer {
+        let _ = (call, &self.settings, &self.faults);
+        Answer::Soap {
+            status: 500,
+            body: Vec::new(),
+            operation: "",
+            mailbox: None,
+            code: "ErrorInternalServerError".to_owned(),
+            prefer_affinity_cookie: false,
+        }
+    }
+}

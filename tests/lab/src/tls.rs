@@ -1,0 +1,253 @@
+//! A certificate authority of the lab's own, and the TLS servers that present its certificates.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The names under which every lab server can be reached on this machine.
+pub const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
+
+/// The hash under which an [`Authority`] signs, which is what `tls-server-end-point` (RFC 5929)
+/// hashes the certificate with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signature {
+    /// ECDSA P-256 with SHA-256.
+    #[default]
+    Sha256,
+    /// ECDSA P-384 with SHA-384.
+    Sha384,
+}
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// Nothing.
+    #[default]
+    Good,
+    /// Its last day is past.
+    Expired,
+    /// Its first day is to come.
+    NotYetValid,
+    /// It names another host than the ones asked for.
+    WrongName,
+    /// It is its own issuer, so that no authority vouches for it.
+    SelfSigned,
+}
+
+/// A certificate, its key, and the chain up to but without the root.
+#[derive(Debug)]
+pub struct Leaf {
+    /// The leaf's DER first.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// PKCS #8.
+    pub key: PrivateKeyDer<'static>,
+    /// The hash of the certificate's signature.
+    pub signature: Signature,
+}
+
+/// A root made for one run; nothing outside the lab trusts it.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+    signature: Signature,
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Authority {
+    /// A root that signs with [`Signature::Sha256`].
+    pub fn new() -> Self {
+        Self::signing_with(Signature::Sha256)
+    }
+
+    /// A root that signs with `signature`.
+    pub fn signing_with(signature: Signature) -> Self {
+        let key = key_for(signature);
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name("Calway Lab Root");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2060, 1, 1);
+        let certificate = params
+            .self_signed(&key)
+            .expect("a root of fixed parameters");
+        let pem = certificate.pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+            signature,
+        }
+    }
+
+    /// The root certificate, for a client's trust store.
+    pub fn pem(&self) -> String {
+        self.pem.clone()
+    }
+
+    /// A good certificate for `names` (DNS names or IP addresses).
+    pub fn leaf(&self, names: &[&str]) -> Leaf {
+        self.issue(names, Variant::Good)
+    }
+
+    /// A certificate for `names` with the fault `variant`.
+    pub fn issue(&self, names: &[&str], variant: Variant) -> Leaf {
+        let names = if variant == Variant::WrongName {
+            &["elsewhere.invalid"][..]
+        } else {
+            names
+        };
+        let key = key_for(self.signature);
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = names.iter().map(|name| subject(name)).collect();
+        params.distinguished_name = name(names.first().copied().unwrap_or("calway-lab"));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let (first, last) = match variant {
+            Variant::Expired => (2020, 2021),
+            Variant::NotYetValid => (2058, 2059),
+            _ => (2020, 2059),
+        };
+        params.not_before = date_time_ymd(first, 1, 1);
+        params.not_after = date_time_ymd(last, 1, 1);
+        let certificate = match variant {
+            Variant::SelfSigned => params.self_signed(&key),
+            _ => params.signed_by(&key, &self.issuer),
+        }
+        .expect("a leaf of fixed parameters");
+        Leaf {
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            signature: self.signature,
+        }
+    }
+
+    /// A server that speaks HTTP/1.1 with a good certificate for `names`.
+    pub fn server_config(&self, names: &[&str]) -> Arc<ServerConfig> {
+        self.leaf(names).server_config()
+    }
+}
+
+impl Leaf {
+    /// The certificate itself.
+    pub fn der(&self) -> &[u8] {
+        self.chain.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// A server that presents this certificate, offers TLS 1.3 and 1.2 and ALPN `http/1.1` only.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|config| {
+                config
+                    .with_no_client_auth()
+                    .with_single_cert(self.chain.clone(), self.key.clone_key())
+            })
+            .expect("a key and a certificate made for each other");
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
+    /// The data of the channel binding `tls-server-end-point:` (RFC 5929, section 4).
+    pub fn end_point(&self) -> Vec<u8> {
+        let algorithm = match self.signature {
+            Signature::Sha256 => &aws_lc_rs::digest::SHA256,
+            Signature::Sha384 => &aws_lc_rs::digest::SHA384,
+        };
+        aws_lc_rs::digest::digest(algorithm, self.der())
+            .as_ref()
+            .to_vec()
+    }
+}
+
+fn key_for(signature: Signature) -> KeyPair {
+    let algorithm = match signature {
+        Signature::Sha256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+        Signature::Sha384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+    };
+    KeyPair::generate_for(algorithm).expect("the system has randomness")
+}
+
+fn name(common: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    name
+}
+
+fn subject(name: &str) -> SanType {
+    match name.parse() {
+        Ok(address) => SanType::IpAddress(address),
+        Err(_) => SanType::DnsName(name.try_into().expect("a host name is ASCII")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{ServerName, UnixTime};
+
+    fn verify(authority: &Authority, leaf: &Leaf, host: &str) -> Result<(), String> {
+        let mut roots = rustls::RootCertStore::empty();
+        let pem = authority.pem();
+        roots
+            .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .unwrap()
+            .verify_server_cert(
+                &leaf.chain[0],
+                &[],
+                &ServerName::try_from(host).unwrap().to_owned(),
+                &[],
+                UnixTime::now(),
+            )
+            .map(|_| ())
+            .map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn a_good_certificate_verifies_and_each_variant_fails_for_its_own_reason() {
+        for signature in [Signature::Sha256, Signature::Sha384] {
+            let authority = Authority::signing_with(signature);
+            let judge = |variant| {
+                let leaf = authority.issue(&["mail.corp.example", "127.0.0.1"], variant);
+                verify(&authority, &leaf, "mail.corp.example")
+                    .err()
+                    .unwrap_or_default()
+            };
+            assert_eq!(judge(Variant::Good), "");
+            assert!(judge(Variant::Expired).contains("Expired"));
+            assert!(judge(Variant::NotYetValid).contains("NotValidYet"));
+            assert!(judge(Variant::WrongName).contains("NotValidForName"));
+            assert!(judge(Variant::SelfSigned).contains("UnknownIssuer"));
+            let leaf = authority.leaf(&LOOPBACK);
+            assert_eq!(verify(&authority, &leaf, "127.0.0.1"), Ok(()));
+            let other = Authority::new();
+            assert!(verify(&other, &leaf, "127.0.0.1").is_err());
+        }
+    }
+
+    #[test]
+    fn the_end_point_binding_hashes_with_the_signatures_own_hash() {
+        assert_eq!(Authority::new().leaf(&LOOPBACK).end_point().len(), 32);
+        let authority = Authority::signing_with(Signature::Sha384);
+        assert_eq!(authority.leaf(&LOOPBACK).end_point().len(), 48);
+    }
+}
