@@ -9,7 +9,6 @@ use super::clock;
 use crate::model::{CommandId, Fault, Outcome, Time, UserId};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
-use crate::pipeline::seal::Stashed;
 use crate::pipeline::sync::{Commit, Loaded};
 use crate::store::{Backlog, Store};
 
@@ -23,7 +22,6 @@ type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
 enum Request {
     Claim(UserId, Time, Reply<bool>),
-    Mailboxes(Reply<Vec<(UserId, Stashed)>>),
     Load(UserId, Reply<Option<Loaded>>),
     Commit(Box<Commit>, Reply<bool>),
     Outbox(usize, usize, Reply<Vec<Outgoing>>),
@@ -63,10 +61,6 @@ impl Disk {
 
     pub(super) async fn claim(&self, user: UserId, until: Time) -> Result<bool, Fault> {
         self.call(|reply| Request::Claim(user, until, reply)).await
-    }
-
-    pub(super) async fn mailboxes(&self) -> Result<Vec<(UserId, Stashed)>, Fault> {
-        self.call(Request::Mailboxes).await
     }
 
     pub(super) async fn load(&self, user: UserId) -> Result<Option<Loaded>, Fault> {
@@ -159,7 +153,6 @@ fn commit_all(store: &mut dyn Store, commits: Vec<(Commit, Reply<bool>)>, filled
 fn answer(store: &mut dyn Store, request: Request, filled: &Notify) {
     match request {
         Request::Claim(user, until, reply) => drop(reply.send(store.claim(&user, until))),
-        Request::Mailboxes(reply) => drop(reply.send(store.mailboxes())),
         Request::Load(user, reply) => drop(reply.send(store.load(&user))),
         Request::Commit(commit, reply) => commit_all(store, vec![(*commit, reply)], filled),
         Request::Outbox(limit, bytes, reply) => drop(reply.send(store.outbox(limit, bytes))),

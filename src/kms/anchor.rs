@@ -113,7 +113,10 @@ fn explain(error: &Error) -> Bad {
         Why::NotValidYet | Why::NotValidYetContext { .. } => {
             "the static key's certificate is not valid yet"
         }
-        Why::UnknownIssuer => "the static key's certificate does not lead to a configured anchor",
+        // A stranger may bear an anchor's name; then it is the signature that is wrong.
+        Why::UnknownIssuer | Why::BadSignature => {
+            "the static key's certificate does not lead to a configured anchor"
+        }
         _ => "the static key's certificate cannot be verified",
     })
 }

@@ -304,16 +304,16 @@ impl Kms {
     async fn establish_with(&self, user: &UserId, given: Given) -> Result<Bound, Fault> {
         let text = self.ask(Ask::CreateResource { key: &given.uri, user }).await?;
         let resource = read(&text, |reply| reply.resource(&given.uri))?;
-        bound(resource, given)
+        // Binding gives the key another end, and only the key itself tells it.
+        let text = self.ask(Ask::ReadKey { key: given.uri.as_str() }).await?;
+        let answered = read(&text, Reply::key)?;
+        confirmed(resource, given, &answered)
     }
 
     async fn bind(&self, resource: &ResourceUri, given: Given) -> Result<Bound, Fault> {
         let text = self.ask(Ask::BindKey { key: &given.uri, resource }).await?;
         let answered = read(&text, Reply::key)?;
-        if answered.uri != given.uri || answered.resource.as_ref() != Some(resource) {
-            return Err(Fault::retry("KMS: the key is not bound as asked"));
-        }
-        bound(resource.clone(), Given { expires: answered.expires.or(given.expires), ..given })
+        confirmed(resource.clone(), given, &answered)
     }
 
     /// A key by its name, asked for and then remembered; one redirection is followed.
@@ -375,10 +375,14 @@ fn read<'a, T>(
         .map_err(|bad| Fault::retry(format!("KMS: {bad}")))
 }
 
-fn bound(resource: ResourceUri, given: Given) -> Result<Bound, Fault> {
+/// A key that may seal: the server itself says what it is bound to, and until when.
+fn confirmed(resource: ResourceUri, given: Given, answered: &Given) -> Result<Bound, Fault> {
+    if answered.uri != given.uri || answered.resource.as_ref() != Some(&resource) {
+        return Err(Fault::retry("KMS: the key is not bound as asked"));
+    }
     let key = ContentKey::new(given.uri, given.octets)
         .map_err(|bad| Fault::retry(format!("KMS: {bad}")))?;
-    Ok(Bound { resource, key: Arc::new(key), until: given.expires })
+    Ok(Bound { resource, key: Arc::new(key), until: answered.expires })
 }
 
 /// For a key or resource that was ours: whatever takes it from us, it must be made anew.

@@ -43,19 +43,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Span> {
     if let Ok(seconds) = text.parse() {
         return Some(Span::from_secs(seconds));
     }
-    let date = |text: &str| {
-        Some(
-            jiff::fmt::rfc2822::parse(text)
-                .ok()?
-                .timestamp()
-                .as_second(),
-        )
-    };
+    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second());
     let until = date(text)?;
     let now = date(headers.get(DATE)?.to_str().ok()?)?;
-    Some(Span::from_secs(
-        u64::try_from(until.saturating_sub(now)).unwrap_or(0),
-    ))
+    Some(Span::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -68,21 +59,13 @@ mod tests {
         pairs
             .iter()
             .map(|(name, value)| {
-                (
-                    http::HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
+                (http::HeaderName::from_static(name), HeaderValue::from_static(value))
             })
             .collect()
     }
 
     fn next(status: u16, pairs: &[(&'static str, &'static str)], body: &str) -> Next {
-        fault(
-            StatusCode::from_u16(status).unwrap(),
-            &headers(pairs),
-            body.as_bytes(),
-        )
-        .next
+        fault(StatusCode::from_u16(status).unwrap(), &headers(pairs), body.as_bytes()).next
     }
 
     const BUSY: &str = "<e:Envelope xmlns:e='e'><e:Body><e:Fault><detail><ResponseCode>ErrorServerBusy\
@@ -94,10 +77,7 @@ mod tests {
         let page = "<!DOCTYPE html><html><body>Runtime Error<br></body></html>";
         let ten = Some(Span::from_secs(10));
         assert_eq!(next(503, &[], page), Next::BackOff { after: None });
-        assert_eq!(
-            next(503, &[("retry-after", "10")], ""),
-            Next::BackOff { after: ten }
-        );
+        assert_eq!(next(503, &[("retry-after", "10")], ""), Next::BackOff { after: ten });
         assert_eq!(next(429, &[], ""), Next::BackOff { after: None });
         assert_eq!(
             next(302, &[("location", "/owa/auth/error.aspx")], ""),
@@ -107,25 +87,14 @@ mod tests {
         assert_eq!(next(403, &[], ""), Next::Denied);
         assert_eq!(next(400, &[], ""), Next::Refused);
         for status in [404, 408, 500, 502, 504, 599] {
-            assert_eq!(
-                next(status, &[], page),
-                Next::Retry { after: None },
-                "{status}"
-            );
+            assert_eq!(next(status, &[], page), Next::Retry { after: None }, "{status}");
         }
     }
 
     #[test]
     fn a_soap_fault_says_more_than_the_status() {
-        assert_eq!(
-            next(500, &[], BUSY),
-            Next::BackOff {
-                after: Some(Span::from_ms(3000))
-            }
-        );
-        let longer = Next::BackOff {
-            after: Some(Span::from_secs(60)),
-        };
+        assert_eq!(next(500, &[], BUSY), Next::BackOff { after: Some(Span::from_ms(3000)) });
+        let longer = Next::BackOff { after: Some(Span::from_secs(60)) };
         assert_eq!(next(503, &[("retry-after", "60")], BUSY), longer);
     }
 
@@ -135,16 +104,8 @@ mod tests {
             ("retry-after", "Wed, 21 Oct 2026 07:28:30 GMT"),
             ("date", "Wed, 21 Oct 2026 07:28:00 GMT"),
         ];
-        assert_eq!(
-            next(503, &pairs, ""),
-            Next::BackOff {
-                after: Some(Span::from_secs(30))
-            }
-        );
-        assert_eq!(
-            next(503, &[("retry-after", "soon")], ""),
-            Next::BackOff { after: None }
-        );
+        assert_eq!(next(503, &pairs, ""), Next::BackOff { after: Some(Span::from_secs(30)) });
+        assert_eq!(next(503, &[("retry-after", "soon")], ""), Next::BackOff { after: None });
     }
 
     #[test]

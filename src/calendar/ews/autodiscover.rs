@@ -139,14 +139,7 @@ fn check(code: &str) -> Result<(), Fault> {
         _ => Next::Retry { after: None },
     };
     let plain = code.chars().all(|c| c.is_ascii_alphanumeric());
-    Err(Fault::new(
-        next,
-        if plain {
-            code
-        } else {
-            "unreadable Autodiscover code"
-        },
-    ))
+    Err(Fault::new(next, if plain { code } else { "unreadable Autodiscover code" }))
 }
 
 /// Asks POX Autodiscover for one mailbox ([MS-OXDSCLI] 2.2.3).
@@ -180,10 +173,7 @@ pub fn read_pox(xml: &[u8]) -> Result<Place, Fault> {
             "Account" => found.read_account(&mut pull)?,
             "Error" => {
                 pull.skip()?;
-                return Err(Fault::new(
-                    Next::Gone,
-                    "Autodiscover does not know the address",
-                ));
+                return Err(Fault::new(Next::Gone, "Autodiscover does not know the address"));
             }
             _ => pull.skip()?,
         }
@@ -195,11 +185,7 @@ pub fn read_pox(xml: &[u8]) -> Result<Place, Fault> {
         return Ok(Place::Url(url));
     }
     // From inside: the address for the own network comes first.
-    found
-        .internal
-        .or(found.external)
-        .map(Place::Ews)
-        .ok_or_else(malformed)
+    found.internal.or(found.external).map(Place::Ews).ok_or_else(malformed)
 }
 
 #[derive(Default)]
@@ -288,16 +274,9 @@ pub fn read_json(json: &[u8]) -> Result<Place, Fault> {
     }
     let answer: Answer = serde_json::from_slice(json).map_err(|_| malformed())?;
     if answer.error_code.is_some() {
-        return Err(Fault::new(
-            Next::Gone,
-            "Autodiscover does not know the address",
-        ));
+        return Err(Fault::new(Next::Gone, "Autodiscover does not know the address"));
     }
-    answer
-        .url
-        .filter(|url| !url.is_empty())
-        .map(Place::Ews)
-        .ok_or_else(malformed)
+    answer.url.filter(|url| !url.is_empty()).map(Place::Ews).ok_or_else(malformed)
 }
 
 #[cfg(test)]
@@ -323,22 +302,13 @@ mod tests {
             grouping: Some("SN1PRD06".into()),
             external_ews_url: Some("https://m/EWS".into()),
         };
-        assert_eq!(
-            read_settings(soap("NoError", user).as_bytes()),
-            Ok(expected)
-        );
+        assert_eq!(read_settings(soap("NoError", user).as_bytes()), Ok(expected));
         let none = "<ErrorCode>NoError</ErrorCode><UserSettingErrors><UserSettingError><ErrorCode>\
             SettingIsNotAvailable</ErrorCode></UserSettingError></UserSettingErrors><UserSettings/>";
-        assert_eq!(
-            read_settings(soap("NoError", none).as_bytes()),
-            Ok(Settings::default())
-        );
+        assert_eq!(read_settings(soap("NoError", none).as_bytes()), Ok(Settings::default()));
         let gone = "<ErrorCode>InvalidUser</ErrorCode><UserSettings/>";
         let fault = read_settings(soap("NoError", gone).as_bytes()).unwrap_err();
-        assert_eq!(
-            (fault.next, fault.cause.code.as_str()),
-            (Next::Gone, "InvalidUser")
-        );
+        assert_eq!((fault.next, fault.cause.code.as_str()), (Next::Gone, "InvalidUser"));
         let fault = read_settings(soap("ServerBusy", "").as_bytes()).unwrap_err();
         assert_eq!(fault.next, Next::BackOff { after: None });
         for bad in [

@@ -19,9 +19,9 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
         "ErrorServerBusy" | "ErrorInsufficientResources" | "ErrorNotEnoughMemory" => {
             Next::BackOff { after: back_off }
         }
-        "ErrorExceededConnectionCount" | "ErrorExceededMessageLimit" => Next::BackOff {
-            after: Some(back_off.unwrap_or(FLOOR).max(FLOOR)),
-        },
+        "ErrorExceededConnectionCount" | "ErrorExceededMessageLimit" => {
+            Next::BackOff { after: Some(back_off.unwrap_or(FLOOR).max(FLOOR)) }
+        }
         "ErrorInvalidSyncStateData" => Next::CursorLost,
         "ErrorPasswordExpired" | "ErrorPasswordChangeRequired" | "ErrorInvalidUserInfo" => {
             Next::SignIn
@@ -119,24 +119,11 @@ pub(super) fn is_exchange_code(fault: &Fault) -> bool {
 
 /// The fault of a response code. `code` comes from the network and is cut and cleaned.
 pub(super) fn fault(code: &str, back_off: Option<Span>) -> Fault {
-    let code = if code.is_empty() {
-        "no response code"
-    } else {
-        code
-    };
+    let code = if code.is_empty() { "no response code" } else { code };
     // Codes are letters; whatever else stands there may be somebody's data.
-    let plain = code
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || " .-_".contains(c));
-    let shown = if plain {
-        code
-    } else {
-        "unreadable response code"
-    };
-    Fault {
-        next: next(code, back_off),
-        cause: Cause::new(shown),
-    }
+    let plain = code.chars().all(|c| c.is_ascii_alphanumeric() || " .-_".contains(c));
+    let shown = if plain { code } else { "unreadable response code" };
+    Fault { next: next(code, back_off), cause: Cause::new(shown) }
 }
 
 #[cfg(test)]
@@ -148,12 +135,7 @@ mod tests {
         let retry = Next::Retry { after: None };
         let table = [
             ("ErrorServerBusy", Next::BackOff { after: None }),
-            (
-                "ErrorExceededConnectionCount",
-                Next::BackOff {
-                    after: Some(Span::SECOND),
-                },
-            ),
+            ("ErrorExceededConnectionCount", Next::BackOff { after: Some(Span::SECOND) }),
             ("ErrorInternalServerError", retry),
             ("ErrorInternalServerTransientError", retry),
             ("ErrorMailboxMoveInProgress", retry),
@@ -191,28 +173,17 @@ mod tests {
     #[test]
     fn the_wait_that_was_asked_for_is_kept_above_the_floor() {
         let asked = Some(Span::from_ms(297_749));
-        assert_eq!(
-            next("ErrorServerBusy", asked),
-            Next::BackOff { after: asked }
-        );
+        assert_eq!(next("ErrorServerBusy", asked), Next::BackOff { after: asked });
         assert_eq!(
             next("ErrorExceededConnectionCount", Some(Span::from_ms(0))),
-            Next::BackOff {
-                after: Some(Span::SECOND)
-            }
+            Next::BackOff { after: Some(Span::SECOND) }
         );
-        assert_eq!(
-            next("ErrorMailboxFailover", asked),
-            Next::Retry { after: asked }
-        );
+        assert_eq!(next("ErrorMailboxFailover", asked), Next::Retry { after: asked });
     }
 
     #[test]
     fn a_code_that_is_no_code_is_not_repeated() {
-        assert_eq!(
-            fault("alice@corp.example <x>", None).cause.code,
-            "unreadable response code"
-        );
+        assert_eq!(fault("alice@corp.example <x>", None).cause.code, "unreadable response code");
         assert_eq!(fault("ErrorNew", None).cause.code, "ErrorNew");
         assert_eq!(fault("", None).cause.code, "no response code");
     }

@@ -59,11 +59,7 @@ fn no_id() -> ItemId {
 
 /// Items that no Outlook made may lack a UID; what tells them apart then is their id.
 fn uid_or_id(uid: String, item: &ItemId) -> Plain {
-    if uid.trim().is_empty() {
-        Plain::new(&*item.0)
-    } else {
-        Plain::new(uid)
-    }
+    if uid.trim().is_empty() { Plain::new(&*item.0) } else { Plain::new(uid) }
 }
 
 /// [MS-OXWSMTGS] 2.2.5.1 CalendarItemTypeType.
@@ -118,13 +114,8 @@ impl Draft {
             "Subject" => self.subject = pull.text()?,
             "Sensitivity" => self.sensitivity = sensitivity(&pull.text()?),
             "Body" => {
-                let html = element
-                    .attribute("BodyType")
-                    .is_some_and(|kind| kind == "HTML");
-                self.body = Body {
-                    text: Plain::new(pull.text()?),
-                    html,
-                };
+                let html = element.attribute("BodyType").is_some_and(|kind| kind == "HTML");
+                self.body = Body { text: Plain::new(pull.text()?), html };
             }
             "LastModifiedTime" => self.last_modified = datetime::read(&pull.text()?),
             "Start" => self.start = datetime::read(&pull.text()?),
@@ -169,12 +160,7 @@ impl Draft {
                     _ => pull.skip()?,
                 }
             }
-            let participant = who.map(|person| Participant {
-                person,
-                kind,
-                role,
-                answer,
-            });
+            let participant = who.map(|person| Participant { person, kind, role, answer });
             self.participants.extend(participant);
         }
         Ok(())
@@ -197,11 +183,8 @@ impl Draft {
             MeetingKind::Single => None,
             _ => Some(self.recurrence_id.or(self.original_start).unwrap_or(start)),
         };
-        let conference = if self.join_url.trim().is_empty() {
-            self.net_show_url
-        } else {
-            self.join_url
-        };
+        let conference =
+            if self.join_url.trim().is_empty() { self.net_show_url } else { self.join_url };
         Found::Meeting(Box::new(Meeting {
             item,
             version: self.version,
@@ -248,18 +231,11 @@ fn mailbox(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
         }
     }
     let smtp = matches!(routing.trim(), "" | "SMTP" | "smtp");
-    let address = if smtp {
-        Address::parse(&address).ok()
-    } else {
-        None
-    };
+    let address = if smtp { Address::parse(&address).ok() } else { None };
     if name.trim().is_empty() && address.is_none() {
         return Ok(None);
     }
-    Ok(Some(Person {
-        name: Plain::new(name),
-        address,
-    }))
+    Ok(Some(Person { name: Plain::new(name), address }))
 }
 
 fn flag(text: &str) -> bool {
@@ -294,3 +270,7 @@ fn response(text: &str) -> Answer {
         _ => Answer::Unknown,
     }
 }
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

@@ -29,10 +29,7 @@ pub(super) fn read(text: &str) -> Option<Time> {
     }
     let mut ms = 0;
     if let Some(fraction) = rest.strip_prefix(b".") {
-        let digits = fraction
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+        let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, after) = fraction.split_at_checked(digits)?;
         if digits.is_empty() {
             return None;
@@ -53,15 +50,12 @@ pub(super) fn write(time: Time) -> String {
     const FIRST: i64 = -62_135_596_800_000;
     const LAST: i64 = 253_402_207_199_000;
     let ms = time.as_ms().clamp(FIRST, LAST);
-    Timestamp::from_millisecond(ms)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string()
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
     digits.iter().try_fold(0, |value, byte| {
-        byte.is_ascii_digit()
-            .then(|| value * 10 + i64::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
     })
 }
 

@@ -17,12 +17,8 @@ pub const LONGEST: Span = Span::from_secs(700 * 86_400);
 
 /// Asks for what touches `from..to`. A view takes neither restriction nor order nor paging.
 pub fn request(header: &Header<'_>, from: Time, to: Time) -> String {
-    const FIELDS: [&str; 4] = [
-        "calendar:Start",
-        "calendar:End",
-        "calendar:CalendarItemType",
-        "calendar:UID",
-    ];
+    const FIELDS: [&str; 4] =
+        ["calendar:Start", "calendar:End", "calendar:CalendarItemType", "calendar:UID"];
     soap::envelope(header, "FindItem", r#" Traversal="Shallow""#, |out| {
         out.push_str("<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>");
         soap::push_fields(out, FIELDS);
@@ -32,10 +28,7 @@ pub fn request(header: &Header<'_>, from: Time, to: Time) -> String {
             out,
             r#"<m:CalendarView MaxEntriesReturned="{MOST}" StartDate="{from}" EndDate="{to}"/>"#
         );
-        let _ = write!(
-            out,
-            "<m:ParentFolderIds>{CALENDAR_FOLDER}</m:ParentFolderIds>"
-        );
+        let _ = write!(out, "<m:ParentFolderIds>{CALENDAR_FOLDER}</m:ParentFolderIds>");
     })
 }
 
@@ -59,9 +52,7 @@ pub fn read(xml: &[u8]) -> Result<Listing, Fault> {
             return Ok(false);
         }
         let last = element.attribute("IncludesLastItemInRange");
-        let total = element
-            .attribute("TotalItemsInView")
-            .and_then(|text| text.parse().ok());
+        let total = element.attribute("TotalItemsInView").and_then(|text| text.parse().ok());
         let mut items = 0_usize;
         let mut read = Listing::default();
         while let Some(element) = pull.child()? {
@@ -118,22 +109,8 @@ mod tests {
             end: datetime::read(end).unwrap(),
         };
         let expected = [
-            entry(
-                "o1",
-                "k1",
-                "u1",
-                true,
-                "2026-01-01T10:00:00Z",
-                "2026-01-01T11:00:00Z",
-            ),
-            entry(
-                "s1",
-                "",
-                "s1",
-                false,
-                "2026-01-02T10:00:00Z",
-                "2026-01-02T10:00:00Z",
-            ),
+            entry("o1", "k1", "u1", true, "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"),
+            entry("s1", "", "s1", false, "2026-01-02T10:00:00Z", "2026-01-02T10:00:00Z"),
         ];
         assert_eq!(listing.entries, expected);
     }
@@ -141,12 +118,8 @@ mod tests {
     #[test]
     fn an_answer_says_whether_it_is_complete() {
         let complete = |attributes| read(&answer(attributes, "<t:Task/>")).unwrap().complete;
-        assert!(complete(
-            "TotalItemsInView='1' IncludesLastItemInRange='true'"
-        ));
-        assert!(!complete(
-            "TotalItemsInView='1' IncludesLastItemInRange='false'"
-        ));
+        assert!(complete("TotalItemsInView='1' IncludesLastItemInRange='true'"));
+        assert!(!complete("TotalItemsInView='1' IncludesLastItemInRange='false'"));
         assert!(!complete("TotalItemsInView='2'"));
         assert!(complete(""));
     }

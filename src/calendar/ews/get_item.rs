@@ -75,16 +75,10 @@ pub fn read(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
     })?;
     if answers.len() != ids.len() {
         // A failure of all at once may come as one answer.
-        let failed = answers
-            .into_iter()
-            .find_map(|answered| answered.outcome.err());
+        let failed = answers.into_iter().find_map(|answered| answered.outcome.err());
         return Err(failed.unwrap_or_else(malformed));
     }
-    answers
-        .into_iter()
-        .zip(ids)
-        .map(|(answered, id)| settle(answered, id))
-        .collect()
+    answers.into_iter().zip(ids).map(|(answered, id)| settle(answered, id)).collect()
 }
 
 fn settle(answered: Answered<Option<Found>>, id: &ItemId) -> Result<Found, Fault> {
@@ -94,10 +88,7 @@ fn settle(answered: Answered<Option<Found>>, id: &ItemId) -> Result<Found, Fault
                 meeting.item = id.clone();
                 Found::Meeting(meeting)
             }
-            Some(Found::Master { uid, .. }) => Found::Master {
-                item: id.clone(),
-                uid,
-            },
+            Some(Found::Master { uid, .. }) => Found::Master { item: id.clone(), uid },
             Some(Found::Other(_)) => Found::Other(id.clone()),
             Some(Found::Missing(_)) | None => Found::Missing(id.clone()),
         });
@@ -160,19 +151,12 @@ mod tests {
 
     #[test]
     fn what_concerns_more_than_the_item_is_asked_again() {
-        for code in [
-            "ErrorMailboxStoreUnavailable",
-            "ErrorServerBusy",
-            "ErrorNonExistentMailbox",
-        ] {
+        for code in ["ErrorMailboxStoreUnavailable", "ErrorServerBusy", "ErrorNonExistentMailbox"] {
             let xml = answer(&[MEETING, &error(code)]);
             assert_eq!(read(&xml, &ids(2)).unwrap_err().cause.code, code);
         }
         let xml = answer(&[&error("ErrorServerBusy")]);
-        assert_eq!(
-            read(&xml, &ids(3)).unwrap_err().cause.code,
-            "ErrorServerBusy"
-        );
+        assert_eq!(read(&xml, &ids(3)).unwrap_err().cause.code, "ErrorServerBusy");
         assert_eq!(read(&answer(&[MEETING]), &ids(2)), Err(malformed()));
     }
 }

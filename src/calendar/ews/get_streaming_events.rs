@@ -83,11 +83,7 @@ impl EventReader {
         })?;
         let mut events = Vec::new();
         for answered in answers {
-            let Content {
-                notifications,
-                bad_ids,
-                status,
-            } = answered.value;
+            let Content { notifications, bad_ids, status } = answered.value;
             let failed = answered.outcome.is_err();
             if !failed && !self.opened {
                 self.opened = true;
@@ -96,22 +92,13 @@ impl EventReader {
                 events.push(StreamEvent::Heartbeat);
             }
             events.extend(notifications.into_iter().map(|(subscription_id, changed)| {
-                StreamEvent::Notification {
-                    subscription_id,
-                    changed,
-                }
+                StreamEvent::Notification { subscription_id, changed }
             }));
             match answered.outcome {
-                Err(fault) => events.push(StreamEvent::Error {
-                    fault,
-                    ids: bad_ids,
-                }),
+                Err(fault) => events.push(StreamEvent::Error { fault, ids: bad_ids }),
                 Ok(()) if !bad_ids.is_empty() => {
                     let fault = Fault::retry("ErrorSubscriptionNotFound");
-                    events.push(StreamEvent::Error {
-                        fault,
-                        ids: bad_ids,
-                    });
+                    events.push(StreamEvent::Error { fault, ids: bad_ids });
                 }
                 Ok(()) => {}
             }
@@ -170,19 +157,14 @@ mod tests {
     }
 
     fn told(id: &str, changed: bool) -> StreamEvent {
-        StreamEvent::Notification {
-            subscription_id: id.into(),
-            changed,
-        }
+        StreamEvent::Notification { subscription_id: id.into(), changed }
     }
 
     #[test]
     fn a_stream_is_read() {
         let mut reader = EventReader::default();
         let mut read = |class, code, content: &str| {
-            reader
-                .read(envelope(class, code, content).as_bytes())
-                .unwrap()
+            reader.read(envelope(class, code, content).as_bytes()).unwrap()
         };
         let ok = "<m:ConnectionStatus>OK</m:ConnectionStatus>";
         assert_eq!(read("Success", "NoError", ok), [StreamEvent::Opened]);
@@ -214,20 +196,13 @@ mod tests {
                 ids: vec!["a".into(), "b".into()],
             };
             assert_eq!(events[0], expected);
-            assert_eq!(
-                events.get(1),
-                (status == "Closed").then_some(&StreamEvent::Closed)
-            );
+            assert_eq!(events.get(1), (status == "Closed").then_some(&StreamEvent::Closed));
         }
     }
 
     #[test]
     fn the_first_good_envelope_opens_even_with_news_in_it() {
-        let xml = envelope(
-            "Success",
-            "NoError",
-            &notification("a", "<t:ModifiedEvent/>"),
-        );
+        let xml = envelope("Success", "NoError", &notification("a", "<t:ModifiedEvent/>"));
         let events = EventReader::default().read(xml.as_bytes()).unwrap();
         assert_eq!(events, [StreamEvent::Opened, told("a", true)]);
     }

@@ -142,11 +142,7 @@ impl Http {
     /// # Errors
     /// What the status, or a SOAP fault beside it, asks the caller to do.
     pub(super) async fn post(&self, uri: &Uri, route: &Route, xml: String) -> Result<Reply, Fault> {
-        let _place = self
-            .slots
-            .acquire()
-            .await
-            .map_err(|_| Fault::retry("closed"))?;
+        let _place = self.slots.acquire().await.map_err(|_| Fault::retry("closed"))?;
         let body = Bytes::from(xml);
         timeout(self.limits.request_timeout, self.exchange(uri, route, body))
             .await
@@ -167,10 +163,7 @@ impl Http {
     async fn finish(&self, slot: Slot, response: Response<Incoming>) -> Result<Reply, Fault> {
         let reply = read_reply(response).await;
         // An answer that was read to its end leaves the connection good, whatever it said.
-        if !reply
-            .as_ref()
-            .is_err_and(|fault| fault.cause.code == TOO_LONG)
-        {
+        if !reply.as_ref().is_err_and(|fault| fault.cause.code == TOO_LONG) {
             self.keep(slot);
         }
         reply
@@ -190,9 +183,7 @@ impl Http {
             .try_acquire_owned()
             .map_err(|_| Fault::retry("as many streams as may be are open"))?;
         let opening = async {
-            let (slot, response) = self
-                .send_first(uri, request(uri, route, xml.into())?)
-                .await?;
+            let (slot, response) = self.send_first(uri, request(uri, route, xml.into())?).await?;
             if response.status() == StatusCode::OK {
                 return Ok((slot, response));
             }
@@ -205,12 +196,7 @@ impl Http {
             .await
             .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))?;
         let request_id = answer::request_id(response.headers());
-        Ok(Events {
-            body: response.into_body(),
-            request_id,
-            _slot: slot,
-            _place: place,
-        })
+        Ok(Events { body: response.into_body(), request_id, _slot: slot, _place: place })
     }
 
     /// The connection that was used last, if it may still be good.
@@ -223,10 +209,7 @@ impl Http {
     fn keep(&self, mut slot: Slot) {
         if slot.connection.is_usable() {
             slot.idle_since = Instant::now();
-            self.idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(slot);
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }
     }
 
@@ -267,20 +250,13 @@ impl Http {
     ) -> Result<(Slot, Response<Incoming>), Fault> {
         let password = (self.password)()
             .ok_or_else(|| sign_in::refused("the account has no password here"))?;
-        let turn = self
-            .gate
-            .enter(&password, self.limits.sign_in_pause)
-            .await?;
+        let turn = self.gate.enter(&password, self.limits.sign_in_pause).await?;
         let mut connection = self.connector.connect(&self.origin).await?;
         let (signed, header) = self.credentials(&mut connection, uri, &password).await?;
         request.headers_mut().insert(AUTHORIZATION, header);
         let response = connection.send(request).await?;
         self.judge_sign_in(response.status(), &password, turn)?;
-        let slot = Slot {
-            connection,
-            signed,
-            idle_since: Instant::now(),
-        };
+        let slot = Slot { connection, signed, idle_since: Instant::now() };
         Ok((slot, response))
     }
 
@@ -333,21 +309,15 @@ impl Http {
         let asking = empty_request(uri, Some(sign_in::ntlm(&negotiate)?))?;
         let headers = drain_unauthorized(connection.send(asking).await?).await?;
         let Some(challenge) = sign_in::ntlm_token(&headers) else {
-            let others: Vec<_> = self
-                .auth
-                .iter()
-                .copied()
-                .filter(|auth| *auth != Auth::Ntlm)
-                .collect();
+            let others: Vec<_> =
+                self.auth.iter().copied().filter(|auth| *auth != Auth::Ntlm).collect();
             self.gate.set_auth(None);
             return match sign_in::choose(&others, &headers) {
                 Some(other) => Ok(Err(other)),
                 None => Err(sign_in::refused("the server does not answer NTLM")),
             };
         };
-        let binding = connection
-            .peer_certificate()
-            .and_then(ntlm::channel_binding);
+        let binding = connection.peer_certificate().and_then(ntlm::channel_binding);
         let account = Account::parse(&self.account);
         let answer =
             ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
@@ -404,18 +374,12 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, Fault> {
     let (status, headers) = (response.status(), response.headers().clone());
     let request_id = answer::request_id(&headers);
     if status == StatusCode::OK {
-        let body = read_body(response, LONGEST)
-            .await
-            .map_err(|fault| match fault.next {
-                crate::model::Next::Refused => Fault::refused(TOO_LONG),
-                _ => fault,
-            });
-        let body = body.map_err(|fault| fault.with_request_id(request_id.clone()))?;
-        return Ok(Reply {
-            body,
-            cookie: affinity_cookie(&headers),
-            request_id,
+        let body = read_body(response, LONGEST).await.map_err(|fault| match fault.next {
+            crate::model::Next::Refused => Fault::refused(TOO_LONG),
+            _ => fault,
         });
+        let body = body.map_err(|fault| fault.with_request_id(request_id.clone()))?;
+        return Ok(Reply { body, cookie: affinity_cookie(&headers), request_id });
     }
     let body = read_body(response, LONGEST_PAGE).await.unwrap_or_default();
     Err(answer::fault(status, &headers, &body).with_request_id(request_id))
@@ -438,10 +402,7 @@ async fn drain_unauthorized(response: Response<Incoming>) -> Result<HeaderMap, F
 fn request(uri: &Uri, route: &Route, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
     let mut request = bare_request(uri, body)?;
     let headers = request.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/xml; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
     headers.insert(ACCEPT, HeaderValue::from_static("text/xml"));
     let id = uuid::Uuid::new_v4().to_string();
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -484,24 +445,14 @@ fn affinity_cookie(headers: &HeaderMap) -> Option<Arc<str>> {
     headers
         .get_all(SET_COOKIE)
         .iter()
-        .filter_map(|value| {
-            value
-                .to_str()
-                .ok()?
-                .split(';')
-                .next()?
-                .trim()
-                .split_once('=')
-        })
+        .filter_map(|value| value.to_str().ok()?.split(';').next()?.trim().split_once('='))
         .find(|(name, value)| *name == AFFINITY_COOKIE && !value.is_empty())
         .map(|(_, value)| value.into())
 }
 
 /// For the time stamp of NTLM, where the server names none.
 fn now() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -527,9 +478,7 @@ mod tests {
     fn a_route_is_written_into_the_headers() {
         let anchor = Address::parse("ann@corp.example").ok().map(Arc::new);
         let uri = Uri::from_static("https://x.example/EWS/Exchange.asmx");
-        let affinity = Some(Affinity {
-            cookie: Some("b~1".into()),
-        });
+        let affinity = Some(Affinity { cookie: Some("b~1".into()) });
         let made = request(&uri, &Route { anchor, affinity }, Bytes::new()).unwrap();
         assert_eq!(made.headers()["x-anchormailbox"], "ann@corp.example");
         assert_eq!(made.headers()["x-preferserveraffinity"], "true");

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::get_streaming_events::{self, EventReader, StreamEvent};
 use super::http::{Affinity, Events, Route};
+use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
 use super::{Ews, subscribe, unsubscribe};
@@ -90,9 +91,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn route(group: &Group) -> Route {
     Route {
         anchor: group.anchor().map(|target| Arc::clone(&target.address)),
-        affinity: Some(Affinity {
-            cookie: group.cookie(),
-        }),
+        affinity: Some(Affinity { cookie: group.cookie() }),
     }
 }
 
@@ -102,13 +101,8 @@ fn subscribe_call<'a>(ews: &'a Ews, group: &Group, member: usize) -> BoxFuture<'
         let Some(target) = target else {
             return Input::GivenBack;
         };
-        let asked = ews
-            .ask(&target, &route, subscribe::request, subscribe::read)
-            .await;
-        Input::Subscribed {
-            member,
-            result: asked.map(|(id, cookie)| (id, cookie)),
-        }
+        let asked = ews.ask(&target, &route, subscribe::request, subscribe::read).await;
+        Input::Subscribed { member, result: asked.map(|(id, cookie)| (id, cookie)) }
     }
     .boxed()
 }
@@ -122,7 +116,7 @@ fn give_back_call<'a>(
     let (route, target) = (route(group), group.target(member).cloned());
     async move {
         if let Some(target) = target {
-            let request = |header: &_| unsubscribe::request(header, &id);
+            let request = |header: &Header<'_>| unsubscribe::request(header, &id);
             // The server forgets it by itself where this fails.
             let _ = ews.ask(&target, &route, request, unsubscribe::read).await;
         }
@@ -151,11 +145,7 @@ fn open_call<'a>(
 enum Feed<'a> {
     None,
     Opening(BoxFuture<'a, Result<Events, Fault>>),
-    Open {
-        events: Box<Events>,
-        splitter: Splitter,
-        reader: EventReader,
-    },
+    Open { events: Box<Events>, splitter: Splitter, reader: EventReader },
 }
 
 impl Feed<'_> {
@@ -174,11 +164,7 @@ impl Feed<'_> {
                 }
                 Err(fault) => self.broke(fault),
             },
-            Self::Open {
-                events,
-                splitter,
-                reader,
-            } => match events.chunk().await {
+            Self::Open { events, splitter, reader } => match events.chunk().await {
                 Ok(Some(bytes)) => match read(splitter, reader, &bytes) {
                     Ok(told) if told.is_empty() => Input::Heard,
                     Ok(told) => Input::Events(told),

@@ -158,18 +158,11 @@ impl Ews {
         };
         let origin = Origin::of(&options.url)?;
         let discovery = match &options.autodiscover {
-            Some(uri) => Some(Origin::of(uri)?)
-                .filter(|other| *other != origin)
-                .map(server),
+            Some(uri) => Some(Origin::of(uri)?).filter(|other| *other != origin).map(server),
             None => None,
         };
         let http = server(origin);
-        Ok(Self {
-            options,
-            http,
-            discovery,
-            old: AtomicBool::new(false),
-        })
+        Ok(Self { options, http, discovery, old: AtomicBool::new(false) })
     }
 
     /// Calls with the version that the server takes; `write` and `read` are an operation's.
@@ -182,11 +175,7 @@ impl Ews {
     ) -> Result<(T, Option<Arc<str>>), Fault> {
         loop {
             let header = self.header(target);
-            let result = match self
-                .http
-                .post(&self.options.url, route, write(&header))
-                .await
-            {
+            let result = match self.http.post(&self.options.url, route, write(&header)).await {
                 Ok(reply) => match read(&reply.body) {
                     Ok(value) => Ok((value, reply.cookie)),
                     Err(fault) => Err(fault.with_request_id(reply.request_id)),
@@ -208,10 +197,7 @@ impl Ews {
         write: impl Fn(&Header<'_>) -> String,
     ) -> Result<Events, Fault> {
         let header = self.header(target);
-        let opened = self
-            .http
-            .stream(&self.options.url, route, write(&header))
-            .await;
+        let opened = self.http.stream(&self.options.url, route, write(&header)).await;
         match opened {
             Err(fault) if self.falls_back(&header, &fault) => {
                 let xml = write(&self.header(target));
@@ -226,10 +212,7 @@ impl Ews {
             false => ServerVersion::Exchange2013Sp1,
             true => ServerVersion::Exchange2010Sp2,
         };
-        Header {
-            version,
-            impersonate: &target.address,
-        }
+        Header { version, impersonate: &target.address }
     }
 
     /// Whether the request is to be sent once more with the older version.
@@ -249,10 +232,7 @@ impl Ews {
         write: impl Fn(&Header<'_>) -> String,
         read: impl Fn(&[u8]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let route = Route {
-            anchor: Some(Arc::clone(&target.address)),
-            affinity: None,
-        };
+        let route = Route { anchor: Some(Arc::clone(&target.address)), affinity: None };
         Ok(self.ask(target, &route, write, read).await?.0)
     }
 
@@ -268,10 +248,9 @@ impl Ews {
             Err(fault) => Err(fault),
         };
         match settings.unwrap_or_default() {
-            autodiscover::Settings {
-                grouping: Some(grouping),
-                external_ews_url,
-            } => group_key(&[&url, &grouping, &external_ews_url.unwrap_or_default()]),
+            autodiscover::Settings { grouping: Some(grouping), external_ews_url } => {
+                group_key(&[&url, &grouping, &external_ews_url.unwrap_or_default()])
+            }
             // Autodiscover only makes better groups: without it they are made all the same.
             _ => group_key(&[&url]),
         }
@@ -324,10 +303,7 @@ impl Ews {
                 continue;
             }
             if length > find_item::LONGEST {
-                spans.extend([
-                    (from + find_item::LONGEST, to),
-                    (from, from + find_item::LONGEST),
-                ]);
+                spans.extend([(from + find_item::LONGEST, to), (from, from + find_item::LONGEST)]);
                 continue;
             }
             let write = |header: &Header<'_>| find_item::request(header, from, to);
@@ -339,9 +315,7 @@ impl Ews {
                 }
                 Err(fault) if fault.cause.code != codes::EXCEEDED_FIND_COUNT => return Err(fault),
                 _ if length <= SHORTEST_VIEW => {
-                    return Err(Fault::refused(
-                        "more meetings in a minute than the server lists",
-                    ));
+                    return Err(Fault::refused("more meetings in a minute than the server lists"));
                 }
                 _ => {
                     let middle = from + Span::from_ms(length.as_ms() / 2);
@@ -365,8 +339,7 @@ impl Ews {
 
 impl Calendar for Ews {
     fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>> {
-        self.ask_home(target, get_folder::request, get_folder::read)
-            .boxed()
+        self.ask_home(target, get_folder::request, get_folder::read).boxed()
     }
 
     fn group<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<GroupKey, Fault>> {
@@ -421,11 +394,6 @@ fn group_key(parts: &[&str]) -> GroupKey {
         context.update(&[0]);
     }
     let hash = context.finish();
-    let hex: String = hash
-        .as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hex: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     GroupKey::new(format!("ews-{hex}"))
 }

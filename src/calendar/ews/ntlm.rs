@@ -59,10 +59,7 @@ impl Account {
     /// `DOMAIN\user`, or `user@domain`, which stays whole in the user's place.
     pub(super) fn parse(text: &str) -> Self {
         let (domain, user) = text.split_once('\\').unwrap_or(("", text));
-        Self {
-            domain: domain.to_owned(),
-            user: user.to_owned(),
-        }
+        Self { domain: domain.to_owned(), user: user.to_owned() }
     }
 }
 
@@ -102,13 +99,8 @@ pub(super) fn authenticate(
         // [MS-NLMP] 3.1.5.1.2: where the server names the time there is no LM response.
         response.lm_response = vec![0; 24];
     }
-    let mut message = write(
-        &offered,
-        account,
-        &response.lm_response,
-        &response.ntlm_response,
-    )
-    .ok_or_else(|| refused("the account's name is too long for NTLM"))?;
+    let mut message = write(&offered, account, &response.lm_response, &response.ntlm_response)
+        .ok_or_else(|| refused("the account's name is too long for NTLM"))?;
     let code = integrity(&response.session_key, &[negotiate, challenge, &message]);
     response.session_key.zeroize();
     if let (Some(place), Some(code)) = (message.get_mut(MIC), code) {
@@ -191,11 +183,7 @@ impl<'a> Challenge<'a> {
             pairs.push((id, value));
             info = rest;
         }
-        Some(Self {
-            flags,
-            nonce,
-            pairs,
-        })
+        Some(Self { flags, nonce, pairs })
     }
 
     fn timestamp(&self) -> Option<i64> {
@@ -263,9 +251,7 @@ fn integrity(key: &[u8], messages: &[&[u8]]) -> Option<[u8; 16]> {
 }
 
 fn file_time(now: Time) -> i64 {
-    now.as_ms()
-        .saturating_mul(10_000)
-        .saturating_add(UNIX_EPOCH)
+    now.as_ms().saturating_mul(10_000).saturating_add(UNIX_EPOCH)
 }
 
 fn utf16(text: &str) -> Vec<u8> {
@@ -273,13 +259,13 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(
-        bytes.get(at..at.checked_add(2)?)?.try_into().ok()?,
-    ))
+    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
+    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+#[path = "ntlm_tests.rs"]
+mod tests;

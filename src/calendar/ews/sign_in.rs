@@ -36,10 +36,7 @@ pub(super) fn refused(why: &str) -> Fault {
 
 /// The first of `wanted` that a 401 offers.
 pub(super) fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
-    wanted
-        .iter()
-        .copied()
-        .find(|auth| offers(headers).any(|(scheme, _)| is(scheme, *auth)))
+    wanted.iter().copied().find(|auth| offers(headers).any(|(scheme, _)| is(scheme, *auth)))
 }
 
 /// The token that a 401 carries for NTLM.
@@ -54,14 +51,10 @@ fn is(scheme: &str, auth: Auth) -> bool {
 }
 
 fn offers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers
-        .get_all(WWW_AUTHENTICATE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(|offer| {
-            let (scheme, rest) = offer.trim().split_once(' ').unwrap_or((offer.trim(), ""));
-            (scheme.trim_end_matches(','), rest.trim())
-        })
+    headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok()).map(|offer| {
+        let (scheme, rest) = offer.trim().split_once(' ').unwrap_or((offer.trim(), ""));
+        (scheme.trim_end_matches(','), rest.trim())
+    })
 }
 
 /// `Authorization: Basic …`, hidden from `Debug`.
@@ -125,9 +118,9 @@ impl Gate {
     /// Whether this password may be sent at all.
     pub(super) fn check(&self, password: &Secret, pause: Duration) -> Result<(), Fault> {
         match &self.known().refused {
-            Some((refused_one, at)) if refused_one == password && at.elapsed() < pause => Err(
-                refused("sign-in was refused before; not tried again with the same password"),
-            ),
+            Some((refused_one, at)) if refused_one == password && at.elapsed() < pause => {
+                Err(refused("sign-in was refused before; not tried again with the same password"))
+            }
             _ => Ok(()),
         }
     }
@@ -187,22 +180,13 @@ mod tests {
             choose(&[Auth::Ntlm, Auth::Basic], &headers(&["Basic realm=\"x\""])),
             Some(Auth::Basic)
         );
-        assert_eq!(
-            choose(&[Auth::Ntlm], &headers(&["Basic realm=\"x\""])),
-            None
-        );
-        assert_eq!(
-            choose(&[Auth::Basic, Auth::Ntlm], &headers(&["Negotiate"])),
-            None
-        );
+        assert_eq!(choose(&[Auth::Ntlm], &headers(&["Basic realm=\"x\""])), None);
+        assert_eq!(choose(&[Auth::Basic, Auth::Ntlm], &headers(&["Negotiate"])), None);
     }
 
     #[test]
     fn the_challenge_is_found_among_the_offers() {
-        assert_eq!(
-            ntlm_token(&headers(&["Negotiate abc=", "NTLM YWJj"])),
-            Some(b"abc".to_vec())
-        );
+        assert_eq!(ntlm_token(&headers(&["Negotiate abc=", "NTLM YWJj"])), Some(b"abc".to_vec()));
         assert_eq!(ntlm_token(&headers(&["NTLM", "Basic realm=\"x\""])), None);
         assert_eq!(ntlm_token(&headers(&["NTLM %%%"])), None);
     }

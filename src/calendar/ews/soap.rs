@@ -49,11 +49,7 @@ pub fn envelope(
         r#" xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages""#,
         r#" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Header>"#,
     ));
-    let _ = write!(
-        out,
-        r#"<t:RequestServerVersion Version="{}"/>"#,
-        header.version.text()
-    );
+    let _ = write!(out, r#"<t:RequestServerVersion Version="{}"/>"#, header.version.text());
     out.push_str("<t:ExchangeImpersonation><t:ConnectingSID><t:SmtpAddress>");
     push_escaped(&mut out, header.impersonate.reveal());
     out.push_str("</t:SmtpAddress></t:ConnectingSID></t:ExchangeImpersonation></s:Header><s:Body>");
@@ -115,11 +111,7 @@ pub(super) fn answers<T: Default>(
 
 /// The only response message of an answer.
 pub(super) fn only<T>(answers: Vec<Answered<T>>) -> Result<T, Fault> {
-    answers
-        .into_iter()
-        .next()
-        .ok_or_else(malformed)?
-        .into_result()
+    answers.into_iter().next().ok_or_else(malformed)?.into_result()
 }
 
 /// Goes into the one element of the body; a SOAP fault there is `Err`.
@@ -217,9 +209,7 @@ fn read_fault(pull: &mut Pull<'_>) -> Result<Fault, Fault> {
         }
     }
     if said.code.is_empty() {
-        let local = fault_code
-            .rsplit_once(':')
-            .map_or(fault_code.as_str(), |(_, local)| local);
+        let local = fault_code.rsplit_once(':').map_or(fault_code.as_str(), |(_, local)| local);
         local.trim().clone_into(&mut said.code);
     }
     Ok(said.fault())
@@ -264,10 +254,7 @@ mod tests {
 
     fn outcomes(xml: &str) -> Result<Vec<Result<(), Fault>>, Fault> {
         let read = |_: &mut Pull<'_>, _: &Element<'_>, (): &mut ()| Ok(false);
-        Ok(answers(xml.as_bytes(), read)?
-            .into_iter()
-            .map(|answered| answered.outcome)
-            .collect())
+        Ok(answers(xml.as_bytes(), read)?.into_iter().map(|answered| answered.outcome).collect())
     }
 
     fn message(class: &str, content: &str) -> String {
@@ -280,14 +267,9 @@ mod tests {
 
     #[test]
     fn a_soap_fault_is_read_with_its_wait() {
-        let expected = Next::BackOff {
-            after: Some(Span::from_ms(297_749)),
-        };
+        let expected = Next::BackOff { after: Some(Span::from_ms(297_749)) };
         assert_eq!(outcomes(BUSY).unwrap_err().next, expected);
-        assert_eq!(
-            fault_in(BUSY.as_bytes()).unwrap().cause.code,
-            "ErrorServerBusy"
-        );
+        assert_eq!(fault_in(BUSY.as_bytes()).unwrap().cause.code, "ErrorServerBusy");
         assert_eq!(fault_in(b"<html><body>Runtime Error</body></html>"), None);
         assert_eq!(fault_in(b""), None);
     }
@@ -296,10 +278,7 @@ mod tests {
     fn a_fault_without_detail_is_known_by_its_fault_code() {
         let xml = "<E:Envelope xmlns:E='x'><E:Body><E:Fault><faultcode>q:ErrorSchemaValidation\
                    </faultcode></E:Fault></E:Body></E:Envelope>";
-        assert_eq!(
-            outcomes(xml).unwrap_err(),
-            Fault::refused("ErrorSchemaValidation")
-        );
+        assert_eq!(outcomes(xml).unwrap_err(), Fault::refused("ErrorSchemaValidation"));
     }
 
     #[test]
@@ -311,13 +290,8 @@ mod tests {
              Name='InnerErrorMessageText'>busy</Value><Value Name='InnerErrorResponseCode'>\
              ErrorServerBusy</Value><Value Name='BackOffMilliseconds'>2500</Value></MessageXml>",
         );
-        let expected = Next::BackOff {
-            after: Some(Span::from_ms(2500)),
-        };
-        assert_eq!(
-            outcomes(&xml).unwrap()[0].as_ref().unwrap_err().next,
-            expected
-        );
+        let expected = Next::BackOff { after: Some(Span::from_ms(2500)) };
+        assert_eq!(outcomes(&xml).unwrap()[0].as_ref().unwrap_err().next, expected);
     }
 
     #[test]
@@ -352,10 +326,7 @@ mod tests {
     #[test]
     fn the_header_is_escaped() {
         let address = Address::parse("o'hara&sons@corp.example").unwrap();
-        let header = Header {
-            version: ServerVersion::Exchange2010Sp2,
-            impersonate: &address,
-        };
+        let header = Header { version: ServerVersion::Exchange2010Sp2, impersonate: &address };
         let xml = envelope(&header, "X", "", |_| {});
         assert!(xml.contains("<t:SmtpAddress>o'hara&amp;sons@corp.example</t:SmtpAddress>"));
         assert!(xml.contains(r#"Version="Exchange2010_SP2""#));

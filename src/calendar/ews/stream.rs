@@ -57,13 +57,7 @@ const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 impl Splitter {
     /// A splitter that refuses envelopes of more than `longest` bytes.
     pub fn new(longest: usize) -> Self {
-        Self {
-            at: At::Text,
-            depth: 0,
-            held: Vec::new(),
-            longest,
-            mark_bytes: 0,
-        }
+        Self { at: At::Text, depth: 0, held: Vec::new(), longest, mark_bytes: 0 }
     }
 
     /// Takes the bytes that came and gives the envelopes that they complete.
@@ -117,43 +111,26 @@ impl Splitter {
             (At::Text, _) => At::Text,
             (At::Open, b'!') => At::Bang { seen: 0 },
             (At::Open, b'?') => At::Instruction { question: false },
-            (At::Open, b'/') => At::Tag {
-                closing: true,
-                slash: false,
-                quote: None,
-            },
+            (At::Open, b'/') => At::Tag { closing: true, slash: false, quote: None },
             (At::Open, b'>' | b'<') => return Err(no_xml()),
             (At::Open, byte) if byte.is_ascii_whitespace() => return Err(no_xml()),
-            (At::Open, _) => At::Tag {
-                closing: false,
-                slash: false,
-                quote: None,
-            },
-            (
-                At::Tag {
-                    closing,
-                    slash,
-                    quote,
-                },
-                byte,
-            ) => {
+            (At::Open, _) => At::Tag { closing: false, slash: false, quote: None },
+            (At::Tag { closing, slash, quote }, byte) => {
                 return self.step_in_tag(closing, slash, quote, byte);
             }
             (At::Bang { seen }, byte) => At::bang(seen, byte)?,
             (At::Comment { dashes: 2 }, b'>') => return Ok(self.ended()),
-            (At::Comment { dashes }, b'-') => At::Comment {
-                dashes: dashes.saturating_add(1).min(2),
-            },
+            (At::Comment { dashes }, b'-') => {
+                At::Comment { dashes: dashes.saturating_add(1).min(2) }
+            }
             (At::Comment { .. }, _) => At::Comment { dashes: 0 },
             (At::Data { brackets: 2 }, b'>') => return Ok(self.ended()),
-            (At::Data { brackets }, b']') => At::Data {
-                brackets: brackets.saturating_add(1).min(2),
-            },
+            (At::Data { brackets }, b']') => {
+                At::Data { brackets: brackets.saturating_add(1).min(2) }
+            }
             (At::Data { .. }, _) => At::Data { brackets: 0 },
             (At::Instruction { question: true }, b'>') => return Ok(self.ended()),
-            (At::Instruction { .. }, byte) => At::Instruction {
-                question: byte == b'?',
-            },
+            (At::Instruction { .. }, byte) => At::Instruction { question: byte == b'?' },
         };
         Ok(false)
     }
@@ -168,19 +145,9 @@ impl Splitter {
         match (quote, byte) {
             (Some(quote), byte) => {
                 let quote = (quote != byte).then_some(quote);
-                self.at = At::Tag {
-                    closing,
-                    slash: false,
-                    quote,
-                };
+                self.at = At::Tag { closing, slash: false, quote };
             }
-            (None, b'"' | b'\'') => {
-                self.at = At::Tag {
-                    closing,
-                    slash: false,
-                    quote: Some(byte),
-                }
-            }
+            (None, b'"' | b'\'') => self.at = At::Tag { closing, slash: false, quote: Some(byte) },
             (None, b'<') => return Err(no_xml()),
             (None, b'>') => {
                 if closing {
@@ -190,13 +157,7 @@ impl Splitter {
                 }
                 return Ok(self.ended());
             }
-            (None, byte) => {
-                self.at = At::Tag {
-                    closing,
-                    slash: byte == b'/',
-                    quote: None,
-                }
-            }
+            (None, byte) => self.at = At::Tag { closing, slash: byte == b'/', quote: None },
         }
         Ok(false)
     }
@@ -248,10 +209,7 @@ mod tests {
     ];
 
     fn texts(envelopes: Vec<Vec<u8>>) -> Vec<String> {
-        envelopes
-            .into_iter()
-            .map(|bytes| String::from_utf8(bytes).expect("as it came"))
-            .collect()
+        envelopes.into_iter().map(|bytes| String::from_utf8(bytes).expect("as it came")).collect()
     }
 
     fn split_all(bytes: &[u8]) -> Result<Vec<String>, Fault> {
@@ -263,10 +221,8 @@ mod tests {
         let joined = TRICKY.concat();
         assert_eq!(split_all(joined.as_bytes()).unwrap(), TRICKY);
         let prolog = "\u{feff}<?xml version=\"1.0\"?>\r\n <!-- hello -->\n";
-        let joined: String = TRICKY
-            .iter()
-            .map(|envelope| format!("{prolog}{envelope}\r\n"))
-            .collect();
+        let joined: String =
+            TRICKY.iter().map(|envelope| format!("{prolog}{envelope}\r\n")).collect();
         assert_eq!(split_all(joined.as_bytes()).unwrap(), TRICKY);
     }
 

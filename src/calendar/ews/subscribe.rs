@@ -7,13 +7,8 @@ use crate::model::Fault;
 /// Subscribes to everything that may change what a calendar shows. No watermark: an old one makes
 /// the server search its whole event log.
 pub fn request(header: &Header<'_>) -> String {
-    const EVENTS: [&str; 5] = [
-        "CopiedEvent",
-        "CreatedEvent",
-        "DeletedEvent",
-        "ModifiedEvent",
-        "MovedEvent",
-    ];
+    const EVENTS: [&str; 5] =
+        ["CopiedEvent", "CreatedEvent", "DeletedEvent", "ModifiedEvent", "MovedEvent"];
     soap::envelope(header, "Subscribe", "", |out| {
         out.push_str("<m:StreamingSubscriptionRequest><t:FolderIds>");
         out.push_str(CALENDAR_FOLDER);
@@ -40,9 +35,5 @@ pub fn read(xml: &[u8]) -> Result<String, Fault> {
         Ok(true)
     })?;
     let id = soap::only(found)?;
-    if id.is_empty() {
-        Err(malformed())
-    } else {
-        Ok(id)
-    }
+    if id.is_empty() { Err(malformed()) } else { Ok(id) }
 }

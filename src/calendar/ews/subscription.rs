@@ -48,7 +48,7 @@ pub enum Input {
 }
 
 /// What to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Subscribe this member. An earlier stream stays as it is.
     Subscribe(usize),
@@ -130,11 +130,8 @@ impl Group {
     pub fn new(now: Time, targets: Vec<Target>, life: Span, silence: Span) -> Self {
         let mut targets = targets;
         targets.sort_by(|a, b| a.address.reveal().cmp(b.address.reveal()));
-        let members = targets.into_iter().map(|target| Member {
-            target,
-            state: State::Wanted,
-            renewals: 0,
-        });
+        let members =
+            targets.into_iter().map(|target| Member { target, state: State::Wanted, renewals: 0 });
         let mut group = Self {
             members: members.collect(),
             phase: Phase::Subscribing,
@@ -258,10 +255,7 @@ impl Group {
                     self.tell_held(Hint::Listening);
                 }
                 StreamEvent::Heartbeat => self.breaks = 0,
-                StreamEvent::Notification {
-                    subscription_id,
-                    changed,
-                } => {
+                StreamEvent::Notification { subscription_id, changed } => {
                     self.breaks = 0;
                     if changed && let Some(at) = self.member_of(&subscription_id) {
                         self.tell(at, Hint::Changed);
@@ -292,11 +286,7 @@ impl Group {
         match fault.next {
             Next::Denied | Next::Gone => {
                 self.close_stream();
-                let meant = if meant.is_empty() {
-                    vec![self.anchor]
-                } else {
-                    meant
-                };
+                let meant = if meant.is_empty() { vec![self.anchor] } else { meant };
                 for member in meant {
                     self.give_back(member);
                     self.refuse(member, &fault);
@@ -375,10 +365,7 @@ impl Group {
         self.outputs.push_back(Output::Close);
         let quiet = matches!(
             &end,
-            ListenEnd::Failed(Fault {
-                next: Next::BackOff { .. } | Next::SignIn,
-                ..
-            })
+            ListenEnd::Failed(Fault { next: Next::BackOff { .. } | Next::SignIn, .. })
         );
         for member in 0..self.members.len() {
             if !quiet {
@@ -400,6 +387,9 @@ impl Group {
 
     /// Starts what may be started, and takes the step that is due when all is settled.
     fn go_on(&mut self, now: Time) {
+        if self.phase == Phase::Ended {
+            return;
+        }
         while self.in_flight < AT_ONCE
             && let Some((member, id)) = self.to_give_back.pop_front()
         {
@@ -425,16 +415,8 @@ impl Group {
 
     fn subscribe_next(&mut self) {
         self.choose_anchor();
-        let leaderless = !self
-            .members
-            .iter()
-            .any(|member| matches!(member.state, State::Held(_)));
-        if leaderless
-            && self
-                .members
-                .iter()
-                .all(|member| member.state != State::Asked)
-        {
+        let leaderless = !self.members.iter().any(|member| matches!(member.state, State::Held(_)));
+        if leaderless && self.members.iter().all(|member| member.state != State::Asked) {
             // A new beginning; the old back end may be gone.
             self.cookie = None;
         }
@@ -499,17 +481,12 @@ impl Group {
         member.state = State::Out;
         let user = member.target.user.clone();
         self.last_refusal = Some(fault.clone());
-        self.outputs
-            .push_back(Output::Tell(Hint::Refused(user, fault.clone())));
+        self.outputs.push_back(Output::Tell(Hint::Refused(user, fault.clone())));
     }
 
     fn refuse_wanted(&mut self, fault: &Fault) {
         for at in 0..self.members.len() {
-            if self
-                .members
-                .get(at)
-                .is_some_and(|member| member.state == State::Wanted)
-            {
+            if self.members.get(at).is_some_and(|member| member.state == State::Wanted) {
                 self.refuse(at, fault);
             }
         }
@@ -517,20 +494,13 @@ impl Group {
 
     fn tell(&mut self, at: usize, hint: fn(crate::model::UserId) -> Hint) {
         if let Some(member) = self.members.get(at) {
-            self.outputs
-                .push_back(Output::Tell(hint(member.target.user.clone())));
+            self.outputs.push_back(Output::Tell(hint(member.target.user.clone())));
         }
     }
 
     fn tell_held(&mut self, hint: fn(crate::model::UserId) -> Hint) {
         for at in 0..self.members.len() {
-            if matches!(
-                self.members.get(at),
-                Some(Member {
-                    state: State::Held(_),
-                    ..
-                })
-            ) {
+            if matches!(self.members.get(at), Some(Member { state: State::Held(_), .. })) {
                 self.tell(at, hint);
             }
         }
@@ -556,8 +526,9 @@ fn is_dead(fault: &Fault) -> bool {
 
 /// The mailbox, or the way to it, is not what it was: the groups are to be found anew.
 fn is_for_discovery(fault: &Fault) -> bool {
-    matches!(
-        fault.cause.code.as_str(),
-        "ErrorReadEventsFailed" | "ErrorProxyRequestNotAllowed"
-    )
+    matches!(fault.cause.code.as_str(), "ErrorReadEventsFailed" | "ErrorProxyRequestNotAllowed")
 }
+
+#[cfg(test)]
+#[path = "subscription_tests.rs"]
+mod tests;

@@ -51,17 +51,10 @@ pub fn read(xml: &[u8], asked: Option<&Cursor>) -> Result<Page, Fault> {
         Ok(true)
     })?;
     let answer = soap::only(found)?;
-    let state = answer
-        .state
-        .filter(|state| !state.is_empty())
-        .ok_or_else(malformed)?;
+    let state = answer.state.filter(|state| !state.is_empty()).ok_or_else(malformed)?;
     let stuck = asked.is_some_and(|asked| *asked.0 == *state);
     let last = answer.last.ok_or_else(malformed)? || stuck;
-    Ok(Page {
-        changes: answer.changes,
-        cursor: Cursor(state.into()),
-        last,
-    })
+    Ok(Page { changes: answer.changes, cursor: Cursor(state.into()), last })
 }
 
 fn read_changes(pull: &mut Pull<'_>, changes: &mut Vec<Change>) -> Result<(), Fault> {
@@ -100,10 +93,7 @@ fn read_id(pull: &mut Pull<'_>) -> Result<Option<ItemId>, Fault> {
 
 /// The id that an `ItemId` element carries.
 pub(super) fn item_id(element: &Element<'_>) -> Option<ItemId> {
-    element
-        .attribute("Id")
-        .filter(|id| !id.is_empty())
-        .map(|id| ItemId(Arc::from(id)))
+    element.attribute("Id").filter(|id| !id.is_empty()).map(|id| ItemId(Arc::from(id)))
 }
 
 #[cfg(test)]
@@ -117,10 +107,7 @@ mod tests {
              {content}</m:SyncFolderItemsResponseMessage></m:ResponseMessages>\
              </m:SyncFolderItemsResponse></s:Body></s:Envelope>"
         );
-        read(
-            xml.as_bytes(),
-            asked.map(|state| Cursor(state.into())).as_ref(),
-        )
+        read(xml.as_bytes(), asked.map(|state| Cursor(state.into())).as_ref())
     }
 
     fn id(id: &str) -> ItemId {

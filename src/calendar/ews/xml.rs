@@ -39,11 +39,7 @@ impl<'a> Pull<'a> {
     pub(super) fn new(xml: &'a str) -> Self {
         let mut reader = Reader::from_str(xml);
         reader.config_mut().allow_dangling_amp = true;
-        Self {
-            reader,
-            depth: 0,
-            empty: false,
-        }
+        Self { reader, depth: 0, empty: false }
     }
 
     /// The next child of the element that is open, `None` at its end.
@@ -191,13 +187,6 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
     }
 }
 
-/// Text for a request; see [`push_escaped`].
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    push_escaped(&mut out, text);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,19 +201,10 @@ mod tests {
     fn text_is_resolved_and_cleaned() {
         for (xml, expected) in [
             ("<a/>", ""),
-            (
-                "<p:a>x &amp; y &lt;b&gt; &quot;&apos;</p:a>",
-                "x & y <b> \"'",
-            ),
+            ("<p:a>x &amp; y &lt;b&gt; &quot;&apos;</p:a>", "x & y <b> \"'"),
             ("<a>1&#x0;2&#0;3&#x1;4&#xFFFF;5&#x41;&#66;</a>", "12345AB"),
-            (
-                "<a>1\u{1}2\u{0}3\u{b}4\u{fffe}5\u{e000}\u{1f600}</a>",
-                "12345\u{e000}\u{1f600}",
-            ),
-            (
-                "<a>one\r\ntwo<!-- no --> three<b>never</b> four</a>",
-                "one\ntwo three four",
-            ),
+            ("<a>1\u{1}2\u{0}3\u{b}4\u{fffe}5\u{e000}\u{1f600}</a>", "12345\u{e000}\u{1f600}"),
+            ("<a>one\r\ntwo<!-- no --> three<b>never</b> four</a>", "one\ntwo three four"),
             ("<a><![CDATA[<&amp;>]]></a>", "<&amp;>"),
             ("<a>R&D &unknown; &#xD83D; end</a>", "R&D &unknown;  end"),
         ] {
@@ -257,13 +237,16 @@ mod tests {
         assert!(pull.child().unwrap().is_none());
     }
 
+    fn escaped(text: &str) -> String {
+        let mut out = String::new();
+        push_escaped(&mut out, text);
+        out
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         let text = "<a href=\"x\">R&D</a>\t\r\n\u{1f600} end";
-        assert_eq!(
-            text_of(&format!("<a>{}</a>", escaped(text))).as_deref(),
-            Ok(text)
-        );
+        assert_eq!(text_of(&format!("<a>{}</a>", escaped(text))).as_deref(), Ok(text));
         assert_eq!(escaped("a\u{0}b\u{1f}c\u{ffff}d"), "abcd");
     }
 }

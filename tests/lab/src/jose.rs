@@ -56,9 +56,7 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The bytes of `text`; anything but their one encoding is refused.
 pub fn decode(text: &str) -> Result<Vec<u8>> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| Refused("not canonical base64url"))
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Refused("not canonical base64url"))
 }
 
 /// The protected header of a message, read but not yet trusted.
@@ -87,11 +85,7 @@ fn parts(compact: &str) -> Result<Vec<&str>> {
         return Err(Refused("too long"));
     }
     let parts: Vec<&str> = compact.split('.').take(6).collect();
-    if parts.len() == 3 || parts.len() == 5 {
-        Ok(parts)
-    } else {
-        Err(Refused("not compact"))
-    }
+    if parts.len() == 3 || parts.len() == 5 { Ok(parts) } else { Err(Refused("not compact")) }
 }
 
 fn header(part: &str) -> Result<Header> {
@@ -107,11 +101,7 @@ fn header(part: &str) -> Result<Header> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Refused("header member is not a string")),
     };
-    Ok(Header {
-        alg: text("alg")?.ok_or(Refused("no alg"))?,
-        enc: text("enc")?,
-        kid: text("kid")?,
-    })
+    Ok(Header { alg: text("alg")?.ok_or(Refused("no alg"))?, enc: text("enc")?, kid: text("kid")? })
 }
 
 struct Jwe<'a> {
@@ -131,21 +121,13 @@ fn read(compact: &str) -> Result<Jwe<'_>> {
     if header.enc.as_deref() != Some("A256GCM") {
         return Err(Refused("enc is not A256GCM"));
     }
-    let nonce = decode(nonce)?
-        .try_into()
-        .map_err(|_| Refused("wrong length of the IV"))?;
+    let nonce = decode(nonce)?.try_into().map_err(|_| Refused("wrong length of the IV"))?;
     let (mut sealed, tag) = (decode(text)?, decode(tag)?);
     if tag.len() != TAG {
         return Err(Refused("wrong length of the tag"));
     }
     sealed.extend_from_slice(&tag);
-    Ok(Jwe {
-        header,
-        aad,
-        wrapped: decode(wrapped)?,
-        nonce,
-        sealed,
-    })
+    Ok(Jwe { header, aad, wrapped: decode(wrapped)?, nonce, sealed })
 }
 
 impl Jwe<'_> {
@@ -161,9 +143,7 @@ impl Jwe<'_> {
 }
 
 fn gcm(key: &[u8]) -> Result<LessSafeKey> {
-    UnboundKey::new(&AES_256_GCM, key)
-        .map(LessSafeKey::new)
-        .map_err(|_| Refused("wrong key"))
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| Refused("wrong key"))
 }
 
 fn write(header: &Value, wrapped: &[u8], key: &Key, plain: &[u8]) -> String {
@@ -205,12 +185,7 @@ pub fn seal_wrapped(key: &Key, plain: &[u8]) -> String {
     let mut wrapped = [0; 40];
     let kek = AesKek::new(&AES_256, key).expect("32 bytes");
     kek.wrap(&content, &mut wrapped).expect("32 bytes into 40");
-    write(
-        &json!({"alg": "A256KW", "enc": "A256GCM"}),
-        &wrapped,
-        &content,
-        plain,
-    )
+    write(&json!({"alg": "A256KW", "enc": "A256GCM"}), &wrapped, &content, plain)
 }
 
 /// The plain text of a JWE under `key`, by `dir` or A256KW.
@@ -234,11 +209,7 @@ pub fn open(key: &Key, compact: &str) -> Result<Vec<u8>> {
 /// Whether `compact` has the form of a sealed field: `dir`, A256GCM, no kid, no encrypted key.
 pub fn is_sealed_field(compact: &str) -> bool {
     read(compact).is_ok_and(|jwe| {
-        let plain_header = Header {
-            alg: "dir".into(),
-            enc: Some("A256GCM".into()),
-            kid: None,
-        };
+        let plain_header = Header { alg: "dir".into(), enc: Some("A256GCM".into()), kid: None };
         jwe.header == plain_header && jwe.wrapped.is_empty()
     })
 }
@@ -266,12 +237,7 @@ impl RsaKey {
             n: without_leading_zeros(public.modulus),
             e: without_leading_zeros(public.exponent),
         };
-        Self {
-            signing,
-            decrypting,
-            pkcs8,
-            public,
-        }
+        Self { signing, decrypting, pkcs8, public }
     }
 
     /// The private key as PKCS #8.
@@ -290,12 +256,7 @@ impl RsaKey {
         let input = format!("{}.{}", encode(header.as_bytes()), encode(payload));
         let mut signature = vec![0; self.signing.public_modulus_len()];
         self.signing
-            .sign(
-                &RSA_PSS_SHA256,
-                &SystemRandom::new(),
-                input.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PSS_SHA256, &SystemRandom::new(), input.as_bytes(), &mut signature)
             .expect("a key of 2048 bits");
         format!("{input}.{}", encode(&signature))
     }
@@ -314,19 +275,14 @@ impl RsaKey {
             .decrypting
             .decrypt(&OAEP_SHA1_MGF1SHA1, &jwe.wrapped, &mut room, None)
             .map_err(|_| Refused("does not decrypt"))?;
-        let content: Key = (&*content)
-            .try_into()
-            .map_err(|_| Refused("wrong length of the content key"))?;
+        let content: Key =
+            (&*content).try_into().map_err(|_| Refused("wrong length of the content key"))?;
         jwe.open(&content)
     }
 }
 
 fn without_leading_zeros(bytes: &[u8]) -> Vec<u8> {
-    bytes
-        .iter()
-        .copied()
-        .skip_while(|byte| *byte == 0)
-        .collect()
+    bytes.iter().copied().skip_while(|byte| *byte == 0).collect()
 }
 
 /// A JWS that nobody signed (`alg` none), which every reader must refuse.
@@ -351,10 +307,7 @@ impl RsaPublic {
             return Err(Refused("kty is not RSA"));
         }
         let number = |name: &str| decode(jwk[name].as_str().ok_or(Refused("no RSA numbers"))?);
-        Ok(Self {
-            n: number("n")?,
-            e: number("e")?,
-        })
+        Ok(Self { n: number("n")?, e: number("e")? })
     }
 
     /// The JWK, without kid and chain.
@@ -364,13 +317,9 @@ impl RsaPublic {
 
     /// A JWE with RSA-OAEP for the holder of the private half.
     pub fn seal(&self, kid: &str, plain: &[u8]) -> Result<String> {
-        let components = RsaPublicKeyComponents {
-            n: &self.n,
-            e: &self.e,
-        };
-        let key: PublicEncryptingKey = components
-            .try_into()
-            .map_err(|_| Refused("not an RSA key"))?;
+        let components = RsaPublicKeyComponents { n: &self.n, e: &self.e };
+        let key: PublicEncryptingKey =
+            components.try_into().map_err(|_| Refused("not an RSA key"))?;
         let key = OaepPublicEncryptingKey::new(key).map_err(|_| Refused("not an RSA key"))?;
         let content = new_key();
         let mut wrapped = vec![0; key.ciphertext_size()];
@@ -394,16 +343,9 @@ impl RsaPublic {
             return Err(Refused("signed under another kid"));
         }
         let input = &compact[..head.len() + 1 + payload.len()];
-        RsaPublicKeyComponents {
-            n: &self.n,
-            e: &self.e,
-        }
-        .verify(
-            &RSA_PSS_2048_8192_SHA256,
-            input.as_bytes(),
-            &decode(signature)?,
-        )
-        .map_err(|_| Refused("the signature is wrong"))?;
+        RsaPublicKeyComponents { n: &self.n, e: &self.e }
+            .verify(&RSA_PSS_2048_8192_SHA256, input.as_bytes(), &decode(signature)?)
+            .map_err(|_| Refused("the signature is wrong"))?;
         decode(payload)
     }
 }
@@ -427,10 +369,7 @@ impl Agreement {
     pub fn generate() -> Self {
         let private = PrivateKey::generate(&ECDH_P256).expect("the system has randomness");
         let public = private.compute_public_key().expect("a key just made");
-        Self {
-            point: public.as_ref().to_vec(),
-            private,
-        }
+        Self { point: public.as_ref().to_vec(), private }
     }
 
     /// The public half as a JWK.

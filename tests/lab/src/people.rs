@@ -89,12 +89,7 @@ impl Person {
         let mut person = Self::connect(user, cloud, ca_pem, &kms.url(), &kms.anchor_pem(), bearer)
             .expect("the lab's own roots");
         let near = Way::Near(kms.clone());
-        person.own = Some(Keys::new(
-            user,
-            near,
-            kms.anchor_pem(),
-            person.bearer.clone(),
-        ));
+        person.own = Some(Keys::new(user, near, kms.anchor_pem(), person.bearer.clone()));
         person
     }
 
@@ -108,10 +103,7 @@ impl Person {
         bearer: impl Fn() -> String + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let bearer: Arc<dyn Fn() -> String + Send + Sync> = Arc::new(bearer);
-        let far = Way::Far(
-            Arc::new(Web::new(ca_pem)?),
-            kms.trim_end_matches('/').into(),
-        );
+        let far = Way::Far(Arc::new(Web::new(ca_pem)?), kms.trim_end_matches('/').into());
         Ok(Self {
             user: user.into(),
             cloud: cloud.trim_end_matches('/').into(),
@@ -152,10 +144,7 @@ impl Person {
             return Err(format!("the list is refused with {status}"));
         }
         let list: Value = serde_json::from_slice(&body).map_err(|error| error.to_string())?;
-        list["items"]
-            .as_array()
-            .cloned()
-            .ok_or_else(|| "a list without items".into())
+        list["items"].as_array().cloned().ok_or_else(|| "a list without items".into())
     }
 
     /// The user's list, opened.
@@ -171,10 +160,7 @@ impl Person {
     pub async fn open(&self, item: &Value) -> Opened {
         let uri = text(item, "encryptionKeyUrl");
         let key = self.keys.key(&uri).await.ok();
-        let mut reader = Reader {
-            key,
-            unreadable: Vec::new(),
-        };
+        let mut reader = Reader { key, unreadable: Vec::new() };
         let organizer = &item["encryptedOrganizer"];
         let participants = item["encryptedParticipants"].as_array();
         Opened {
@@ -215,16 +201,11 @@ impl Reader {
         let Some(sealed) = item[name].as_str() else {
             return String::new();
         };
-        let plain = self
-            .key
-            .as_ref()
-            .and_then(|key| jose::open(key, sealed).ok());
-        plain
-            .and_then(|plain| String::from_utf8(plain).ok())
-            .unwrap_or_else(|| {
-                self.unreadable.push(name.into());
-                String::new()
-            })
+        let plain = self.key.as_ref().and_then(|key| jose::open(key, sealed).ok());
+        plain.and_then(|plain| String::from_utf8(plain).ok()).unwrap_or_else(|| {
+            self.unreadable.push(name.into());
+            String::new()
+        })
     }
 
     fn contact(&mut self, item: &Value) -> Contact {

@@ -112,13 +112,7 @@ pub(super) fn read_outcome(frame: &str, source: &str) -> Result<(String, Outcome
         return Err("an outcome other than done has no reason".into());
     }
     let command = data["commandId"].as_str().ok_or("commandId is missing")?;
-    Ok((
-        command.into(),
-        Outcome {
-            outcome: outcome.into(),
-            reason,
-        },
-    ))
+    Ok((command.into(), Outcome { outcome: outcome.into(), reason }))
 }
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -133,9 +127,8 @@ pub(super) struct Opening {
 
 /// Runs a channel until one side ends it.
 pub(super) async fn run(core: Arc<Core>, upgraded: Upgraded, opening: Opening) {
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(LONGEST))
-        .max_frame_size(Some(LONGEST));
+    let config =
+        WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST));
     let stream = TokioIo::new(upgraded);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let mut gate = opening.gate.clone();
@@ -147,13 +140,12 @@ pub(super) async fn run(core: Arc<Core>, upgraded: Upgraded, opening: Opening) {
         gate.closed().await;
         return;
     }
-    let kicks = core.open_channel();
-    let number = *kicks.borrow();
+    let (number, kicks) = core.open_channel();
     tokio::select! {
         () = talk(&core, &mut socket, &opening, kicks) => {}
         () = gate.closed() => {}
     }
-    core.channel_ended(number.0);
+    core.channel_ended(number);
 }
 
 /// A channel's number, and the code by which it is to be closed if its number is passed.
@@ -170,11 +162,7 @@ async fn talk(
     let mut changed = core.changes();
     let mut heard = Instant::now();
     let (mut pending, mut last) = core.commands_after(opening.after);
-    let repeat = if matches!(opening.fault, Some(Fault::RepeatCommands)) {
-        2
-    } else {
-        1
-    };
+    let repeat = if matches!(opening.fault, Some(Fault::RepeatCommands)) { 2 } else { 1 };
     loop {
         for command in pending.drain(..) {
             for _ in 0..repeat {
@@ -246,10 +234,7 @@ fn hear(
 async fn end(socket: &mut Socket, code: u16, reason: &str) {
     // A close reason has 123 bytes at most.
     let reason: String = reason.chars().filter(char::is_ascii).take(120).collect();
-    let frame = CloseFrame {
-        code: CloseCode::from(code),
-        reason: reason.into(),
-    };
+    let frame = CloseFrame { code: CloseCode::from(code), reason: reason.into() };
     let _ = socket.close(Some(frame)).await;
     // Ending the connection at once could overtake the close frame on the peer's side.
     let drained = async { while let Some(Ok(_)) = socket.next().await {} };

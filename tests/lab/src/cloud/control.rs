@@ -93,15 +93,13 @@ async fn act(cloud: &Cloud, method: &Method, path: &str, body: &Value) -> Outcom
             Ok(cloud.view(|view| view.commands().iter().map(command).collect()))
         }
         ("GET", ["commands", id]) => {
-            if !cloud.view(|view| view.commands().iter().any(|command| command.id == *id)) {
+            if cloud.view(|view| view.command(id).is_none()) {
                 return Err((404, "no such command".into()));
             }
             let outcome = cloud.outcome(id).await;
             Ok(json!({"id": id, "outcome": outcome.outcome, "reason": outcome.reason}))
         }
-        ("GET", ["users", user, "records"]) => {
-            Ok(cloud.records(user).iter().map(record).collect())
-        }
+        ("GET", ["users", user, "records"]) => Ok(cloud.records(user).iter().map(record).collect()),
         ("GET", ["users", user, "meetings"]) => {
             let meetings = cloud.person(user).meetings().await.map_err(|error| (502, error))?;
             Ok(meetings.iter().map(opened).collect())

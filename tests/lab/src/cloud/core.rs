@@ -20,13 +20,26 @@ use crate::kms::{Kms, Tokens};
 #[derive(Default)]
 pub(super) struct State {
     pub(super) ledger: Ledger,
+    /// In the order of their sequence.
     commands: Vec<Command>,
+    /// Where a command stands in the list, by its id.
+    places: HashMap<String, usize>,
     status: Option<Value>,
     statuses: u64,
     channel: Option<u64>,
     channels_opened: u64,
     requests: HashMap<&'static str, u64>,
     misplaced_outcomes: u64,
+}
+
+impl State {
+    fn command(&self, id: &str) -> Option<&Command> {
+        self.commands.get(*self.places.get(id)?)
+    }
+
+    fn command_mut(&mut self, id: &str) -> Option<&mut Command> {
+        self.commands.get_mut(*self.places.get(id)?)
+    }
 }
 
 /// The state with what belongs to it.
@@ -85,9 +98,7 @@ impl Core {
 
     /// Whether `token` is good, and the connector's.
     pub(super) fn is_connector(&self, token: &str) -> bool {
-        self.tokens
-            .owner(token)
-            .is_some_and(|owner| owner == self.connector)
+        self.tokens.owner(token).is_some_and(|owner| owner == self.connector)
     }
 
     pub(super) fn count_request(&self, route: &'static str) {
@@ -123,6 +134,7 @@ impl Core {
             if kind == "user.activate" {
                 state.ledger.admit(subject);
             }
+            state.places.insert(id.clone(), state.commands.len());
             state.commands.push(Command {
                 id: id.clone(),
                 sequence,
@@ -140,29 +152,23 @@ impl Core {
     /// What to send when a channel opens: every command without an outcome, and every one that a
     /// connector which has seen no more than `after` cannot know. Also the last command's number.
     pub(super) fn commands_after(&self, after: u64) -> (Vec<Command>, u64) {
-        self.select(|command| command.outcome.is_none() || command.sequence > after)
+        let state = self.state();
+        let wanted = |command: &&Command| command.outcome.is_none() || command.sequence > after;
+        let found = state.commands.iter().filter(wanted).cloned().collect();
+        (found, state.commands.last().map_or(0, |last| last.sequence))
     }
 
     /// The commands above `last`, and the last command's number.
     pub(super) fn commands_above(&self, last: u64) -> (Vec<Command>, u64) {
-        self.select(|command| command.sequence > last)
-    }
-
-    fn select(&self, wanted: impl Fn(&Command) -> bool) -> (Vec<Command>, u64) {
         let state = self.state();
-        let found = state
-            .commands
-            .iter()
-            .filter(|command| wanted(command))
-            .cloned()
-            .collect();
+        let first = state.commands.partition_point(|command| command.sequence <= last);
+        let found = state.commands.get(first..).unwrap_or_default().to_vec();
         (found, state.commands.last().map_or(0, |last| last.sequence))
     }
 
     pub(super) fn command_sent(&self, id: &str) {
         // Not a change that anyone waits for: waking the channels here would never end.
-        let mut state = self.state();
-        if let Some(command) = state.commands.iter_mut().find(|command| command.id == id) {
+        if let Some(command) = self.state().command_mut(id) {
             command.sent += 1;
         }
     }
@@ -170,31 +176,30 @@ impl Core {
     /// The first outcome of a command counts; it is the same for ever after.
     pub(super) fn settle_command(&self, id: &str, outcome: Outcome) {
         self.change(|state| {
-            let known = state.commands.iter_mut().find(|command| command.id == id);
-            let Some(command) = known else {
+            let Some(command) = state.command_mut(id) else {
                 state.misplaced_outcomes += 1;
                 return;
             };
-            match &command.outcome {
-                Some(first) if *first != outcome => state.misplaced_outcomes += 1,
-                Some(_) => {}
-                None => {
-                    if command.kind == "user.deactivate" && outcome.outcome == "done" {
-                        state.ledger.dismiss(&command.subject);
-                    }
-                    command.outcome = Some(outcome);
-                }
+            if let Some(first) = &command.outcome {
+                state.misplaced_outcomes += u64::from(*first != outcome);
+                return;
+            }
+            let leaves = command.kind == "user.deactivate" && outcome.outcome == "done";
+            let leaving = leaves.then(|| command.subject.clone());
+            command.outcome = Some(outcome);
+            if let Some(subject) = leaving {
+                state.ledger.dismiss(&subject);
             }
         });
     }
 
     /// Counts a channel that opens, which ends the one before.
-    pub(super) fn open_channel(&self) -> watch::Receiver<Kick> {
+    pub(super) fn open_channel(&self) -> (u64, watch::Receiver<Kick>) {
         self.change(|state| {
             state.channels_opened += 1;
             let number = self.kick(close::REPLACED);
             state.channel = Some(number);
-            self.kicks.subscribe()
+            (number, self.kicks.subscribe())
         })
     }
 
@@ -293,11 +298,7 @@ impl View<'_> {
 
     /// How many meetings all active users see together.
     pub fn total_live(&self) -> usize {
-        self.0
-            .ledger
-            .subjects()
-            .map(|subject| self.live(subject))
-            .sum()
+        self.0.ledger.subjects().map(|subject| self.live(subject)).sum()
     }
 
     /// Whether `user` was activated and not deactivated since.
@@ -327,12 +328,12 @@ impl View<'_> {
 
     /// How the command `id` ended.
     pub fn outcome(&self, id: &str) -> Option<&Outcome> {
-        self.0
-            .commands
-            .iter()
-            .find(|command| command.id == id)?
-            .outcome
-            .as_ref()
+        self.command(id)?.outcome.as_ref()
+    }
+
+    /// The command `id`.
+    pub fn command(&self, id: &str) -> Option<&Command> {
+        self.0.command(id)
     }
 
     /// Whether a channel is open.

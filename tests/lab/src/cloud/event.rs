@@ -31,7 +31,9 @@ pub(super) struct Event {
 type Check = Result<(), String>;
 
 /// The longest identifier, in bytes.
-const LONGEST_ID: usize = 128;
+const LONGEST_ID: usize = 256;
+/// The longest id of a user, in bytes: an event's id may be made of it and a sequence.
+const LONGEST_SUBJECT: usize = 128;
 
 /// The attributes that every event has (CloudEvents 1.0), without its data.
 pub(super) fn attributes(event: &Map<String, Value>, source: &str) -> Check {
@@ -44,20 +46,16 @@ pub(super) fn attributes(event: &Map<String, Value>, source: &str) -> Check {
     if event.get("datacontenttype").and_then(Value::as_str) != Some("application/json") {
         return Err("datacontenttype is not application/json".into());
     }
-    let time = text(event, "time")?;
-    time.parse::<Timestamp>()
-        .map_err(|_| "time is not an RFC 3339 date".to_owned())?;
+    if event.contains_key("time") {
+        let time = text(event, "time")?;
+        time.parse::<Timestamp>().map_err(|_| "time is not an RFC 3339 date".to_owned())?;
+    }
     if let Some(parent) = event.get("traceparent") {
         traceparent(parent)?;
     }
     for name in event.keys() {
-        if !name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        {
-            return Err(format!(
-                "attribute {name} is not lower-case letters and digits"
-            ));
+        if !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            return Err("an attribute's name is not lower-case letters and digits".into());
         }
     }
     Ok(())
@@ -65,10 +63,7 @@ pub(super) fn attributes(event: &Map<String, Value>, source: &str) -> Check {
 
 fn traceparent(value: &Value) -> Check {
     let parts: Vec<&str> = value.as_str().unwrap_or_default().split('-').collect();
-    let hex = |part: &str| {
-        part.bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
+    let hex = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     match parts.as_slice() {
         [version, trace, parent, flags]
             if [version.len(), trace.len(), parent.len(), flags.len()] == [2, 32, 16, 2]
@@ -84,22 +79,20 @@ fn traceparent(value: &Value) -> Check {
 pub(super) fn read(value: &Value, source: &str) -> Result<Event, String> {
     let event = value.as_object().ok_or("the event is not an object")?;
     attributes(event, source)?;
+    text(event, "time")?;
     let id = identifier(event, "id")?;
     let subject = identifier(event, "subject")?;
+    if subject.len() > LONGEST_SUBJECT {
+        return Err("subject is too long".into());
+    }
     let kind = text(event, "type")?.to_owned();
     let sequence = sequence(event.get("sequence"))?;
-    let data = event
-        .get("data")
-        .and_then(Value::as_object)
-        .ok_or("data is not an object")?;
+    let data = event.get("data").and_then(Value::as_object).ok_or("data is not an object")?;
     let (record, body) = match kind.as_str() {
         "calendar.meeting.create" | "calendar.meeting.update" => {
             let meeting = only(data, "calendarMeetingExternal")?;
             meeting_record(meeting)?;
-            (
-                identifier(meeting, "id")?,
-                Body::Upsert(Value::Object(meeting.clone())),
-            )
+            (identifier(meeting, "id")?, Body::Upsert(Value::Object(meeting.clone())))
         }
         "calendar.meeting.delete" => {
             let meeting = only(data, "calendarMeetingExternal")?;
@@ -114,32 +107,19 @@ pub(super) fn read(value: &Value, source: &str) -> Result<Event, String> {
             }
             (String::new(), Body::Resync(first))
         }
-        _ => return Err(format!("type {kind} is not known")),
+        _ => return Err("the type is not known".into()),
     };
-    Ok(Event {
-        id,
-        kind,
-        subject,
-        sequence,
-        record,
-        body,
-    })
+    Ok(Event { id, kind, subject, sequence, record, body })
 }
 
 fn only<'a>(data: &'a Map<String, Value>, name: &str) -> Result<&'a Map<String, Value>, String> {
     members(data, &[name], &[])?;
-    data.get(name)
-        .and_then(Value::as_object)
-        .ok_or_else(|| format!("{name} is not an object"))
+    data.get(name).and_then(Value::as_object).ok_or_else(|| format!("{name} is not an object"))
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
-    let found = object
-        .get(name)
-        .ok_or_else(|| format!("{name} is missing"))?;
-    found
-        .as_str()
-        .ok_or_else(|| format!("{name} is not a string"))
+    let found = object.get(name).ok_or_else(|| format!("{name} is missing"))?;
+    found.as_str().ok_or_else(|| format!("{name} is not a string"))
 }
 
 fn identifier(object: &Map<String, Value>, name: &str) -> Result<String, String> {
@@ -156,9 +136,7 @@ pub(super) fn sequence(value: Option<&Value>) -> Result<u64, String> {
     if found.len() != 20 || !found.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("sequence is not 20 digits".into());
     }
-    found
-        .parse()
-        .map_err(|_| "sequence is above 2^64 - 1".into())
+    found.parse().map_err(|_| "sequence is above 2^64 - 1".into())
 }
 
 /// A sequence as it is written.
@@ -171,38 +149,32 @@ fn members(object: &Map<String, Value>, must: &[&str], may: &[&str]) -> Check {
         return Err(format!("{missing} is missing"));
     }
     // An unknown member could be plain text that was never meant to leave.
-    match object
-        .keys()
-        .find(|name| !must.contains(&name.as_str()) && !may.contains(&name.as_str()))
+    match object.keys().find(|name| !must.contains(&name.as_str()) && !may.contains(&name.as_str()))
     {
         Some(_) => Err("there is a member that is not of the protocol".into()),
         None => Ok(()),
     }
 }
 
-const MUST: [&str; 9] = [
+const MUST: [&str; 8] = [
     "id",
     "seriesId",
     "start",
     "durationMinutes",
     "isRecurring",
     "isDeleted",
-    "lastModified",
     "meetingSensitivity",
     "encryptionKeyUrl",
 ];
 const SEALED: [&str; 3] = ["encryptedSubject", "encryptedLocation", "encryptedNotes"];
-const GROUPS: [&str; 3] = [
-    "encryptedOrganizer",
-    "encryptedParticipants",
-    "meetingJoinInfo",
-];
+const GROUPS: [&str; 3] = ["encryptedOrganizer", "encryptedParticipants", "meetingJoinInfo"];
 
 fn meeting_record(meeting: &Map<String, Value>) -> Check {
-    members(meeting, &MUST, &[&SEALED[..], &GROUPS].concat())?;
+    members(meeting, &MUST, &[&SEALED[..], &GROUPS, &["lastModified"]].concat())?;
     identifier(meeting, "seriesId")?;
-    for name in ["start", "lastModified"] {
-        utc(text(meeting, name)?, name)?;
+    utc(text(meeting, "start")?, "start")?;
+    if meeting.contains_key("lastModified") {
+        utc(text(meeting, "lastModified")?, "lastModified")?;
     }
     let minutes = meeting.get("durationMinutes").and_then(Value::as_u64);
     if minutes.is_none_or(|minutes| minutes > 60 * 24 * 366 * 5) {
@@ -227,9 +199,7 @@ fn meeting_record(meeting: &Map<String, Value>) -> Check {
         person(organizer, "encryptedOrganizer", &[])?;
     }
     if let Some(participants) = meeting.get("encryptedParticipants") {
-        let list = participants
-            .as_array()
-            .ok_or("encryptedParticipants is not a list")?;
+        let list = participants.as_array().ok_or("encryptedParticipants is not a list")?;
         for participant in list {
             let words = ["type", "participantType", "responseType"];
             person(participant, "encryptedParticipants", &words)?;
@@ -245,41 +215,26 @@ fn meeting_record(meeting: &Map<String, Value>) -> Check {
 }
 
 fn person(value: &Value, name: &str, words: &[&str]) -> Check {
-    let person = value
-        .as_object()
-        .ok_or_else(|| format!("{name} is not an object"))?;
+    let person = value.as_object().ok_or_else(|| format!("{name} is not an object"))?;
     let sealed_both = ["encryptedEmailAddress", "encryptedName"];
     members(person, &sealed_both, words)?;
     for name in sealed_both {
         sealed(person, name, true)?;
     }
-    words
-        .iter()
-        .filter(|name| person.contains_key(**name))
-        .try_for_each(|name| word(person, name))
+    words.iter().filter(|name| person.contains_key(**name)).try_for_each(|name| word(person, name))
 }
 
 fn utc(text: &str, name: &str) -> Check {
     let good = text.ends_with('Z') && text.parse::<Timestamp>().is_ok();
-    if good {
-        Ok(())
-    } else {
-        Err(format!("{name} is not an RFC 3339 date in UTC"))
-    }
+    if good { Ok(()) } else { Err(format!("{name} is not an RFC 3339 date in UTC")) }
 }
 
 /// One of a closed list in upper case; new words must not break an old cloud.
 fn word(object: &Map<String, Value>, name: &str) -> Check {
     let found = text(object, name)?;
     let good = (1..=32).contains(&found.len())
-        && found
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if good {
-        Ok(())
-    } else {
-        Err(format!("{name} is not a word in upper case"))
-    }
+        && found.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    if good { Ok(()) } else { Err(format!("{name} is not a word in upper case")) }
 }
 
 fn sealed(object: &Map<String, Value>, name: &str, must: bool) -> Check {

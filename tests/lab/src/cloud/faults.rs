@@ -81,14 +81,9 @@ impl Fault {
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http {
-                status,
-                retry_after,
-            } => f
-                .debug_struct("Http")
-                .field("status", status)
-                .field("after", retry_after)
-                .finish(),
+            Self::Http { status, retry_after } => {
+                f.debug_struct("Http").field("status", status).field("after", retry_after).finish()
+            }
             Self::DropAfterStore => f.write_str("DropAfterStore"),
             Self::DropBefore => f.write_str("DropBefore"),
             Self::Hang => f.write_str("Hang"),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -98,10 +99,7 @@ async fn connection<S: Service>(service: Arc<S>, stream: TcpStream, tls: TlsAcce
     let Ok(stream) = tls.accept(stream).await else {
         return;
     };
-    let stream = Tap {
-        stream,
-        piece: service.recorder().piece(),
-    };
+    let stream = Tap { stream, piece: service.recorder().piece() };
     let answer = service_fn(move |request| service.clone().answer(request, gate.clone()));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
     let _ = connection.with_upgrades().await;
@@ -117,13 +115,7 @@ impl Front {
         let address = listener.local_addr()?;
         let (gate, _) = watch::channel(0);
         let accepting = Mutex::new(None);
-        let front = Self {
-            address,
-            gate,
-            accepting,
-            tls,
-            service,
-        };
+        let front = Self { address, gate, accepting, tls, service };
         front.accept(listener);
         Ok(front)
     }
@@ -139,21 +131,15 @@ impl Front {
             loop {
                 let Ok((stream, _)) = listener.accept().await else {
                     // Out of descriptors: let others end first.
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
                 let at = *gate.borrow();
-                let gate = Gate {
-                    changed: gate.clone(),
-                    at,
-                };
+                let gate = Gate { changed: gate.clone(), at };
                 service.clone().serve(stream, tls.clone(), gate);
             }
         });
-        let mut accepting = self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(old) = accepting.replace(task) {
             old.abort();
         }
@@ -166,11 +152,7 @@ impl Front {
 
     /// Stops listening, then ends every connection.
     pub(super) async fn cut(&self) {
-        let task = self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let task = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             task.abort();
             let _ = task.await;
@@ -180,11 +162,7 @@ impl Front {
 
     /// Listens again on the same port.
     pub(super) async fn restore(&self) -> io::Result<()> {
-        let listening = self
-            .accepting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some();
+        let listening = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if !listening {
             self.accept(TcpListener::bind(self.address).await?);
         }
@@ -194,11 +172,7 @@ impl Front {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        let task = self
-            .accepting
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let task = self.accepting.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {
             task.abort();
         }
@@ -219,8 +193,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Tap<T> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.piece
-            .add(buffer.filled().get(before..).unwrap_or_default());
+        self.piece.add(buffer.filled().get(before..).unwrap_or_default());
         polled
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::event::{Body, Event, digits};
+use super::event::{Body, Event};
 
 /// One record as the cloud keeps it.
 #[derive(Clone, Debug)]
@@ -139,13 +139,7 @@ impl Ledger {
                 self.arrivals.drain(..MOST_ARRIVALS / 2);
             }
             let kind = kind.rsplit('.').next().unwrap_or_default().to_owned();
-            self.arrivals.push(Arrival {
-                subject,
-                record,
-                sequence,
-                kind,
-                at: now,
-            });
+            self.arrivals.push(Arrival { subject, record, sequence, kind, at: now });
         }
         self.count(&verdict);
         verdict
@@ -173,16 +167,11 @@ impl Ledger {
     /// The records of `subject` that are not tombstones.
     pub(super) fn live(&self, subject: &str) -> impl Iterator<Item = &StoredRecord> {
         let known = self.subjects.get(subject).into_iter();
-        known
-            .flat_map(|known| known.records.values())
-            .filter(|record| !record.deleted)
+        known.flat_map(|known| known.records.values()).filter(|record| !record.deleted)
     }
 
     pub(super) fn subjects(&self) -> impl Iterator<Item = &String> {
-        self.subjects
-            .iter()
-            .filter(|(_, known)| known.active)
-            .map(|(subject, _)| subject)
+        self.subjects.iter().filter(|(_, known)| known.active).map(|(subject, _)| subject)
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -213,14 +202,7 @@ impl Subject {
             }
             Body::Delete => {
                 let kind = "delete".to_owned();
-                self.store(
-                    event.id,
-                    event.record,
-                    event.sequence,
-                    kind,
-                    Value::Null,
-                    now,
-                )
+                self.store(event.id, event.record, event.sequence, kind, Value::Null, now)
             }
         }
     }
@@ -275,9 +257,90 @@ fn judge(last: u64, last_event: &str, sequence: u64, event: &str) -> Option<Verd
         std::cmp::Ordering::Greater => None,
         std::cmp::Ordering::Less => Some(Verdict::Stale),
         std::cmp::Ordering::Equal if last_event == event => Some(Verdict::Duplicate),
-        std::cmp::Ordering::Equal => Some(Verdict::Rejected(format!(
-            "the sequence {} was used by another event",
-            digits(sequence)
-        ))),
+        std::cmp::Ordering::Equal => {
+            Some(Verdict::Rejected("the sequence was used by another event".into()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(sequence: u64, record: &str, body: Body) -> Event {
+        let kind = match &body {
+            Body::Upsert(_) => "calendar.meeting.update",
+            Body::Delete => "calendar.meeting.delete",
+            Body::Resync(_) => "calendar.resync.complete",
+        };
+        Event {
+            id: format!("e{sequence}"),
+            kind: kind.into(),
+            subject: "u1".into(),
+            sequence,
+            record: record.into(),
+            body,
+        }
+    }
+
+    /// A history with updates, deletions, returns and two resyncs, in the order it happened.
+    fn history() -> Vec<Event> {
+        let up = |sequence, record| event(sequence, record, Body::Upsert(json!(sequence)));
+        let down = |sequence, record| event(sequence, record, Body::Delete);
+        let complete = |sequence, first| event(sequence, "", Body::Resync(first));
+        vec![
+            up(1, "a"),
+            up(2, "b"),
+            up(3, "c"),
+            up(4, "a"),
+            down(5, "b"),
+            up(6, "d"),
+            up(7, "a"),
+            complete(8, 6),
+            up(9, "e"),
+            down(10, "d"),
+            up(11, "b"),
+            down(12, "a"),
+            up(13, "e"),
+            complete(14, 11),
+            up(15, "a"),
+            down(16, "e"),
+        ]
+    }
+
+    fn settled(events: &[Event]) -> Vec<(String, u64, Value)> {
+        let mut ledger = Ledger::default();
+        ledger.admit("u1");
+        for event in events {
+            ledger.apply(event.clone(), Instant::now());
+        }
+        let live = ledger.live("u1");
+        live.map(|one| (one.id.clone(), one.sequence, one.json.clone())).collect()
+    }
+
+    #[test]
+    fn neither_order_nor_repetition_changes_what_is_kept() {
+        let history = history();
+        let expected = settled(&history);
+        let kept = [("a".into(), 15, json!(15)), ("b".into(), 11, json!(11))];
+        assert_eq!(expected, kept);
+        let mut dice: u64 = 1;
+        let mut roll = |below: usize| {
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (dice >> 33) as usize % below
+        };
+        for _ in 0..2000 {
+            let mut events = history.clone();
+            for _ in 0..roll(10) {
+                events.push(history[roll(history.len())].clone());
+            }
+            for place in (1..events.len()).rev() {
+                events.swap(place, roll(place + 1));
+            }
+            let order: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+            assert_eq!(settled(&events), expected, "{order:?}");
+        }
     }
 }

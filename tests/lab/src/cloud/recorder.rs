@@ -23,11 +23,7 @@ pub(super) struct Piece {
 impl Recorder {
     /// Keeps up to `most` bytes.
     pub(super) fn new(most: usize) -> Self {
-        let kept = Kept {
-            pieces: Vec::new(),
-            left: most,
-            complete: true,
-        };
+        let kept = Kept { pieces: Vec::new(), left: most, complete: true };
         Self(Arc::new(Mutex::new(kept)))
     }
 
@@ -39,18 +35,12 @@ impl Recorder {
     pub(super) fn piece(&self) -> Piece {
         let mut kept = self.kept();
         kept.pieces.push(Vec::new());
-        Piece {
-            recorder: self.clone(),
-            place: kept.pieces.len() - 1,
-        }
+        Piece { recorder: self.clone(), place: kept.pieces.len() - 1 }
     }
 
     pub(super) fn received(&self) -> Received {
         let kept = self.kept();
-        Received {
-            pieces: kept.pieces.clone(),
-            complete: kept.complete,
-        }
+        Received { pieces: kept.pieces.clone(), complete: kept.complete }
     }
 }
 

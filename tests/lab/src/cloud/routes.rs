@@ -20,7 +20,7 @@ use super::event;
 use super::faults::{Fault, Place};
 use super::front::{Answer, Cut, Gate, Service};
 use super::recorder::Recorder;
-use crate::kms;
+use crate::kms::{self, form_decode};
 
 /// The version of the protocol, on every answer.
 pub const VERSION: &str = "1.0";
@@ -56,18 +56,11 @@ fn empty(status: u16) -> Reply {
 }
 
 fn token_of(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// The cloud on its listener.
@@ -100,10 +93,7 @@ impl Service for KmsRoutes {
         let core = self.0.clone();
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            match path
-                .strip_prefix("/kms/")
-                .or_else(|| path.strip_prefix("/v1/kms/"))
-            {
+            match path.strip_prefix("/kms/").or_else(|| path.strip_prefix("/v1/kms/")) {
                 Some(rest) => keys(&core, request, rest).await,
                 None => Ok(refuse(404, "not_found", "There is nothing here.")),
             }
@@ -150,15 +140,10 @@ async fn body(core: &Core, request: Request<Incoming>, most: usize) -> Result<By
 /// What a fault makes of a request before it takes effect.
 async fn before(core: &Core, token: Option<&str>, fault: Option<&Fault>) -> Option<Answer> {
     match fault? {
-        Fault::Http {
-            status,
-            retry_after,
-        } => {
+        Fault::Http { status, retry_after } => {
             let mut response = refuse(*status, "fault", "A fault was asked for.");
             if let Some(seconds) = retry_after {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from(*seconds));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             Some(Ok(response))
         }
@@ -190,10 +175,7 @@ fn after(fault: Option<&Fault>, response: Reply, body: &Value) -> Answer {
         }
         Some(Fault::Garbage) => {
             let (parts, _) = response.into_parts();
-            Ok(Response::from_parts(
-                parts,
-                Full::from("<html>It works!</html>"),
-            ))
+            Ok(Response::from_parts(parts, Full::from("<html>It works!</html>")))
         }
         _ => Ok(response),
     }
@@ -209,9 +191,7 @@ async fn token(core: &Core, request: Request<Incoming>) -> Answer {
     if let Some(answer) = before(core, None, fault.as_ref()).await {
         return answer;
     }
-    let basic = text(request.headers(), "authorization")
-        .strip_prefix("Basic ")
-        .map(basic);
+    let basic = text(request.headers(), "authorization").strip_prefix("Basic ").map(basic);
     let form = match body(core, request, 64 * 1024).await {
         Ok(form) => form,
         Err(refused) => return Ok(refused),
@@ -219,18 +199,13 @@ async fn token(core: &Core, request: Request<Incoming>) -> Answer {
     let form = String::from_utf8_lossy(&form).into_owned();
     let field = |name: &str| {
         let mut pairs = form.split('&').filter_map(|pair| pair.split_once('='));
-        pairs
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| form_decode(value))
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| form_decode(value))
     };
     if field("grant_type").as_deref() != Some("client_credentials") {
         return Ok(answer(400, &json!({"error": "unsupported_grant_type"})));
     }
     let (id, secret) = basic.flatten().unwrap_or_else(|| {
-        (
-            field("client_id").unwrap_or_default(),
-            field("client_secret").unwrap_or_default(),
-        )
+        (field("client_id").unwrap_or_default(), field("client_secret").unwrap_or_default())
     });
     if id != core.client_id || secret != core.client_secret {
         let mut response = answer(401, &json!({"error": "invalid_client"}));
@@ -250,26 +225,6 @@ fn basic(encoded: &str) -> Option<(String, String)> {
     Some((form_decode(id), form_decode(secret)))
 }
 
-/// `application/x-www-form-urlencoded`, one value.
-pub(super) fn form_decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        match (first, hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
-            (b'%', Some(code)) => {
-                bytes.push(code);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            (other, _) => {
-                bytes.push(if *other == b'+' { b' ' } else { *other });
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 async fn events(core: &Core, request: Request<Incoming>) -> Answer {
     core.count_request("events");
     let fault = core.faults.take(|place| *place == Place::Events);
@@ -280,16 +235,9 @@ async fn events(core: &Core, request: Request<Incoming>) -> Answer {
     if !core.is_connector(&token) {
         return Ok(unauthorised());
     }
-    let kind = text(request.headers(), "content-type")
-        .split(';')
-        .next()
-        .unwrap_or_default();
+    let kind = text(request.headers(), "content-type").split(';').next().unwrap_or_default();
     if kind.trim() != "application/cloudevents-batch+json" {
-        return Ok(refuse(
-            415,
-            "content_type",
-            "Send application/cloudevents-batch+json.",
-        ));
+        return Ok(refuse(415, "content_type", "Send application/cloudevents-batch+json."));
     }
     let body = match body(core, request, super::MOST_BYTES).await {
         Ok(body) => body,
@@ -306,9 +254,7 @@ async fn events(core: &Core, request: Request<Incoming>) -> Answer {
     };
     let verdicts = core.apply(batch.iter().map(read).collect());
     let pairs = batch.iter().zip(&verdicts);
-    let results: Vec<Value> = pairs
-        .map(|(event, verdict)| verdict.json(&event["id"]))
-        .collect();
+    let results: Vec<Value> = pairs.map(|(event, verdict)| verdict.json(&event["id"])).collect();
     let body = json!({"results": results});
     after(fault.as_ref(), answer(200, &body), &body)
 }
@@ -336,35 +282,17 @@ async fn open_channel(core: Arc<Core>, mut request: Request<Incoming>, gate: Gat
         return Ok(refuse(426, "upgrade", "This is a WebSocket."));
     }
     if !speaks {
-        return Ok(refuse(
-            400,
-            "subprotocol",
-            "Offer the subprotocol cloudevents.json.",
-        ));
+        return Ok(refuse(400, "subprotocol", "Offer the subprotocol cloudevents.json."));
     }
     let Some(after) = after_of(request.uri().query().unwrap_or_default()) else {
-        return Ok(refuse(
-            400,
-            "after",
-            "after is the sequence of the last command, 20 digits.",
-        ));
+        return Ok(refuse(400, "after", "after is the sequence of the last command, 20 digits."));
     };
     let upgrading = hyper::upgrade::on(&mut request);
     let mut ending = gate.clone();
     tokio::spawn(async move {
         let opened = async {
             if let Ok(upgraded) = upgrading.await {
-                channel::run(
-                    core,
-                    upgraded,
-                    Opening {
-                        token,
-                        after,
-                        fault,
-                        gate,
-                    },
-                )
-                .await;
+                channel::run(core, upgraded, Opening { token, after, fault, gate }).await;
             }
         };
         tokio::select! {
@@ -392,10 +320,7 @@ fn switching(key: &str) -> Reply {
 
 /// The sequence in `after=…`; none is the beginning.
 fn after_of(query: &str) -> Option<u64> {
-    match query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("after="))
-    {
+    match query.split('&').find_map(|pair| pair.strip_prefix("after=")) {
         None => Some(0),
         Some(digits) => event::sequence(Some(&json!(digits))).ok(),
     }
@@ -424,11 +349,7 @@ async fn status(core: &Core, request: Request<Incoming>, id: &str) -> Answer {
     let counted = counts.iter().all(|name| status["mailboxes"][name].is_u64());
     let known = ["operational", "impaired", "outage"].contains(&state);
     if !known || !counted || !status["version"].is_string() || !status["outbox"].is_u64() {
-        return Ok(refuse(
-            400,
-            "malformed",
-            "The report lacks a member or has a wrong one.",
-        ));
+        return Ok(refuse(400, "malformed", "The report lacks a member or has a wrong one."));
     }
     core.status(status);
     after(fault.as_ref(), empty(204), &Value::Null)
@@ -445,20 +366,12 @@ async fn meetings(core: &Core, request: Request<Incoming>, user: &str) -> Answer
     match core.tokens.owner(&token) {
         None => return Ok(unauthorised()),
         Some(owner) if owner != user => {
-            return Ok(refuse(
-                403,
-                "forbidden",
-                "These are another user's meetings.",
-            ));
+            return Ok(refuse(403, "forbidden", "These are another user's meetings."));
         }
         Some(_) => {}
     }
-    let mut items: Vec<Value> = core.view(|view| {
-        view.meetings(&user)
-            .into_iter()
-            .map(|record| record.json.clone())
-            .collect()
-    });
+    let mut items: Vec<Value> = core
+        .view(|view| view.meetings(&user).into_iter().map(|record| record.json.clone()).collect());
     items.sort_by(|a, b| a["start"].as_str().cmp(&b["start"].as_str()));
     let body = json!({"items": items});
     after(fault.as_ref(), answer(200, &body), &body)
@@ -472,19 +385,13 @@ async fn keys(core: &Core, request: Request<Incoming>, rest: &str) -> Answer {
     if !posting && (request.method() != Method::GET || rest.is_empty() || rest.contains('/')) {
         return Ok(refuse(404, "not_found", "There is nothing here."));
     }
-    let place = if posting {
-        Place::Post
-    } else {
-        Place::StaticKey
-    };
+    let place = if posting { Place::Post } else { Place::StaticKey };
     let fault = core.kms.faults().take(|struck| *struck == place);
     match &fault {
         Some(Fault::Unavailable(retry_after)) => {
             let mut response = refuse(503, "unavailable", "A fault was asked for.");
             if let Some(seconds) = retry_after {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from(*seconds));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
             }
             return Ok(response);
         }
@@ -509,11 +416,7 @@ async fn keys(core: &Core, request: Request<Incoming>, rest: &str) -> Answer {
         (1..=kms::MOST_MESSAGES).contains(&list.len()) && list.iter().all(Value::is_string)
     });
     let Some(messages) = messages else {
-        return Ok(refuse(
-            400,
-            "malformed",
-            "kmsMessages is not a list of 1 to 100 strings.",
-        ));
+        return Ok(refuse(400, "malformed", "kmsMessages is not a list of 1 to 100 strings."));
     };
     if post["destination"] != core.kms.address().as_str() {
         return Ok(refuse(404, "destination", "There is no such key server."));

@@ -8,11 +8,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use serde::Serialize;
 
 use super::ntlm::{self, Challenge, Refusal, Server};
 
 /// How a request came to be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Scheme {
     /// Name and password with the request.
     Basic,
@@ -133,7 +134,11 @@ impl Gate {
     }
 
     fn basic(&self, token: &[u8]) -> Verdict {
-        let text = String::from_utf8_lossy(token);
+        // Clients disagree on the charset; what is not UTF-8 is taken for Latin-1.
+        let text = match std::str::from_utf8(token) {
+            Ok(text) => text.to_owned(),
+            Err(_) => token.iter().map(|byte| char::from(*byte)).collect(),
+        };
         let Some((name, password)) = text.split_once(':') else {
             return self.refuse(Some("malformed"));
         };
@@ -282,6 +287,11 @@ mod tests {
         assert_eq!(judged("CORP\\svc-calway:a:secret"), "passed");
         assert_eq!(judged("svc-calway@corp.example:a:secret"), "passed");
         assert_eq!(judged("CORP\\other:a:secret"), "unknown user");
+        gate.set_password("gr\u{fc}n");
+        assert_eq!(judged("CORP\\svc-calway:gr\u{fc}n"), "passed");
+        let latin = format!("Basic {}", STANDARD.encode(b"CORP\\svc-calway:gr\xfcn"));
+        assert_eq!(reason(judge(&gate, &connection, &latin)), "passed");
+        gate.set_password("a:secret");
         assert_eq!(judged("CORP\\svc-calway:a"), "wrong password");
         assert_eq!(reason(judge(&gate, &connection, "")), "asked");
     }

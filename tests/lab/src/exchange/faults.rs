@@ -133,18 +133,12 @@ impl<'a> Match<'a> {
 
     /// One operation, whoever asks.
     pub fn operation(name: &'a str) -> Self {
-        Self {
-            operation: Some(name),
-            mailbox: None,
-        }
+        Self { operation: Some(name), mailbox: None }
     }
 
     /// One mailbox, whatever is asked.
     pub fn mailbox(address: &'a str) -> Self {
-        Self {
-            operation: None,
-            mailbox: Some(address),
-        }
+        Self { operation: None, mailbox: Some(address) }
     }
 }
 
@@ -160,10 +154,7 @@ impl Handle {
     pub fn stop(self) {
         let mut rules = self.faults.rules();
         rules.retain(|rule| rule.id != self.id);
-        self.faults
-            .inner
-            .waiting
-            .store(rules.len(), Ordering::Release);
+        self.faults.inner.waiting.store(rules.len(), Ordering::Release);
     }
 }
 
@@ -181,10 +172,7 @@ impl Rule {
     fn meets(&self, place: Place, operation: &str, mailbox: Option<&str>) -> bool {
         self.fault.place() == place
             && (place == Place::Event
-                || self
-                    .operation
-                    .as_deref()
-                    .is_none_or(|wanted| wanted == operation))
+                || self.operation.as_deref().is_none_or(|wanted| wanted == operation))
             && self.mailbox.as_deref().is_none_or(|wanted| {
                 mailbox.is_some_and(|address| wanted.eq_ignore_ascii_case(address))
             })
@@ -237,10 +225,7 @@ impl Faults {
     /// Every request that matches meets this fault, until the handle is stopped.
     pub fn always(&self, whom: Match<'_>, fault: Fault) -> Handle {
         let id = self.add(whom, fault, None);
-        Handle {
-            faults: self.clone(),
-            id,
-        }
+        Handle { faults: self.clone(), id }
     }
 
     /// Takes every rule away.
@@ -269,11 +254,7 @@ impl Faults {
         let at = rules
             .iter()
             .position(|rule| rule.left.is_some() && rule.meets(place, operation, mailbox))
-            .or_else(|| {
-                rules
-                    .iter()
-                    .position(|rule| rule.meets(place, operation, mailbox))
-            })?;
+            .or_else(|| rules.iter().position(|rule| rule.meets(place, operation, mailbox)))?;
         let rule = rules.get_mut(at)?;
         let fault = rule.fault.clone();
         if let Some(left) = rule.left.as_mut() {
@@ -309,10 +290,7 @@ impl Faults {
     }
 
     fn rules(&self) -> MutexGuard<'_, VecDeque<Rule>> {
-        self.inner
-            .rules
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -321,10 +299,7 @@ mod tests {
     use super::*;
 
     fn busy() -> Fault {
-        Fault::ServerBusy {
-            back_off_ms: None,
-            inner: false,
-        }
+        Fault::ServerBusy { back_off_ms: None, inner: false }
     }
 
     #[test]
@@ -333,14 +308,8 @@ mod tests {
         faults.next(Match::operation("GetItem"), busy());
         faults.times(2, Match::any(), Fault::GarbageXml);
         assert_eq!(faults.take(Place::Service, "GetItem", None), Some(busy()));
-        assert_eq!(
-            faults.take(Place::Service, "GetItem", None),
-            Some(Fault::GarbageXml)
-        );
-        assert_eq!(
-            faults.take(Place::Service, "FindItem", None),
-            Some(Fault::GarbageXml)
-        );
+        assert_eq!(faults.take(Place::Service, "GetItem", None), Some(Fault::GarbageXml));
+        assert_eq!(faults.take(Place::Service, "FindItem", None), Some(Fault::GarbageXml));
         assert_eq!(faults.take(Place::Service, "FindItem", None), None);
         assert!(faults.is_empty());
         assert_eq!(faults.played(), 3);
@@ -350,14 +319,8 @@ mod tests {
     fn a_place_and_a_mailbox_keep_their_own_faults() {
         let faults = Faults::default();
         faults.next(Match::mailbox("Ann@corp.example"), Fault::Hang);
-        assert_eq!(
-            faults.take(Place::Service, "GetItem", Some("ann@corp.example")),
-            None
-        );
-        assert_eq!(
-            faults.take(Place::Transport, "GetItem", Some("bob@corp.example")),
-            None
-        );
+        assert_eq!(faults.take(Place::Service, "GetItem", Some("ann@corp.example")), None);
+        assert_eq!(faults.take(Place::Transport, "GetItem", Some("bob@corp.example")), None);
         assert_eq!(faults.take(Place::Transport, "GetItem", None), None);
         let met = faults.take(Place::Transport, "GetItem", Some("ann@CORP.example"));
         assert_eq!(met, Some(Fault::Hang));
@@ -368,10 +331,7 @@ mod tests {
         let faults = Faults::default();
         let handle = faults.always(Match::any(), busy());
         faults.next(Match::any(), Fault::GarbageXml);
-        assert_eq!(
-            faults.take(Place::Service, "X", None),
-            Some(Fault::GarbageXml)
-        );
+        assert_eq!(faults.take(Place::Service, "X", None), Some(Fault::GarbageXml));
         assert_eq!(faults.take(Place::Service, "X", None), Some(busy()));
         assert_eq!(faults.take(Place::Service, "X", None), Some(busy()));
         handle.stop();

@@ -321,6 +321,8 @@ async fn extended_protection_judges_the_binding_of_this_certificate() {
         assert_eq!(sign_in(&mut line, &wrong).await.status, 401);
         assert_eq!(sign_in(&mut line, &GOOD).await.status, 401);
         assert_eq!(sign_in(&mut line, &right).await.status, 200);
+        let shown = exchange.log().of("GetFolder").pop().unwrap().scheme;
+        assert_eq!(shown, Some(auth::Scheme::Ntlm { bound: true, mic: true }));
         let refusals = exchange.log().counts().refusals;
         assert_eq!(refusals["wrong channel binding"], 1);
         assert_eq!(refusals["no channel binding"], 1);

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use uuid::Uuid;
 
 use super::affinity::{ANCHOR, Router};
-use super::auth::{Connection, Gate, Verdict};
+use super::auth::{Connection, Gate, Scheme, Verdict};
 use super::autodiscover;
 use super::body::{self, Body, Shape};
 use super::faults::{Fault, Faults, Place};
@@ -50,6 +50,7 @@ pub(super) struct Front {
 /// A request read whole.
 pub(super) struct Asked {
     pub(super) connection: u64,
+    pub(super) scheme: Option<Scheme>,
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: String,
@@ -89,6 +90,7 @@ impl Asked {
             status: 200,
             code: String::new(),
             back_end: None,
+            scheme: self.scheme,
             connection: self.connection,
             received: self.body.len(),
             agent: self.header(USER_AGENT.as_str()).to_owned(),
@@ -134,8 +136,9 @@ impl Front {
             .map_err(io::Error::other)?
             .to_bytes()
             .to_vec();
-        let asked = Asked {
+        let mut asked = Asked {
             connection: number,
+            scheme: None,
             method: head.method,
             path: head.uri.path().to_ascii_lowercase(),
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -145,10 +148,11 @@ impl Front {
         if let Some(reply) = self.open_to_all(&asked) {
             return Ok(self.respond(&asked, reply, Shape::default()));
         }
-        if let Verdict::Unauthorized { offers, reason } =
-            self.gate.judge(&connection, &asked.headers)
-        {
-            return Ok(self.unauthorized(&asked, offers, reason));
+        match self.gate.judge(&connection, &asked.headers) {
+            Verdict::Passed(scheme) => asked.scheme = Some(scheme),
+            Verdict::Unauthorized { offers, reason } => {
+                return Ok(self.unauthorized(&asked, offers, reason));
+            }
         }
         self.signed_in(asked).await
     }

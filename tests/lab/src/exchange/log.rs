@@ -7,6 +7,8 @@ use std::time::Instant;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::auth::Scheme;
+
 /// How many entries are kept; older ones are only counted.
 pub const KEPT: usize = 10_000;
 
@@ -26,6 +28,8 @@ pub struct Entry {
     pub code: String,
     /// The back end that answered, from 0.
     pub back_end: Option<usize>,
+    /// How the client had signed in; `None` where it had not.
+    pub scheme: Option<Scheme>,
     /// The number of the TCP connection, from 1.
     pub connection: u64,
     /// The request's body in bytes.
@@ -214,6 +218,7 @@ mod tests {
             status: 200,
             code: code.to_owned(),
             back_end: None,
+            scheme: None,
             connection: 1,
             received: 0,
             agent: String::new(),

@@ -19,6 +19,7 @@ pub mod affinity;
 pub mod auth;
 mod autodiscover;
 mod body;
+mod control;
 mod doors;
 pub mod faults;
 mod http;
@@ -112,7 +113,8 @@ impl Default for Options {
             max_concurrency: 27,
             max_connections: 10_000,
             prefix: settings.prefix,
-            stream_prefix: settings.stream_prefix,
+            // As real servers write it; there are clients that read nothing else.
+            stream_prefix: Some(Prefix::Default),
             keep_events_between_streams: settings.keep_events_between_streams,
             mixed_ids_deliver: settings.mixed_ids_deliver,
             certificate: Variant::Good,

@@ -38,20 +38,15 @@ impl Authorities {
             .expect("an RSA key just made");
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(host);
-        params.subject_alt_names = vec![SanType::DnsName(
-            host.try_into().expect("a host name is ASCII"),
-        )];
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
+        params.subject_alt_names =
+            vec![SanType::DnsName(host.try_into().expect("a host name is ASCII"))];
+        params.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(last_year, 1, 1);
-        let leaf = params
-            .signed_by(&key, &self.intermediate)
-            .expect("a leaf of fixed parameters");
+        let leaf = params.signed_by(&key, &self.intermediate).expect("a leaf of fixed parameters");
         leaf.der().to_vec()
     }
 }
@@ -87,12 +82,7 @@ impl Statics {
         let key = RsaKey::generate();
         let authorities = Authorities::new("Calway Lab KMS Root");
         let leaf = authorities.issue(host, &key, LAST_YEAR);
-        Self {
-            key,
-            host: host.into(),
-            authorities,
-            leaf,
-        }
+        Self { key, host: host.into(), authorities, leaf }
     }
 
     /// The root that a client must be given.
@@ -119,10 +109,7 @@ impl Statics {
             }
             Some(Fault::MismatchedCertificate) => {
                 let other = RsaKey::generate();
-                vec![
-                    self.authorities.issue(&self.host, &other, LAST_YEAR),
-                    intermediate,
-                ]
+                vec![self.authorities.issue(&self.host, &other, LAST_YEAR), intermediate]
             }
             Some(Fault::WrongHost) => vec![issue("elsewhere.invalid", LAST_YEAR), intermediate],
             Some(Fault::Expired) => vec![issue(&self.host, 2021), intermediate],

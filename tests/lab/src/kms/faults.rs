@@ -89,11 +89,7 @@ impl<P, F> Clone for Plan<P, F> {
 
 impl<P, F> Default for Plan<P, F> {
     fn default() -> Self {
-        Self(Arc::new(Mutex::new(Rules {
-            list: Vec::new(),
-            next_id: 0,
-            played: 0,
-        })))
+        Self(Arc::new(Mutex::new(Rules { list: Vec::new(), next_id: 0, played: 0 })))
     }
 }
 
@@ -108,8 +104,7 @@ pub struct Standing<P, F> {
 impl<P, F> Standing<P, F> {
     /// Ends the rule.
     pub fn end(self) {
-        self.plan
-            .edit(|rules| rules.list.retain(|rule| rule.id != self.id));
+        self.plan.edit(|rules| rules.list.retain(|rule| rule.id != self.id));
     }
 }
 
@@ -122,12 +117,7 @@ impl<P, F> Plan<P, F> {
         self.edit(|rules| {
             rules.next_id += 1;
             let id = rules.next_id;
-            rules.list.push(Rule {
-                id,
-                place,
-                left,
-                fault,
-            });
+            rules.list.push(Rule { id, place, left, fault });
             id
         })
     }
@@ -147,10 +137,7 @@ impl<P, F> Plan<P, F> {
     /// Strikes every time at `place` until the returned rule is ended or the list is cleared.
     pub fn always(&self, place: impl Into<Option<P>>, fault: F) -> Standing<P, F> {
         let id = self.add(place.into(), None, fault);
-        Standing {
-            plan: self.clone(),
-            id,
-        }
+        Standing { plan: self.clone(), id }
     }
 
     /// Forgets every rule.

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use crate::jose::{self, Agreement, Key};
 use chain::Statics;
 use faults::{Fault, Faults, Place};
+pub(crate) use objects::form_decode;
 use objects::{Failure, Objects, Request, date};
 pub use tokens::Tokens;
 
@@ -115,22 +116,10 @@ impl Kms {
         let statics = Statics::new(&options.host);
         let objects = Objects::new(statics.kid(), options.unbound_life, options.bound_life);
         let (sessions, log) = Default::default();
-        let state = Mutex::new(State {
-            sessions,
-            objects,
-            log,
-            ahead: Duration::ZERO,
-        });
+        let state = Mutex::new(State { sessions, objects, log, ahead: Duration::ZERO });
         let (changed, _) = watch::channel(0);
         let (faults, url) = Default::default();
-        Self(Arc::new(Inner {
-            options,
-            statics,
-            state,
-            faults,
-            changed,
-            url,
-        }))
+        Self(Arc::new(Inner { options, statics, state, faults, changed, url }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -268,10 +257,7 @@ impl Kms {
     }
 
     fn signed(&self, body: &Value) -> String {
-        self.0
-            .statics
-            .key
-            .sign(&self.address(), body.to_string().as_bytes())
+        self.0.statics.key.sign(&self.address(), body.to_string().as_bytes())
     }
 
     fn now(&self, state: &State) -> Timestamp {
@@ -314,15 +300,9 @@ impl Kms {
     fn create_session(&self, request: &Value) -> Result<Value, Failure> {
         let user = self.sender(request)?;
         let mut state = self.state();
-        let uri = state
-            .objects
-            .absolute(request["uri"].as_str().unwrap_or_default())?;
+        let uri = state.objects.absolute(request["uri"].as_str().unwrap_or_default())?;
         if request["method"] != "create" || uri != format!("{}/ecdhe", self.address()) {
-            return Err(Failure::new(
-                400,
-                400_001,
-                "Only create /ecdhe goes to the static key.",
-            ));
+            return Err(Failure::new(400, 400_001, "Only create /ecdhe goes to the static key."));
         }
         let mine = Agreement::generate();
         let key = mine
@@ -334,14 +314,7 @@ impl Kms {
         if state.sessions.len() >= MOST_KEPT {
             state.sessions.retain(|_, session| session.until > now);
         }
-        state.sessions.insert(
-            uri.clone(),
-            Session {
-                key,
-                user: user.clone(),
-                until,
-            },
-        );
+        state.sessions.insert(uri.clone(), Session { key, user: user.clone(), until });
         Ok(json!({"status": 201, "key": {
             "uri": uri,
             "jwk": mine.jwk(),
@@ -361,16 +334,9 @@ impl Kms {
 
     fn within(&self, message: &str, kid: &str, faulty: bool) -> String {
         let now = self.now(&self.state());
-        let found = self
-            .state()
-            .sessions
-            .get(kid)
-            .map(|session| (session.key, session.until));
+        let found = self.state().sessions.get(kid).map(|session| (session.key, session.until));
         let Some((key, until)) = found else {
-            return self.signed(&failed(
-                &Value::Null,
-                &reset("The shared key is not known."),
-            ));
+            return self.signed(&failed(&Value::Null, &reset("The shared key is not known.")));
         };
         let plain = jose::open(&key, message).map_err(|_| ());
         let Ok(request) = plain.and_then(|plain| serde_json::from_slice(&plain).map_err(|_| ()))
@@ -386,10 +352,7 @@ impl Kms {
         });
         if matches!(fault, Some(Fault::ForgetSession | Fault::ResetSession)) || until <= now {
             self.state().sessions.remove(kid);
-            return self.signed(&failed(
-                &request,
-                &reset("The shared key is no longer good."),
-            ));
+            return self.signed(&failed(&request, &reset("The shared key is no longer good.")));
         }
         let outcome = match fault {
             Some(Fault::Error { status, code }) => {
@@ -403,31 +366,17 @@ impl Kms {
             body["requestId"] = json!(Uuid::new_v4().to_string());
         }
         let sealed = jose::seal(&key, Some(kid), body.to_string().as_bytes());
-        if fault == Some(Fault::TamperPayload) {
-            tamper(&sealed, 3)
-        } else {
-            sealed
-        }
+        if fault == Some(Fault::TamperPayload) { tamper(&sealed, 3) } else { sealed }
     }
 
     fn run(&self, request: &Value, kid: &str) -> Result<Value, Failure> {
         let user = self.sender(request)?;
         let mut state = self.state();
         let now = self.now(&state);
-        if state
-            .sessions
-            .get(kid)
-            .is_some_and(|session| session.user != user)
-        {
-            return Err(Failure::new(
-                403,
-                403_003,
-                "The shared key is another user's.",
-            ));
+        if state.sessions.get(kid).is_some_and(|session| session.user != user) {
+            return Err(Failure::new(403, 403_003, "The shared key is another user's."));
         }
-        let uri = state
-            .objects
-            .absolute(request["uri"].as_str().unwrap_or_default())?;
+        let uri = state.objects.absolute(request["uri"].as_str().unwrap_or_default())?;
         if request["method"] == "delete" && uri == kid {
             state.sessions.remove(kid);
             return Ok(json!({"status": 204}));
@@ -444,9 +393,7 @@ impl Kms {
     }
 
     fn note(&self, request: &Value, body: &Value) {
-        let bearer = request["client"]["credential"]["bearer"]
-            .as_str()
-            .unwrap_or_default();
+        let bearer = request["client"]["credential"]["bearer"].as_str().unwrap_or_default();
         let seen = Seen {
             at: Instant::now(),
             user: self.tokens().owner(bearer).unwrap_or_default(),
@@ -465,9 +412,7 @@ impl Kms {
 }
 
 fn count(log: &[Seen], operation: &str) -> usize {
-    log.iter()
-        .filter(|seen| seen.operation == operation && seen.status < 300)
-        .count()
+    log.iter().filter(|seen| seen.operation == operation && seen.status < 300).count()
 }
 
 /// Method and kind of object: every second part of the path is an id, and stands as `*`.

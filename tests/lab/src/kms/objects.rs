@@ -27,12 +27,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: u16, code: u32, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            reason: reason.into(),
-            redirect: None,
-        }
+        Self { status, code, reason: reason.into(), redirect: None }
     }
 }
 
@@ -84,23 +79,14 @@ struct Resource {
 
 impl Resource {
     fn admits(&self, user: &str) -> bool {
-        self.authorizations
-            .iter()
-            .any(|authorization| authorization.user == user)
+        self.authorizations.iter().any(|authorization| authorization.user == user)
     }
 
     fn authorise(&mut self, base: &str, user: &str, now: Timestamp) -> &Authorization {
-        let found = self
-            .authorizations
-            .iter()
-            .position(|known| known.user == user);
+        let found = self.authorizations.iter().position(|known| known.user == user);
         let place = found.unwrap_or_else(|| {
             let uri = format!("{base}/authorizations/{}", Uuid::new_v4());
-            self.authorizations.push(Authorization {
-                uri,
-                user: user.into(),
-                created: now,
-            });
+            self.authorizations.push(Authorization { uri, user: user.into(), created: now });
             self.authorizations.len() - 1
         });
         &self.authorizations[place]
@@ -121,13 +107,7 @@ type Answer = Result<Value, Failure>;
 impl Objects {
     pub(super) fn new(base: String, unbound_life: Duration, bound_life: Duration) -> Self {
         let (keys, resources) = Default::default();
-        Self {
-            base,
-            unbound_life,
-            bound_life,
-            keys,
-            resources,
-        }
+        Self { base, unbound_life, bound_life, keys, resources }
     }
 
     /// The full address of `uri`, which may be relative; another server's is unknown here.
@@ -203,25 +183,14 @@ impl Objects {
     fn may_read(&self, user: &str, object: &KeyObject) -> Result<(), Failure> {
         match &object.bound {
             None if object.user == user => Ok(()),
-            None => Err(Failure::new(
-                403,
-                403_002,
-                "An unbound key is its creator's alone.",
-            )),
+            None => Err(Failure::new(403, 403_002, "An unbound key is its creator's alone.")),
             Some((resource, _)) => self.admitted(user, resource).map(|_| ()),
         }
     }
 
     fn admitted(&self, user: &str, resource: &str) -> Result<&Resource, Failure> {
-        let found = self
-            .resources
-            .get(resource)
-            .ok_or_else(|| unknown("resource"))?;
-        if found.admits(user) {
-            Ok(found)
-        } else {
-            Err(not_authorised())
-        }
+        let found = self.resources.get(resource).ok_or_else(|| unknown("resource"))?;
+        if found.admits(user) { Ok(found) } else { Err(not_authorised()) }
     }
 
     fn bind(&mut self, request: &Request<'_>, id: &str, now: Timestamp) -> Answer {
@@ -243,25 +212,15 @@ impl Objects {
     ) -> Result<(), Failure> {
         let object = self.keys.get(uri).ok_or_else(|| unknown("key"))?;
         if object.user != user {
-            return Err(Failure::new(
-                403,
-                403_002,
-                "An unbound key is its creator's alone.",
-            ));
+            return Err(Failure::new(403, 403_002, "An unbound key is its creator's alone."));
         }
         live(object)?;
         match &object.bound {
             Some((bound, _)) if bound == resource => Ok(()),
-            Some(_) => Err(Failure::new(
-                409,
-                409_001,
-                "The key is bound to another resource.",
-            )),
-            None if object.expires <= now => Err(Failure::new(
-                410,
-                410_001,
-                "The key expired before it was bound.",
-            )),
+            Some(_) => Err(Failure::new(409, 409_001, "The key is bound to another resource.")),
+            None if object.expires <= now => {
+                Err(Failure::new(410, 410_001, "The key expired before it was bound."))
+            }
             None => Ok(()),
         }
     }
@@ -273,11 +232,7 @@ impl Objects {
         if object.bound.is_none() {
             object.bound = Some((resource.into(), now));
             object.expires = now + self.bound_life;
-            self.resources
-                .entry(resource.into())
-                .or_default()
-                .keys
-                .push(uri.into());
+            self.resources.entry(resource.into()).or_default().keys.push(uri.into());
         }
         show(uri, object)
     }
@@ -286,10 +241,7 @@ impl Objects {
         let users = names(request.body)?;
         let keys = strings(&request.body["keyUris"])?;
         let uri = format!("{}/resources/{}", self.base, Uuid::new_v4());
-        let keys = keys
-            .iter()
-            .map(|key| self.absolute(key))
-            .collect::<Result<Vec<_>, _>>()?;
+        let keys = keys.iter().map(|key| self.absolute(key)).collect::<Result<Vec<_>, _>>()?;
         for key in &keys {
             self.bindable(request.user, key, &uri, now)?;
         }
@@ -309,11 +261,8 @@ impl Objects {
         let Some(resource) = self.resources.get(uri) else {
             return Value::Null;
         };
-        let authorizations: Vec<&str> = resource
-            .authorizations
-            .iter()
-            .map(|known| known.uri.as_str())
-            .collect();
+        let authorizations: Vec<&str> =
+            resource.authorizations.iter().map(|known| known.uri.as_str()).collect();
         json!({"uri": uri, "keyUris": resource.keys, "authorizationUris": authorizations})
     }
 
@@ -327,10 +276,9 @@ impl Objects {
         let resource = self.admitted(request.user, &format!("{}/resources/{id}", self.base))?;
         let date = |name: &str| match &request.body[name] {
             Value::Null => Ok(None),
-            Value::String(text) => text
-                .parse::<Timestamp>()
-                .map(Some)
-                .map_err(|_| malformed("not an RFC 3339 date.")),
+            Value::String(text) => {
+                text.parse::<Timestamp>().map(Some).map_err(|_| malformed("not an RFC 3339 date."))
+            }
             _ => Err(malformed("not an RFC 3339 date.")),
         };
         let (after, before) = (date("boundAfter")?, date("boundBefore")?);
@@ -344,9 +292,7 @@ impl Objects {
             .filter(|(bound, _)| before.is_none_or(|before| *bound < before))
             .collect();
         found.sort_by_key(|(bound, _)| std::cmp::Reverse(*bound));
-        let most = request.body["count"]
-            .as_u64()
-            .map_or(MOST, |count| count as usize);
+        let most = request.body["count"].as_u64().map_or(MOST, |count| count as usize);
         let keys: Vec<Value> = found.into_iter().take(most).map(|(_, key)| key).collect();
         Ok(json!({"status": 200, "keys": keys}))
     }
@@ -403,14 +349,9 @@ impl Objects {
         uri: &str,
         matches: impl Fn(&Authorization) -> bool,
     ) -> Result<Value, Failure> {
-        let resource = self
-            .resources
-            .get_mut(uri)
-            .ok_or_else(|| unknown("resource"))?;
+        let resource = self.resources.get_mut(uri).ok_or_else(|| unknown("resource"))?;
         let place = resource.authorizations.iter().position(matches);
-        let gone = resource
-            .authorizations
-            .remove(place.ok_or_else(|| unknown("authorization"))?);
+        let gone = resource.authorizations.remove(place.ok_or_else(|| unknown("authorization"))?);
         Ok(show_authorization(&gone, uri))
     }
 
@@ -419,21 +360,13 @@ impl Objects {
         let bound = self.keys.get(uri).and_then(|key| key.bound.as_ref());
         let resource = bound.and_then(|(resource, _)| self.resources.get(resource));
         resource.map_or_else(Vec::new, |resource| {
-            resource
-                .authorizations
-                .iter()
-                .map(|known| known.user.clone())
-                .collect()
+            resource.authorizations.iter().map(|known| known.user.clone()).collect()
         })
     }
 
     /// The address of the resource that the key at `uri` is bound to.
     pub(super) fn resource_of(&self, uri: &str) -> Option<String> {
-        self.keys
-            .get(uri)?
-            .bound
-            .as_ref()
-            .map(|(resource, _)| resource.clone())
+        self.keys.get(uri)?.bound.as_ref().map(|(resource, _)| resource.clone())
     }
 
     /// Moves the key at `uri` to another address, and answers the new one.
@@ -448,9 +381,7 @@ impl Objects {
 }
 
 fn live(object: &KeyObject) -> Result<(), Failure> {
-    object.revoked.map_or(Ok(()), |code| {
-        Err(Failure::new(405, code, "The key was revoked."))
-    })
+    object.revoked.map_or(Ok(()), |code| Err(Failure::new(405, code, "The key was revoked.")))
 }
 
 pub(super) fn date(at: Timestamp) -> String {
@@ -487,11 +418,7 @@ fn show_authorization(known: &Authorization, resource: &str) -> Value {
 fn names(body: &Value) -> Result<Vec<String>, Failure> {
     let mut names = strings(&body["userIds"])?;
     names.extend(strings(&body["authIds"])?);
-    if names.len() > MOST {
-        Err(malformed("Too many names."))
-    } else {
-        Ok(names)
-    }
+    if names.len() > MOST { Err(malformed("Too many names.")) } else { Ok(names) }
 }
 
 fn strings(value: &Value) -> Result<Vec<String>, Failure> {
@@ -507,22 +434,19 @@ fn strings(value: &Value) -> Result<Vec<String>, Failure> {
 }
 
 fn auth_id(query: &str) -> Option<String> {
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("authId="))
-        .map(percent_decode)
+    query.split('&').find_map(|pair| pair.strip_prefix("authId=")).map(form_decode)
 }
 
-fn percent_decode(text: &str) -> String {
+/// The text of one `application/x-www-form-urlencoded` value.
+pub(crate) fn form_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let hex = tail.get(..2).and_then(|two| std::str::from_utf8(two).ok());
-        let code = hex.and_then(|two| u8::from_str_radix(two, 16).ok());
-        match (first, code) {
+        match (first, hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
             (b'%', Some(code)) => {
                 bytes.push(code);
-                rest = &tail[2..];
+                rest = tail.get(2..).unwrap_or_default();
             }
             (other, _) => {
                 bytes.push(if *other == b'+' { b' ' } else { *other });

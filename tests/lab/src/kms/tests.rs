@@ -164,7 +164,10 @@ fn a_bound_key_is_readable_by_whom_the_resource_admits() {
     });
     assert_eq!(code(&carol.ask(admit.clone())), (403, 403_001));
     let made = bob.ask(admit);
-    assert_eq!((&made["status"], &made["authorizations"][0]["authId"]), (&json!(201), &json!("carol")));
+    assert_eq!(
+        (&made["status"], &made["authorizations"][0]["authId"]),
+        (&json!(201), &json!("carol"))
+    );
     assert_eq!(carol.retrieve(&key)["status"], 200);
     assert_eq!(kms.readers(&key), ["alice", "bob", "carol"]);
     let list = format!("{resource}/authorizations");
@@ -172,7 +175,10 @@ fn a_bound_key_is_readable_by_whom_the_resource_admits() {
     let one = carol.retrieve(&format!("{list}?authId=bob"));
     assert_eq!(one["authorizations"].as_array().unwrap().len(), 1);
     let gone = carol.ask(json!({"method": "delete", "uri": format!("{list}?authId=bob")}));
-    assert_eq!((&gone["status"], &gone["authorizations"][0]["authId"]), (&json!(200), &json!("bob")));
+    assert_eq!(
+        (&gone["status"], &gone["authorizations"][0]["authId"]),
+        (&json!(200), &json!("bob"))
+    );
     assert_eq!(code(&bob.retrieve(&key)), (403, 403_001));
     let nobody = carol.ask(json!({"method": "delete", "uri": list}));
     assert_eq!(code(&nobody), (400, 400_001));

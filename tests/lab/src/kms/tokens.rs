@@ -27,10 +27,7 @@ impl Tokens {
     /// A new token of `user` that is good for `life`.
     pub fn issue(&self, user: &str, life: Duration) -> String {
         let token = jose::encode(&jose::new_key());
-        let owner = Owner {
-            user: user.into(),
-            until: Instant::now() + life,
-        };
+        let owner = Owner { user: user.into(), until: Instant::now() + life };
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if table.len() % 1024 == 1023 {
             let now = Instant::now();
@@ -67,10 +64,7 @@ mod tests {
         let token = tokens.issue("alice", Duration::from_secs(60));
         let other = tokens.issue("bob", Duration::from_secs(90));
         assert_eq!(tokens.owner(&token).as_deref(), Some("alice"));
-        assert_eq!(
-            tokens.owner(&format!("Bearer {token}")).as_deref(),
-            Some("alice")
-        );
+        assert_eq!(tokens.owner(&format!("Bearer {token}")).as_deref(), Some("alice"));
         assert_eq!(tokens.owner("guess"), None);
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(tokens.owner(&token), None);

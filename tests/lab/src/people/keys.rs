@@ -55,11 +55,7 @@ impl std::fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 fn denied(reason: impl Into<String>) -> Denied {
-    Denied {
-        status: 0,
-        code: 0,
-        reason: reason.into(),
-    }
+    Denied { status: 0, code: 0, reason: reason.into() }
 }
 
 /// The client.
@@ -82,57 +78,34 @@ impl Keys {
     ) -> Self {
         let client_id = format!("app-{}", Uuid::new_v4());
         let (session, known) = Default::default();
-        Self {
-            user: user.into(),
-            client_id,
-            way,
-            anchor_pem,
-            bearer,
-            session,
-            known,
-        }
+        Self { user: user.into(), client_id, way, anchor_pem, bearer, session, known }
     }
 
     /// The key at `uri`, fetched once.
     pub(super) async fn key(&self, uri: &str) -> Result<Key, Denied> {
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(uri)
-            .copied();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(uri).copied();
         if let Some(key) = known {
             return Ok(key);
         }
         let retrieve = |uri: &str| json!({"method": "retrieve", "uri": uri});
         let answer = match self.request(retrieve(uri)).await? {
             moved if moved["status"] == 301 => {
-                let target = moved["redirectUri"]
-                    .as_str()
-                    .ok_or(denied("moved nowhere"))?;
+                let target = moved["redirectUri"].as_str().ok_or(denied("moved nowhere"))?;
                 self.request(retrieve(target)).await?
             }
             answer => answer,
         };
         let key = read_key(&answer["key"])?;
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(uri.into(), key);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(uri.into(), key);
         Ok(key)
     }
 
     /// A new key, bound to a new resource on which `others` are authorised.
     pub(super) async fn new_key(&self, others: &[&str]) -> Result<(String, Key), Denied> {
-        let made = self
-            .request(json!({"method": "create", "uri": "/keys", "count": 1}))
-            .await?;
+        let made = self.request(json!({"method": "create", "uri": "/keys", "count": 1})).await?;
         let made = &made["keys"][0];
         let key = read_key(made)?;
-        let uri = made["uri"]
-            .as_str()
-            .ok_or(denied("a key without an address"))?
-            .to_owned();
+        let uri = made["uri"].as_str().ok_or(denied("a key without an address"))?.to_owned();
         let resource = json!({
             "method": "create",
             "uri": "/resources",
@@ -147,9 +120,7 @@ impl Keys {
     pub(super) async fn request(&self, request: Value) -> Result<Value, Denied> {
         let mut session = self.session.lock().await;
         for last in [false, true] {
-            let good = session
-                .as_ref()
-                .is_some_and(|known| known.until > Timestamp::now());
+            let good = session.as_ref().is_some_and(|known| known.until > Timestamp::now());
             if !good {
                 *session = Some(self.agree().await?);
             }
@@ -190,28 +161,19 @@ impl Keys {
         let mine = Agreement::generate();
         let uri = format!("{cluster}/ecdhe");
         let (id, body) = self.complete(json!({"method": "create", "uri": uri, "jwk": mine.jwk()}));
-        let kid = jwk["kid"]
-            .as_str()
-            .ok_or(denied("a static key without a kid"))?;
+        let kid = jwk["kid"].as_str().ok_or(denied("a static key without a kid"))?;
         let refused = |refused: jose::Refused| denied(refused.0);
         let public = RsaPublic::from_jwk(&jwk).map_err(refused)?;
-        let sealed = public
-            .seal(kid, body.to_string().as_bytes())
-            .map_err(refused)?;
+        let sealed = public.seal(kid, body.to_string().as_bytes()).map_err(refused)?;
         let answer = self.carry(&sealed).await?;
         let plain = public.verify(kid, &answer).map_err(refused)?;
         let answer: Value =
             serde_json::from_slice(&plain).map_err(|_| denied("an answer that is no JSON"))?;
         let answer = check(answer, &id)?;
         let key = &answer["key"];
-        let until = key["expirationDate"]
-            .as_str()
-            .and_then(|date| date.parse().ok());
+        let until = key["expirationDate"].as_str().and_then(|date| date.parse().ok());
         Ok(Session {
-            uri: key["uri"]
-                .as_str()
-                .ok_or(denied("a shared key without an address"))?
-                .into(),
+            uri: key["uri"].as_str().ok_or(denied("a shared key without an address"))?.into(),
             key: mine.shared(&key["jwk"]).map_err(refused)?,
             until: until.ok_or(denied("a shared key without an end"))?,
         })
@@ -225,11 +187,7 @@ impl Keys {
                 let asked = web.ask("GET", &url, &(self.bearer)(), None).await;
                 let (status, body) = asked.map_err(denied)?;
                 if status != 200 {
-                    return Err(Denied {
-                        status,
-                        code: 0,
-                        reason: "no static key".into(),
-                    });
+                    return Err(Denied { status, code: 0, reason: "no static key".into() });
                 }
                 serde_json::from_slice(&body).map_err(|_| denied("a static key that is no JSON"))?
             }
@@ -249,34 +207,21 @@ impl Keys {
         let (cluster, _) = self.address_of(message).await?;
         let body = json!({"destination": cluster, "kmsMessages": [message]}).to_string();
         let url = format!("{base}/kms/messages");
-        let asked = web
-            .ask("POST", &url, &(self.bearer)(), Some(body.into_bytes()))
-            .await;
+        let asked = web.ask("POST", &url, &(self.bearer)(), Some(body.into_bytes())).await;
         let (status, body) = asked.map_err(denied)?;
         if status != 200 {
-            return Err(Denied {
-                status,
-                code: 0,
-                reason: "the message was not carried".into(),
-            });
+            return Err(Denied { status, code: 0, reason: "the message was not carried".into() });
         }
         let answer: Value =
             serde_json::from_slice(&body).map_err(|_| denied("an answer that is no JSON"))?;
         let message = answer["kmsMessages"][0].as_str();
-        message
-            .map(str::to_owned)
-            .ok_or(denied("an answer without a message"))
+        message.map(str::to_owned).ok_or(denied("an answer without a message"))
     }
 
     /// The server that `message` is for, which the kid names.
     async fn address_of(&self, message: &str) -> Result<(String, String), Denied> {
-        let kid = jose::peek(message)
-            .ok()
-            .and_then(|header| header.kid)
-            .unwrap_or_default();
-        let rest = kid
-            .strip_prefix("kms://")
-            .ok_or(denied("a kid that is no kms address"))?;
+        let kid = jose::peek(message).ok().and_then(|header| header.kid).unwrap_or_default();
+        let rest = kid.strip_prefix("kms://").ok_or(denied("a kid that is no kms address"))?;
         let host = rest.split('/').next().unwrap_or_default();
         Ok((format!("kms://{host}"), kid.clone()))
     }
@@ -287,33 +232,21 @@ fn check(answer: Value, id: &str) -> Result<Value, Denied> {
     if status == 0 || status >= 400 {
         let code = answer["errorCode"].as_u64().unwrap_or(0) as u32;
         let reason = answer["reason"].as_str().unwrap_or("no reason").into();
-        return Err(Denied {
-            status,
-            code,
-            reason,
-        });
+        return Err(Denied { status, code, reason });
     }
-    if answer["requestId"] == id {
-        Ok(answer)
-    } else {
-        Err(denied("another request's answer"))
-    }
+    if answer["requestId"] == id { Ok(answer) } else { Err(denied("another request's answer")) }
 }
 
 fn read_key(key: &Value) -> Result<Key, Denied> {
     let bytes = jose::decode(key["jwk"]["k"].as_str().unwrap_or_default());
     let bytes = bytes.map_err(|refused| denied(refused.0))?;
-    bytes
-        .try_into()
-        .map_err(|_| denied("a key of another length"))
+    bytes.try_into().map_err(|_| denied("a key of another length"))
 }
 
 /// Whether the chain in `jwk` leads to an anchor, is for the host of its kid, and for its numbers.
 fn verify_chain(jwk: &Value, anchor_pem: &str) -> Result<(), String> {
     let kid = jwk["kid"].as_str().unwrap_or_default();
-    let host = kid
-        .strip_prefix("kms://")
-        .ok_or("the kid is no kms address")?;
+    let host = kid.strip_prefix("kms://").ok_or("the kid is no kms address")?;
     let host = host.split('/').next().unwrap_or_default();
     let x5c = jwk["x5c"].as_array().ok_or("no x5c")?;
     let mut chain = Vec::new();

@@ -40,10 +40,7 @@ impl Web {
             .map_err(|error| error.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self {
-            tls: TlsConnector::from(Arc::new(config)),
-            open: Mutex::default(),
-        })
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), open: Mutex::default() })
     }
 
     /// One request; a connection that turns out to be dead is replaced once.
@@ -54,8 +51,7 @@ impl Web {
         bearer: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, String> {
-        self.send(method, url, bearer, "application/json", body)
-            .await
+        self.send(method, url, bearer, "application/json", body).await
     }
 
     /// The same with another content type.
@@ -67,19 +63,12 @@ impl Web {
         kind: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Answer, String> {
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| format!("{url} is not an address"))?;
-        let authority = uri
-            .authority()
-            .ok_or("an address without a host")?
-            .to_string();
+        let uri: Uri = url.parse().map_err(|_| format!("{url} is not an address"))?;
+        let authority = uri.authority().ok_or("an address without a host")?.to_string();
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let mut open = self.open.lock().await;
         for fresh in [false, true] {
-            let kept = open
-                .take()
-                .filter(|(to, sender)| *to == authority && !sender.is_closed());
+            let kept = open.take().filter(|(to, sender)| *to == authority && !sender.is_closed());
             let mut sender = match kept.filter(|_| !fresh) {
                 Some((_, sender)) => sender,
                 None => self.connect(&uri).await?,
@@ -113,23 +102,14 @@ impl Web {
     }
 
     async fn connect(&self, uri: &Uri) -> Result<SendRequest<Full<Bytes>>, String> {
-        let host = uri
-            .host()
-            .unwrap_or_default()
-            .trim_matches(['[', ']'])
-            .to_owned();
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = uri.port_u16().unwrap_or(443);
         let stream = TcpStream::connect((host.as_str(), port)).await;
         let stream = stream.map_err(|error| format!("{host}:{port}: {error}"))?;
         let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
-        let stream = self
-            .tls
-            .connect(name, stream)
-            .await
-            .map_err(|error| error.to_string())?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| error.to_string())?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
         tokio::spawn(connection);
         Ok(sender)
     }

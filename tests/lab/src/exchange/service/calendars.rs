@@ -259,9 +259,8 @@ impl Calendars {
     ) {
         let mut world = self.shared.world();
         let Some((number, key)) = find(&world, address, master) else { return };
-        let Some(mut draft) = world
-            .item(number, key)
-            .and_then(|item| item.occurrence_draft(original_start_ms))
+        let Some(mut draft) =
+            world.item(number, key).and_then(|item| item.occurrence_draft(original_start_ms))
         else {
             return;
         };

@@ -88,27 +88,17 @@ pub struct Attendee {
 impl Attendee {
     /// Somebody who has to come.
     pub fn required(address: &str, name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            address: address.to_owned(),
-            ..Self::default()
-        }
+        Self { name: name.to_owned(), address: address.to_owned(), ..Self::default() }
     }
 
     /// Somebody who may come.
     pub fn optional(address: &str, name: &str) -> Self {
-        Self {
-            kind: AttendeeKind::Optional,
-            ..Self::required(address, name)
-        }
+        Self { kind: AttendeeKind::Optional, ..Self::required(address, name) }
     }
 
     /// A room.
     pub fn resource(address: &str, name: &str) -> Self {
-        Self {
-            kind: AttendeeKind::Resource,
-            ..Self::required(address, name)
-        }
+        Self { kind: AttendeeKind::Resource, ..Self::required(address, name) }
     }
 }
 

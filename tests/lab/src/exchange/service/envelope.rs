@@ -97,6 +97,7 @@ impl Failure {
 
     pub(super) fn with(mut self, name: &str, value: &str) -> Self {
         self.values.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The common beginning of a failed response message.
@@ -137,14 +138,14 @@ fn usual_text(code: &str) -> &'static str {
             "You have exceeded the available subscriptions for your account.  \
              Remove unnecessary subscriptions and try your request again."
         }
-        "ErrorInvalidSyncStateData" => "Synchronization state data is corrupt or otherwise invalid.",
+        "ErrorInvalidSyncStateData" => {
+            "Synchronization state data is corrupt or otherwise invalid."
+        }
         "ErrorIrresolvableConflict" => {
             "The send or update operation could not be performed because the change key passed in \
              the request does not match the current change key for the item."
         }
-        "ErrorSubscriptionNotFound" => {
-            "The specified subscription was not found."
-        }
+        "ErrorSubscriptionNotFound" => "The specified subscription was not found.",
         "ErrorNewEventStreamConnectionOpened" => {
             "Another connection was opened against the same subscription."
         }

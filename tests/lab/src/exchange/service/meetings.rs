@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::calendars::MailboxKind;
+use super::calendars::{Mail, MailboxKind};
 use super::draft::{Attendee, Draft, Response};
 use super::item::{Exception, Field, Item, free_busy_after};
 use super::world::{Happening, World};
@@ -86,6 +86,8 @@ impl World {
             fields
         })?;
         Some(if own {
+            // One occurrence at another time does not make the whole series unanswered.
+            let significant = significant && original_ms.is_none();
             self.spread(number, key, &before, significant, audience)
         } else {
             Heard::default()
@@ -454,5 +456,28 @@ fn note_answer(item: &mut Item, original_ms: Option<i64>, address: &str, respons
     note(&mut item.draft);
     for exception in item.exceptions.values_mut() {
         note(&mut exception.draft);
+    }
+}
+
+impl World {
+    /// Notes what the server mails because of an EWS request.
+    pub(super) fn send(&mut self, from: usize, uid: &str, heard: &Heard) {
+        for (to, class) in [
+            (&heard.invited, "IPM.Schedule.Meeting.Request"),
+            (&heard.cancelled, "IPM.Schedule.Meeting.Canceled"),
+        ] {
+            if !to.is_empty() {
+                self.post(from, to.clone(), class, uid);
+            }
+        }
+    }
+
+    /// Notes one mail.
+    pub(super) fn post(&mut self, from: usize, to: Vec<String>, class: &str, uid: &str) {
+        let Some(from) = self.mailbox(from).map(|mailbox| mailbox.address.to_string()) else {
+            return;
+        };
+        let (class, uid) = (class.to_owned(), uid.to_owned());
+        self.mails.push(Mail { from, to, class, uid });
     }
 }

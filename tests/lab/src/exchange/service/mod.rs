@@ -4,18 +4,36 @@
 
 use std::time::Duration;
 
-use super::faults::Faults;
-
+mod body;
 mod calendars;
+mod days;
+mod dispatch;
 mod draft;
+mod envelope;
+mod ids;
+mod item;
+mod mailbox;
+mod meetings;
+mod ops;
+mod pattern;
+mod recurrence;
+mod request;
+mod shape;
 mod stream;
+mod subscription;
+mod tree;
+mod view;
+mod world;
+mod write;
+mod zone;
 
 pub use calendars::{
     Calendars, Info, Mail, MailboxKind, MovedTo, Shown, ShownAttendee, Whereabouts,
 };
+pub use dispatch::Service;
 pub use draft::{
-    Attendee, AttendeeKind, Day, DayIndex, Draft, End, ItemId, Pattern, Recurrence, Response,
-    Sensitivity,
+    Attendee, AttendeeKind, Day, DayIndex, Draft, End, ExtendedProperty, FreeBusy, ItemId, Pattern,
+    Recurrence, Response, Sensitivity,
 };
 pub use stream::EventStream;
 
@@ -115,45 +133,5 @@ pub struct Peek {
     pub mailbox: Option<String>,
 }
 
-/// The operations over all mailboxes; clones share them.
-#[derive(Clone, Debug)]
-pub struct Service {
-    settings: Settings,
-    faults: Faults,
-    calendars: Calendars,
-}
-
-impl Service {
-    /// An Exchange without mailboxes.
-    pub fn new(settings: Settings, faults: Faults) -> Self {
-        let calendars = Calendars::new(&settings, &faults);
-        Self {
-            settings,
-            faults,
-            calendars,
-        }
-    }
-
-    /// The scripted side of the same mailboxes.
-    pub fn calendars(&self) -> &Calendars {
-        &self.calendars
-    }
-
-    /// Operation and mailbox of a request, for the faults of the transport.
-    pub fn peek(_body: &[u8]) -> Peek {
-        Peek::default()
-    }
-
-    /// Does what the request asks.
-    pub fn answer(&self, call: &Call<'_>) -> Answer {
-        let _ = (call, &self.settings, &self.faults);
-        Answer::Soap {
-            status: 500,
-            body: Vec::new(),
-            operation: "",
-            mailbox: None,
-            code: "ErrorInternalServerError".to_owned(),
-            prefer_affinity_cookie: false,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

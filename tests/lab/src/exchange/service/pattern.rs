@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
+use super::days;
 use super::draft::{Day, DayIndex, End, Pattern, Recurrence};
 use super::envelope::Writer;
 use super::item::{Instance, Item};
 use super::shape::{Property, time_in, write_id};
 use super::tree::Node;
 use super::zone::Zone;
-use super::days;
 
 const DAYS: [(Day, &str); 10] = [
     (Day::Sunday, "Sunday"),
@@ -32,8 +32,18 @@ const INDICES: [(DayIndex, &str); 5] = [
 ];
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 fn day_name(day: Day) -> &'static str {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::Call;
 use super::days;
 use super::envelope::{Failure, Writer};
 use super::ids::{FolderName, FolderNumber, ItemName, change_of};
 use super::item::{Instance, Item};
-use super::mailbox::{CALENDAR, FOLDERS, Mailbox};
+use super::mailbox::{FOLDERS, Mailbox};
 use super::tree::{Broken, Node};
 use super::world::{Shared, World};
 use super::zone::Zone;
-use super::Call;
 
 /// One request on its way through an operation.
 pub(super) struct Request<'a> {
@@ -60,6 +60,11 @@ impl Reply {
         Self { operation, out, code: String::new() }
     }
 
+    /// An answer without the usual list of messages.
+    pub(super) fn bare(code: &str) -> Self {
+        Self { operation: "", out: Writer::default(), code: code.to_owned() }
+    }
+
     pub(super) fn success(&mut self, inner: impl FnOnce(&mut Writer)) {
         self.note("NoError");
         let tag = format!("m:{}ResponseMessage", self.operation);
@@ -89,6 +94,22 @@ impl Reply {
     pub(super) fn end(mut self) -> Self {
         self.out.close("m:ResponseMessages");
         self
+    }
+
+    /// One message for each, a success or a failure.
+    pub(super) fn each<T>(
+        operation: &'static str,
+        results: impl IntoIterator<Item = Result<T, Failure>>,
+        mut write: impl FnMut(&mut Writer, T),
+    ) -> Self {
+        let mut reply = Self::new(operation);
+        for result in results {
+            match result {
+                Ok(value) => reply.success(|out| write(out, value)),
+                Err(failure) => reply.failure(&failure),
+            }
+        }
+        reply.end()
     }
 }
 
@@ -128,7 +149,8 @@ impl Request<'_> {
     ) -> Result<(usize, FolderNumber), Failure> {
         let id = node.attribute("Id").unwrap_or_default();
         if node.name == "FolderId" {
-            let name = FolderName::decode(id).ok_or_else(|| Failure::of("ErrorInvalidIdMalformed"))?;
+            let name =
+                FolderName::decode(id).ok_or_else(|| Failure::of("ErrorInvalidIdMalformed"))?;
             let number = world
                 .number_of_guid(&name.mailbox)
                 .filter(|_| usize::from(name.folder) < FOLDERS.len())
@@ -147,12 +169,6 @@ impl Request<'_> {
         };
         self.may_touch(world, number)?;
         Ok((number, folder.ok_or_else(|| Failure::of("ErrorFolderNotFound"))?))
-    }
-
-    /// The first folder of a list or a target folder, which has to be the calendar.
-    pub(super) fn calendar(&self, world: &World, node: &Node) -> Result<usize, Failure> {
-        let (number, folder) = self.folder(world, node)?;
-        if folder == CALENDAR { Ok(number) } else { Err(Failure::of("ErrorFolderNotFound")) }
     }
 
     fn may_touch(&self, world: &World, number: usize) -> Result<(), Failure> {
@@ -213,9 +229,9 @@ fn occurrence_of_index(item: &Item, name: &ItemName, node: &Node) -> Result<i64,
         return Err(Failure::of("ErrorCalendarCannotUseIdForOccurrenceId"));
     }
     let index = node.attribute("InstanceIndex").and_then(|index| index.parse().ok());
-    let original = index.and_then(|index| item.original_of_index(index)).ok_or_else(|| {
-        Failure::of("ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange")
-    })?;
+    let original = index
+        .and_then(|index| item.original_of_index(index))
+        .ok_or_else(|| Failure::of("ErrorCalendarOccurrenceIndexIsOutOfRecurrenceRange"))?;
     if item.deleted.contains(&original) {
         return Err(Failure::of("ErrorCalendarOccurrenceIsDeletedFromRecurrence"));
     }

@@ -96,9 +96,19 @@ use Property as P;
 
 /// `BaseShape` Default of a calendar item.
 const DEFAULT: &[Property] = &[
-    P::Id, P::Subject, P::ResponseObjects, P::HasAttachments, P::Start, P::End,
-    P::LegacyFreeBusyStatus, P::Location, P::CalendarItemType, P::Organizer,
-    P::RequiredAttendees, P::OptionalAttendees, P::Resources,
+    P::Id,
+    P::Subject,
+    P::ResponseObjects,
+    P::HasAttachments,
+    P::Start,
+    P::End,
+    P::LegacyFreeBusyStatus,
+    P::Location,
+    P::CalendarItemType,
+    P::Organizer,
+    P::RequiredAttendees,
+    P::OptionalAttendees,
+    P::Resources,
 ];
 
 /// What `AllProperties` leaves out.
@@ -106,9 +116,20 @@ const NOT_IN_ALL: &[Property] = &[P::TextBody, P::StartTimeZoneId, P::EndTimeZon
 
 /// What only GetItem can tell.
 const GET_ITEM_ONLY: &[Property] = &[
-    P::Body, P::TextBody, P::RequiredAttendees, P::OptionalAttendees, P::Resources, P::Recurrence,
-    P::FirstOccurrence, P::LastOccurrence, P::ModifiedOccurrences, P::DeletedOccurrences,
-    P::StartTimeZone, P::EndTimeZone, P::ResponseObjects, P::OriginalStart,
+    P::Body,
+    P::TextBody,
+    P::RequiredAttendees,
+    P::OptionalAttendees,
+    P::Resources,
+    P::Recurrence,
+    P::FirstOccurrence,
+    P::LastOccurrence,
+    P::ModifiedOccurrences,
+    P::DeletedOccurrences,
+    P::StartTimeZone,
+    P::EndTimeZone,
+    P::ResponseObjects,
+    P::OriginalStart,
 ];
 
 /// `BodyType` of a shape.
@@ -136,8 +157,12 @@ impl ExtendedPath {
     /// Reads an `ExtendedFieldURI`; `None` when its attributes do not fit together.
     pub(super) fn read(node: &Node) -> Option<Self> {
         let names = [
-            "DistinguishedPropertySetId", "PropertySetId", "PropertyTag", "PropertyName",
-            "PropertyId", "PropertyType",
+            "DistinguishedPropertySetId",
+            "PropertySetId",
+            "PropertyTag",
+            "PropertyName",
+            "PropertyId",
+            "PropertyType",
         ];
         let attributes: Vec<(&'static str, String)> = names
             .into_iter()
@@ -189,8 +214,20 @@ pub(super) fn property(uri: &str) -> Option<Property> {
 
 /// A `FieldURI` of the schema that this server has nothing for, as opposed to no `FieldURI`.
 fn is_field_uri(uri: &str) -> bool {
-    let known = ["item:", "calendar:", "message:", "meeting:", "meetingRequest:", "folder:",
-        "contacts:", "task:", "conversation:", "postitem:", "distributionlist:", "persona:"];
+    let known = [
+        "item:",
+        "calendar:",
+        "message:",
+        "meeting:",
+        "meetingRequest:",
+        "folder:",
+        "contacts:",
+        "task:",
+        "conversation:",
+        "postitem:",
+        "distributionlist:",
+        "persona:",
+    ];
     known.iter().any(|start| uri.starts_with(start))
 }
 
@@ -277,12 +314,8 @@ pub(super) fn time_in(zone: Option<&'static Zone>, ms: i64) -> String {
 
 /// Writes `t:ItemId`.
 pub(super) fn write_id(out: &mut Writer, mailbox: Uuid, shown: &Instance<'_>) {
-    let name = ItemName {
-        mailbox,
-        folder: CALENDAR,
-        key: shown.item.key,
-        original_ms: shown.original_ms,
-    };
+    let name =
+        ItemName { mailbox, folder: CALENDAR, key: shown.item.key, original_ms: shown.original_ms };
     let key = change_key(KeyKind::CalendarItem, &mailbox, shown.item.change);
     out.empty("t:ItemId", &[("Id", &name.encode()), ("ChangeKey", &key)]);
 }
@@ -313,15 +346,21 @@ fn write_item_part(
         P::Id => write_id(out, mailbox, shown),
         P::ParentFolderId => {
             let folder = FolderName { mailbox, folder: CALENDAR };
-            out.empty("t:ParentFolderId", &[
-                ("Id", &folder.encode()),
-                ("ChangeKey", &change_key(KeyKind::CalendarFolder, &mailbox, item.change)),
-            ]);
+            out.empty(
+                "t:ParentFolderId",
+                &[
+                    ("Id", &folder.encode()),
+                    ("ChangeKey", &change_key(KeyKind::CalendarFolder, &mailbox, item.change)),
+                ],
+            );
         }
-        P::ItemClass => out.leaf("t:ItemClass", match shown.kind {
-            Kind::Exception => "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}",
-            _ => "IPM.Appointment",
-        }),
+        P::ItemClass => out.leaf(
+            "t:ItemClass",
+            match shown.kind {
+                Kind::Exception => "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}",
+                _ => "IPM.Appointment",
+            },
+        ),
         P::Subject => out.leaf("t:Subject", &draft.subject),
         P::Sensitivity => out.leaf("t:Sensitivity", sensitivity(draft.sensitivity)),
         P::Body => body::write(out, "t:Body", draft, shape.body),
@@ -370,12 +409,7 @@ fn write_item_part(
 }
 
 /// What only a calendar item has.
-fn write_calendar_part(
-    out: &mut Writer,
-    shown: &Instance<'_>,
-    shape: &Shape,
-    property: Property,
-) {
+fn write_calendar_part(out: &mut Writer, shown: &Instance<'_>, shape: &Shape, property: Property) {
     let (item, draft) = (shown.item, shown.draft);
     let original = shown.original_ms.or(item.orphan_ms);
     match property {
@@ -525,9 +559,11 @@ fn write_extended(out: &mut Writer, shown: &Instance<'_>, paths: &[ExtendedPath]
             out.close("t:ExtendedProperty");
             continue;
         }
-        let found = shown.draft.extended.iter().find(|property| {
-            property.set == path.set && property.name == path.name
-        });
+        let found = shown
+            .draft
+            .extended
+            .iter()
+            .find(|property| property.set == path.set && property.name == path.name);
         let Some(property) = found else { continue };
         out.open("t:ExtendedProperty");
         path.write(out);

@@ -113,11 +113,8 @@ impl EventStream {
                 return Some(self.say(envelope));
             }
             // Without this a busy stream would never end.
-            let wake = if Instant::now() >= self.deadline {
-                Wake::Deadline
-            } else {
-                self.wait().await
-            };
+            let wake =
+                if Instant::now() >= self.deadline { Wake::Deadline } else { self.wait().await };
             match wake {
                 Wake::News => {}
                 Wake::Beat => {

@@ -162,10 +162,14 @@ impl Subscription {
 pub(super) struct Desk {
     subscriptions: HashMap<Arc<str>, Subscription>,
     /// Events between two streams of a subscription are kept.
-    pub(super) keeps: bool,
+    keeps: bool,
 }
 
 impl Desk {
+    pub(super) fn new(keeps: bool) -> Self {
+        Self { keeps, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, id: Arc<str>, subscription: Subscription) {
         self.subscriptions.insert(id, subscription);
     }

@@ -234,8 +234,12 @@ mod tests {
     #[test]
     fn prefixes_and_default_namespaces_mean_the_same() {
         for text in [
-            format!("<s:Envelope xmlns:s='{SOAP}'><s:Body><m:GetItem xmlns:m='{MESSAGES}' a='1&amp;2'>x&lt;<![CDATA[<y>]]></m:GetItem></s:Body></s:Envelope>"),
-            format!("<Envelope xmlns='{SOAP}'><Body><GetItem xmlns='{MESSAGES}' a='1&#38;2'>x&#60;&lt;y></GetItem></Body></Envelope>"),
+            format!(
+                "<s:Envelope xmlns:s='{SOAP}'><s:Body><m:GetItem xmlns:m='{MESSAGES}' a='1&amp;2'>x&lt;<![CDATA[<y>]]></m:GetItem></s:Body></s:Envelope>"
+            ),
+            format!(
+                "<Envelope xmlns='{SOAP}'><Body><GetItem xmlns='{MESSAGES}' a='1&#38;2'>x&#60;&lt;y></GetItem></Body></Envelope>"
+            ),
         ] {
             let root = read(text.as_bytes()).expect("well-formed");
             assert_eq!((root.ns, root.name.as_str()), (Ns::Soap, "Envelope"));
@@ -249,8 +253,18 @@ mod tests {
     #[test]
     fn what_is_not_xml_is_refused() {
         for text in [
-            "", "<a>", "<a></b>", "<a/><b/>", "<a>&#x0;</a>", "<a>\u{b}</a>", "<a>&nope;</a>",
-            "<p:a/>", "<!DOCTYPE a><a/>", "<a b='&#x1;'/>", "<a", "</a>",
+            "",
+            "<a>",
+            "<a></b>",
+            "<a/><b/>",
+            "<a>&#x0;</a>",
+            "<a>\u{b}</a>",
+            "<a>&nope;</a>",
+            "<p:a/>",
+            "<!DOCTYPE a><a/>",
+            "<a b='&#x1;'/>",
+            "<a",
+            "</a>",
         ] {
             assert!(read(text.as_bytes()).is_err(), "{text:?}");
         }

@@ -36,8 +36,7 @@ fn of_item(item: &Item, to_ms: i64) -> Vec<Shown> {
         if item.deleted.contains(&start_ms) || item.exceptions.contains_key(&start_ms) {
             continue;
         }
-        let mut one =
-            show(item, &item.draft, start_ms, true, item.cancelled, item.my_response);
+        let mut one = show(item, &item.draft, start_ms, true, item.cancelled, item.my_response);
         one.start_ms = start_ms;
         one.end_ms = end_ms;
         all.push(one);

@@ -26,7 +26,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(settings: &Settings, faults: &Faults) -> Arc<Self> {
-        let desk = Desk { keeps: settings.keep_events_between_streams, ..Desk::default() };
+        let desk = Desk::new(settings.keep_events_between_streams);
         Arc::new(Self {
             settings: settings.clone(),
             faults: faults.clone(),

@@ -98,10 +98,21 @@ pub(super) fn set(
             draft.time_zone.clone_from(&zone_of_element(request, node)?.id);
         }
         // Kept by Exchange, of no effect here.
-        "EndTimeZone" | "Categories" | "Importance" | "UID" | "AllowNewTimeProposal"
-        | "IsResponseRequested" | "ItemClass" | "ReminderDueBy" | "ConferenceType"
-        | "MeetingWorkspaceUrl" | "NetShowUrl" | "Culture" | "EnhancedLocation"
-        | "DateTimeStamp" | "IsOnlineMeeting" => {}
+        "EndTimeZone"
+        | "Categories"
+        | "Importance"
+        | "UID"
+        | "AllowNewTimeProposal"
+        | "IsResponseRequested"
+        | "ItemClass"
+        | "ReminderDueBy"
+        | "ConferenceType"
+        | "MeetingWorkspaceUrl"
+        | "NetShowUrl"
+        | "Culture"
+        | "EnhancedLocation"
+        | "DateTimeStamp"
+        | "IsOnlineMeeting" => {}
         _ => {
             return Err(Failure::new(
                 "ErrorInvalidPropertySet",
@@ -161,7 +172,8 @@ fn free_busy(node: &Node) -> Result<FreeBusy, Refusal> {
 
 /// Replaces the attendees of a kind; who stays keeps the answer.
 fn attend(draft: &mut Draft, node: &Node, kind: AttendeeKind) {
-    let old: Vec<Attendee> = draft.attendees.iter().filter(|who| who.kind == kind).cloned().collect();
+    let old: Vec<Attendee> =
+        draft.attendees.iter().filter(|who| who.kind == kind).cloned().collect();
     draft.attendees.retain(|who| who.kind != kind);
     append_attendees(draft, node, kind);
     for attendee in draft.attendees.iter_mut().filter(|who| who.kind == kind) {
@@ -206,7 +218,12 @@ fn extend(draft: &mut Draft, node: &Node) -> Result<(), Refusal> {
         None => vec![node.child("Value").map(|value| value.text.clone()).unwrap_or_default()],
     };
     remove_extended(draft, &path);
-    draft.extended.push(ExtendedProperty { set: path.set, name: path.name, kind: path.kind, values });
+    draft.extended.push(ExtendedProperty {
+        set: path.set,
+        name: path.name,
+        kind: path.kind,
+        values,
+    });
     Ok(())
 }
 

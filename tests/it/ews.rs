@@ -1,0 +1,113 @@
+//! The provider for Exchange against the simulated one: requests, sign-in, streams.
+
+mod listening;
+mod reading;
+mod signing_in;
+mod written;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use calway::calendar::Calendar;
+use calway::calendar::ews::{Auth, Ews, Options};
+use calway::model::{
+    Address, CalendarName, Change, Cursor, Fault, ItemId, Page, Secret, Target, Time, UserId,
+};
+use calway::net::Trust;
+use calway_lab::exchange::{self, Draft, Exchange, MailboxKind};
+
+/// 2026-03-02T00:00:00Z, a Monday.
+const MONDAY: i64 = 1_772_409_600_000;
+const HOUR: i64 = 3_600_000;
+const DAY: i64 = 24 * HOUR;
+const PASSWORD: &str = "lab-password";
+/// Nothing that works takes this long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server, a provider for it, and the password that the provider is given.
+struct Stage {
+    exchange: Exchange,
+    ews: Ews,
+    password: Arc<Mutex<String>>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        Self::with(exchange::Options::default(), |_| {}).await
+    }
+
+    async fn with(server: exchange::Options, set: impl FnOnce(&mut Options)) -> Self {
+        let exchange = Exchange::start(server).await.expect("a free port");
+        let url = exchange.url().parse().expect("an address");
+        let mut options = Options::new(CalendarName::new("hq"), url, "CORP\\svc-calway");
+        options.trust = Trust::only(exchange.ca_pem());
+        set(&mut options);
+        let password = Arc::new(Mutex::new(PASSWORD.to_owned()));
+        let given = Arc::clone(&password);
+        let ews = Ews::new(
+            options,
+            Box::new(move || Some(Secret::new(given.lock().expect("no panic").clone()))),
+        );
+        Self { exchange, ews: ews.expect("good options"), password }
+    }
+
+    /// A mailbox `name@corp.example`.
+    fn mailbox(&self, name: &str) -> Target {
+        let address = format!("{name}@corp.example");
+        self.exchange.calendars().add_mailbox(&address, name, MailboxKind::User);
+        target(name)
+    }
+
+    fn mailboxes(&self, n: usize) -> Vec<Target> {
+        (0..n).map(|n| self.mailbox(&format!("m{n:03}"))).collect()
+    }
+
+    fn create(&self, target: &Target, draft: Draft) -> ItemId {
+        let id = self.exchange.calendars().create(target.address.reveal(), draft);
+        ItemId(id.0.as_str().into())
+    }
+
+    /// All pages from a cursor on.
+    async fn pages(&self, target: &Target, from: Option<&Cursor>) -> Result<Vec<Page>, Fault> {
+        let mut pages: Vec<Page> = Vec::new();
+        loop {
+            let cursor = pages.last().map(|page| &page.cursor).or(from).cloned();
+            let page = self.ews.changes(target, cursor.as_ref()).await?;
+            let last = page.last;
+            pages.push(page);
+            if last {
+                return Ok(pages);
+            }
+        }
+    }
+}
+
+fn target(name: &str) -> Target {
+    let address = Address::parse(&format!("{name}@corp.example")).expect("an address");
+    Target { user: UserId::new(format!("user-{name}")), address: Arc::new(address) }
+}
+
+fn upserts(pages: &[Page]) -> Vec<ItemId> {
+    let changes = pages.iter().flat_map(|page| &page.changes);
+    let upsert = |change: &Change| match change {
+        Change::Upsert(id) => Some(id.clone()),
+        Change::Delete(_) => None,
+    };
+    changes.filter_map(upsert).collect()
+}
+
+fn week() -> (Time, Time) {
+    (Time::from_ms(MONDAY), Time::from_ms(MONDAY + 7 * DAY))
+}
+
+/// Fails a test that hangs.
+async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what} takes too long"),
+    }
+}
+
+fn only_basic(options: &mut Options) {
+    options.auth = vec![Auth::Basic];
+}

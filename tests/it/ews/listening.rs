@@ -1,0 +1,303 @@
+//! Groups that listen: one stream over many mailboxes, and everything that may happen to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use calway::calendar::Calendar;
+use calway::calendar::ews::Options;
+use calway::model::{Fault, Hint, ListenEnd, Next, Target, UserId};
+use calway_lab::exchange::{self, Draft, Fault as Wrong, Match, Prefix};
+use tokio::sync::{mpsc, watch};
+
+use super::{MONDAY, Stage, soon};
+
+/// A group that listens, and what it has told.
+struct Ear {
+    hints: mpsc::Receiver<Hint>,
+    stop: watch::Sender<bool>,
+}
+
+/// Runs `test` beside a group that listens; gives how the group ended.
+async fn listen<T: AsyncFnOnce(&mut Ear)>(stage: &Stage, group: &[Target], test: T) -> ListenEnd {
+    let (told, hints) = mpsc::channel(1_000);
+    let (stop, stopped) = watch::channel(false);
+    let mut ear = Ear { hints, stop };
+    let listening = stage.ews.listen(group.to_vec(), told, stopped);
+    let both = async { tokio::join!(listening, test(&mut ear)) };
+    soon("listening", both).await.0
+}
+
+impl Ear {
+    async fn next(&mut self) -> Hint {
+        soon("a hint", self.hints.recv()).await.expect("it still listens")
+    }
+
+    /// Waits until each of these was told to listen; whatever else is told meanwhile is passed over.
+    async fn all_listen(&mut self, group: &[Target]) {
+        let mut missing: BTreeSet<UserId> = group.iter().map(|one| one.user.clone()).collect();
+        while !missing.is_empty() {
+            if let Hint::Listening(user) = self.next().await {
+                missing.remove(&user);
+            }
+        }
+    }
+
+    /// Waits until this one's doorbell rings.
+    async fn rings(&mut self, target: &Target) {
+        loop {
+            if self.next().await == Hint::Changed(target.user.clone()) {
+                return;
+            }
+        }
+    }
+
+    async fn refused(&mut self) -> (UserId, Fault) {
+        loop {
+            if let Hint::Refused(user, fault) = self.next().await {
+                return (user, fault);
+            }
+        }
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+fn quick(options: &mut Options) {
+    options.silence = Duration::from_millis(400);
+}
+
+fn lively() -> exchange::Options {
+    exchange::Options { heartbeat: Duration::from_millis(100), ..exchange::Options::default() }
+}
+
+fn touch(stage: &Stage, target: &Target) {
+    stage.create(target, Draft::meeting("touched", MONDAY, 30));
+}
+
+#[tokio::test]
+async fn one_stream_hears_all_mailboxes_of_a_group_on_one_back_end() {
+    let stage = Stage::new().await;
+    let group = stage.mailboxes(30);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        for target in [&group[29], &group[0], &group[17]] {
+            touch(&stage, target);
+            ear.rings(target).await;
+        }
+        assert_eq!(stage.exchange.open_streams(), 1);
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    let log = stage.exchange.log();
+    let subscribed = log.of("Subscribe");
+    assert_eq!(subscribed.len(), 30);
+    assert_eq!(subscribed[0].mailbox.as_deref(), Some("m000@corp.example"), "the anchor first");
+    let back_ends: BTreeSet<_> = ["Subscribe", "GetStreamingEvents", "Unsubscribe"]
+        .into_iter()
+        .flat_map(|operation| log.of(operation))
+        .map(|entry| (entry.back_end, entry.anchor))
+        .collect();
+    assert_eq!(back_ends.len(), 1, "{back_ends:?}");
+    assert_eq!(log.count("Unsubscribe"), 30);
+    for target in &group {
+        assert_eq!(stage.exchange.calendars().subscriptions(target.address.reveal()), 0);
+    }
+    assert!(log.counts().most_running <= 4, "{}", log.counts().most_running);
+}
+
+#[tokio::test]
+async fn envelopes_may_come_in_any_pieces_and_with_any_prefix() {
+    for prefix in [Prefix::S, Prefix::Default, Prefix::UpperSoap, Prefix::Soap11] {
+        for wrong in [Wrong::SplitEnvelopes { at: 7 }, Wrong::JoinEnvelopes] {
+            let server = exchange::Options { stream_prefix: Some(prefix), ..lively() };
+            let stage = Stage::with(server, quick).await;
+            let group = stage.mailboxes(3);
+            stage.exchange.faults().always(Match::operation("GetStreamingEvents"), wrong);
+            let end = listen(&stage, &group, async |ear| {
+                ear.all_listen(&group).await;
+                for target in &group {
+                    touch(&stage, target);
+                    ear.rings(target).await;
+                }
+                ear.stop();
+            })
+            .await;
+            assert_eq!(end, ListenEnd::Stopped);
+            assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 1, "{prefix:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_stream_is_opened_again_and_the_gap_is_told() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(3);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        stage.exchange.faults().next(Match::any(), Wrong::StreamSilent);
+        ear.all_listen(&group).await;
+        touch(&stage, &group[1]);
+        ear.rings(&group[1]).await;
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 2);
+    assert_eq!(stage.exchange.log().count("Subscribe"), 3, "the subscriptions were good");
+}
+
+#[tokio::test]
+async fn heartbeats_keep_a_quiet_stream() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(1);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        let quiet = tokio::time::timeout(Duration::from_secs(1), ear.hints.recv()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 1);
+}
+
+#[tokio::test]
+async fn a_cut_stream_is_opened_again_and_the_gap_is_told() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(3);
+    listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        stage.exchange.drop_connections();
+        ear.all_listen(&group).await;
+        touch(&stage, &group[2]);
+        ear.rings(&group[2]).await;
+        ear.stop();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_subscription_is_made_anew_alone() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(3);
+    listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        stage.exchange.calendars().forget_subscriptions("m001@corp.example");
+        ear.all_listen(&group).await;
+        touch(&stage, &group[1]);
+        ear.rings(&group[1]).await;
+        touch(&stage, &group[2]);
+        ear.rings(&group[2]).await;
+        ear.stop();
+    })
+    .await;
+    let subscribed = stage.exchange.log().of("Subscribe");
+    assert_eq!(subscribed.len(), 4);
+    assert_eq!(subscribed[3].mailbox.as_deref(), Some("m001@corp.example"));
+}
+
+#[tokio::test]
+async fn an_error_beside_a_good_status_is_believed() {
+    for code in ["ErrorMissedNotificationEvents", "ErrorOfALaterExchange"] {
+        let stage = Stage::with(lively(), quick).await;
+        let group = stage.mailboxes(2);
+        let end = listen(&stage, &group, async |ear| {
+            ear.all_listen(&group).await;
+            stage.exchange.faults().next(Match::any(), Wrong::StreamError(code.into()));
+            ear.all_listen(&group).await;
+            touch(&stage, &group[0]);
+            ear.rings(&group[0]).await;
+            ear.stop();
+        })
+        .await;
+        assert_eq!(end, ListenEnd::Stopped, "{code}");
+        assert_eq!(stage.exchange.log().count("Subscribe"), 4, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn one_refused_mailbox_does_not_keep_the_others_from_listening() {
+    // The anchor, and another.
+    for refused in ["m000", "m002"] {
+        let stage = Stage::with(lively(), quick).await;
+        let group = stage.mailboxes(4);
+        stage.exchange.calendars().deny_impersonation(&format!("{refused}@corp.example"), true);
+        let others: Vec<_> =
+            group.iter().filter(|one| !one.address.reveal().starts_with(refused)).cloned().collect();
+        listen(&stage, &group, async |ear| {
+            let (user, fault) = ear.refused().await;
+            assert_eq!(user.as_str(), format!("user-{refused}"));
+            assert_eq!(fault.next, Next::Denied);
+            ear.all_listen(&others).await;
+            touch(&stage, &others[2]);
+            ear.rings(&others[2]).await;
+            ear.stop();
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_group_rolls_over_when_its_time_has_come() {
+    let stage = Stage::with(lively(), |options| {
+        quick(options);
+        options.roll_over = (Duration::from_millis(600), Duration::from_millis(700));
+    })
+    .await;
+    let group = stage.mailboxes(5);
+    let end = listen(&stage, &group, async |ear| ear.all_listen(&group).await).await;
+    assert_eq!(end, ListenEnd::RollOver);
+    assert_eq!(stage.exchange.log().count("Unsubscribe"), 5);
+    for target in &group {
+        assert_eq!(stage.exchange.calendars().subscriptions(target.address.reveal()), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_ends_the_group() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(2);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        stage.exchange.cut().await;
+    })
+    .await;
+    assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::Retry { after: None }));
+}
+
+#[tokio::test]
+async fn a_busy_server_ends_the_group_with_the_wait_it_asks_for() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(2);
+    let busy = Wrong::Http { status: 503, retry_after: Some(9) };
+    stage.exchange.faults().next(Match::operation("GetStreamingEvents"), busy);
+    let end = listen(&stage, &group, async |_| {}).await;
+    let after = Some(calway::model::Span::from_secs(9));
+    assert_eq!(end, ListenEnd::Failed(Fault::new(Next::BackOff { after }, "HTTP 503")));
+}
+
+#[tokio::test]
+async fn a_wrong_password_ends_the_group_after_one_attempt() {
+    let stage = Stage::new().await;
+    "wrong".clone_into(&mut stage.password.lock().unwrap());
+    let group = stage.mailboxes(5);
+    let end = listen(&stage, &group, async |_| {}).await;
+    assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::SignIn), "{end:?}");
+    assert_eq!(stage.exchange.log().refusals(), 1);
+}
+
+#[tokio::test]
+async fn whoever_stops_listening_to_the_hints_stops_the_group() {
+    let stage = Stage::new().await;
+    let group = stage.mailboxes(2);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        ear.hints.close();
+        touch(&stage, &group[0]);
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+}

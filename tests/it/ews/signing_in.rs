@@ -1,0 +1,161 @@
+//! Sign-in by connection and by request, and how few wrong passwords a server ever sees.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use calway::calendar::Calendar;
+use calway::calendar::ews::Auth;
+use calway::model::Next;
+use calway_lab::exchange::{ExtendedProtection, Fault as Wrong, Match, Options};
+use calway_lab::tls::{Authority, Signature};
+use futures_util::future::join_all;
+
+use super::{PASSWORD, Stage, only_basic, soon};
+
+#[tokio::test]
+async fn ntlm_signs_a_connection_in_once() {
+    let server = Options { basic: false, ..Options::default() };
+    let stage = Stage::with(server, |_| {}).await;
+    let ann = stage.mailbox("ann");
+    for _ in 0..20 {
+        stage.ews.verify(&ann).await.unwrap();
+    }
+    let counts = stage.exchange.log().counts();
+    assert_eq!(counts.connections, 1);
+    assert_eq!(counts.challenges, 2, "one to learn the ways, one of the handshake");
+    assert_eq!(stage.exchange.log().refusals(), 0);
+}
+
+#[tokio::test]
+async fn basic_is_used_where_it_is_all_there_is() {
+    let server = Options { ntlm: false, ..Options::default() };
+    let stage = Stage::with(server, |_| {}).await;
+    let ann = stage.mailbox("ann");
+    for _ in 0..3 {
+        stage.ews.verify(&ann).await.unwrap();
+    }
+    let counts = stage.exchange.log().counts();
+    assert_eq!((counts.connections, counts.challenges), (1, 1));
+}
+
+#[tokio::test]
+async fn a_server_that_offers_nothing_configured_gets_no_password() {
+    let server = Options { basic: false, ..Options::default() };
+    let stage = Stage::with(server, only_basic).await;
+    let fault = stage.ews.verify(&stage.mailbox("ann")).await.unwrap_err();
+    assert_eq!(fault.next, Next::SignIn, "{fault}");
+    assert_eq!(stage.exchange.log().refusals(), 0);
+}
+
+#[tokio::test]
+async fn a_channel_binding_is_right_for_every_hash() {
+    for signature in [Signature::Sha256, Signature::Sha384] {
+        let server = Options {
+            basic: false,
+            protection: ExtendedProtection::Require,
+            authority: Some(Arc::new(Authority::signing_with(signature))),
+            ..Options::default()
+        };
+        let stage = Stage::with(server, |_| {}).await;
+        stage.ews.verify(&stage.mailbox("ann")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_once_by_many_callers() {
+    for auth in [Auth::Ntlm, Auth::Basic] {
+        let stage = Stage::with(Options::default(), |options| options.auth = vec![auth]).await;
+        "wrong".clone_into(&mut stage.password.lock().unwrap());
+        let targets = stage.mailboxes(8);
+        let all = join_all(targets.iter().map(|target| stage.ews.verify(target))).await;
+        for result in all {
+            assert_eq!(result.unwrap_err().next, Next::SignIn);
+        }
+        for _ in 0..5 {
+            let fault = stage.ews.verify(&targets[0]).await.unwrap_err();
+            assert_eq!(fault.next, Next::SignIn);
+        }
+        assert_eq!(stage.exchange.log().refusals(), 1, "{auth:?}");
+
+        PASSWORD.clone_into(&mut stage.password.lock().unwrap());
+        stage.ews.verify(&targets[0]).await.expect("a changed password is taken up");
+        assert_eq!(stage.exchange.log().refusals(), 1, "{auth:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_password_is_tried_again_after_a_long_time() {
+    let pause = Duration::from_millis(50);
+    let stage = Stage::with(Options::default(), |options| options.sign_in_pause = pause).await;
+    let ann = stage.mailbox("ann");
+    stage.exchange.gate().set_password("other");
+    assert!(stage.ews.verify(&ann).await.is_err());
+    stage.exchange.gate().set_password(PASSWORD);
+    let again = async {
+        while stage.ews.verify(&ann).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the second attempt", again).await;
+    assert_eq!(stage.exchange.log().refusals(), 1);
+}
+
+#[tokio::test]
+async fn a_password_that_changes_under_a_running_connection_costs_one_refusal() {
+    let stage = Stage::with(Options::default(), only_basic).await;
+    let ann = stage.mailbox("ann");
+    stage.ews.verify(&ann).await.unwrap();
+    stage.exchange.gate().set_password("new");
+    for _ in 0..3 {
+        assert_eq!(stage.ews.verify(&ann).await.unwrap_err().next, Next::SignIn);
+    }
+    assert_eq!(stage.exchange.log().refusals(), 1);
+    "new".clone_into(&mut stage.password.lock().unwrap());
+    stage.ews.verify(&ann).await.unwrap();
+    assert_eq!(stage.exchange.log().refusals(), 1);
+}
+
+#[tokio::test]
+async fn requests_at_once_are_bounded() {
+    let stage = Stage::with(Options::default(), |options| options.max_connections = 3).await;
+    let targets = stage.mailboxes(30);
+    let slow = Wrong::Delay(Duration::from_millis(5));
+    stage.exchange.faults().always(Match::any(), slow);
+    let all = join_all(targets.iter().map(|target| stage.ews.verify(target)));
+    assert!(soon("thirty requests", all).await.iter().all(Result::is_ok));
+    let counts = stage.exchange.log().counts();
+    assert_eq!((counts.most_running, counts.most_connections), (3, 3));
+}
+
+#[tokio::test]
+async fn a_stale_connection_is_replaced_without_a_word() {
+    let stage = Stage::new().await;
+    let ann = stage.mailbox("ann");
+    stage.ews.verify(&ann).await.unwrap();
+    for _ in 0..5 {
+        stage.exchange.drop_connections();
+        stage.ews.verify(&ann).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_tried_again_and_found() {
+    let stage = Stage::new().await;
+    let ann = stage.mailbox("ann");
+    stage.exchange.cut().await;
+    let fault = stage.ews.verify(&ann).await.unwrap_err();
+    assert_eq!(fault.next, Next::Retry { after: None }, "{fault}");
+    stage.exchange.restore().await;
+    stage.ews.verify(&ann).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_waited_for_so_long() {
+    let wait = Duration::from_millis(100);
+    let stage = Stage::with(Options::default(), |options| options.request_timeout = wait).await;
+    let ann = stage.mailbox("ann");
+    stage.exchange.faults().next(Match::operation("GetFolder"), Wrong::Hang);
+    let fault = soon("giving up", stage.ews.verify(&ann)).await.unwrap_err();
+    assert_eq!(fault.next, Next::Retry { after: None }, "{fault}");
+    stage.ews.verify(&ann).await.unwrap();
+}

@@ -1,0 +1,180 @@
+//! Requests against Microsoft's schema, answers from Microsoft's documentation. Where schema or
+//! samples are not on this machine the tests say so and are skipped.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use calway::calendar::ews::soap::{Header, ServerVersion};
+use calway::calendar::ews::{
+    autodiscover, find_item, get_folder, get_item, get_streaming_events, subscribe,
+    sync_folder_items, unsubscribe,
+};
+use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, Next, Time};
+
+/// A folder beside the repository, or the one that a variable names.
+fn folder(variable: &str, beside: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os(variable) {
+        Some(folder) => PathBuf::from(folder),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(beside),
+    };
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: no {beside} on this machine ({variable} may name the folder)");
+    None
+}
+
+/// Every request that the provider writes, with whatever may upset a writer in it.
+fn requests() -> Vec<(String, String)> {
+    let address = Address::parse("o'neil&<\"x\">@corp.example".replace(['<', '>'], "").as_str());
+    let address = address.expect("an address");
+    let ids: Vec<ItemId> = ["AAMk=", "a&b<c>\"d'\u{1}\u{0}e\t"].map(|id| ItemId(id.into())).into();
+    let cursor = Cursor("H4sI&<\u{b}>==".into());
+    let (from, to) = (Time::from_ms(0), Time::from_ms(1_772_409_600_123));
+    let mut all = Vec::new();
+    for version in [ServerVersion::Exchange2013Sp1, ServerVersion::Exchange2010Sp2] {
+        let header = Header { version, impersonate: &address };
+        let made = [
+            ("GetFolder", get_folder::request(&header)),
+            ("SyncFolderItems from the start", sync_folder_items::request(&header, None)),
+            ("SyncFolderItems", sync_folder_items::request(&header, Some(&cursor))),
+            ("FindItem", find_item::request(&header, from, to)),
+            ("GetItem", get_item::request(&header, &ids, true)),
+            ("GetItem without bodies", get_item::request(&header, &ids, false)),
+            ("Subscribe", subscribe::request(&header)),
+            ("Unsubscribe", unsubscribe::request(&header, "a&b")),
+            ("GetStreamingEvents", get_streaming_events::request(&header, ["a&b", "c"])),
+        ];
+        all.extend(made.map(|(name, xml)| (format!("{name} ({version:?})"), xml)));
+    }
+    all
+}
+
+#[test]
+fn every_request_is_valid_by_microsofts_schema() {
+    let Some(schema) = folder("EWS_SCHEMA_DIR", "schema/ews") else { return };
+    let room = tempfile::tempdir().expect("a folder");
+    let mut lint = Command::new("xmllint");
+    lint.args(["--nonet", "--noout", "--schema"]).arg(schema.join("soap.xsd"));
+    for (n, (_, xml)) in requests().iter().enumerate() {
+        let path = room.path().join(format!("{n}.xml"));
+        std::fs::write(&path, xml).expect("written");
+        lint.arg(path);
+    }
+    let Ok(output) = lint.output() else {
+        println!("SKIPPED: no xmllint on this machine");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    let names: Vec<String> = requests().into_iter().map(|(name, _)| name).collect();
+    assert!(output.status.success(), "{said}\n{names:#?}");
+    assert_eq!(said.lines().filter(|line| line.ends_with(" validates")).count(), names.len());
+}
+
+#[test]
+fn the_oracle_refuses_what_is_wrong() {
+    let Some(schema) = folder("EWS_SCHEMA_DIR", "schema/ews") else { return };
+    let room = tempfile::tempdir().expect("a folder");
+    let (_, good) = requests().swap_remove(0);
+    let path = room.path().join("wrong.xml");
+    std::fs::write(&path, good.replace("FolderShape", "FolderShap")).expect("written");
+    let mut lint = Command::new("xmllint");
+    lint.args(["--nonet", "--noout", "--schema"]).arg(schema.join("soap.xsd")).arg(path);
+    let Ok(output) = lint.output() else { return };
+    assert!(!output.status.success());
+}
+
+fn sample(name: &str) -> Option<Vec<u8>> {
+    let path = folder("EWS_SAMPLES_DIR", "samples/ews")?.join(name);
+    Some(std::fs::read(path).expect("a sample"))
+}
+
+/// Reads a sample with the operation's reader; nothing where there are no samples.
+fn read<T>(name: &str, reader: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    sample(name).map(|xml| reader(&xml))
+}
+
+#[test]
+fn documented_answers_are_read() {
+    let id = |id: &str| ItemId(id.into());
+    if let Some(page) = read("SyncFolderItemsResponse.syncfolderitems-operation.1.xml", |xml| {
+        sync_folder_items::read(xml, None)
+    }) {
+        let page = page.expect("a page");
+        assert_eq!(page.changes, [Change::Upsert(id("AQApAHRwA=="))]);
+        assert_eq!((&*page.cursor.0, page.last), ("H4sIAAAAA=", true));
+    }
+    if let Some(subscribed) = read("SubscribeResponse.subscribe-operation.1.xml", subscribe::read) {
+        assert_eq!(subscribed.as_deref(), Ok("39ea5d0f-f062-455e-a1e9-89c0304390f4"));
+    }
+    if let Some(refused) = read("SubscribeResponse.subscribe-operation.2.xml", subscribe::read) {
+        let expected = Fault::new(Next::Denied, "ErrorSubscriptionDelegateAccessNotSupported");
+        assert_eq!(refused, Err(expected));
+    }
+    let name = "UnsubscribeResponse.unsubscribe-operation.1.xml";
+    assert!(read(name, unsubscribe::read).is_none_or(|read| read.is_ok()));
+    let name = "GetFolderResponse.getfolder-operation.1.xml";
+    assert!(read(name, get_folder::read).is_none_or(|read| read.is_ok()));
+    if let Some(listing) = read("FindItemResponse.finditem-operation.1.xml", find_item::read) {
+        let listing = listing.expect("a listing");
+        assert!(listing.complete && listing.entries.is_empty(), "mails are no meetings");
+    }
+}
+
+#[test]
+fn documented_items_are_read() {
+    let ids = [ItemId("asked".into())];
+    let reader = |xml: &[u8]| get_item::read(xml, &ids).expect("an item");
+    if let Some(found) = read("GetItemResponse.getitem-operation-calendar-item.1.xml", reader) {
+        assert_eq!(found, [Found::Other(ids[0].clone())], "an item without times");
+    }
+    let name = "GetItemResponse.getitem-operation-calendar-item.2.xml";
+    let Some(found) = read(name, reader) else { return };
+    let [Found::Meeting(meeting)] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(meeting.start, Time::from_ms(1_150_417_800_000));
+    assert_eq!(meeting.end, Time::from_ms(1_150_419_600_000));
+    let organizer = meeting.organizer.as_ref().expect("an organizer");
+    assert_eq!(organizer.name.reveal(), "Bob");
+    let address = organizer.address.as_ref().map(Address::reveal);
+    assert_eq!(address, Some("someone@example.com"));
+}
+
+#[test]
+fn documented_autodiscover_answers_are_read() {
+    let name = "GetUserSettingsResponseMessage.getusersettings-operation-soap.1.xml";
+    if let Some(settings) = read(name, autodiscover::read_settings) {
+        assert_eq!(settings, Ok(autodiscover::Settings::default()), "neither setting is in it");
+    }
+    let name = "Autodiscover.pox-autodiscover-response-for-exchange.0.xml";
+    if let Some(place) = read(name, autodiscover::read_pox) {
+        let url = "https://mail.contoso.com/ews/exchange.asmx".to_owned();
+        assert_eq!(place, Ok(autodiscover::Place::Ews(url)));
+    }
+}
+
+/// Whatever else lies there, requests and slips of the documentation included: no reader panics,
+/// and none takes another operation's answer for a page of changes.
+#[test]
+fn no_reader_breaks_on_any_sample() {
+    let Some(folder) = folder("EWS_SAMPLES_DIR", "samples/ews") else { return };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "xml") {
+            continue;
+        }
+        seen += 1;
+        let xml = std::fs::read(&path).expect("a sample");
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let page = sync_folder_items::read(&xml, None);
+        assert_eq!(page.is_ok(), name.starts_with("SyncFolderItemsResponse."), "{name}");
+        let subscribed = subscribe::read(&xml);
+        assert!(subscribed.is_err() || name.starts_with("SubscribeResponse."), "{name}");
+        let _ = get_item::read(&xml, &[ItemId("x".into())]);
+        let _ = find_item::read(&xml);
+        let _ = get_streaming_events::EventReader::default().read(&xml);
+        let _ = autodiscover::read_settings(&xml);
+        let _ = autodiscover::read_pox(&xml);
+    }
+    assert!(seen >= 40, "only {seen} samples");
+}

@@ -1,0 +1,244 @@
+//! A store in memory: the second, stupid engine, with the same promises as the real one.
+
+use std::collections::BTreeMap;
+
+use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, UserId};
+use calway::pipeline::command::{Decision, Effect};
+use calway::pipeline::outbox::Outgoing;
+use calway::pipeline::record;
+use calway::pipeline::seal::{Sealed, Stashed};
+use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Row};
+use calway::pipeline::window::Window;
+use calway::store::{Backlog, Store};
+
+#[derive(Clone, Debug, Default)]
+struct Mailbox {
+    active: bool,
+    generation: u64,
+    address: Option<Stashed>,
+    cursor: Option<Stashed>,
+    window: Option<Window>,
+    resend: bool,
+    sequence: u64,
+    keys: Option<Keyed>,
+    index: BTreeMap<RecordKey, Row>,
+}
+
+#[derive(Clone, Debug)]
+struct Waiting {
+    row: i64,
+    user: UserId,
+    key: Option<RecordKey>,
+    kind: EventKind,
+    sequence: u64,
+    time: Time,
+    data: Sealed,
+}
+
+/// The engine.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    mailboxes: BTreeMap<UserId, Mailbox>,
+    outbox: Vec<Waiting>,
+    aside: Vec<Waiting>,
+    commands: BTreeMap<CommandId, (u64, Outcome)>,
+    last_row: i64,
+}
+
+impl Memory {
+    /// Everything that would be on a disk, one after the other.
+    pub fn blobs(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for mailbox in self.mailboxes.values() {
+            for blob in mailbox.address.iter().chain(&mailbox.cursor) {
+                bytes.extend(&blob.0);
+            }
+        }
+        for waiting in self.outbox.iter().chain(&self.aside) {
+            bytes.extend(waiting.data.json().as_bytes());
+        }
+        bytes
+    }
+
+    fn enqueue(
+        &mut self,
+        user: &UserId,
+        key: Option<&RecordKey>,
+        kind: EventKind,
+        (sequence, data): (u64, Sealed),
+        time: Time,
+    ) {
+        let same = |other: &Waiting| other.user == *user && other.key.as_ref() == key;
+        self.outbox.retain(|other| !same(other));
+        self.aside.retain(|other| key.is_none() || !same(other));
+        self.last_row += 1;
+        let (row, user, key) = (self.last_row, user.clone(), key.cloned());
+        self.outbox.push(Waiting { row, user, key, kind, sequence, time, data });
+    }
+
+    fn withdraw(&mut self, user: &UserId, now: Time) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let keys: Vec<_> = std::mem::take(&mut mailbox.index).into_keys().collect();
+        let first = mailbox.sequence + 1;
+        mailbox.sequence += keys.len() as u64;
+        for (sequence, key) in (first..).zip(keys) {
+            let said = (sequence, record::withdrawn(&key));
+            self.enqueue(user, Some(&key), EventKind::Delete, said, now);
+        }
+    }
+
+    fn activate(&mut self, user: &UserId, address: &Stashed, now: Time) {
+        let mailbox = self.mailboxes.entry(user.clone()).or_default();
+        if mailbox.active && mailbox.address.as_ref() == Some(address) {
+            mailbox.resend = true;
+            mailbox.generation += 1;
+            return;
+        }
+        self.withdraw(user, now);
+        let mailbox = self.mailboxes.entry(user.clone()).or_default();
+        mailbox.active = true;
+        mailbox.generation += 1;
+        mailbox.address = Some(address.clone());
+        mailbox.cursor = None;
+        mailbox.window = None;
+        mailbox.resend = true;
+        mailbox.sequence = mailbox.sequence.max(now.as_ms() as u64 * 1_000);
+    }
+
+    fn deactivate(&mut self, user: &UserId, now: Time) {
+        self.withdraw(user, now);
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        *mailbox = Mailbox {
+            generation: mailbox.generation + 1,
+            sequence: mailbox.sequence,
+            ..Mailbox::default()
+        };
+    }
+
+    fn commit_one(&mut self, commit: &Commit, now: Time) -> bool {
+        let Some(mailbox) = self.mailboxes.get_mut(&commit.user) else { return false };
+        let fits = mailbox.active
+            && mailbox.generation == commit.generation
+            && mailbox.sequence <= commit.sequence;
+        if !fits {
+            return false;
+        }
+        mailbox.sequence = commit.sequence;
+        if commit.cursor.is_some() {
+            mailbox.cursor.clone_from(&commit.cursor);
+        }
+        mailbox.window = commit.window.or(mailbox.window);
+        mailbox.resend &= !commit.resent;
+        if commit.keys.is_some() {
+            mailbox.keys.clone_from(&commit.keys);
+        }
+        for row in &commit.rows {
+            mailbox.index.insert(row.key.clone(), row.clone());
+        }
+        for key in &commit.dropped {
+            mailbox.index.remove(key);
+        }
+        for event in &commit.events {
+            let said = (event.sequence, event.data.clone());
+            self.enqueue(&commit.user, event.key.as_ref(), event.kind, said, now);
+        }
+        true
+    }
+}
+
+impl Store for Memory {
+    fn claim(&mut self, _user: &UserId, _until: Time) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn mailboxes(&mut self) -> Result<Vec<(UserId, Stashed)>, Fault> {
+        let active = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.active);
+        Ok(active.filter_map(|(user, m)| Some((user.clone(), m.address.clone()?))).collect())
+    }
+
+    fn load(&mut self, user: &UserId) -> Result<Option<Loaded>, Fault> {
+        let Some(m) = self.mailboxes.get(user).filter(|m| m.active) else { return Ok(None) };
+        Ok(Some(Loaded {
+            generation: m.generation,
+            cursor: m.cursor.clone(),
+            window: m.window,
+            resend: m.resend,
+            sequence: m.sequence,
+            keys: m.keys.clone(),
+            index: m.index.values().cloned().collect(),
+        }))
+    }
+
+    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
+        Ok(commits.iter().map(|commit| self.commit_one(commit, now)).collect())
+    }
+
+    fn outbox(&mut self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault> {
+        let mut size = 0;
+        let mut out = Vec::new();
+        for w in self.outbox.iter().take(limit) {
+            size += w.data.json().len();
+            if size > bytes && !out.is_empty() {
+                break;
+            }
+            out.push(Outgoing {
+                row: w.row,
+                id: format!("{}.{:020}", w.user, w.sequence).into(),
+                user: w.user.clone(),
+                kind: w.kind,
+                sequence: w.sequence,
+                time: w.time,
+                data: w.data.clone(),
+            });
+        }
+        Ok(out)
+    }
+
+    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
+        for (row, _) in aside {
+            let found = self.outbox.iter().find(|w| w.row == *row);
+            self.aside.extend(found.cloned());
+        }
+        let gone = |row| done.contains(&row) || aside.iter().any(|(other, _)| *other == row);
+        self.outbox.retain(|w| !gone(w.row));
+        Ok(())
+    }
+
+    fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault> {
+        Ok(self.commands.get(id).map(|(_, outcome)| outcome.clone()))
+    }
+
+    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault> {
+        if let Some((_, outcome)) = self.commands.get(&decision.id) {
+            return Ok(outcome.clone());
+        }
+        match &decision.effect {
+            Effect::None => {}
+            Effect::Activate { user, address } => self.activate(user, address, now),
+            Effect::Deactivate { user } => self.deactivate(user, now),
+            Effect::Resend { user } => {
+                let all = self.mailboxes.iter_mut();
+                let meant = all.filter(|(name, _)| user.as_ref().is_none_or(|u| u == *name));
+                for (_, mailbox) in meant.filter(|(_, mailbox)| mailbox.active) {
+                    mailbox.resend = true;
+                    mailbox.generation += 1;
+                }
+            }
+        }
+        let outcome = decision.outcome.clone();
+        self.commands.insert(decision.id.clone(), (decision.sequence, outcome.clone()));
+        Ok(outcome)
+    }
+
+    fn channel_position(&mut self) -> Result<u64, Fault> {
+        Ok(self.commands.values().map(|(sequence, _)| *sequence).max().unwrap_or(0))
+    }
+
+    fn backlog(&mut self) -> Result<Backlog, Fault> {
+        Ok(Backlog {
+            waiting: self.outbox.len() as u64,
+            oldest: self.outbox.iter().map(|w| w.time).min(),
+            aside: self.aside.len() as u64,
+        })
+    }
+}

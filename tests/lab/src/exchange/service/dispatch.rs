@@ -1,0 +1,320 @@
+//! From the bytes of a request to its operation, and from what that says to an envelope.
+
+use std::sync::Arc;
+
+use super::envelope::Failure;
+use super::request::{Refusal, Reply, Request};
+use super::tree::{Node, Ns};
+use super::world::Shared;
+use super::zone::Zone;
+use super::{Answer, Calendars, Call, EventStream, Peek, Settings};
+use super::{envelope, ops, request, tree};
+use crate::exchange::faults::{Fault, Faults, Place};
+
+/// The operations over all mailboxes; clones share them.
+#[derive(Clone, Debug)]
+pub struct Service {
+    shared: Arc<Shared>,
+    calendars: Calendars,
+}
+
+/// What stands before the operation itself.
+struct Head {
+    mailbox: Option<String>,
+    zone: Option<&'static Zone>,
+    version: Option<String>,
+}
+
+/// A request that was answered, except for its envelope.
+enum Done {
+    Reply(Reply),
+    Stream(EventStream),
+}
+
+impl Service {
+    /// An Exchange without mailboxes.
+    pub fn new(settings: Settings, faults: Faults) -> Self {
+        let shared = Shared::new(&settings, &faults);
+        Self { calendars: Calendars::new(shared.clone()), shared }
+    }
+
+    /// The scripted side of the same mailboxes.
+    pub fn calendars(&self) -> &Calendars {
+        &self.calendars
+    }
+
+    /// Operation and mailbox of a request, for the faults of the transport.
+    pub fn peek(body: &[u8]) -> Peek {
+        let Ok(root) = tree::read(body) else { return Peek::default() };
+        let head = Head::read(&root);
+        let operation = operation_of(&root).map_or("", |(operation, _)| operation);
+        Peek { operation, mailbox: head.mailbox }
+    }
+
+    /// Does what the request asks.
+    pub fn answer(&self, call: &Call<'_>) -> Answer {
+        let affinity = call
+            .headers
+            .get("X-PreferServerAffinity")
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
+        let root = match tree::read(call.body) {
+            Ok(root) => root,
+            Err(broken) => return self.refuse("", None, Refusal::Schema(broken)),
+        };
+        let head = Head::read(&root);
+        let Some((operation, element)) = operation_of(&root) else {
+            let refusal = request::invalid("The element 'Body' has invalid content.");
+            return self.refuse("", head.mailbox, refusal);
+        };
+        let mailbox = head.mailbox.clone();
+        match self.play_fault(operation, mailbox.as_deref(), element) {
+            Some(Played::Refusal(failure)) => {
+                return self.refuse(operation, mailbox, Refusal::Fault(failure));
+            }
+            Some(Played::Reply(reply)) => return self.reply(operation, mailbox, reply, affinity),
+            Some(Played::Spoil(spoil)) => {
+                let answer = self.perform(call, operation, element, head, affinity);
+                return spoil_answer(answer, spoil);
+            }
+            None => {}
+        }
+        self.perform(call, operation, element, head, affinity)
+    }
+
+    fn perform(
+        &self,
+        call: &Call<'_>,
+        operation: &'static str,
+        body: &Node,
+        head: Head,
+        affinity: bool,
+    ) -> Answer {
+        let mailbox = head.mailbox.clone();
+        match self.attempt(call, operation, body, head, affinity) {
+            Ok(Done::Reply(reply)) => self.reply(operation, mailbox, reply, affinity),
+            Ok(Done::Stream(stream)) => Answer::Stream(stream),
+            Err(refusal) => self.refuse(operation, mailbox, refusal),
+        }
+    }
+
+    fn attempt(
+        &self,
+        call: &Call<'_>,
+        operation: &'static str,
+        body: &Node,
+        head: Head,
+        affinity: bool,
+    ) -> Result<Done, Refusal> {
+        check_version(head.version.as_deref())?;
+        let acting = self.acting(call.account, head.mailbox.as_deref())?;
+        let request = Request {
+            shared: &self.shared,
+            call,
+            body,
+            acting,
+            mailbox: head.mailbox,
+            zone: head.zone,
+            affinity,
+        };
+        let row = ops::OPERATIONS.iter().find(|(name, ..)| *name == operation);
+        match row.and_then(|(_, _, perform)| *perform) {
+            Some(perform) => perform(&request).map(Done::Reply),
+            None => ops::open_stream(&request).map(Done::Stream),
+        }
+    }
+
+    /// The mailbox in whose name a request is done.
+    fn acting(&self, account: &str, mailbox: Option<&str>) -> Result<Option<usize>, Refusal> {
+        let world = self.shared.world();
+        let Some(address) = mailbox else {
+            // The service account's own mailbox, which may well not exist.
+            return Ok(world.here(account));
+        };
+        if world.impersonation_forbidden {
+            return Err(Failure::of("ErrorImpersonationDenied").into());
+        }
+        let number = world.number(address).and_then(|number| world.mailbox(number));
+        match number {
+            Some(mailbox) if mailbox.denied => {
+                Err(Failure::of("ErrorImpersonateUserDenied").into())
+            }
+            Some(mailbox) if mailbox.is_here() => Ok(world.number(address)),
+            _ => Err(Failure::of("ErrorNonExistentMailbox").into()),
+        }
+    }
+
+    fn reply(
+        &self,
+        operation: &'static str,
+        mailbox: Option<String>,
+        reply: Reply,
+        affinity: bool,
+    ) -> Answer {
+        let prefix = self.shared.settings.prefix;
+        let body = envelope::answer(prefix, &format!("{operation}Response"), &reply.out.text);
+        Answer::Soap {
+            status: 200,
+            body,
+            operation,
+            mailbox,
+            code: reply.code,
+            prefer_affinity_cookie: affinity,
+        }
+    }
+
+    fn refuse(&self, operation: &'static str, mailbox: Option<String>, refusal: Refusal) -> Answer {
+        let (failure, at) = match refusal {
+            Refusal::Fault(failure) => (failure, None),
+            Refusal::Schema(broken) => {
+                let text = format!("The request failed schema validation: {}", broken.violation);
+                let failure = Failure::new("ErrorSchemaValidation", &text);
+                (failure, Some((broken.line, broken.column)))
+            }
+        };
+        Answer::Soap {
+            status: 500,
+            body: envelope::fault(self.shared.settings.prefix, &failure, at),
+            operation,
+            mailbox,
+            code: failure.code,
+            prefer_affinity_cookie: false,
+        }
+    }
+
+    fn play_fault(
+        &self,
+        operation: &'static str,
+        mailbox: Option<&str>,
+        body: &Node,
+    ) -> Option<Played> {
+        let fault = self.shared.faults.take(Place::Service, operation, mailbox)?;
+        let busy = |failure: Failure, back_off_ms: Option<u64>| match back_off_ms {
+            Some(ms) => failure.with("BackOffMilliseconds", &ms.to_string()),
+            None => failure,
+        };
+        Some(match fault {
+            Fault::ServerBusy { back_off_ms, inner: false } => {
+                Played::Refusal(busy(Failure::of("ErrorServerBusy"), back_off_ms))
+            }
+            Fault::ServerBusy { back_off_ms, inner: true } => {
+                let failure = Failure::of("ErrorInternalServerError")
+                    .with("InnerErrorMessageText", &Failure::of("ErrorServerBusy").text)
+                    .with("InnerErrorResponseCode", "ErrorServerBusy")
+                    .with("InnerErrorDescriptiveLinkKey", "0");
+                Played::Reply(all_fail(operation, body, &busy(failure, back_off_ms)))
+            }
+            Fault::ConnectionCount { back_off_ms } => {
+                let failure = Failure::of("ErrorExceededConnectionCount");
+                Played::Refusal(busy(failure, Some(back_off_ms)))
+            }
+            Fault::ResponseCode(code) => {
+                Played::Reply(all_fail(operation, body, &Failure::of(&code)))
+            }
+            Fault::SoapFault { code, message } => Played::Refusal(Failure::new(&code, &message)),
+            Fault::GarbageXml => Played::Spoil(Spoil::Garbage),
+            Fault::IllegalCharacters => Played::Spoil(Spoil::Illegal),
+            _ => return None,
+        })
+    }
+}
+
+enum Played {
+    Refusal(Failure),
+    Reply(Reply),
+    Spoil(Spoil),
+}
+
+#[derive(Clone, Copy)]
+enum Spoil {
+    Garbage,
+    Illegal,
+}
+
+fn spoil_answer(mut answer: Answer, how: Spoil) -> Answer {
+    if let Answer::Soap { body, .. } = &mut answer {
+        match how {
+            Spoil::Garbage => body.truncate(body.len() * 2 / 3),
+            Spoil::Illegal => *body = envelope::strew(std::mem::take(body)),
+        }
+    }
+    answer
+}
+
+/// The same failure for everything that a request asked for.
+fn all_fail(operation: &'static str, body: &Node, failure: &Failure) -> Reply {
+    let list = match operation {
+        "ConvertId" => "SourceIds",
+        "CreateItem" => "Items",
+        "DeleteItem" | "GetItem" => "ItemIds",
+        "FindItem" | "FindFolder" => "ParentFolderIds",
+        "GetFolder" => "FolderIds",
+        "UpdateItem" => "ItemChanges",
+        _ => "",
+    };
+    if operation == "GetUserOofSettings" || operation == "GetUserAvailability" {
+        let mut reply = Reply::bare(&failure.code);
+        let tags: &[&str] = match operation {
+            "GetUserAvailability" => &["m:FreeBusyResponseArray", "m:FreeBusyResponse"],
+            _ => &[],
+        };
+        tags.iter().for_each(|tag| reply.out.open(tag));
+        reply.out.start("m:ResponseMessage", &[("ResponseClass", "Error")]);
+        failure.write(&mut reply.out);
+        reply.out.close("m:ResponseMessage");
+        tags.iter().rev().for_each(|tag| reply.out.close(tag));
+        return reply;
+    }
+    let count = body.list(list).len().max(1);
+    Reply::each(operation, (0..count).map(|_| Err::<(), _>(failure.clone())), |_, ()| {})
+}
+
+impl Head {
+    fn read(root: &Node) -> Self {
+        let header = root.child("Header");
+        let part = |name: &str| header.and_then(|header| header.child(name));
+        let sid = part("ExchangeImpersonation").and_then(|node| node.child("ConnectingSID"));
+        let mailbox = sid.and_then(|sid| {
+            let names = ["PrimarySmtpAddress", "SmtpAddress", "PrincipalName"];
+            names.into_iter().find_map(|name| sid.text_of(name)).map(str::to_owned)
+        });
+        let zone = part("TimeZoneContext")
+            .and_then(|context| context.child("TimeZoneDefinition"))
+            .and_then(|definition| definition.attribute("Id"))
+            .and_then(Zone::find);
+        let version = part("RequestServerVersion")
+            .and_then(|version| version.attribute("Version"))
+            .map(str::to_owned);
+        Self { mailbox, zone, version }
+    }
+}
+
+/// Operation and element of an envelope.
+fn operation_of(root: &Node) -> Option<(&'static str, &Node)> {
+    if root.ns != Ns::Soap || root.name != "Envelope" {
+        return None;
+    }
+    let body = root.children.iter().find(|node| node.ns == Ns::Soap && node.name == "Body")?;
+    let element = body.children.first().filter(|element| element.ns == Ns::Messages)?;
+    let row = ops::OPERATIONS.iter().find(|(_, own, _)| *own == element.name)?;
+    Some((row.0, element))
+}
+
+/// Exchange 2019 and SE report V2017_07_11, and refuse to be asked in it.
+fn check_version(version: Option<&str>) -> Result<(), Refusal> {
+    const ACCEPTED: &[&str] = &[
+        "Exchange2007",
+        "Exchange2007_SP1",
+        "Exchange2010",
+        "Exchange2010_SP1",
+        "Exchange2010_SP2",
+        "Exchange2013",
+        "Exchange2013_SP1",
+        "Exchange2015",
+        "Exchange2016",
+    ];
+    if version.is_none_or(|version| ACCEPTED.contains(&version)) {
+        return Ok(());
+    }
+    Err(Failure::new("ErrorInvalidServerVersion", "The specified server version is invalid.")
+        .into())
+}

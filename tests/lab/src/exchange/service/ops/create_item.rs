@@ -1,0 +1,132 @@
+//! CreateItem, MS-OXWSCORE and MS-OXWSMTGS: calendar items, and answers to meetings.
+
+use crate::exchange::service::draft::Response;
+use crate::exchange::service::envelope::{Failure, Writer};
+use crate::exchange::service::mailbox::CALENDAR;
+use crate::exchange::service::meetings::Audience;
+use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
+use crate::exchange::service::shape::{Shape, write_item};
+use crate::exchange::service::tree::Node;
+use crate::exchange::service::world::{Happening, World};
+use crate::exchange::service::write;
+
+/// What was made: an item, or nothing that can be named.
+type Made = Option<(usize, u64)>;
+
+pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
+    let mut made = Vec::new();
+    for node in request.body.list("Items") {
+        let result = match node.name.as_str() {
+            "CalendarItem" => create(request, node),
+            "AcceptItem" => respond(request, node, Response::Accept),
+            "TentativelyAcceptItem" => respond(request, node, Response::Tentative),
+            "DeclineItem" => respond(request, node, Response::Decline),
+            "CancelCalendarItem" => cancel(request, node),
+            _ => Err(Failure::of("ErrorInvalidItemForOperationCreateItem").into()),
+        };
+        made.push(match result {
+            Ok(made) => Ok(made),
+            Err(Refusal::Fault(failure)) => Err(failure),
+            Err(refusal) => return Err(refusal),
+        });
+    }
+    let world = request.shared.world();
+    Ok(Reply::each("CreateItem", made, |out, made| write_made(out, &world, made)))
+}
+
+fn write_made(out: &mut Writer, world: &World, made: Made) {
+    out.open("m:Items");
+    if let Some((number, key)) = made
+        && let Some(mailbox) = world.mailbox(number)
+        && let Some(item) = mailbox.get(key)
+    {
+        write_item(out, mailbox.guid, &item.whole(), &Shape::id_only());
+    }
+    out.close("m:Items");
+}
+
+fn create(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
+    let audience = match request.body.attribute("SendMeetingInvitations") {
+        Some("SendToNone") => Audience::Nobody,
+        Some("SendOnlyToAll" | "SendToAllAndSaveCopy") => Audience::All,
+        None => return Err(Failure::of("ErrorSendMeetingInvitationsRequired").into()),
+        Some(_) => return Err(invalid("The 'SendMeetingInvitations' attribute is invalid.")),
+    };
+    let draft = write::new_draft(request, node)?;
+    let wants_series = draft.recurrence.is_some();
+    let mut world = request.shared.world();
+    let target = request.body.child("SavedItemFolderId").and_then(|saved| saved.children.first());
+    let number = match target {
+        None => request.acting(&world)?.0,
+        Some(target) => {
+            let (number, folder) = request.folder(&world, target)?;
+            if folder != CALENDAR {
+                return Err(Failure::of("ErrorInvalidParentFolder").into());
+            }
+            number
+        }
+    };
+    let (key, heard) =
+        world.create(number, draft, &audience).ok_or_else(|| Failure::of("ErrorItemSave"))?;
+    let item = world.item(number, key);
+    if wants_series && item.is_some_and(|item| item.series.is_none()) {
+        world.take(number, key, Happening::Deleted);
+        return Err(Failure::of("ErrorRecurrenceHasNoOccurrence").into());
+    }
+    if let Some(uid) = item.map(|item| item.uid.clone()) {
+        world.send(number, &uid, &heard);
+    }
+    Ok(Some((number, key)))
+}
+
+fn respond(request: &Request<'_>, node: &Node, response: Response) -> Result<Made, Refusal> {
+    let reference = node.child("ReferenceItemId");
+    let reference =
+        reference.ok_or_else(|| Failure::of("ErrorMissingInformationReferenceItemId"))?;
+    let tell = match request.body.attribute("MessageDisposition") {
+        Some("SendOnly" | "SendAndSaveCopy") => true,
+        Some("SaveOnly") => false,
+        _ => return Err(Failure::of("ErrorMessageDispositionRequired").into()),
+    };
+    let mut world = request.shared.world();
+    let named = request.item(&world, reference)?;
+    if named.item.own {
+        return Err(Failure::of("ErrorCalendarIsOrganizerForAccept").into());
+    }
+    if named.instance().is_some_and(|shown| shown.cancelled) {
+        return Err(Failure::of("ErrorCalendarIsCancelledForAccept").into());
+    }
+    let (number, key) = (named.number, named.item.key);
+    world
+        .answer(number, key, named.original_ms, response, tell)
+        .ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
+    if tell {
+        let class = match response {
+            Response::Accept => "IPM.Schedule.Meeting.Resp.Pos",
+            Response::Tentative => "IPM.Schedule.Meeting.Resp.Tent",
+            _ => "IPM.Schedule.Meeting.Resp.Neg",
+        };
+        let to = vec![named.item.organizer.address.clone()];
+        world.post(number, to, class, &named.item.uid);
+    }
+    let left = world.item(number, key).is_some();
+    Ok(left.then_some((number, key)))
+}
+
+fn cancel(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
+    let reference = node.child("ReferenceItemId");
+    let reference =
+        reference.ok_or_else(|| Failure::of("ErrorMissingInformationReferenceItemId"))?;
+    let mut world = request.shared.world();
+    let named = request.item(&world, reference)?;
+    if !named.item.own || !named.item.is_meeting() {
+        return Err(Failure::of("ErrorCalendarIsNotOrganizer").into());
+    }
+    let heard = match named.original_ms {
+        Some(original) => world.cut_out(named.number, named.item.key, original, &Audience::All),
+        None => world.call_off(named.number, named.item.key, Happening::MovedAway),
+    };
+    let heard = heard.ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
+    world.send(named.number, &named.item.uid, &heard);
+    Ok(None)
+}

@@ -1,0 +1,40 @@
+//! The operations, one file each.
+
+use super::request::{Refusal, Reply, Request};
+
+mod convert_id;
+mod create_item;
+mod delete_item;
+mod find_item;
+mod folders;
+mod get_item;
+mod get_user_availability;
+mod get_user_oof_settings;
+mod restriction;
+mod streaming;
+mod subscribe;
+mod sync_folder_items;
+mod update_item;
+
+pub(super) use streaming::open as open_stream;
+
+type Operation = fn(&Request<'_>) -> Result<Reply, Refusal>;
+
+/// Name of the operation, name of its request's element, what does it. `GetStreamingEvents` is
+/// answered by a stream and so by [`open_stream`].
+pub(super) const OPERATIONS: &[(&str, &str, Option<Operation>)] = &[
+    ("ConvertId", "ConvertId", Some(convert_id::answer)),
+    ("CreateItem", "CreateItem", Some(create_item::answer)),
+    ("DeleteItem", "DeleteItem", Some(delete_item::answer)),
+    ("FindFolder", "FindFolder", Some(folders::find)),
+    ("FindItem", "FindItem", Some(find_item::answer)),
+    ("GetFolder", "GetFolder", Some(folders::get)),
+    ("GetItem", "GetItem", Some(get_item::answer)),
+    ("GetStreamingEvents", "GetStreamingEvents", None),
+    ("GetUserAvailability", "GetUserAvailabilityRequest", Some(get_user_availability::answer)),
+    ("GetUserOofSettings", "GetUserOofSettingsRequest", Some(get_user_oof_settings::answer)),
+    ("Subscribe", "Subscribe", Some(subscribe::answer)),
+    ("SyncFolderItems", "SyncFolderItems", Some(sync_folder_items::answer)),
+    ("Unsubscribe", "Unsubscribe", Some(subscribe::end)),
+    ("UpdateItem", "UpdateItem", Some(update_item::answer)),
+];
