@@ -20,24 +20,24 @@ use crate::model::Time;
 const LONGEST_CHAIN: usize = 8;
 
 /// Against what a static key is judged.
-pub(super) struct Anchors {
+pub struct Anchors {
     /// Who may vouch for it.
-    pub(super) roots: RootCertStore,
+    pub roots: RootCertStore,
     /// How certificates may be signed.
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub algorithms: WebPkiSupportedAlgorithms,
     /// The host it must be of, where that is known.
-    pub(super) host: Option<String>,
+    pub host: Option<String>,
 }
 
 /// A key server whose certificate was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
+pub struct Server {
     /// Its host, lower case, as in its `kms://` names.
-    pub(super) host: String,
+    pub host: String,
     /// Where messages are addressed to: `kms://host`.
-    pub(super) destination: String,
+    pub destination: String,
     /// Its static key.
-    pub(super) key: PublicKey,
+    pub key: PublicKey,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ impl Anchors {
     ///
     /// # Errors
     /// Where anything at all is not as it must be.
-    pub(super) fn judge(&self, answer: &[u8], now: Time) -> Result<Server, Bad> {
+    pub fn judge(&self, answer: &[u8], now: Time) -> Result<Server, Bad> {
         let served: Served =
             serde_json::from_slice(answer).map_err(|_| Bad("the static key is not well-formed"))?;
         let jwk: Jwk = serde_json::from_str(&served.rsa_public_key)

@@ -1,13 +1,11 @@
 //! How messages reach the key server: HTTP with our token, whoever carries them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
-use tokio::sync::Semaphore;
 
 use crate::kms::jose::Bad;
 use crate::kms::messages::Envelope;
@@ -40,12 +38,11 @@ impl From<Bad> for Trouble {
     }
 }
 
-/// The two calls of the protocol, and how many may be under way.
+/// The two calls of the protocol.
 pub(super) struct Carrier {
     client: Client,
     static_key: Uri,
     messages: Uri,
-    in_flight: Arc<Semaphore>,
     deadline: Duration,
 }
 
@@ -55,7 +52,6 @@ impl Carrier {
         client: Client,
         base: &Uri,
         user_id: &str,
-        in_flight: usize,
         deadline: Duration,
     ) -> Result<Self, Fault> {
         let mut path = String::from("/kms/");
@@ -64,7 +60,6 @@ impl Carrier {
             client,
             static_key: Origin::join(base, &path)?,
             messages: Origin::join(base, "/kms/messages")?,
-            in_flight: Arc::new(Semaphore::new(in_flight.max(1))),
             deadline,
         })
     }
@@ -96,7 +91,6 @@ impl Carrier {
         token: &Secret,
         body: Bytes,
     ) -> Result<Bytes, Trouble> {
-        let _permit = self.in_flight.acquire().await.map_err(|_| Fault::retry("closed"))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
             .map_err(|_| Fault::retry("the token cannot stand in a header"))?;
         bearer.set_sensitive(true);

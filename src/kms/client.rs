@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
@@ -106,6 +106,7 @@ pub struct Kms {
     anchors: Anchors,
     carrier: Carrier,
     bearer: Bearer,
+    turns: Semaphore,
     host: OnceLock<String>,
     session: Mutex<Option<Arc<Session>>>,
     stock: Mutex<Vec<Given>>,
@@ -130,7 +131,6 @@ impl Kms {
             Client::new(connector, options.in_flight),
             &options.url,
             &options.user_id,
-            options.in_flight,
             options.patience.total,
         )?;
         let anchors = Anchors {
@@ -142,6 +142,7 @@ impl Kms {
             anchors,
             carrier,
             bearer,
+            turns: Semaphore::new(options.in_flight.max(1)),
             host: OnceLock::new(),
             session: Mutex::default(),
             stock: Mutex::default(),
@@ -161,6 +162,8 @@ impl Kms {
     /// Asks; a token that is refused is replaced once, and so is a shared key that the server
     /// forgot. What comes back is a success or a redirection.
     async fn ask(&self, ask: Ask<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        // Patience begins with one's turn: a queue of ours is not the server's silence.
+        let _turn = self.turns.acquire().await.map_err(|_| Fault::retry("KMS: closed"))?;
         let started = Instant::now();
         let mut refused: Option<Secret> = None;
         let mut reset = false;
@@ -208,19 +211,27 @@ impl Kms {
             if left.is_zero() {
                 return Err(Fault::retry("KMS: no answer in time").into());
             }
-            match timeout(wait.min(left), self.once(ask, token)).await {
+            let mut used = None;
+            match timeout(wait.min(left), self.once(ask, token, &mut used)).await {
                 Ok(result) => return result,
                 Err(_) => wait *= 2,
             }
             if wait >= renew {
-                *self.session.lock().await = None;
+                if let Some(session) = used {
+                    self.forget(&session).await;
+                }
                 wait = first;
             }
         }
     }
 
-    async fn once(&self, ask: Ask<'_>, token: &Secret) -> Result<Zeroizing<Vec<u8>>, Trouble> {
-        let session = self.session(token).await?;
+    async fn once(
+        &self,
+        ask: Ask<'_>,
+        token: &Secret,
+        used: &mut Option<Arc<Session>>,
+    ) -> Result<Zeroizing<Vec<u8>>, Trouble> {
+        let session = &*used.insert(self.session(token).await?);
         let request_id = uuid::Uuid::new_v4().to_string();
         let text = messages::request(ask, self.asker(token), &request_id)?;
         let sealed = session.seal(&text)?;
@@ -228,7 +239,7 @@ impl Kms {
         let delivered = self.carrier.deliver(token, destination, &sealed).await?;
         let found = session.find(&delivered, &request_id);
         if matches!(found, Err(Trouble::Reset)) {
-            self.forget(&session).await;
+            self.forget(session).await;
         }
         found
     }
@@ -334,7 +345,8 @@ impl Kms {
             return Err(Fault::retry("KMS: it gave another key than asked for"));
         }
         let key = ContentKey::new(uri.clone(), given.octets)
-            .map_err(|bad| Fault::retry(format!("KMS: {bad}")))?;
+            .map_err(|bad| Fault::retry(format!("KMS: {bad}")))?
+            .expiring(given.expires);
         let found =
             Remembered { key: Arc::new(key), resource: given.resource, until: given.expires };
         self.recent.put(uri.clone(), found.clone());
@@ -381,7 +393,8 @@ fn confirmed(resource: ResourceUri, given: Given, answered: &Given) -> Result<Bo
         return Err(Fault::retry("KMS: the key is not bound as asked"));
     }
     let key = ContentKey::new(given.uri, given.octets)
-        .map_err(|bad| Fault::retry(format!("KMS: {bad}")))?;
+        .map_err(|bad| Fault::retry(format!("KMS: {bad}")))?
+        .expiring(answered.expires);
     Ok(Bound { resource, key: Arc::new(key), until: answered.expires })
 }
 

@@ -16,6 +16,7 @@ use crate::pipeline::seal::Sealer;
 pub struct ContentKey {
     uri: KeyUri,
     key: Key,
+    until: Option<Time>,
 }
 
 impl ContentKey {
@@ -24,7 +25,14 @@ impl ContentKey {
     /// # Errors
     /// Where the cipher fails.
     pub fn new(uri: KeyUri, octets: Octets) -> Result<Self, Bad> {
-        Ok(Self { uri, key: Key::new(octets, None)? })
+        Ok(Self { uri, key: Key::new(octets, None)?, until: None })
+    }
+
+    /// Says when it expires.
+    #[must_use]
+    pub fn expiring(mut self, until: Option<Time>) -> Self {
+        self.until = until;
+        self
     }
 
     /// Opens what somebody sealed with this key.
@@ -39,6 +47,10 @@ impl ContentKey {
 impl Sealer for ContentKey {
     fn key_uri(&self) -> &KeyUri {
         &self.uri
+    }
+
+    fn until(&self) -> Option<Time> {
+        self.until
     }
 
     fn seal(&self, plain: &str) -> Result<String, Fault> {

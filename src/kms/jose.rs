@@ -196,7 +196,7 @@ fn seal_in(key: &LessSafeKey, header: &str, wrapped: &str, text: &mut [u8]) -> R
         text.zeroize();
         return Err(Bad("the cipher or the source of randomness failed"));
     };
-    let length = header.len() + wrapped.len() + (text.len() + 2) / 3 * 4 + 48;
+    let length = header.len() + wrapped.len() + text.len().div_ceil(3) * 4 + 48;
     let mut out = String::with_capacity(length);
     out.push_str(header);
     out.push('.');
@@ -410,7 +410,7 @@ impl Agreement {
             point.extend_from_slice(&bytes);
         }
         let peer = UnparsedPublicKey::new(&ECDH_P256, point);
-        agreement::agree(&self.private, peer, Bad("not a point of the curve"), |x| derive(x))
+        agreement::agree(&self.private, peer, Bad("not a point of the curve"), derive)
     }
 }
 

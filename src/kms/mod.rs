@@ -6,7 +6,7 @@
 //!    always, and every unencrypted answer's signature is.
 //! 3. Key material is never written, printed or kept longer than its use.
 
-mod anchor;
+pub mod anchor;
 mod carrier;
 mod client;
 mod content;

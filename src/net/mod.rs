@@ -1,11 +1,11 @@
 //! Plumbing for the ports: TLS trust and one HTTP connection. It knows no calendar and no cloud.
 //!
-//! - [`tls`]: whom we trust, and what a failed handshake means in words.
-//! - [`http`]: one connection to one origin, spoken to by one caller at a time.
-//! - [`client`]: whole calls over connections that are kept between them.
-//! - [`escape`]: percent-encoding.
-//! - [`proxy`]: the tunnel through an HTTP proxy.
-//! - [`status`]: what a status that is not a success means.
+//! - [`tls`][]: whom we trust, and what a failed handshake means in words.
+//! - [`http`][]: one connection to one origin, spoken to by one caller at a time.
+//! - [`client`][]: whole calls over connections that are kept between them.
+//! - [`escape`][]: percent-encoding.
+//! - [`proxy`][]: the tunnel through an HTTP proxy.
+//! - [`status`][]: what a status that is not a success means.
 
 pub mod client;
 pub mod escape;

@@ -174,6 +174,14 @@ enum Stage {
     Loading,
     Grouping(Box<Loaded>),
     Passing(Box<Pass>),
+    /// Its next request waits until Exchange may be asked again.
+    Held(Question),
+}
+
+#[derive(Debug)]
+enum Question {
+    Group(Box<Loaded>),
+    Ask(Box<Pass>, Ask),
 }
 
 #[derive(Debug)]
@@ -181,6 +189,15 @@ struct Run {
     ticket: Ticket,
     stage: Stage,
     live: bool,
+    /// How many pauses had begun when it last asked Exchange.
+    pauses: u64,
+}
+
+/// Why nobody asks Exchange, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    until: Time,
+    sign_in: bool,
 }
 
 #[derive(Debug)]
@@ -215,11 +232,17 @@ pub struct Fleet {
     streams: HashMap<StreamId, BTreeSet<usize>>,
     running: usize,
     running_backlog: usize,
+    held: VecDeque<usize>,
     tickets: HashMap<Ticket, usize>,
+    /// Requests of mailboxes that were removed meanwhile, live or not: they count until answered.
+    orphans: HashMap<Ticket, bool>,
     last_ticket: Ticket,
     last_stream: StreamId,
     server: Pace,
-    paused: Option<Time>,
+    paused: Option<Pause>,
+    pauses: u64,
+    store: Pace,
+    store_rests: Option<Time>,
     today: Option<Time>,
     out: Vec<Output>,
 }
@@ -241,11 +264,16 @@ impl Fleet {
             streams: HashMap::new(),
             running: 0,
             running_backlog: 0,
+            held: VecDeque::new(),
             tickets: HashMap::new(),
+            orphans: HashMap::new(),
             last_ticket: 0,
             last_stream: 0,
             server: Pace::default(),
             paused: None,
+            pauses: 0,
+            store: Pace::default(),
+            store_rests: None,
             today: None,
             out: Vec::new(),
         }
@@ -272,8 +300,8 @@ impl Fleet {
             Input::Tick => {}
         }
         self.fire_timers(now);
-        self.plan_streams(now);
         self.start_passes(now);
+        self.plan_streams(now);
     }
 
     /// What is to be done, in order. To be emptied after each input.
@@ -284,14 +312,14 @@ impl Fleet {
     /// When the next [`Input::Tick`] is due at the latest (monotonic).
     pub fn wake_at(&self, now: Now) -> Time {
         let midnight = now.wall.midnight() + Span::DAY;
-        let mut wake = now.mono + midnight.since(now.wall).max(Span::from_ms(1));
-        for (at, _) in self.timers.first().into_iter().chain(self.planned.first()) {
-            wake = wake.min(*at);
-        }
-        match self.paused {
-            Some(until) => wake.min(until),
-            None => wake,
-        }
+        let midnight = midnight.since(now.wall).max(Span::from_ms(1));
+        let timer = self.timers.first().map(|(at, _)| *at);
+        // One that is due already waits for a pause or for the one that tries after it.
+        let planned = self.planned.first().map(|(at, _)| *at).filter(|at| *at > now.mono);
+        let pause = self.paused.map(|pause| pause.until);
+        let all = [timer, planned, pause, self.store_rests];
+        let own = all.into_iter().flatten().min().unwrap_or(now.mono + limits::LOOK);
+        own.min(now.mono + midnight.min(limits::LOOK))
     }
 
     /// How the mailboxes are.
@@ -456,20 +484,40 @@ impl Fleet {
 
     // ---- passes ----
 
+    /// After trouble one pass alone tries whether the server is back.
+    fn tries(&self) -> bool {
+        self.server.failures() > 0
+    }
+
+    /// Passes that wait for an answer.
+    fn asking(&self) -> usize {
+        self.running.saturating_sub(self.held.len())
+    }
+
     fn start_passes(&mut self, now: Now) {
-        if let Some(until) = self.paused {
-            if now.mono < until {
-                return;
-            }
+        if self.paused.is_some_and(|pause| now.mono >= pause.until) {
             self.paused = None;
         }
-        // After trouble one pass alone tries whether the server is back.
-        let (passes, backlog) = if self.server.failures() > 0 {
+        if self.store_rests.is_some_and(|until| now.mono >= until) {
+            self.store_rests = None;
+        }
+        if self.paused.is_some() {
+            return;
+        }
+        // Nor is Exchange read by everybody again and again for a disk that takes nothing.
+        let (passes, backlog) = if self.tries() || self.store.failures() > 0 {
             (1, 1)
         } else {
             (self.rules.passes, self.rules.backlog.min(self.rules.passes))
         };
-        while self.running < passes {
+        while self.asking() < passes {
+            if let Some(at) = self.held.pop_front() {
+                self.release_held(at);
+                continue;
+            }
+            if self.store_rests.is_some() {
+                return;
+            }
             let (at, live) = if let Some(at) = self.live.pop_front() {
                 (at, true)
             } else if self.running_backlog < backlog {
@@ -493,7 +541,7 @@ impl Fleet {
         }
         mailbox.queue = Queue::None;
         mailbox.again = false;
-        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live });
+        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live, pauses: 0 });
         let user = mailbox.user.clone();
         self.last_ticket = ticket;
         self.tickets.insert(ticket, at);
@@ -505,6 +553,10 @@ impl Fleet {
 
     /// The mailbox that a ticket belongs to; the ticket is used up.
     fn claim(&mut self, ticket: Ticket) -> Option<(usize, Run)> {
+        if let Some(live) = self.orphans.remove(&ticket) {
+            self.release(live);
+            return None;
+        }
         let at = self.tickets.remove(&ticket)?;
         let mailbox = self.mailbox(at)?;
         if mailbox.run.as_ref().is_none_or(|run| run.ticket != ticket) {
@@ -531,6 +583,42 @@ impl Fleet {
         (ticket, user)
     }
 
+    /// Asks Exchange, or waits until that is allowed.
+    fn ask(&mut self, now: Now, at: usize, mut run: Run, question: Question) {
+        let paused = self.paused.is_some_and(|pause| now.mono < pause.until);
+        if !paused && !(self.tries() && self.asking() > 1) {
+            run.pauses = self.pauses;
+            return self.ask_now(at, run, question);
+        }
+        run.stage = Stage::Held(question);
+        if let Some(mailbox) = self.mailbox(at) {
+            mailbox.run = Some(run);
+            self.held.push_back(at);
+        }
+    }
+
+    fn ask_now(&mut self, at: usize, run: Run, question: Question) {
+        match question {
+            Question::Group(loaded) => {
+                let (ticket, user) = self.wait(at, run, Stage::Grouping(loaded));
+                self.out.push(Output::Group(ticket, user));
+            }
+            Question::Ask(pass, ask) => {
+                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+                self.out.push(Output::Ask(ticket, user, ask));
+            }
+        }
+    }
+
+    fn release_held(&mut self, at: usize) {
+        let Some(mut run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
+        run.pauses = self.pauses;
+        match std::mem::replace(&mut run.stage, Stage::Loading) {
+            Stage::Held(question) => self.ask_now(at, run, question),
+            Stage::Loading | Stage::Grouping(_) | Stage::Passing(_) => self.release(run.live),
+        }
+    }
+
     fn release(&mut self, live: bool) {
         self.running = self.running.saturating_sub(1);
         self.running_backlog = self.running_backlog.saturating_sub(usize::from(!live));
@@ -538,8 +626,13 @@ impl Fleet {
 
     fn end_run(&mut self, at: usize) {
         let Some(run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
-        self.tickets.remove(&run.ticket);
-        self.release(run.live);
+        if matches!(run.stage, Stage::Held(_)) {
+            self.held.retain(|held| *held != at);
+            return self.release(run.live);
+        }
+        if self.tickets.remove(&run.ticket).is_some() {
+            self.orphans.insert(run.ticket, run.live);
+        }
     }
 
     fn loaded(&mut self, now: Now, ticket: Ticket, loaded: Result<Option<Loaded>, Fault>) {
@@ -558,20 +651,19 @@ impl Fleet {
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.stored_keys.clone_from(&loaded.keys);
         if mailbox.group.is_none() {
-            let (ticket, user) = self.wait(at, run, Stage::Grouping(Box::new(loaded)));
-            self.out.push(Output::Group(ticket, user));
-            return;
+            return self.ask(now, at, run, Question::Group(Box::new(loaded)));
         }
         self.begin(now, at, run, loaded);
     }
 
     fn grouped(&mut self, now: Now, ticket: Ticket, group: Result<GroupKey, Fault>) {
-        let Some((at, run)) = self.claim(ticket) else { return };
-        let Run { live, stage: Stage::Grouping(loaded), ticket } = run else {
+        let Some((at, mut run)) = self.claim(ticket) else {
+            return self.orphan_answered(now, group.err());
+        };
+        let Stage::Grouping(loaded) = std::mem::replace(&mut run.stage, Stage::Loading) else {
             self.release(run.live);
             return;
         };
-        let run = Run { live, ticket, stage: Stage::Loading };
         match group {
             Err(fault) => self.pass_failed(now, at, run, fault),
             Ok(group) => {
@@ -595,14 +687,16 @@ impl Fleet {
     }
 
     fn got(&mut self, now: Now, ticket: Ticket, got: Result<Got, Fault>) {
-        let Some((at, mut run)) = self.claim(ticket) else { return };
+        let Some((at, mut run)) = self.claim(ticket) else {
+            return self.orphan_answered(now, got.err());
+        };
         let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
             self.release(run.live);
             return;
         };
         let step = match got {
             Ok(got) => {
-                self.server_answered();
+                self.server_answered(&run);
                 pass.got(got)
             }
             Err(fault) => {
@@ -628,10 +722,7 @@ impl Fleet {
     ) {
         match step {
             Err(fault) => self.pass_failed(now, at, run, fault),
-            Ok(Step::Ask(ask)) => {
-                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
-                self.out.push(Output::Ask(ticket, user, ask));
-            }
+            Ok(Step::Ask(ask)) => self.ask(now, at, run, Question::Ask(pass, ask)),
             Ok(Step::Key) => self.want_key(now, at, run, pass),
             Ok(Step::Commit(mut commit)) => {
                 if let Some(mailbox) = self.mailbox(at) {
@@ -661,6 +752,7 @@ impl Fleet {
                 self.enqueue(at, Queue::Backlog);
             }
             Ok(true) => {
+                self.store.reset();
                 if let Some(mailbox) = self.mailbox(at) {
                     mailbox.stored_keys = mailbox.sealer.as_ref().map(|(keys, _)| keys.clone());
                 }
@@ -691,8 +783,9 @@ impl Fleet {
         }
     }
 
-    fn server_answered(&mut self) {
-        if self.server.failures() > 0 {
+    /// An answer to what was asked before the last pause says nothing of how it is now.
+    fn server_answered(&mut self, run: &Run) {
+        if self.tries() && run.pauses == self.pauses {
             self.server.reset();
             self.out.push(Output::Note(Note::ServerWell));
         }
@@ -776,13 +869,9 @@ impl Fleet {
     fn pass_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
         self.release(run.live);
         match fault.next {
-            Next::BackOff { after } => {
-                self.pause(now, fault, limits::SERVER_RETRY, after);
+            Next::BackOff { .. } | Next::SignIn => {
+                self.server_trouble(now, &fault);
                 self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
-            }
-            Next::SignIn => {
-                self.pause(now, fault, limits::SIGN_IN_RETRY, None);
-                self.enqueue(at, Queue::Backlog);
             }
             Next::Denied | Next::Gone | Next::Refused => {
                 self.mailbox_failed(now, at, fault, limits::DENIED_RETRY, None);
@@ -813,26 +902,51 @@ impl Fleet {
         self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
     }
 
-    fn pause(&mut self, now: Now, fault: Fault, limits: (Span, Span), after: Option<Span>) {
-        if self.paused.is_some_and(|until| until > now.mono) {
-            // The answers of those who were on their way already do not count twice.
+    /// Its mailbox was removed, but what Exchange says to us all counts.
+    fn orphan_answered(&mut self, now: Now, fault: Option<Fault>) {
+        if let Some(fault) = fault {
+            self.server_trouble(now, &fault);
+        }
+    }
+
+    /// Begins a pause, if the fault asks for one.
+    fn server_trouble(&mut self, now: Now, fault: &Fault) {
+        match fault.next {
+            Next::BackOff { after } => self.pause(now, fault, limits::SERVER_RETRY, after),
+            Next::SignIn => self.pause(now, fault, limits::SIGN_IN_RETRY, None),
+            _ => {}
+        }
+    }
+
+    fn pause(&mut self, now: Now, fault: &Fault, limits: (Span, Span), after: Option<Span>) {
+        let sign_in = fault.next == Next::SignIn;
+        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.until > now.mono)
+            && (pause.sign_in || !sign_in)
+        {
+            // The answers of those who were on their way already do not count twice, but none of
+            // them is asked again before the time that it was told.
+            let least = limits.0.max(after.unwrap_or_default().min(Span::HOUR));
+            pause.until = pause.until.max(now.mono + least);
+            self.pauses += 1;
             return;
         }
         let until = self.server.fail(now.mono, limits, after, &mut self.dice);
-        self.paused = Some(until);
+        let until = self.paused.map_or(until, |pause| pause.until.max(until));
+        self.paused = Some(Pause { until, sign_in });
+        self.pauses += 1;
         let wait = until.since(now.mono);
         let note = match fault.next {
-            Next::SignIn => Note::SignInRefused(fault, wait),
-            _ => Note::ServerWaits(fault, wait),
+            Next::SignIn => Note::SignInRefused(fault.clone(), wait),
+            _ => Note::ServerWaits(fault.clone(), wait),
         };
         self.out.push(Output::Note(note));
     }
 
     fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
         self.release(run.live);
-        let until = now.mono + self.dice.jitter(limits::STORE_RETRY);
-        if self.paused.is_none_or(|paused| paused < until) {
-            self.paused = Some(until);
+        if self.store_rests.is_none() {
+            let until = self.store.fail(now.mono, limits::STORE_PACE, None, &mut self.dice);
+            self.store_rests = Some(until);
         }
         self.out.push(Output::Note(Note::StoreFails(fault)));
         self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
@@ -855,7 +969,8 @@ impl Fleet {
     }
 
     fn plan_streams(&mut self, now: Now) {
-        if self.paused.is_some_and(|until| until > now.mono) {
+        // While one tries whether the server is back, streams would be more than one.
+        if self.paused.is_some() || (self.tries() && self.running > 0) {
             return;
         }
         let mut due: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
@@ -899,6 +1014,10 @@ impl Fleet {
             Hint::Changed(user) => self.ring(&user, Queue::Live),
             Hint::Listening(user) => {
                 let Some(&at) = self.names.get(&user) else { return };
+                // One that was refused by this stream is not in it any more.
+                if !self.streams.get(&stream).is_some_and(|members| members.contains(&at)) {
+                    return;
+                }
                 let Some(mailbox) = self.mailbox(at) else { return };
                 mailbox.listen_pace.reset();
                 if !matches!(mailbox.ear, Ear::Heard(_)) {
@@ -909,44 +1028,47 @@ impl Fleet {
                 }
                 self.enqueue(at, Queue::Backlog);
             }
-            Hint::Refused(user, _fault) => {
+            Hint::Refused(user, fault) => {
                 // Why shows when it is polled; the stream goes on with the others.
                 let Some(&at) = self.names.get(&user) else { return };
-                if let Some(members) = self.streams.get_mut(&stream) {
-                    members.remove(&at);
+                let members = self.streams.get_mut(&stream);
+                if !members.is_some_and(|members| members.remove(&at)) {
+                    return;
                 }
-                self.listen_failed(now, at);
+                self.server_trouble(now, &fault);
+                self.listen_failed(now, at, &fault);
             }
         }
     }
 
     fn ended(&mut self, now: Now, stream: StreamId, end: ListenEnd) {
         let Some(members) = self.streams.remove(&stream) else { return };
-        let failed = match &end {
-            ListenEnd::RollOver | ListenEnd::Stopped => false,
+        let failed = match end {
+            ListenEnd::RollOver | ListenEnd::Stopped => None,
             ListenEnd::Failed(fault) => {
                 let note = Note::StreamFailed(fault.clone(), members.len());
                 self.out.push(Output::Note(note));
-                if matches!(fault.next, Next::SignIn) {
-                    self.pause(now, fault.clone(), limits::SIGN_IN_RETRY, None);
-                }
-                true
+                self.server_trouble(now, &fault);
+                Some(fault)
             }
         };
         for at in members {
-            if failed {
-                self.listen_failed(now, at);
-            } else {
-                self.unhear(now, at, Span::default());
+            match &failed {
+                Some(fault) => self.listen_failed(now, at, fault),
+                None => self.unhear(now, at, Span::default()),
             }
         }
     }
 
-    fn listen_failed(&mut self, now: Now, at: usize) {
+    fn listen_failed(&mut self, now: Now, at: usize, fault: &Fault) {
+        let after = match fault.next {
+            Next::Retry { after } | Next::BackOff { after } => after,
+            _ => None,
+        };
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
         let mut dice = self.dice.clone();
-        let until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, None, &mut dice);
-        self.dice.roll();
+        let until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, after, &mut dice);
+        self.dice = dice;
         self.unhear(now, at, until.since(now.mono));
     }
 

@@ -66,8 +66,16 @@ pub const LISTEN_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(600));
 /// First and longest wait for the cloud.
 pub const CLOUD_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
 
+/// A wall clock that jumped (a virtual machine that slept, a clock that was set) is noticed after
+/// this at the latest.
+pub const LOOK: Span = Span::MINUTE;
+
 /// New mailboxes wait this long for others before a stream is opened for them.
 pub const GATHER: Span = Span::from_ms(200);
 
 /// A full disk is tried again at this interval.
 pub const STORE_RETRY: Span = Span::from_secs(5);
+
+/// First and longest wait of everybody after the disk took nothing: each try reads from Exchange
+/// again.
+pub const STORE_PACE: (Span, Span) = (STORE_RETRY, Span::MINUTE);

@@ -22,8 +22,8 @@ use super::record;
 use super::seal::{Installation, Sealed, Sealer, Stashed, Tag};
 use super::window::Window;
 use crate::model::{
-    Change, Cursor, Entry, Fault, Found, ItemId, KeyUri, Meeting, Next, Page, RecordKey,
-    ResourceUri, Time, UserId,
+    Change, Cursor, Entry, Fault, Found, ItemId, KeyUri, Meeting, MeetingKind, Next, Page,
+    RecordKey, ResourceUri, Time, UserId,
 };
 
 /// One line of a mailbox's index: what the cloud was last sent for a record.
@@ -33,6 +33,8 @@ pub struct Row {
     pub key: RecordKey,
     /// Hash of the id of the item that it was read from.
     pub item: Tag,
+    /// Hash of the meeting's UID: the same for a whole series.
+    pub series: Tag,
     /// Hash of the item's version, start and end: if a listing shows the same, nothing changed.
     pub version: Tag,
     /// Hash of what was sent.
@@ -469,6 +471,10 @@ impl Pass {
 
     fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
         let key = record::key(&self.installation, meeting);
+        let series = self.series_tag(meeting.uid.reveal());
+        if meeting.kind == MeetingKind::Single {
+            self.remove_others(series, &key);
+        }
         if !self.window.shows(meeting) {
             self.remove(&key);
             return Ok(());
@@ -478,6 +484,7 @@ impl Pass {
         let row = Row {
             key: key.clone(),
             item: self.installation.item_tag(&meeting.item),
+            series,
             version: version(
                 &self.installation,
                 &meeting.item,
@@ -509,6 +516,23 @@ impl Pass {
         };
         self.staged.insert(key, (row, event));
         Ok(())
+    }
+
+    /// A series that became a single meeting keeps its item, and the feed names no occurrence: they
+    /// are known by the UID.
+    fn remove_others(&mut self, series: Tag, key: &RecordKey) {
+        let of = |row: &Row| row.series == series && row.key != *key;
+        let staged = self.staged.values().map(|(row, _)| row);
+        let others: Vec<_> = self
+            .index
+            .values()
+            .chain(staged)
+            .filter(|row| of(row))
+            .map(|row| row.key.clone())
+            .collect();
+        for other in others {
+            self.remove(&other);
+        }
     }
 
     /// `last`: everything that the page named is staged, so its cursor goes along.

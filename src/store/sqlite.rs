@@ -39,6 +39,7 @@ const SCHEMA: &str = "
         mailbox INTEGER NOT NULL REFERENCES mailbox(id),
         key     TEXT NOT NULL,
         item    BLOB NOT NULL,
+        series  BLOB NOT NULL,
         version BLOB NOT NULL,
         digest  BLOB NOT NULL,
         PRIMARY KEY (mailbox, key)
@@ -63,6 +64,7 @@ const SCHEMA: &str = "
         data     TEXT NOT NULL,
         reason   TEXT NOT NULL
     ) STRICT;
+    CREATE INDEX aside_of_record ON aside (mailbox, key);
     CREATE TABLE command (
         id       TEXT PRIMARY KEY,
         sequence INTEGER NOT NULL,
@@ -151,15 +153,16 @@ impl Store for Sqlite {
         let Some((id, mut loaded)) = facts else { return Ok(None) };
         let mut query = self
             .db
-            .prepare_cached("SELECT key, item, version, digest FROM record WHERE mailbox = ?1")
+            .prepare_cached("SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1")
             .map_err(fault)?;
         let rows = query
             .query_map([id], |row| {
                 Ok(Row {
                     key: RecordKey::new(row.get::<_, String>(0)?),
                     item: Tag(row.get(1)?),
-                    version: Tag(row.get(2)?),
-                    digest: Tag(row.get(3)?),
+                    series: Tag(row.get(2)?),
+                    version: Tag(row.get(3)?),
+                    digest: Tag(row.get(4)?),
                 })
             })
             .map_err(fault)?;
@@ -331,11 +334,12 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
         commit.keys.as_ref().map(|keys| keys.day.as_ms()),
     ])?;
     let mut put = tx.prepare_cached(
-        "INSERT OR REPLACE INTO record (mailbox, key, item, version, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO record (mailbox, key, item, series, version, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for row in &commit.rows {
-        put.execute(params![id, row.key.as_str(), row.item.0, row.version.0, row.digest.0])?;
+        let (item, series) = (row.item.0, row.series.0);
+        put.execute(params![id, row.key.as_str(), item, series, row.version.0, row.digest.0])?;
     }
     let mut drop = tx.prepare_cached("DELETE FROM record WHERE mailbox = ?1 AND key = ?2")?;
     for key in &commit.dropped {
@@ -349,10 +353,11 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
 
 fn enqueue(tx: &Transaction, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
     let key = event.key.as_ref().map(RecordKey::as_str);
-    if key.is_some() {
-        tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key = ?2")?
-            .execute(params![mailbox, key])?;
-    }
+    // Without a key: of the marks that everything was sent, the last is enough.
+    tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?
+        .execute(params![mailbox, key])?;
+    tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?
+        .execute(params![mailbox, key])?;
     tx.prepare_cached(
         "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -385,10 +390,11 @@ fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<(
         Effect::Activate { user, address } => activate(tx, user, address, now)?,
         Effect::Deactivate { user } => deactivate(tx, user, now)?,
         Effect::Resend { user: Some(user) } => {
-            tx.execute("UPDATE mailbox SET resend = 1 WHERE user = ?1", [user.as_str()])?;
+            resend(tx, user)?;
         }
         Effect::Resend { user: None } => {
-            tx.execute("UPDATE mailbox SET resend = 1 WHERE active = 1", [])?;
+            let all = "UPDATE mailbox SET resend = 1, generation = generation + 1 WHERE active = 1";
+            tx.execute(all, [])?;
         }
     }
     let refused = match &decision.outcome {
@@ -424,8 +430,7 @@ fn activate(
         )
         .optional()?;
     if same == Some(true) {
-        tx.execute("UPDATE mailbox SET resend = 1 WHERE user = ?1", [user.as_str()])?;
-        return Ok(());
+        return resend(tx, user);
     }
     // Another address is another calendar: what was read of the old one is withdrawn.
     if same == Some(false) {
@@ -439,6 +444,17 @@ fn activate(
             resend = 1, sequence = max(sequence, excluded.sequence)",
         params![user.as_str(), address.0, first_sequence(now)],
     )?;
+    Ok(())
+}
+
+/// A pass under way sent a part of everything before it was asked for: it may not say that it is
+/// done, so it becomes one of an older generation.
+fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE mailbox SET resend = 1, generation = generation + 1
+         WHERE user = ?1 AND active = 1",
+    )?
+    .execute([user.as_str()])?;
     Ok(())
 }
 

@@ -38,8 +38,8 @@ fn bearer(cloud: &Cloud, replaced: Arc<AtomicUsize>) -> Bearer {
 
 /// Patience as usual, a hundred times faster.
 const BRIEF: Patience = Patience {
-    first: Duration::from_millis(300),
-    renew: Duration::from_millis(1200),
+    first: Duration::from_millis(400),
+    renew: Duration::from_millis(1600),
     total: Duration::from_millis(4000),
 };
 
@@ -272,7 +272,7 @@ async fn silence_is_met_with_patience_a_new_key_and_an_end() {
     cloud.kms().faults().next(Place::Post, Lie::Hang);
     kms.ping().await.unwrap();
     assert_eq!(cloud.kms().count("create /ecdhe"), 1);
-    // 300 ms and 600 ms in vain; the third time with a new shared key.
+    // 400 ms and 800 ms in vain; the third time with a new shared key.
     cloud.kms().faults().times(2, Place::Post, Lie::Hang);
     kms.ping().await.unwrap();
     assert_eq!(cloud.kms().count("create /ecdhe"), 2);

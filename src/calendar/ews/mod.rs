@@ -13,6 +13,7 @@ pub mod find_item;
 pub mod get_folder;
 pub mod get_item;
 pub mod get_streaming_events;
+pub mod ntlm;
 pub mod soap;
 pub mod stream;
 pub mod subscribe;
@@ -26,7 +27,6 @@ mod convert;
 mod datetime;
 mod http;
 mod listen;
-mod ntlm;
 mod sign_in;
 mod xml;
 

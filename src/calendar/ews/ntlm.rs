@@ -50,21 +50,21 @@ const MIC: std::ops::Range<usize> = 72..88;
 
 /// An account's name as NTLM wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Account {
+pub struct Account {
     domain: String,
     user: String,
 }
 
 impl Account {
     /// `DOMAIN\user`, or `user@domain`, which stays whole in the user's place.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let (domain, user) = text.split_once('\\').unwrap_or(("", text));
         Self { domain: domain.to_owned(), user: user.to_owned() }
     }
 }
 
 /// The Type 1 message.
-pub(super) fn negotiate() -> Vec<u8> {
+pub fn negotiate() -> Vec<u8> {
     let mut message = SIGNATURE.to_vec();
     message.extend_from_slice(&1_u32.to_le_bytes());
     message.extend_from_slice(&OURS.to_le_bytes());
@@ -77,7 +77,7 @@ pub(super) fn negotiate() -> Vec<u8> {
 ///
 /// # Errors
 /// [`Next::SignIn`](crate::model::Next) where the challenge cannot be answered with NTLMv2.
-pub(super) fn authenticate(
+pub fn authenticate(
     negotiate: &[u8],
     challenge: &[u8],
     account: &Account,
@@ -112,7 +112,7 @@ pub(super) fn authenticate(
 /// The `tls-server-end-point` binding of a server's certificate (RFC 5929 section 4): the MD5 of a
 /// GSS channel binding structure without addresses. Nothing where the certificate's signature has
 /// no hash of its own.
-pub(super) fn channel_binding(certificate: &[u8]) -> Option<[u8; 16]> {
+pub fn channel_binding(certificate: &[u8]) -> Option<[u8; 16]> {
     let hash = digest::digest(end_point_hash(certificate)?, certificate);
     let mut data = b"tls-server-end-point:".to_vec();
     data.extend_from_slice(hash.as_ref());

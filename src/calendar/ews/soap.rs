@@ -227,7 +227,7 @@ fn read_detail(pull: &mut Pull<'_>, said: &mut Said) -> Result<(), Fault> {
 }
 
 /// The fault that an answer with an HTTP error status carries, if it is a SOAP fault.
-pub(super) fn fault_in(xml: &[u8]) -> Option<Fault> {
+pub fn fault_in(xml: &[u8]) -> Option<Fault> {
     let text = decode(xml);
     let mut pull = Pull::new(&text);
     match enter_body(&mut pull) {

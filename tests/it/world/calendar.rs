@@ -94,7 +94,7 @@ impl Exchange {
         Self {
             mailboxes: BTreeMap::new(),
             serial: 0,
-            page: dice.of(1..12) as usize,
+            page: dice.of(2..24) as usize,
             versionless: dice.one_in(12),
             coalescing: dice.one_in(2),
         }
@@ -318,7 +318,7 @@ impl Exchange {
                 1..4 => all.delete_one(dice),
                 4..8 => all.change_one(n, dice),
                 8 => {
-                    all.count = dice.of(1..20);
+                    all.count = dice.of(1..16);
                     "another end of a series"
                 }
                 _ => {
@@ -490,7 +490,7 @@ fn series(facts: Facts, dice: &mut Dice) -> Series {
     Series {
         facts,
         step: Span::DAY.times(dice.of(1..8)),
-        count: dice.of(1..25),
+        count: dice.of(1..13),
         changed: BTreeMap::new(),
         deleted: BTreeSet::new(),
     }

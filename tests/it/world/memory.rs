@@ -70,7 +70,7 @@ impl Memory {
     ) {
         let same = |other: &Waiting| other.user == *user && other.key.as_ref() == key;
         self.outbox.retain(|other| !same(other));
-        self.aside.retain(|other| key.is_none() || !same(other));
+        self.aside.retain(|other| !same(other));
         self.last_row += 1;
         let (row, user, key) = (self.last_row, user.clone(), key.cloned());
         self.outbox.push(Waiting { row, user, key, kind, sequence, time, data });

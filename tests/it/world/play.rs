@@ -144,7 +144,7 @@ impl Play {
         let count = dice.of(1..7);
         let big = dice.one_in(10);
         for n in 0..count {
-            let meetings = if big { dice.of(0..90) } else { dice.of(0..16) };
+            let meetings = if big { dice.of(0..60) } else { dice.of(0..10) };
             exchange.add(&format!("{CANARY}{n}@corp.example"), meetings, today, &mut dice);
         }
         let passes = dice.of(1..5) as usize;

@@ -39,15 +39,10 @@ pub struct Watch {
 }
 
 /// Says what holds the canary, if it does.
-pub fn no_canary(what: &str, text: &[u8]) -> Held {
-    let lower = text.to_ascii_lowercase();
-    match lower.windows(CANARY.len()).position(|window| window == CANARY.as_bytes()) {
-        None => Ok(()),
-        Some(at) => {
-            let near = &lower[at.saturating_sub(60)..(at + 60).min(lower.len())];
-            Err(format!("plain text in {what}: {}", String::from_utf8_lossy(near)))
-        }
-    }
+pub fn no_canary(what: &str, text: &str) -> Held {
+    let Some(at) = text.find(CANARY) else { return Ok(()) };
+    let near: String = text.chars().skip(text[..at].chars().count().saturating_sub(60)).collect();
+    Err(format!("plain text in {what}: {}", near.chars().take(120).collect::<String>()))
 }
 
 impl Watch {
@@ -82,7 +77,7 @@ impl Watch {
 
     /// Anything that could be printed.
     pub fn shown(&self, what: &impl Debug) -> Held {
-        no_canary("something printed", format!("{what:?}").as_bytes())
+        no_canary("something printed", &format!("{what:?}"))
     }
 
     /// Time goes on.
@@ -222,7 +217,7 @@ impl Watch {
     /// A batch goes out.
     pub fn sends(&mut self, now: Now, rows: &[Outgoing]) -> Held {
         for row in rows {
-            no_canary("an event", row.data.json().as_bytes())?;
+            no_canary("an event", row.data.json())?;
         }
         if rows.is_empty() || rows.len() > BATCH_EVENTS {
             return Err(format!("a batch of {}", rows.len()));

@@ -46,7 +46,8 @@ async function found(address, subject) {
 }
 
 // The client writes what it is given into its XML as it is: who uses it must escape.
-const xml = (text) => text.replace(/[<>&]/g, (one) => ({'<': '&lt;', '>': '&gt;', '&': '&amp;'})[one]);
+const entities = {'<': '&lt;', '>': '&gt;', '&': '&amp;'};
+const xml = (text) => text.replace(/[<>&]/g, (one) => entities[one]);
 const time = (ms) => new ews.DateTime(ms);
 const ms = (moment) => moment.TotalMilliSeconds;
 const calendar = ews.WellKnownFolderName.Calendar;
@@ -250,7 +251,7 @@ class Story {
 }
 
 async function isDeniedImpersonation() {
-  const story = new Story('Basic');
+  const story = new Story('BASIC');
   await control('POST', `/mailboxes/${user}/impersonation`, {denied: true});
   try {
     await assert.rejects(story.view(),
@@ -261,10 +262,51 @@ async function isDeniedImpersonation() {
   assert.ok((await story.view()).length > 0);
 }
 
+// Several users in one request: two that are here, one that is nowhere, one that has moved.
+async function autodiscoversSeveralUsersAtOnce() {
+  const moved = `moved@${facts.domain}`;
+  await control('POST', '/mailboxes', {address: moved});
+  await control('POST', `/mailboxes/${moved}/move`, {to: 'moved@cloud.example'});
+  const service = new ews.AutodiscoverService(
+    new ews.Uri(facts.autodiscover), ews.ExchangeVersion.Exchange2013_SP1);
+  service.Credentials = new ews.WebCredentials(facts.account, password);
+  const {ExternalEwsUrl, GroupingInformation, AlternateMailboxes} = ews.UserSettingName;
+  const users = [user, other, `nobody@${facts.domain}`, moved];
+  const answers = await service.GetUsersSettings(
+    users, ExternalEwsUrl, GroupingInformation, AlternateMailboxes);
+  assert.equal(answers.Count, 4);
+  for (const at of [0, 1]) {
+    const answer = answers.Responses[at];
+    assert.equal(answer.SmtpAddress, users[at]);
+    assert.equal(answer.Settings.get(ExternalEwsUrl), facts.url);
+    assert.ok(answer.Settings.get(GroupingInformation));
+    assert.equal(answer.UserSettingErrors[0].SettingName, 'AlternateMailboxes');
+  }
+  const codes = [2, 3].map((at) => answers.Responses[at].ErrorCode);
+  assert.deepEqual(codes, [ews.AutodiscoverErrorCode.InvalidUser,
+    ews.AutodiscoverErrorCode.RedirectAddress]);
+  assert.equal(answers.Responses[3].RedirectTarget, 'moved@cloud.example');
+}
+
+// Markup where the schema wants text, as this client writes it for whoever forgets to escape.
+async function isRefusedUnescapedMarkup() {
+  const story = new Story('BASIC');
+  const item = new ews.Appointment(story.service);
+  item.Subject = 'Unescaped';
+  item.Body = new ews.MessageBody(ews.BodyType.HTML, '<p>as it is</p>');
+  item.Start = time(now + 70 * hour);
+  item.End = time(now + 71 * hour);
+  await assert.rejects(item.Save(calendar, ews.SendInvitationsMode.SendToNone),
+    (error) => error.responseCode === ews.ServiceError.ErrorSchemaValidation);
+  assert.deepEqual(await found(user, 'Unescaped'), []);
+}
+
 async function main() {
   await new Story('BASIC').run();
   await new Story('NTLM').run();
   await check('is denied impersonation where it is denied', isDeniedImpersonation);
+  await check('autodiscovers several users at once', autodiscoversSeveralUsersAtOnce);
+  await check('is refused unescaped markup', isRefusedUnescapedMarkup);
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed > 0 || passed === 0 ? 1 : 0);
 }

@@ -5,256 +5,51 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::affinity::{ANCHOR, COOKIE_NAME, PREFER};
+use super::line::{BASIC, GET_FOLDER, Heard, Line, envelope, exchange};
 use super::ntlm::channel_binding;
 use super::ntlm::tests::{Client as Ntlm, GOOD, negotiate};
 use super::*;
 
-const BASIC: &str = "Basic Q09SUFxzdmMtY2Fsd2F5OnMzY3JldA=="; // CORP\svc-calway:s3cret
-const GET_FOLDER: &str = "<s:Envelope xmlns:s='http://schemas.xmlsoap.org/soap/envelope/' \
-    xmlns:m='http://schemas.microsoft.com/exchange/services/2006/messages' \
-    xmlns:t='http://schemas.microsoft.com/exchange/services/2006/types'><s:Header>\
-    <t:RequestServerVersion Version='Exchange2013_SP1'/><t:ExchangeImpersonation>\
-    <t:ConnectingSID><t:PrimarySmtpAddress>ann@corp.example</t:PrimarySmtpAddress>\
-    </t:ConnectingSID></t:ExchangeImpersonation></s:Header><s:Body><m:GetFolder>\
-    <m:FolderShape><t:BaseShape>Default</t:BaseShape></m:FolderShape><m:FolderIds>\
-    <t:DistinguishedFolderId Id='calendar'/></m:FolderIds></m:GetFolder></s:Body></s:Envelope>";
-
-/// One TLS connection that speaks HTTP/1.1 by hand.
-struct Line {
-    tls: TlsStream<TcpStream>,
-    read: Vec<u8>,
-    certificate: Vec<u8>,
-}
-
-/// What came back.
-#[derive(Debug)]
-struct Heard {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: String,
-    chunks: Vec<String>,
-}
-
-impl Heard {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
-    }
-
-    fn all(&self, name: &str) -> Vec<&str> {
-        let same = |pair: &&(String, String)| pair.0.eq_ignore_ascii_case(name);
-        self.headers
-            .iter()
-            .filter(same)
-            .map(|(_, value)| value.as_str())
-            .collect()
-    }
-}
-
-impl Line {
-    async fn to(exchange: &Exchange) -> std::io::Result<Self> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(exchange.ca_pem().as_bytes()).unwrap())
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tcp = TcpStream::connect(exchange.address()).await?;
-        let name = ServerName::try_from("127.0.0.1").unwrap();
-        let tls = TlsConnector::from(Arc::new(config))
-            .connect(name, tcp)
-            .await?;
-        let certificate = tls.get_ref().1.peer_certificates().unwrap()[0]
-            .as_ref()
-            .to_vec();
-        Ok(Self {
-            tls,
-            read: Vec::new(),
-            certificate,
-        })
-    }
-
-    async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
-        self.tls.write_all(head.as_bytes()).await.unwrap();
-        self.tls.flush().await.unwrap();
-    }
-
-    async fn ask(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &str,
-    ) -> std::io::Result<Heard> {
-        self.send(method, path, headers, body).await;
-        let mut heard = self.head().await?;
-        if heard.header("transfer-encoding").is_some() {
-            while let Some(chunk) = self.chunk().await? {
-                heard.body.push_str(&chunk);
-                heard.chunks.push(chunk);
-            }
-        } else if let Some(length) = heard.header("content-length") {
-            let length = length.parse().unwrap();
-            heard.body = self.take(length).await?;
-        }
-        Ok(heard)
-    }
-
-    async fn ews(&mut self, headers: &[(&str, &str)]) -> std::io::Result<Heard> {
-        let headers = [&[("Authorization", BASIC)], headers].concat();
-        self.ask("POST", "/EWS/Exchange.asmx", &headers, GET_FOLDER)
-            .await
-    }
-
-    async fn head(&mut self) -> std::io::Result<Heard> {
-        let head = self.until("\r\n\r\n").await?;
-        let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .unwrap()
-            .split(' ')
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap();
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        Ok(Heard {
-            status,
-            headers,
-            body: String::new(),
-            chunks: Vec::new(),
-        })
-    }
-
-    async fn chunk(&mut self) -> std::io::Result<Option<String>> {
-        let length = self.until("\r\n").await?;
-        let length = usize::from_str_radix(&length, 16).unwrap();
-        let chunk = self.take(length).await?;
-        self.take(2).await?;
-        Ok((length > 0).then_some(chunk))
-    }
-
-    async fn until(&mut self, end: &str) -> std::io::Result<String> {
-        loop {
-            let text = String::from_utf8_lossy(&self.read).into_owned();
-            if let Some(at) = text.find(end) {
-                self.read.drain(..at + end.len());
-                return Ok(text[..at].to_owned());
-            }
-            self.more().await?;
-        }
-    }
-
-    async fn take(&mut self, length: usize) -> std::io::Result<String> {
-        while self.read.len() < length {
-            self.more().await?;
-        }
-        Ok(String::from_utf8(self.read.drain(..length).collect()).unwrap())
-    }
-
-    async fn more(&mut self) -> std::io::Result<()> {
-        match self.tls.read_buf(&mut self.read).await? {
-            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-async fn exchange(change: impl FnOnce(&mut Options)) -> Exchange {
-    let mut options = Options {
-        password: "s3cret".to_owned(),
-        ..Options::default()
-    };
-    change(&mut options);
-    let exchange = Exchange::start(options).await.unwrap();
-    exchange
-        .calendars()
-        .add_mailbox("ann@corp.example", "Ann", MailboxKind::User);
-    exchange
+fn get_folder() -> String {
+    envelope("ann@corp.example", GET_FOLDER)
 }
 
 /// The three legs of NTLM on `line`; the third carries a request.
 async fn sign_in(line: &mut Line, client: &Ntlm) -> Heard {
     let first = format!("NTLM {}", STANDARD.encode(negotiate()));
     let path = "/EWS/Exchange.asmx";
-    let heard = line
-        .ask("POST", path, &[("Authorization", &first)], "")
-        .await
-        .unwrap();
+    let heard = line.ask("POST", path, &[("Authorization", &first)], "").await.unwrap();
     assert_eq!(heard.status, 401);
-    let challenge = heard
-        .header("www-authenticate")
-        .unwrap()
-        .strip_prefix("NTLM ")
-        .unwrap();
+    let challenge = heard.header("www-authenticate").unwrap().strip_prefix("NTLM ").unwrap();
     let answer = client.answer(&STANDARD.decode(challenge).unwrap());
     let third = format!("NTLM {}", STANDARD.encode(answer));
-    line.ask("POST", path, &[("Authorization", &third)], GET_FOLDER)
-        .await
-        .unwrap()
+    line.ask("POST", path, &[("Authorization", &third)], &get_folder()).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_stranger_is_asked_and_a_wrong_password_is_written_down() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
-    let heard = line
-        .ask("POST", "/ews/exchange.asmx", &[], GET_FOLDER)
-        .await
-        .unwrap();
+    let heard = line.ask("POST", "/ews/exchange.asmx", &[], &get_folder()).await.unwrap();
     assert_eq!(heard.status, 401);
-    assert_eq!(
-        heard.all("www-authenticate"),
-        ["NTLM", "Basic realm=\"mail.corp.example\""]
-    );
+    assert_eq!(heard.all("www-authenticate"), ["NTLM", "Basic realm=\"mail.corp.example\""]);
     let wrong = format!("Basic {}", STANDARD.encode("CORP\\svc-calway:no"));
     let wrong = [("Authorization", wrong.as_str())];
-    let heard = line
-        .ask("POST", "/EWS/Exchange.asmx", &wrong, GET_FOLDER)
-        .await
-        .unwrap();
+    let heard = line.ask("POST", "/EWS/Exchange.asmx", &wrong, &get_folder()).await.unwrap();
     assert_eq!(heard.status, 401);
     let counts = exchange.log().counts();
-    assert_eq!(
-        (counts.challenges, counts.refusals["wrong password"]),
-        (1, 1)
-    );
+    assert_eq!((counts.challenges, counts.refusals["wrong password"]), (1, 1));
     assert_eq!(exchange.log().count("GetFolder"), 0);
-    let heard = line.ews(&[]).await.unwrap();
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
     assert_eq!(heard.status, 200);
-    for name in [
-        "request-id",
-        "X-FEServer",
-        "X-BEServer",
-        "X-DiagInfo",
-        "X-CalculatedBETarget",
-    ] {
+    for name in ["request-id", "X-FEServer", "X-BEServer", "X-DiagInfo", "X-CalculatedBETarget"] {
         assert!(heard.header(name).is_some(), "{name}");
     }
     assert_eq!(exchange.log().count("GetFolder"), 1);
-    assert_eq!(
-        exchange.log().of("GetFolder")[2].mailbox.as_deref(),
-        Some("ann@corp.example")
-    );
+    assert_eq!(exchange.log().of("GetFolder")[2].mailbox.as_deref(), Some("ann@corp.example"));
 }
 
 #[tokio::test]
@@ -262,37 +57,19 @@ async fn ntlm_authenticates_the_connection_and_no_other() {
     let exchange = exchange(|options| options.basic = false).await;
     let mut line = Line::to(&exchange).await.unwrap();
     assert_eq!(sign_in(&mut line, &GOOD).await.status, 200);
-    assert_eq!(
-        ask_bare(&mut line).await,
-        200,
-        "the connection stays signed in"
-    );
+    assert_eq!(ask_bare(&mut line).await, 200, "the connection stays signed in");
     let mut other = Line::to(&exchange).await.unwrap();
     assert_eq!(ask_bare(&mut other).await, 401, "another connection is not");
-    let wrong = Ntlm {
-        password: "no",
-        ..GOOD
-    };
+    let wrong = Ntlm { password: "no", ..GOOD };
     assert_eq!(sign_in(&mut other, &wrong).await.status, 401);
     assert_eq!(exchange.log().counts().refusals["wrong password"], 1);
     assert_eq!(ask_bare(&mut other).await, 401);
-    assert_eq!(
-        sign_in(&mut other, &GOOD).await.status,
-        200,
-        "the connection may try again"
-    );
-    assert_eq!(
-        line.ews(&[]).await.unwrap().status,
-        401,
-        "Basic is not offered"
-    );
+    assert_eq!(sign_in(&mut other, &GOOD).await.status, 200, "the connection may try again");
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 401, "Basic is not offered");
 }
 
 async fn ask_bare(line: &mut Line) -> u16 {
-    line.ask("POST", "/EWS/Exchange.asmx", &[], GET_FOLDER)
-        .await
-        .unwrap()
-        .status
+    line.ask("POST", "/EWS/Exchange.asmx", &[], &get_folder()).await.unwrap().status
 }
 
 #[tokio::test]
@@ -310,14 +87,8 @@ async fn extended_protection_judges_the_binding_of_this_certificate() {
             crate::tls::Signature::Sha384 => &aws_lc_rs::digest::SHA384,
         };
         let hash = aws_lc_rs::digest::digest(algorithm, &line.certificate);
-        let right = Ntlm {
-            binding: Some(channel_binding(hash.as_ref())),
-            ..GOOD
-        };
-        let wrong = Ntlm {
-            binding: Some(channel_binding(b"other")),
-            ..GOOD
-        };
+        let right = Ntlm { binding: Some(channel_binding(hash.as_ref())), ..GOOD };
+        let wrong = Ntlm { binding: Some(channel_binding(b"other")), ..GOOD };
         assert_eq!(sign_in(&mut line, &wrong).await.status, 401);
         assert_eq!(sign_in(&mut line, &GOOD).await.status, 401);
         assert_eq!(sign_in(&mut line, &right).await.status, 200);
@@ -334,26 +105,20 @@ async fn the_cookie_keeps_a_client_on_its_back_end_across_connections() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
     let prefer = [(PREFER, "true"), (ANCHOR, "ann@corp.example")];
-    let heard = line.ews(&prefer).await.unwrap();
+    let heard = line.ews(&prefer, GET_FOLDER).await.unwrap();
     let target = heard.header("x-calculatedbetarget").unwrap().to_owned();
-    let cookie = heard
-        .header("set-cookie")
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned();
+    let cookie = heard.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     assert!(cookie.starts_with(COOKIE_NAME), "{cookie}");
     for _ in 0..4 {
         let mut line = Line::to(&exchange).await.unwrap();
         let with = [prefer[0], prefer[1], ("Cookie", &cookie)];
-        let heard = line.ews(&with).await.unwrap();
+        let heard = line.ews(&with, GET_FOLDER).await.unwrap();
         assert_eq!(heard.header("x-calculatedbetarget"), Some(target.as_str()));
         assert_eq!(heard.header("set-cookie"), None);
     }
     let mut met = std::collections::BTreeSet::new();
     for _ in 0..3 {
-        let heard = line.ews(&prefer).await.unwrap();
+        let heard = line.ews(&prefer, GET_FOLDER).await.unwrap();
         met.insert(heard.header("x-calculatedbetarget").unwrap().to_owned());
     }
     assert_eq!(met.len(), 3, "without the cookie it goes round");
@@ -364,110 +129,56 @@ async fn what_stands_in_front_of_exchange_may_answer_instead() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
     let whom = Match::operation("GetFolder");
-    exchange.faults().next(
-        whom,
-        Fault::Http {
-            status: 503,
-            retry_after: Some(7),
-        },
-    );
-    exchange.faults().next(
-        whom,
-        Fault::Http {
-            status: 503,
-            retry_after: None,
-        },
-    );
-    let heard = line.ews(&[]).await.unwrap();
-    assert_eq!(
-        (heard.status, heard.header("retry-after")),
-        (503, Some("7"))
-    );
-    let heard = line.ews(&[]).await.unwrap();
+    exchange.faults().next(whom, Fault::Http { status: 503, retry_after: Some(7) });
+    exchange.faults().next(whom, Fault::Http { status: 503, retry_after: None });
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
+    assert_eq!((heard.status, heard.header("retry-after")), (503, Some("7")));
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
     assert_eq!((heard.status, heard.header("retry-after")), (503, None));
     exchange.faults().next(whom, Fault::RedirectToErrorPage);
-    let heard = line.ews(&[]).await.unwrap();
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
     assert_eq!(heard.status, 302);
     let place = heard.header("location").unwrap().to_owned();
     let mut line = Line::to(&exchange).await.unwrap();
     let heard = line.ask("GET", &place, &[], "").await.unwrap();
     assert_eq!(heard.status, 200);
     assert!(heard.body.contains("Something went wrong"));
-    assert_eq!(
-        line.ews(&[]).await.unwrap().status,
-        200,
-        "the faults are used up"
-    );
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 200, "the faults are used up");
 }
 
 #[tokio::test]
 async fn a_body_is_split_or_cut_where_the_fault_says() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
-    let whole = line.ews(&[]).await.unwrap().body;
-    exchange
-        .faults()
-        .next(Match::any(), Fault::SplitEnvelopes { at: 100 });
-    let heard = line.ews(&[]).await.unwrap();
-    assert!(
-        heard.chunks.len() > 1,
-        "{} bytes in one chunk",
-        heard.body.len()
-    );
-    assert!(
-        heard
-            .chunks
-            .iter()
-            .rev()
-            .skip(1)
-            .all(|chunk| chunk.len() == 100)
-    );
+    let whole = line.ews(&[], GET_FOLDER).await.unwrap().body;
+    exchange.faults().next(Match::any(), Fault::SplitEnvelopes { at: 100 });
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
+    assert!(heard.chunks.len() > 1, "{} bytes in one chunk", heard.body.len());
+    assert!(heard.chunks.iter().rev().skip(1).all(|chunk| chunk.len() == 100));
     assert_eq!(heard.body.len(), whole.len());
-    exchange
-        .faults()
-        .next(Match::any(), Fault::Cut { after_bytes: 50 });
-    line.send(
-        "POST",
-        "/EWS/Exchange.asmx",
-        &[("Authorization", BASIC)],
-        GET_FOLDER,
-    )
-    .await;
+    exchange.faults().next(Match::any(), Fault::Cut { after_bytes: 50 });
+    line.send("POST", "/EWS/Exchange.asmx", &[("Authorization", BASIC)], &get_folder()).await;
     assert_eq!(line.head().await.unwrap().status, 200);
     assert_eq!(line.chunk().await.unwrap().unwrap().len(), 50);
-    assert!(
-        line.chunk().await.is_err(),
-        "the connection ends in the middle"
-    );
+    assert!(line.chunk().await.is_err(), "the connection ends in the middle");
 }
 
 #[tokio::test]
 async fn a_hung_request_counts_against_its_mailbox_until_the_client_goes() {
     let exchange = exchange(|options| options.max_concurrency = 1).await;
     let log = exchange.log();
-    exchange
-        .faults()
-        .next(Match::operation("GetFolder"), Fault::Hang);
+    exchange.faults().next(Match::operation("GetFolder"), Fault::Hang);
     let mut hung = Line::to(&exchange).await.unwrap();
-    hung.send(
-        "POST",
-        "/EWS/Exchange.asmx",
-        &[("Authorization", BASIC)],
-        GET_FOLDER,
-    )
-    .await;
-    log.wait_for("GetFolder", 1).await;
+    hung.send("POST", "/EWS/Exchange.asmx", &[("Authorization", BASIC)], &get_folder()).await;
+    let begun = log.wait_for("GetFolder", 1);
+    tokio::time::timeout(Duration::from_secs(20), begun).await.expect("the request begins");
     let mut line = Line::to(&exchange).await.unwrap();
-    let heard = line.ews(&[]).await.unwrap();
+    let heard = line.ews(&[], GET_FOLDER).await.unwrap();
     assert_eq!(heard.status, 500);
-    assert!(
-        heard.body.contains("ErrorExceededConnectionCount"),
-        "{}",
-        heard.body
-    );
+    assert!(heard.body.contains("ErrorExceededConnectionCount"), "{}", heard.body);
     assert_eq!(log.counts().codes["ErrorExceededConnectionCount"], 1);
     drop(hung);
-    while line.ews(&[]).await.unwrap().status != 200 {
+    while line.ews(&[], GET_FOLDER).await.unwrap().status != 200 {
         tokio::task::yield_now().await;
     }
 }
@@ -476,11 +187,9 @@ async fn a_hung_request_counts_against_its_mailbox_until_the_client_goes() {
 async fn a_delayed_answer_comes_late() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
-    exchange
-        .faults()
-        .next(Match::any(), Fault::Delay(Duration::from_millis(80)));
+    exchange.faults().next(Match::any(), Fault::Delay(Duration::from_millis(80)));
     let before = std::time::Instant::now();
-    assert_eq!(line.ews(&[]).await.unwrap().status, 200);
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     assert!(before.elapsed() >= Duration::from_millis(80));
 }
 
@@ -488,29 +197,22 @@ async fn a_delayed_answer_comes_late() {
 async fn connections_are_dropped_refused_and_welcome_again() {
     let exchange = exchange(|_| ()).await;
     let mut line = Line::to(&exchange).await.unwrap();
-    assert_eq!(line.ews(&[]).await.unwrap().status, 200);
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     exchange.drop_connections();
     assert!(line.more().await.is_err(), "the open connection is reset");
     let mut line = Line::to(&exchange).await.unwrap();
-    assert_eq!(
-        line.ews(&[]).await.unwrap().status,
-        200,
-        "a new one is welcome"
-    );
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 200, "a new one is welcome");
     exchange.cut().await;
     assert!(line.more().await.is_err());
     let refused = Line::to(&exchange).await.err().unwrap();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     exchange.restore().await;
     let mut line = Line::to(&exchange).await.unwrap();
-    assert_eq!(line.ews(&[]).await.unwrap().status, 200);
+    assert_eq!(line.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     assert_eq!(exchange.open_connections(), 1);
     let address = exchange.address();
     drop(exchange);
-    assert!(
-        line.more().await.is_err(),
-        "the last handle stops the server"
-    );
+    assert!(line.more().await.is_err(), "the last handle stops the server");
     while TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -520,9 +222,9 @@ async fn connections_are_dropped_refused_and_welcome_again() {
 async fn a_connection_beyond_the_limit_meets_503() {
     let exchange = exchange(|options| options.max_connections = 1).await;
     let mut first = Line::to(&exchange).await.unwrap();
-    assert_eq!(first.ews(&[]).await.unwrap().status, 200);
+    assert_eq!(first.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     let mut second = Line::to(&exchange).await.unwrap();
-    assert_eq!(second.ews(&[]).await.unwrap().status, 503);
-    assert_eq!(first.ews(&[]).await.unwrap().status, 200);
+    assert_eq!(second.ews(&[], GET_FOLDER).await.unwrap().status, 503);
+    assert_eq!(first.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     assert_eq!(exchange.log().counts().most_connections, 2);
 }

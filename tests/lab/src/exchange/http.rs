@@ -23,6 +23,7 @@ use super::autodiscover;
 use super::body::{self, Body, Shape};
 use super::faults::{Fault, Faults, Place};
 use super::log::{AccessLog, Entry};
+use super::pages;
 use super::service::{Answer, Call, EventStream, Service};
 
 /// Exchange's own limit of a request is 64 MB.
@@ -76,10 +77,7 @@ pub(super) enum Content {
 impl Asked {
     /// The header's value, empty where it is absent or not ASCII.
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     fn entry(&self, operation: &str, mailbox: Option<String>) -> Entry {
@@ -94,11 +92,7 @@ impl Asked {
             connection: self.connection,
             received: self.body.len(),
             agent: self.header(USER_AGENT.as_str()).to_owned(),
-            anchor: self
-                .headers
-                .get(ANCHOR)
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned),
+            anchor: self.headers.get(ANCHOR).and_then(|v| v.to_str().ok()).map(str::to_owned),
         }
     }
 
@@ -130,12 +124,7 @@ impl Front {
     ) -> io::Result<Response<Body>> {
         let (head, incoming) = request.into_parts();
         let limited = Limited::new(incoming, MAX_REQUEST_BYTES);
-        let body = limited
-            .collect()
-            .await
-            .map_err(io::Error::other)?
-            .to_bytes()
-            .to_vec();
+        let body = limited.collect().await.map_err(io::Error::other)?.to_bytes().to_vec();
         let mut asked = Asked {
             connection: number,
             scheme: None,
@@ -182,17 +171,14 @@ impl Front {
         let charged = mailbox.as_deref().unwrap_or(&self.account);
         let _running = match is_ews.then(|| self.admit(charged)) {
             Some(None) => {
-                let mut reply = asked.reply(&operation, 500, XML, TOO_MANY);
+                let mut reply = asked.reply(&operation, 500, XML, pages::TOO_MANY);
                 reply.entry.mailbox = mailbox;
                 reply.entry.code = "ErrorExceededConnectionCount".to_owned();
                 return Ok(self.respond(&asked, reply, shape));
             }
             admitted => admitted.flatten(),
         };
-        match self
-            .faults
-            .take(Place::Transport, &operation, mailbox.as_deref())
-        {
+        match self.faults.take(Place::Transport, &operation, mailbox.as_deref()) {
             None => {}
             Some(Fault::Delay(wait)) => tokio::time::sleep(wait).await,
             Some(Fault::Hang) => {
@@ -214,8 +200,8 @@ impl Front {
         }
         let reply = match asked.path.as_str() {
             "/ews/exchange.asmx" if is_ews => self.ews(&asked),
-            "/ews/exchange.asmx" => asked.reply("Page", 200, HTML, SERVICE_PAGE),
-            "/ews/services.wsdl" => asked.reply("Wsdl", 200, XML, wsdl(&self.origin)),
+            "/ews/exchange.asmx" => asked.reply("Page", 200, HTML, pages::SERVICE),
+            "/ews/services.wsdl" => asked.reply("Wsdl", 200, XML, pages::wsdl(&self.origin)),
             "/autodiscover/autodiscover.svc" => autodiscover::soap::answer(&self, &asked),
             "/autodiscover/autodiscover.xml" => autodiscover::pox::answer(&self, &asked),
             _ => asked.reply("", 404, HTML, "<html><body>404 - not found</body></html>"),
@@ -231,18 +217,17 @@ impl Front {
                 (peek.operation.to_owned(), peek.mailbox)
             }
             "/autodiscover/autodiscover.svc" => (autodiscover::soap::OPERATION.to_owned(), None),
-            "/autodiscover/autodiscover.xml" => (
-                autodiscover::pox::OPERATION.to_owned(),
-                autodiscover::pox::address(&asked.body),
-            ),
+            "/autodiscover/autodiscover.xml" => {
+                (autodiscover::pox::OPERATION.to_owned(), autodiscover::pox::address(&asked.body))
+            }
             _ => (String::new(), None),
         }
     }
 
     fn ews(&self, asked: &Asked) -> Reply {
-        let route = self.router.route(&asked.headers, |address| {
-            autodiscover::back_end(&self.service, address)
-        });
+        let route = self
+            .router
+            .route(&asked.headers, |address| autodiscover::back_end(&self.service, address));
         let call = Call {
             account: &self.account,
             headers: &asked.headers,
@@ -250,14 +235,7 @@ impl Front {
             body: &asked.body,
         };
         let mut reply = match self.service.answer(&call) {
-            Answer::Soap {
-                status,
-                body,
-                operation,
-                mailbox,
-                code,
-                ..
-            } => {
+            Answer::Soap { status, body, operation, mailbox, code, .. } => {
                 let mut reply = asked.reply(operation, status, XML, body);
                 reply.entry.mailbox = mailbox;
                 reply.entry.code = code;
@@ -268,36 +246,17 @@ impl Front {
                 let mut entry = asked.entry("GetStreamingEvents", mailbox);
                 entry.code = "NoError".to_owned();
                 let content = Content::Stream(stream);
-                Reply {
-                    status: 200,
-                    content_type: XML,
-                    headers: Vec::new(),
-                    content,
-                    entry,
-                }
+                Reply { status: 200, content_type: XML, headers: Vec::new(), content, entry }
             }
         };
         reply.entry.back_end = Some(route.back_end);
         let host = self.router.host(route.back_end);
-        reply.headers.push((
-            HeaderName::from_static("x-calculatedbetarget"),
-            host.clone(),
-        ));
-        let back_end = host
-            .split('.')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase();
-        reply
-            .headers
-            .push((HeaderName::from_static("x-diaginfo"), back_end.clone()));
-        reply
-            .headers
-            .push((HeaderName::from_static("x-beserver"), back_end));
+        reply.headers.push((HeaderName::from_static("x-calculatedbetarget"), host.clone()));
+        let back_end = host.split('.').next().unwrap_or_default().to_ascii_uppercase();
+        reply.headers.push((HeaderName::from_static("x-diaginfo"), back_end.clone()));
+        reply.headers.push((HeaderName::from_static("x-beserver"), back_end));
         if route.give_cookie {
-            reply
-                .headers
-                .push((SET_COOKIE, self.router.set_cookie(route.back_end)));
+            reply.headers.push((SET_COOKIE, self.router.set_cookie(route.back_end)));
         }
         reply
     }
@@ -312,10 +271,7 @@ impl Front {
         }
         *count += 1;
         self.log.running(running.values().sum());
-        Some(Running {
-            front: self,
-            charged,
-        })
+        Some(Running { front: self, charged })
     }
 
     /// What a connection beyond the limit hears, whatever it asks.
@@ -353,13 +309,7 @@ impl Front {
     }
 
     fn respond(&self, asked: &Asked, reply: Reply, shape: Shape) -> Response<Body> {
-        let Reply {
-            status,
-            content_type,
-            headers,
-            content,
-            mut entry,
-        } = reply;
+        let Reply { status, content_type, headers, content, mut entry } = reply;
         entry.status = status;
         entry.at = Instant::now();
         self.log.answered(entry);
@@ -386,38 +336,19 @@ impl Front {
 
     /// The headers that every answer of Exchange carries.
     fn decorate(&self, asked: &Asked, headers: &mut HeaderMap) {
-        append(
-            headers,
-            HeaderName::from_static("request-id"),
-            &Uuid::new_v4().to_string(),
-        );
-        if asked
-            .header("return-client-request-id")
-            .eq_ignore_ascii_case("true")
-        {
+        append(headers, HeaderName::from_static("request-id"), &Uuid::new_v4().to_string());
+        if asked.header("return-client-request-id").eq_ignore_ascii_case("true") {
             let id = asked.header("client-request-id");
             append(headers, HeaderName::from_static("client-request-id"), id);
         }
-        append(
-            headers,
-            HeaderName::from_static("server"),
-            "Microsoft-IIS/10.0",
-        );
-        append(
-            headers,
-            HeaderName::from_static("x-aspnet-version"),
-            "4.0.30319",
-        );
+        append(headers, HeaderName::from_static("server"), "Microsoft-IIS/10.0");
+        append(headers, HeaderName::from_static("x-aspnet-version"), "4.0.30319");
         append(headers, HeaderName::from_static("x-powered-by"), "ASP.NET");
         append(headers, HeaderName::from_static("x-feserver"), "EX01");
         append(headers, http::header::CACHE_CONTROL, "private");
         if asked.path.starts_with("/autodiscover/") {
             append(headers, HeaderName::from_static("x-soap-enabled"), "True");
-            append(
-                headers,
-                HeaderName::from_static("x-wssecurity-enabled"),
-                "False",
-            );
+            append(headers, HeaderName::from_static("x-wssecurity-enabled"), "False");
             append(headers, HeaderName::from_static("x-oauth-enabled"), "False");
         }
     }
@@ -426,10 +357,7 @@ impl Front {
 /// What something in front of Exchange answers instead of it.
 fn in_front(asked: &Asked, operation: &str, fault: &Fault) -> Reply {
     match fault {
-        Fault::Http {
-            status,
-            retry_after,
-        } => {
+        Fault::Http { status, retry_after } => {
             let text = "<html><body>The service is unavailable.</body></html>";
             let mut reply = asked.reply(operation, *status, HTML, text);
             reply.entry.code = format!("HTTP {status}");
@@ -464,11 +392,7 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let mut running = self
-            .front
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.front.running.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = running.get_mut(&self.charged) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -492,32 +416,4 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-const SERVICE_PAGE: &str = "<html><head><title>ExchangeService</title></head><body>\
-    <p>You have created a service.</p></body></html>";
-
-const TOO_MANY: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
-    <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault>\
-    <faultcode xmlns:a=\"http://schemas.microsoft.com/exchange/services/2006/types\">\
-    a:ErrorExceededConnectionCount</faultcode><faultstring xml:lang=\"en-US\">\
-    Too many requests of this mailbox run at once.</faultstring><detail>\
-    <e:ResponseCode xmlns:e=\"http://schemas.microsoft.com/exchange/services/2006/errors\">\
-    ErrorExceededConnectionCount</e:ResponseCode>\
-    <e:Message xmlns:e=\"http://schemas.microsoft.com/exchange/services/2006/errors\">\
-    Too many requests of this mailbox run at once.</e:Message>\
-    <t:MessageXml xmlns:t=\"http://schemas.microsoft.com/exchange/services/2006/types\">\
-    <t:Value Name=\"BackOffMilliseconds\">0</t:Value></t:MessageXml>\
-    </detail></s:Fault></s:Body></s:Envelope>";
-
-fn wsdl(origin: &str) -> String {
-    format!(
-        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
-         <wsdl:definitions xmlns:wsdl=\"http://schemas.xmlsoap.org/wsdl/\" \
-         xmlns:soap=\"http://schemas.xmlsoap.org/wsdl/soap/\" \
-         targetNamespace=\"http://schemas.microsoft.com/exchange/services/2006/messages\">\
-         <wsdl:service name=\"ExchangeService\"><wsdl:port name=\"ExchangePort\">\
-         <soap:address location=\"{origin}/EWS/Exchange.asmx\"/>\
-         </wsdl:port></wsdl:service></wsdl:definitions>"
-    )
 }

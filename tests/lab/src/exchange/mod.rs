@@ -25,11 +25,18 @@ pub mod faults;
 mod http;
 pub mod log;
 pub mod ntlm;
+mod pages;
 pub mod program;
 pub mod service;
 
 #[cfg(test)]
+mod autodiscover_tests;
+#[cfg(test)]
 mod front_tests;
+#[cfg(test)]
+mod line;
+#[cfg(test)]
+mod stream_tests;
 
 pub use auth::Gate;
 pub use faults::{Fault, Faults, Match};

@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn numbers_and_dates_agree_with_jiff() {
         let mut date_of_jiff = jiff::civil::date(1899, 12, 30);
-        let mut day = number(1899, 12, 30);
-        for _ in 0..80_000 {
+        let first = number(1899, 12, 30);
+        for day in first..first + 80_000 {
             let (y, m, d) = date(day);
             assert_eq!(date_of_jiff, jiff::civil::date(y as i16, m as i8, d as i8));
             assert_eq!(number(y, m, d), day);
@@ -67,7 +67,6 @@ mod tests {
             assert_eq!(weekday(day), i32::from(sunday_is_0));
             assert_eq!(days_in_month(y, m), i32::from(date_of_jiff.days_in_month()));
             date_of_jiff = date_of_jiff.tomorrow().unwrap_or_default();
-            day += 1;
         }
         assert_eq!(number(1970, 1, 1), 0);
         assert_eq!(number(2026, 13, 1), number(2027, 1, 1));

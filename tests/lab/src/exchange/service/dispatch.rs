@@ -295,6 +295,10 @@ fn operation_of(root: &Node) -> Option<(&'static str, &Node)> {
     }
     let body = root.children.iter().find(|node| node.ns == Ns::Soap && node.name == "Body")?;
     let element = body.children.first().filter(|element| element.ns == Ns::Messages)?;
+    // The schema has no wildcards, so markup that should have been escaped is not valid.
+    if !element.is_of_ews() {
+        return None;
+    }
     let row = ops::OPERATIONS.iter().find(|(_, own, _)| *own == element.name)?;
     Some((row.0, element))
 }

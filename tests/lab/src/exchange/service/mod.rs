@@ -17,6 +17,7 @@ mod meetings;
 mod ops;
 mod pattern;
 mod recurrence;
+mod render;
 mod request;
 mod shape;
 mod stream;

@@ -6,7 +6,8 @@ use super::days;
 use super::draft::{Day, DayIndex, End, Pattern, Recurrence};
 use super::envelope::Writer;
 use super::item::{Instance, Item};
-use super::shape::{Property, time_in, write_id};
+use super::render::write_id;
+use super::shape::{Property, time_in};
 use super::tree::Node;
 use super::zone::Zone;
 
@@ -155,7 +156,7 @@ pub(super) fn read(node: &Node) -> Option<(Recurrence, days::DayNumber)> {
         }
         "NumberedRecurrence" => {
             let count = range.text_of("NumberOfOccurrences")?.parse().ok()?;
-            End::After(count).clone()
+            End::After(count)
         }
         _ => return None,
     };

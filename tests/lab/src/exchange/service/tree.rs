@@ -66,6 +66,11 @@ impl Node {
         self.children.iter().find(|child| child.name == name)
     }
 
+    /// Whether this and everything in it is of the EWS namespaces.
+    pub(super) fn is_of_ews(&self) -> bool {
+        matches!(self.ns, Ns::Messages | Ns::Types) && self.children.iter().all(Node::is_of_ews)
+    }
+
     /// The text of the first child of this name.
     pub(super) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.trim())

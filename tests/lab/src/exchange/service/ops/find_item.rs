@@ -8,8 +8,9 @@ use super::restriction;
 use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::item::Item;
 use crate::exchange::service::mailbox::{CALENDAR, view};
+use crate::exchange::service::render::write_item;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
-use crate::exchange::service::shape::{Shape, write_item};
+use crate::exchange::service::shape::Shape;
 use crate::exchange::service::tree::Node;
 
 /// EWSFindCountLimit of the default throttling policy.

@@ -3,8 +3,8 @@
 use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::ids::{FolderNumber, KeyKind, change_key};
 use crate::exchange::service::mailbox::{CALENDAR, FOLDERS, Mailbox};
+use crate::exchange::service::render::write_rights;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
-use crate::exchange::service::shape::write_rights;
 use crate::exchange::service::tree::Node;
 
 /// The properties of a folder in the order of the schema, whether `Default` has them.

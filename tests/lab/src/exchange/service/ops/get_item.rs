@@ -1,8 +1,9 @@
 //! GetItem, MS-OXWSCORE 3.1.4.4: items and occurrences by id, each answered by itself.
 
 use crate::exchange::service::envelope::Failure;
+use crate::exchange::service::render::write_item;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
-use crate::exchange::service::shape::{Shape, write_item};
+use crate::exchange::service::shape::Shape;
 
 pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
     let shape = request.body.child("ItemShape").ok_or_else(|| invalid("ItemShape is missing."))?;

@@ -8,8 +8,8 @@ use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::ids::hex;
 use crate::exchange::service::item::{Instance, Item, Kind, date_time};
 use crate::exchange::service::mailbox::view;
+use crate::exchange::service::render::free_busy;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid, read_time};
-use crate::exchange::service::shape::free_busy;
 use crate::exchange::service::tree::Node;
 use crate::exchange::service::zone::Zone;
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::exchange::service::envelope::Failure;
 use crate::exchange::service::item::Item;
+use crate::exchange::service::render::sensitivity;
 use crate::exchange::service::request::{Request, read_time};
-use crate::exchange::service::shape::{ExtendedPath, sensitivity};
+use crate::exchange::service::shape::ExtendedPath;
 use crate::exchange::service::tree::Node;
 use crate::exchange::service::zone::Zone;
 

@@ -8,8 +8,9 @@ use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::ids::{FolderName, ItemName, KeyKind, SyncState, change_key};
 use crate::exchange::service::item::Item;
 use crate::exchange::service::mailbox::{CALENDAR, Page, Told};
+use crate::exchange::service::render::write_item;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
-use crate::exchange::service::shape::{Shape, write_item};
+use crate::exchange::service::shape::Shape;
 use crate::exchange::service::tree::Node;
 
 pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {

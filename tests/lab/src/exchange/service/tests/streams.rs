@@ -108,7 +108,7 @@ async fn a_subscription_lives_on_its_back_end_only() {
     let mut stream = lab.stream(ANN, std::slice::from_ref(&id), 2);
     let said = next(&mut stream).await;
     assert_eq!(said.one("m:ResponseCode"), "ErrorSubscriptionNotFound");
-    assert_eq!(said.all("m:SubscriptionId"), [id.clone()]);
+    assert_eq!(said.all("m:SubscriptionId"), std::slice::from_ref(&id));
     assert_eq!(stream.next().await, None);
     let unsubscribe =
         format!("<m:Unsubscribe><m:SubscriptionId>{id}</m:SubscriptionId></m:Unsubscribe>");

@@ -1,0 +1,24 @@
+//! What any input at all must leave standing, one file for each kind of foreign bytes. The fuzz
+//! targets and `tests/it/bad_input.rs` check the same promises with different inputs.
+//!
+//! Each `check` panics where a promise is broken; that nothing else panics, hangs or eats memory
+//! is the promise they all have in common.
+
+pub mod commands;
+pub mod config;
+pub mod jose;
+pub mod kms;
+pub mod ntlm;
+pub mod soap;
+pub mod stream;
+
+/// The targets, each by its name.
+pub const ALL: [(&str, fn(&[u8])); 7] = [
+    ("commands", commands::check),
+    ("config", config::check),
+    ("jose", jose::check),
+    ("kms_messages", kms::check),
+    ("ntlm", ntlm::check),
+    ("soap", soap::check),
+    ("stream", stream::check),
+];
