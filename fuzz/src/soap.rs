@@ -7,7 +7,7 @@ use calway::calendar::ews::get_streaming_events::{EventReader, StreamEvent};
 use calway::calendar::ews::soap::{Header, ServerVersion, fault_in};
 use calway::calendar::ews::{find_item, get_folder, get_item, subscribe};
 use calway::calendar::ews::{sync_folder_items, unsubscribe};
-use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeting};
+use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeting, UserId};
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
 use calway::pipeline::seal::{Installation, Sealer};
@@ -83,7 +83,7 @@ fn becomes_a_record(meeting: &Meeting) {
     for text in [&meeting.subject, &meeting.location, &meeting.body.text, &meeting.uid] {
         assert!(is_legal(text.reveal()));
     }
-    let sealed = record::record(&INSTALLATION, &Measure::new(), meeting).expect("a record");
+    let sealed = record::record(&INSTALLATION, &Measure::new(), &UserId::new("u"), meeting).expect("a record");
     let json: serde_json::Value = serde_json::from_str(sealed.json()).expect("JSON");
     let record = &json["calendarMeetingExternal"];
     assert_eq!(record["id"].as_str().map(str::len), Some(43));

@@ -32,7 +32,8 @@ conditions! {
         "Nothing to do.";
     /// One mailbox cannot be read.
     MAILBOX_FAILING = "mailbox-failing" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
-        "If it does not heal: check that the mailbox exists and that the service account has the \
+        "If it does not heal: check that the mailbox exists (and, where the cause names it, the key \
+         server), and that the service account has the \
          role ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
     /// It can be read again.
     MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"

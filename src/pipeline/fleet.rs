@@ -23,7 +23,7 @@ use super::seal::{Installation, Sealer};
 use super::sync::{Ask, Commit, Got, Keyed, Loaded, Pass, Step};
 use super::window::{Reach, Window};
 use crate::model::{
-    Fault, GroupKey, Hint, ListenEnd, Next, Now, ResourceUri, KeyUri, Span, Time, UserId,
+    Cause, Fault, GroupKey, Hint, ListenEnd, Next, Now, ResourceUri, KeyUri, Span, Time, UserId,
 };
 
 /// How a fleet behaves.
@@ -159,7 +159,8 @@ enum Ear {
     /// Polled; may be planned into a stream from then on.
     Unheard,
     Subscribing(StreamId),
-    Heard(StreamId),
+    /// Since then.
+    Heard(StreamId, Time),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,7 +329,7 @@ impl Fleet {
         for mailbox in self.mailboxes.iter().flatten() {
             census.active += 1;
             match mailbox.ear {
-                Ear::Heard(_) => census.streaming += 1,
+                Ear::Heard(..) => census.streaming += 1,
                 Ear::Unheard | Ear::Subscribing(_) => census.polling += 1,
             }
             if mailbox.pace.failures() > 0 {
@@ -392,7 +393,7 @@ impl Fleet {
         self.backlog.retain(|queued| *queued != at);
         let stream = self.mailbox(at).and_then(|mailbox| match mailbox.ear {
             Ear::Unheard => None,
-            Ear::Subscribing(stream) | Ear::Heard(stream) => Some(stream),
+            Ear::Subscribing(stream) | Ear::Heard(stream, _) => Some(stream),
         });
         self.mailboxes[at] = None;
         self.free.push(at);
@@ -770,7 +771,7 @@ impl Fleet {
         let was_failing = mailbox.pace.failures() > 0;
         mailbox.pace.reset();
         let again = std::mem::take(&mut mailbox.again);
-        let heard = matches!(mailbox.ear, Ear::Heard(_));
+        let heard = matches!(mailbox.ear, Ear::Heard(..));
         if was_failing {
             self.out.push(Output::Note(Note::MailboxWell(user)));
         }
@@ -856,8 +857,13 @@ impl Fleet {
                     Next::Retry { after } | Next::BackOff { after } => after,
                     _ => None,
                 };
-                let fault = Fault { next: Next::Retry { after }, cause: fault.cause };
-                return self.pass_failed(now, at, run, fault);
+                let cause = Cause {
+                    code: format!("no key from the key server: {}", fault.cause.code),
+                    request_id: fault.cause.request_id,
+                };
+                let fault = Fault { next: Next::Retry { after }, cause };
+                self.release(run.live);
+                return self.mailbox_failed(now, at, fault, limits::KEY_RETRY, after);
             }
         };
         let step = pass.got(Got::Key(sealer));
@@ -1019,12 +1025,9 @@ impl Fleet {
                     return;
                 }
                 let Some(mailbox) = self.mailbox(at) else { return };
-                mailbox.listen_pace.reset();
-                if !matches!(mailbox.ear, Ear::Heard(_)) {
+                if !matches!(mailbox.ear, Ear::Heard(..)) {
+                    mailbox.ear = Ear::Heard(stream, now.mono);
                     self.out.push(Output::Note(Note::Listening(user)));
-                }
-                if let Some(mailbox) = self.mailbox(at) {
-                    mailbox.ear = Ear::Heard(stream);
                 }
                 self.enqueue(at, Queue::Backlog);
             }
@@ -1066,6 +1069,12 @@ impl Fleet {
             _ => None,
         };
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
+        // A stream that breaks as soon as it listens must not be opened again and again.
+        if let Ear::Heard(_, since) = mailbox.ear
+            && now.mono.since(since) >= limits::LISTEN_PROVEN
+        {
+            mailbox.listen_pace.reset();
+        }
         let mut dice = self.dice.clone();
         let until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, after, &mut dice);
         self.dice = dice;

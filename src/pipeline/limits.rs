@@ -50,6 +50,9 @@ pub const POLL: Span = Span::from_secs(60);
 /// First and longest wait after a failure of one mailbox.
 pub const MAILBOX_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(300));
 
+/// First and longest wait of a mailbox whose key the key server did not give.
+pub const KEY_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
+
 /// First and longest wait for a mailbox that may not be read: an administrator has to act.
 pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 
@@ -62,6 +65,9 @@ pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::HOUR);
 
 /// First and longest wait before a broken stream is opened again; polling bridges it.
 pub const LISTEN_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(600));
+
+/// A stream that lived so long was a good one: when it breaks, the wait begins from the first.
+pub const LISTEN_PROVEN: Span = Span::MINUTE;
 
 /// First and longest wait for the cloud.
 pub const CLOUD_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);

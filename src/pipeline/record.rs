@@ -10,18 +10,18 @@ use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use super::seal::{Installation, Sealed, Sealer, Tag};
 use crate::model::{
     Answer, Fault, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole, Person,
-    Plain, RecordKey, Sensitivity, Time,
+    Plain, RecordKey, Sensitivity, Time, UserId,
 };
 
 /// The key of a meeting's record.
-pub fn key(installation: &Installation, meeting: &Meeting) -> RecordKey {
+pub fn key(installation: &Installation, user: &UserId, meeting: &Meeting) -> RecordKey {
     let original = match meeting.kind {
         MeetingKind::Single => None,
         MeetingKind::Occurrence | MeetingKind::Exception => {
             Some(meeting.original_start.unwrap_or(meeting.start))
         }
     };
-    installation.record_key(&meeting.uid, original)
+    installation.record_key(user, &meeting.uid, original)
 }
 
 /// A keyed hash of all that a user can see of the meeting. `last_modified` is not among it: a
@@ -69,12 +69,13 @@ pub fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
 pub fn record(
     installation: &Installation,
     sealer: &dyn Sealer,
+    user: &UserId,
     meeting: &Meeting,
 ) -> Result<Sealed, Fault> {
     let seal = |text: &str, limit| sealer.seal(cut(text, limit)).map(Value::String);
     let mut out = Map::new();
-    let series = installation.record_key(&meeting.uid, None);
-    out.insert("id".into(), key(installation, meeting).as_str().into());
+    let series = installation.record_key(user, &meeting.uid, None);
+    out.insert("id".into(), key(installation, user, meeting).as_str().into());
     out.insert("seriesId".into(), series.as_str().into());
     out.insert("start".into(), rfc3339(meeting.start).into());
     let minutes = meeting.end.since(meeting.start).as_ms() / 60_000;

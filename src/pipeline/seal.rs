@@ -11,7 +11,7 @@ use aws_lc_rs::{hkdf, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::model::{Cursor, Fault, ItemId, KeyUri, Plain, RecordKey, Time};
+use crate::model::{Cursor, Fault, ItemId, KeyUri, Plain, RecordKey, Time, UserId};
 
 /// A content key as the pipeline sees it: something that seals. One per mailbox and day, bound to
 /// the mailbox's KMS resource, whose user is authorised before the first use.
@@ -123,9 +123,17 @@ impl Installation {
         })
     }
 
-    /// The key of a record: the UID and, in a series, where the pattern put the occurrence.
-    pub fn record_key(&self, uid: &Plain, original_start: Option<Time>) -> RecordKey {
+    /// The key of a record: the user, the UID and, in a series, where the pattern put the
+    /// occurrence. With the user in it nobody can tell from two lists who meets whom.
+    pub fn record_key(
+        &self,
+        user: &UserId,
+        uid: &Plain,
+        original_start: Option<Time>,
+    ) -> RecordKey {
         let mut hash = hmac::Context::with_key(&self.record);
+        hash.update(user.as_str().as_bytes());
+        hash.update(&[0]);
         hash.update(uid.reveal().as_bytes());
         if let Some(start) = original_start {
             hash.update(&[0]);
@@ -213,14 +221,16 @@ mod tests {
     fn record_keys_tell_occurrences_and_meetings_apart_and_nothing_else() {
         let i = installation();
         let uid = Plain::new("040000008200E00074C5B7101A82E008");
-        let single = i.record_key(&uid, None);
-        let first = i.record_key(&uid, Some(Time::from_ms(0)));
-        let second = i.record_key(&uid, Some(Time::from_ms(1)));
+        let ada = UserId::new("ada");
+        let single = i.record_key(&ada, &uid, None);
+        assert_ne!(single, i.record_key(&UserId::new("ben"), &uid, None));
+        let first = i.record_key(&ada, &uid, Some(Time::from_ms(0)));
+        let second = i.record_key(&ada, &uid, Some(Time::from_ms(1)));
         assert_eq!(single.as_str().len(), 43);
         assert!(single != first && first != second);
-        assert_eq!(single, i.record_key(&uid, None));
+        assert_eq!(single, i.record_key(&ada, &uid, None));
         let other = Installation::new(&[8; 32]).unwrap();
-        assert_ne!(single, other.record_key(&uid, None));
+        assert_ne!(single, other.record_key(&ada, &uid, None));
     }
 
     #[test]

@@ -470,7 +470,7 @@ impl Pass {
     }
 
     fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
-        let key = record::key(&self.installation, meeting);
+        let key = record::key(&self.installation, &self.user, meeting);
         let series = self.series_tag(meeting.uid.reveal());
         if meeting.kind == MeetingKind::Single {
             self.remove_others(series, &key);
@@ -510,7 +510,12 @@ impl Pass {
                 let Some(sealer) = &self.sealer else {
                     return Err(Fault::retry("no key to seal with"));
                 };
-                let data = record::record(&self.installation, sealer.as_ref(), meeting)?;
+                let data = record::record(
+                    &self.installation,
+                    sealer.as_ref(),
+                    &self.user,
+                    meeting,
+                )?;
                 Some((kind, data))
             }
         };

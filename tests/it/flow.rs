@@ -1,36 +1,285 @@
-//! The main job, with the real program: an edit in Exchange reaches the cloud, sealed.
+//! The main job, with the real program between the lab's Exchange, cloud and key server.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::io::Write as _;
+use std::time::Duration;
 
-use calway_lab::exchange::{Attendee, Draft, MailboxKind};
-use calway_lab::stage::{Options, Stage};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use calway_lab::cloud::faults::{Fault as CloudFault, Place};
+use calway_lab::exchange::{Attendee, Draft, Fault, Match, MovedTo};
+use calway_lab::jose;
+use serde_json::{Value, json};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_calway");
-
-fn in_an_hour() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    now.as_millis() as i64 / 60_000 * 60_000 + 3_600_000
-}
+use crate::edits::now_ms;
+use crate::house::{ALICE, BOB, House, PROGRAM, talkative, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_edit_reaches_the_cloud_sealed_and_its_user_opens_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let stage = Stage::start(folder.path(), Options::default()).await.unwrap();
-    let calendars = stage.exchange.calendars();
-    calendars.add_mailbox("alice@corp.example", "Alice Archer", MailboxKind::User);
-    let _connector = stage.connector(PROGRAM).spawn().unwrap();
-    let command = stage.cloud.activate("user-alice", "alice@corp.example").await;
-    println!("{:?}", stage.cloud.outcome(&command).await);
-    let begun = Instant::now();
-    calendars.create("alice@corp.example", Draft::meeting("Merger", in_an_hour(), 30));
-    stage.cloud.wait(|view| view.records("user-alice").len() == 1).await;
-    println!("{:?}", begun.elapsed());
-    let person = stage.cloud.person("user-alice");
-    println!("{:?}", person.meetings().await);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let begun = Instant::now();
-    calendars.create("alice@corp.example", Draft::meeting("Merger 2", in_an_hour(), 30));
-    stage.cloud.wait(|view| view.records("user-alice").len() == 2).await;
-    println!("{:?}", begun.elapsed());
-    let _ = Attendee::default();
+    let house = House::active(talkative()).await;
+    let mut draft = Draft::meeting("Merger", now_ms() / 60_000 * 60_000 + 3_600_000, 45);
+    draft.location = "https://meet.example/j/1".into();
+    draft.body = "Bring the numbers".into();
+    draft.attendees = vec![Attendee::required(BOB.1, BOB.2)];
+    house.calendars().create(ALICE.1, draft);
+    house.live(ALICE, 1).await;
+    house.live(BOB, 1).await;
+    let seen = house.stage.cloud.person(ALICE.0).meetings().await.unwrap();
+    let seen = seen.first().unwrap();
+    assert_eq!(seen.subject, "Merger");
+    assert_eq!(seen.location, "https://meet.example/j/1");
+    assert_eq!(seen.join_url, "https://meet.example/j/1");
+    assert_eq!(seen.minutes, 45);
+    assert!(seen.notes.contains("Bring the numbers"));
+    assert_eq!(seen.organizer.as_ref().unwrap().address, ALICE.1);
+    assert_eq!(seen.participants.first().unwrap().name, BOB.2);
+    assert_eq!(seen.unreadable, Vec::<String>::new());
+    // A record tells nothing to who reads two lists: the same meeting has another id in each.
+    let id = |user: &str| house.stage.cloud.records(user).first().unwrap().id.clone();
+    assert_ne!(id(ALICE.0), id(BOB.0));
+    export_sealed(&house);
+}
+
+/// For readers that others wrote: each sealed text with its key and what it says.
+fn export_sealed(house: &House) {
+    let Some(path) = std::env::var_os("CALWAY_SEALED_OUT") else { return };
+    let mut file = std::fs::File::create(path).unwrap();
+    for record in house.stage.cloud.records(ALICE.0) {
+        let uri = record.json["encryptionKeyUrl"].as_str().unwrap().to_owned();
+        let key = house.stage.cloud.kms().key(&uri).unwrap();
+        let mut sealed = Vec::new();
+        collect(&record.json, &mut sealed);
+        for jwe in sealed {
+            let plain = String::from_utf8(jose::open(&key, &jwe).unwrap()).unwrap();
+            let jwk = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(key)});
+            writeln!(file, "{}", json!({"jwe": jwe, "jwk": jwk, "plain": plain})).unwrap();
+        }
+    }
+}
+
+fn collect(value: &Value, sealed: &mut Vec<String>) {
+    match value {
+        Value::String(text) if jose::is_sealed_field(text) => sealed.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|one| collect(one, sealed)),
+        Value::Object(all) => all.values().for_each(|one| collect(one, sealed)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streaming_fails_polling_bridges_it_and_streaming_returns() {
+    let options = calway_lab::stage::Options { poll_seconds: Some(5), ..talkative() };
+    let house = House::start(options).await;
+    let broken = Fault::ResponseCode("ErrorInternalServerError".into());
+    let handle = house.stage.exchange.faults().always(Match::operation("Subscribe"), broken);
+    house.activate(ALICE.0, ALICE.1).await;
+    house.meet(ALICE, "First", 2);
+    house.live(ALICE, 1).await;
+    house.meet(ALICE, "Second", 3);
+    house.live(ALICE, 2).await;
+    assert_eq!(house.stage.exchange.log().count("GetStreamingEvents"), 0, "it was polled");
+    handle.stop();
+    house.until("a stream stands", |house| house.stage.exchange.open_streams() > 0).await;
+    house.meet(ALICE, "Third", 4);
+    house.live(ALICE, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_starts_where_it_stopped() {
+    let mut house = House::active(talkative()).await;
+    for n in 0..12 {
+        house.meet(ALICE, "Before", 2 + n);
+    }
+    house.live(ALICE, 12).await;
+    house.exact(&[ALICE, BOB]).await;
+    house.kill().await;
+    let log = house.stage.exchange.log();
+    log.clear();
+    let stored = house.stage.cloud.stats().stored;
+    house.meet(ALICE, "While it was down", 20);
+    house.again();
+    house.live(ALICE, 13).await;
+    house.exact(&[ALICE, BOB]).await;
+    assert_eq!(log.count("FindItem"), 0, "the window was not listed again");
+    assert_eq!(log.count("GetItem"), 1, "one item was read");
+    assert_eq!(house.stage.cloud.stats().stored, stored + 1, "one event went up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_cursor_is_healed_in_the_same_pass() {
+    let house = House::active(talkative()).await;
+    let id = house.meet(ALICE, "Stays", 2);
+    let gone = house.meet(ALICE, "Goes", 3);
+    house.live(ALICE, 2).await;
+    house.calendars().forget_sync_states(ALICE.1);
+    house.calendars().update(ALICE.1, &id, |draft| draft.subject = "Changed".into());
+    house.calendars().delete(ALICE.1, &gone);
+    house.exact(&[ALICE]).await;
+    house.live(ALICE, 1).await;
+    assert!(house.log().contains("cursor-lost"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_3_commands_take_effect_once() {
+    let house = House::active(talkative()).await;
+    let cloud = &house.stage.cloud;
+    cloud.faults().next(Place::Channel, CloudFault::RepeatCommands);
+    cloud.close_channel(1011);
+    house.meet(ALICE, "One", 2);
+    house.meet(BOB, "Two", 3);
+    house.exact(&[ALICE, BOB]).await;
+    let ping = cloud.command("ping", "", json!({}));
+    assert_eq!(house.outcome(&ping).await, "done");
+    let unknown = cloud.command("meeting.decorate", ALICE.0, json!({}));
+    let outcome = within(cloud.outcome(&unknown)).await;
+    assert_eq!((outcome.outcome.as_str(), outcome.reason.is_some()), ("refused", true));
+    let before = cloud.records(ALICE.0).first().unwrap().sequence;
+    let resend = cloud.resend(ALICE.0);
+    assert_eq!(house.outcome(&resend).await, "done");
+    let view = cloud.clone();
+    within(view.wait(|view| view.records(ALICE.0).iter().all(|one| one.sequence > before))).await;
+    house.exact(&[ALICE, BOB]).await;
+    let deactivate = cloud.deactivate(BOB.0);
+    assert_eq!(house.outcome(&deactivate).await, "done");
+    house.live(BOB, 0).await;
+    house.until("the subscription is given back", |house| {
+        house.calendars().subscriptions(BOB.1) == 0
+    })
+    .await;
+    // Nobody touches the mailbox any more, although it changes.
+    house.stage.exchange.log().clear();
+    house.meet(BOB, "Unseen", 4);
+    house.meet(ALICE, "Seen", 4);
+    house.live(ALICE, 2).await;
+    let touched = house.stage.exchange.log().entries();
+    assert!(touched.iter().all(|entry| entry.mailbox.as_deref() != Some(BOB.1)), "{touched:?}");
+    assert_eq!(cloud.stats().duplicated_visible, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_1_outages_of_exchange_cloud_and_key_server_cost_only_time() {
+    let mut options = talkative();
+    options.cloud.kms_listen = Some(([127, 0, 0, 1], 0).into());
+    let house = House::active(options).await;
+    house.meet(ALICE, "Before", 1);
+    house.live(ALICE, 1).await;
+    // With today's key in memory Alice's meetings are sealed on; Bob has none yet.
+    house.stage.cloud.cut().await;
+    for n in 0..5 {
+        house.meet(ALICE, "While the cloud was away", 2 + n);
+    }
+    house.until("the cloud's absence is told", |house| house.log().contains("cloud-waits")).await;
+    house.meet(BOB, "Without a key", 1);
+    house.until("the key server is named", |house| house.log().contains("key server")).await;
+    house.stage.exchange.cut().await;
+    for n in 0..5 {
+        house.meet(BOB, "While nothing was there", 2 + n);
+    }
+    house.stage.cloud.restore().await.unwrap();
+    house.stage.exchange.restore().await;
+    house.exact(&[ALICE, BOB]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_the_cloud_rejects_is_set_aside_and_named() {
+    let house = House::active(talkative()).await;
+    let rejected = CloudFault::reject_if("the lab does not like it", |event| {
+        event["type"] == "calendar.meeting.create"
+    });
+    house.stage.cloud.faults().next(Place::Events, rejected);
+    house.meet(ALICE, "Disliked", 2);
+    house.until("it is named", |house| house.log().contains("event-set-aside")).await;
+    house.meet(ALICE, "Liked", 3);
+    house.live(ALICE, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_4_a_refused_password_is_tried_once() {
+    let mut options = talkative();
+    options.exchange.lock_out_after = Some(2);
+    let house = House::start(options).await;
+    house.stage.exchange.gate().set_password("another-one-now");
+    house.activate(ALICE.0, ALICE.1).await;
+    house.activate(BOB.0, BOB.1).await;
+    house.until("it is named", |house| house.log().contains("sign-in-refused")).await;
+    let ping = house.stage.cloud.command("ping", "", json!({}));
+    assert_eq!(house.outcome(&ping).await, "done");
+    assert!(!house.stage.exchange.gate().locked_out());
+    assert_eq!(house.stage.exchange.log().refusals(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mailboxes_that_cannot_be_read_do_not_hold_up_the_others() {
+    let house = House::active(talkative()).await;
+    house.calendars().deny_impersonation(BOB.1, true);
+    house.meet(BOB, "Unreadable", 2);
+    house.until("it is named", |house| house.log().contains("mailbox-failing")).await;
+    house.meet(ALICE, "Readable", 2);
+    house.live(ALICE, 1).await;
+    house.calendars().move_mailbox(ALICE.1, MovedTo::BackEnd(2));
+    house.meet(ALICE, "Moved", 3);
+    house.exact(&[ALICE]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttling_and_broken_answers_cost_only_time() {
+    let house = House::active(talkative()).await;
+    let faults = house.stage.exchange.faults();
+    let busy = |back_off_ms, inner| Fault::ServerBusy { back_off_ms, inner };
+    faults.next(Match::operation("SyncFolderItems"), busy(Some(300), false));
+    faults.next(Match::operation("GetItem"), busy(None, true));
+    faults.next(Match::operation("GetItem"), Fault::Http { status: 503, retry_after: None });
+    faults.next(Match::operation("SyncFolderItems"), Fault::GarbageXml);
+    faults.next(Match::operation("GetItem"), Fault::Cut { after_bytes: 700 });
+    faults.next(Match::any(), Fault::IllegalCharacters);
+    for n in 0..6 {
+        house.meet(ALICE, "Through it all", 2 + n);
+    }
+    house.exact(&[ALICE, BOB]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_it_gives_the_subscriptions_back_and_exits_0() {
+    let mut house = House::active(talkative()).await;
+    assert_eq!(house.calendars().subscriptions(ALICE.1), 1);
+    let pid = house.connector.id().unwrap();
+    let kill = std::process::Command::new("kill").arg(pid.to_string()).status().unwrap();
+    assert!(kill.success());
+    let status = within(house.connector.wait()).await.unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(house.calendars().subscriptions(ALICE.1), 0);
+    assert_eq!(house.calendars().subscriptions(BOB.1), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
+    let mut house = House::start(talkative()).await;
+    house.kill().await;
+    let run = || async {
+        let output = house.stage.connector(PROGRAM).output();
+        let output = tokio::time::timeout(Duration::from_secs(20), output).await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said.lines().last().unwrap_or_default().to_owned())
+    };
+    let config = std::fs::read_to_string(house.stage.config()).unwrap();
+    std::fs::write(house.stage.config(), config.replace("account =", "acount =")).unwrap();
+    let (code, said) = run().await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("calway.toml") && said.contains("acount"), "{said}");
+    std::fs::write(house.stage.config(), &config).unwrap();
+
+    let secret = house.stage.credentials().join("cloud.client_secret");
+    let kept = std::fs::read(&secret).unwrap();
+    std::fs::remove_file(&secret).unwrap();
+    let (code, said) = run().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cloud.client_secret") && said.contains("LoadCredential"), "{said}");
+    std::fs::write(&secret, kept).unwrap();
+
+    for tail in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(house.stage.folder().join(format!("calway.db{tail}")));
+    }
+    std::fs::write(house.stage.folder().join("calway.db"), "this is no store at all").unwrap();
+    let (code, said) = run().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("calway.db") && said.contains("move it away"), "{said}");
 }

@@ -2,8 +2,13 @@
 
 mod architecture;
 mod bad_input;
-mod world;
 mod canaries;
+mod cloud;
 mod crash;
 mod edits;
+mod ews;
 mod flow;
+mod house;
+mod kms;
+mod net;
+mod world;

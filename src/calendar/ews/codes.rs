@@ -112,6 +112,22 @@ pub(super) fn is_missing_item(code: &str) -> bool {
     )
 }
 
+/// The subscription does not exist any more: there is nothing to give back.
+pub(super) fn is_dead_subscription(fault: &Fault) -> bool {
+    matches!(
+        fault.cause.code.as_str(),
+        "ErrorSubscriptionNotFound"
+            | "ErrorInvalidSubscription"
+            | "ErrorExpiredSubscription"
+            | "ErrorSubscriptionUnsubscribed"
+    )
+}
+
+/// The mailbox, or the way to it, is not what it was: the groups are to be found anew.
+pub(super) fn is_for_discovery(fault: &Fault) -> bool {
+    matches!(fault.cause.code.as_str(), "ErrorReadEventsFailed" | "ErrorProxyRequestNotAllowed")
+}
+
 /// Whether the code speaks of one mailbox or item, and not of the server or the way to it.
 pub(super) fn is_exchange_code(fault: &Fault) -> bool {
     fault.cause.code.starts_with("Error")

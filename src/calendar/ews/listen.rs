@@ -102,7 +102,7 @@ fn subscribe_call<'a>(ews: &'a Ews, group: &Group, member: usize) -> BoxFuture<'
             return Input::GivenBack;
         };
         let asked = ews.ask(&target, &route, subscribe::request, subscribe::read).await;
-        Input::Subscribed { member, result: asked.map(|(id, cookie)| (id, cookie)) }
+        Input::Subscribed { member, result: asked }
     }
     .boxed()
 }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::codes;
-use super::get_streaming_events::StreamEvent;
+use super::get_streaming_events::{self, StreamEvent};
 use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time};
 
 /// How many subscriptions are asked for, or given back, at once.
@@ -147,6 +147,9 @@ impl Group {
             breaks: 0,
             last_refusal: None,
         };
+        for at in get_streaming_events::MOST..group.members.len() {
+            group.refuse(at, &Fault::refused("a stream carries 200 mailboxes at most"));
+        }
         group.go_on(now);
         group
     }
@@ -292,7 +295,7 @@ impl Group {
                     self.refuse(member, &fault);
                 }
             }
-            Next::Retry { .. } if !is_for_discovery(&fault) => {
+            Next::Retry { .. } if !codes::is_for_discovery(&fault) => {
                 if ids.is_empty() {
                     self.renew_all(&fault);
                 } else if meant.is_empty() {
@@ -321,7 +324,7 @@ impl Group {
 
     fn renew(&mut self, members: &[usize], fault: &Fault) {
         for at in members {
-            if !is_dead(fault) {
+            if !codes::is_dead_subscription(fault) {
                 self.give_back(*at);
             }
             let Some(member) = self.members.get_mut(*at) else {
@@ -511,22 +514,6 @@ impl Group {
             .iter()
             .position(|member| matches!(&member.state, State::Held(held) if **held == *id))
     }
-}
-
-/// The subscription does not exist any more: there is nothing to give back.
-fn is_dead(fault: &Fault) -> bool {
-    matches!(
-        fault.cause.code.as_str(),
-        "ErrorSubscriptionNotFound"
-            | "ErrorInvalidSubscription"
-            | "ErrorExpiredSubscription"
-            | "ErrorSubscriptionUnsubscribed"
-    )
-}
-
-/// The mailbox, or the way to it, is not what it was: the groups are to be found anew.
-fn is_for_discovery(fault: &Fault) -> bool {
-    matches!(fault.cause.code.as_str(), "ErrorReadEventsFailed" | "ErrorProxyRequestNotAllowed")
 }
 
 #[cfg(test)]

@@ -367,6 +367,16 @@ fn a_group_of_nobody_is_over_at_once() {
     assert_eq!(drain(&mut group), [Output::Close, Output::End(ListenEnd::RollOver)]);
 }
 
+#[test]
+fn a_stream_carries_no_more_than_it_may() {
+    let mut group = group(202);
+    let outputs = drain(&mut group);
+    let fault = Fault::refused("a stream carries 200 mailboxes at most");
+    let expected =
+        [told_refused("u200", &fault), told_refused("u201", &fault), Output::Subscribe(0)];
+    assert_eq!(outputs, expected);
+}
+
 /// A server that does whatever chance says, and remembers what it was asked.
 #[derive(Default)]
 struct Server {

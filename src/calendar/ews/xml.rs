@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use quick_xml::Reader;
-use quick_xml::escape::{resolve_predefined_entity, unescape};
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::{BytesStart, Event};
 
 use crate::model::Fault;
 
@@ -25,6 +25,7 @@ pub(super) fn decode(xml: &[u8]) -> Cow<'_, str> {
 /// Walks an answer from its top. Whoever gets a [`Element`] from [`Pull::child`] reads it to its
 /// end before the next call: with [`Pull::text`], [`Pull::skip`], or [`Pull::child`] until `None`.
 pub(super) struct Pull<'a> {
+    xml: &'a str,
     reader: Reader<&'a [u8]>,
     depth: usize,
     /// The element last given is `<like this/>` and its end is still to be told.
@@ -39,7 +40,7 @@ impl<'a> Pull<'a> {
     pub(super) fn new(xml: &'a str) -> Self {
         let mut reader = Reader::from_str(xml);
         reader.config_mut().allow_dangling_amp = true;
-        Self { reader, depth: 0, empty: false }
+        Self { xml, reader, depth: 0, empty: false }
     }
 
     /// The next child of the element that is open, `None` at its end.
@@ -76,10 +77,9 @@ impl<'a> Pull<'a> {
             return Ok(out);
         }
         loop {
+            push_unescaped(&mut out, self.run());
             match self.event()? {
-                Event::Text(text) => push_legal(&mut out, &text.xml10_content()),
-                Event::CData(text) => push_legal(&mut out, &text.xml10_content()),
-                Event::GeneralRef(reference) => push_reference(&mut out, &reference),
+                Event::CData(text) => push_legal(&mut out, &text),
                 Event::Start(_) => {
                     self.depth += 1;
                     self.skip()?;
@@ -92,6 +92,17 @@ impl<'a> Pull<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// The text up to the next mark, taken past the reader: it would give a body with its thousands
+    /// of references in as many events.
+    fn run(&mut self) -> &'a str {
+        let rest: &'a [u8] = self.reader.get_mut();
+        let length = rest.iter().position(|byte| *byte == b'<').unwrap_or(rest.len());
+        let begin = self.xml.len().saturating_sub(rest.len());
+        let Some(text) = self.xml.get(begin..begin + length) else { return "" };
+        *self.reader.get_mut() = rest.get(length..).unwrap_or_default();
+        text
     }
 
     /// Goes to the end of the open element.
@@ -127,26 +138,52 @@ impl Element<'_> {
     /// An attribute's value.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
         let attribute = self.0.try_get_attribute(name).ok().flatten()?;
-        let value = match unescape(&attribute.value) {
-            Ok(value) => value.into_owned(),
-            Err(_) => attribute.value.into_owned(),
-        };
+        let mut value = String::with_capacity(attribute.value.len());
+        push_unescaped(&mut value, &attribute.value);
         Some(value)
     }
 }
 
-fn push_reference(out: &mut String, reference: &BytesRef<'_>) {
-    if reference.is_char_ref() {
-        if let Ok(Some(c)) = reference.resolve_char_ref()
-            && is_legal(c)
-        {
-            out.push(c);
-        }
-    } else if let Some(text) = resolve_predefined_entity(reference) {
+/// Appends text of an answer: references resolved, an ampersand that begins none kept as it is.
+fn push_unescaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        push_legal(out, before);
+        rest = match reference(after) {
+            Some((name, after)) => {
+                push_reference(out, name);
+                after
+            }
+            None => {
+                out.push('&');
+                after
+            }
+        };
+    }
+    push_legal(out, rest);
+}
+
+/// The name of the reference that begins here, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    const LONGEST: usize = 32;
+    let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let (name, rest) = text.split_at_checked(end)?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#');
+    is_name.then_some((name, rest.get(1..)?))
+}
+
+fn push_reference(out: &mut String, name: &str) {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix('x') {
+            Some(hex) => u32::from_str_radix(hex, 16),
+            None => number.parse(),
+        };
+        out.extend(code.ok().and_then(char::from_u32).filter(|c| is_legal(*c)));
+    } else if let Some(text) = resolve_predefined_entity(name) {
         out.push_str(text);
     } else {
         out.push('&');
-        push_legal(out, reference);
+        out.push_str(name);
         out.push(';');
     }
 }
@@ -160,12 +197,24 @@ fn is_legal(c: char) -> bool {
     }
 }
 
+/// Appends characters as they stand, lines ended as XML wants it (section 2.11).
 fn push_legal(out: &mut String, text: &str) {
-    // 0xEF begins U+FFFE and U+FFFF in UTF-8.
-    if text.bytes().any(|byte| byte < b' ' || byte == 0xef) {
-        out.extend(text.chars().filter(|c| is_legal(*c)));
-    } else {
+    // 0xEF begins U+FFFE and U+FFFF in UTF-8. Pieces, so that many bytes are looked at in one step.
+    let doubtful = |byte: u8| (byte < b' ' && byte != b'\n' && byte != b'\t') || byte == 0xef;
+    let piece_is_doubtful =
+        |piece: &[u8]| piece.iter().fold(false, |found, byte| found | doubtful(*byte));
+    if !text.as_bytes().chunks(64).any(piece_is_doubtful) {
         out.push_str(text);
+        return;
+    }
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
+        if c == '\r' {
+            characters.next_if_eq(&'\n');
+            out.push('\n');
+        } else if is_legal(c) {
+            out.push(c);
+        }
     }
 }
 
@@ -207,9 +256,15 @@ mod tests {
             ("<a>one\r\ntwo<!-- no --> three<b>never</b> four</a>", "one\ntwo three four"),
             ("<a><![CDATA[<&amp;>]]></a>", "<&amp;>"),
             ("<a>R&D &unknown; &#xD83D; end</a>", "R&D &unknown;  end"),
+            ("<a>1\r2&#xD;\r\n3&#13;</a>", "1\n2\r\n3\r"),
+            ("<a>&; &#; &#x; &#-1; &a b; &amp</a>", "&;   &#-1; &a b; &amp"),
+            ("<a>&lt;<!-- x -->&gt;<![CDATA[\r\n]]><?pi?>&amp;amp;</a>", "<>\n&amp;"),
         ] {
             assert_eq!(text_of(xml).as_deref(), Ok(expected), "{xml}");
         }
+        let long = "ä&lt;\t\n".repeat(1_000);
+        let expected = "ä<\t\n".repeat(1_000);
+        assert_eq!(text_of(&format!("<a>{long}</a>")), Ok(expected));
         for bad in ["<a>", "<a>x", "<a><b></a>", "<a>x</b>", "<a>&#x"] {
             assert_eq!(
                 text_of(bad).map_err(|fault| fault.cause.code),

@@ -225,8 +225,11 @@ async fn one_refused_mailbox_does_not_keep_the_others_from_listening() {
         let stage = Stage::with(lively(), quick).await;
         let group = stage.mailboxes(4);
         stage.exchange.calendars().deny_impersonation(&format!("{refused}@corp.example"), true);
-        let others: Vec<_> =
-            group.iter().filter(|one| !one.address.reveal().starts_with(refused)).cloned().collect();
+        let others: Vec<_> = group
+            .iter()
+            .filter(|one| !one.address.reveal().starts_with(refused))
+            .cloned()
+            .collect();
         listen(&stage, &group, async |ear| {
             let (user, fault) = ear.refused().await;
             assert_eq!(user.as_str(), format!("user-{refused}"));
@@ -276,7 +279,10 @@ async fn a_busy_server_ends_the_group_with_the_wait_it_asks_for() {
     stage.exchange.faults().next(Match::operation("GetStreamingEvents"), busy);
     let end = listen(&stage, &group, async |_| {}).await;
     let after = Some(calway::model::Span::from_secs(9));
-    assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::BackOff { after }), "{end:?}");
+    assert!(
+        matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::BackOff { after }),
+        "{end:?}"
+    );
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
     mend(play)?;
     live(play)?;
     quiet(play)?;
+    flap(play)?;
     let bytes = play.disk.bytes();
     no_canary("the store", &String::from_utf8_lossy(&bytes))
 }
@@ -82,6 +83,23 @@ fn quiet(play: &mut Play) -> Held {
         return Err(format!("{inputs} inputs of {mailboxes} mailboxes though nothing changed"));
     }
     Ok(())
+}
+
+/// Streams that break as soon as they listen are not opened again and again.
+fn flap(play: &mut Play) -> Held {
+    if play.seed % 8 != 0 {
+        return Ok(());
+    }
+    play.flapping = true;
+    play.run(Span::HOUR)?;
+    let (before, mailboxes) = (play.watch.listens, play.wanted().len() as u64);
+    play.run(Span::HOUR)?;
+    let listens = play.watch.listens - before;
+    play.flapping = false;
+    if listens > 20 * mailboxes {
+        return Err(format!("{listens} streams of {mailboxes} mailboxes were opened in an hour"));
+    }
+    settle(play)
 }
 
 /// Whether the cloud shows exactly the calendars' windows and the connector is at rest.

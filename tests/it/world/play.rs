@@ -98,7 +98,7 @@ struct Connector {
 #[derive(Debug)]
 struct Stream {
     life: u64,
-    members: BTreeMap<String, UserId>,
+    members: BTreeMap<UserId, String>,
     /// When its last word arrives: the next comes later.
     last: i64,
 }
@@ -122,6 +122,8 @@ pub struct Play {
     /// When the last word of the command channel arrives.
     channel: i64,
     pub(super) weather: Weather,
+    /// Every stream breaks as soon as it listens.
+    pub(super) flapping: bool,
     /// Nothing bad happens any more.
     pub(super) calm: bool,
     pub(super) watch: Watch,
@@ -170,6 +172,7 @@ impl Play {
             streams: BTreeMap::new(),
             channel: 0,
             weather: Weather::default(),
+            flapping: false,
             calm: false,
             watch: Watch::new(rules.passes),
             users: (0..count).map(|n| UserId::new(format!("user-{n}"))).collect(),
@@ -524,13 +527,17 @@ impl Play {
             let hint = match refused {
                 Some(fault) => Hint::Refused(user.clone(), fault),
                 None => {
-                    stream.members.insert(address.clone(), user.clone());
+                    stream.members.insert(user.clone(), address.clone());
                     Hint::Listening(user.clone())
                 }
             };
             self.hint(id, &mut stream, hint);
         }
         self.streams.insert(id, stream);
+        if self.flapping {
+            let fault = ListenEnd::Failed(Fault::retry("connection reset"));
+            return self.stream_ends(life, id, fault);
+        }
         let ends = self.dice.of(240..1_800) * 1_000;
         self.at(ends, Event::StreamEnds(life, id, ListenEnd::RollOver));
         if self.dice.per_mille(self.weather.streams * 3) {
@@ -563,10 +570,11 @@ impl Play {
         let ids: Vec<StreamId> = self.streams.keys().copied().collect();
         for id in ids {
             let Some(mut stream) = self.streams.remove(&id) else { continue };
-            if let Some(user) = stream.members.get(address).cloned()
-                && !self.dice.per_mille(self.weather.lost_hints)
-            {
-                self.hint(id, &mut stream, Hint::Changed(user));
+            let rung = stream.members.iter().filter(|(_, of)| *of == address);
+            for user in rung.map(|(user, _)| user.clone()).collect::<Vec<_>>() {
+                if !self.dice.per_mille(self.weather.lost_hints) {
+                    self.hint(id, &mut stream, Hint::Changed(user));
+                }
             }
             self.streams.insert(id, stream);
         }

@@ -6,36 +6,38 @@
 //!
 //! # What the Exchange can be told to do wrong
 //!
-//! `exchange.faults()` takes a [`Fault`](exchange::Fault) for the next, the next n or all requests of
-//! an operation or a mailbox:
+//! `exchange.faults()` takes a [`Fault`](exchange::Fault) for the next, the next n or all requests
+//! of an operation or a mailbox:
 //!
-//! | fault | what a client meets |
-//! |---|---|
-//! | `ServerBusy` | ErrorServerBusy as a SOAP fault, or hidden inside ErrorInternalServerError, with or without BackOffMilliseconds |
-//! | `ConnectionCount` | ErrorExceededConnectionCount, which may suggest 0 ms |
-//! | `Http` | a bare status, 503 for example, with or without Retry-After |
-//! | `RedirectToErrorPage` | 302 to an HTML page |
-//! | `Hang` | no byte until the client goes |
-//! | `Cut` | the connection ends after so many bytes of the body |
-//! | `Delay` | the answer is late |
-//! | `ResponseCode` | any code in the response messages: ErrorInvalidSyncStateData, ErrorItemNotFound, ErrorMailboxMoveInProgress, ErrorReadEventsFailed … |
-//! | `SoapFault` | any code as a fault |
-//! | `StreamSilent` | the stream stays open, without notifications and heartbeats |
-//! | `StreamError` | an error in a stream whose ConnectionStatus stays OK: ErrorMissedNotificationEvents … |
-//! | `LoseNotification` | a change that nobody hears of |
-//! | `SplitEnvelopes`, `JoinEnvelopes` | envelopes cut in the middle, or two in one chunk |
-//! | `GarbageXml`, `IllegalCharacters` | XML that breaks off, or holds what XML forbids |
+//! - `ServerBusy`: ErrorServerBusy as a SOAP fault, or hidden inside ErrorInternalServerError, with
+//!   or without BackOffMilliseconds;
+//! - `ConnectionCount`: ErrorExceededConnectionCount, which may suggest 0 ms;
+//! - `Http`: a bare status, 503 for example, with or without Retry-After;
+//! - `RedirectToErrorPage`: 302 to an HTML page;
+//! - `Hang`: no byte until the client goes;
+//! - `Cut`: the connection ends after so many bytes of the body;
+//! - `Delay`: the answer is late;
+//! - `ResponseCode`: any code in the response messages (ErrorInvalidSyncStateData,
+//!   ErrorItemNotFound, ErrorMailboxMoveInProgress, ErrorReadEventsFailed …);
+//! - `SoapFault`: any code as a fault;
+//! - `StreamSilent`: the stream stays open, without notifications and heartbeats;
+//! - `StreamError`: an error in a stream whose ConnectionStatus stays OK
+//!   (ErrorMissedNotificationEvents …);
+//! - `LoseNotification`: a change that nobody hears of;
+//! - `SplitEnvelopes`, `JoinEnvelopes`: envelopes cut in the middle, or two in one chunk;
+//! - `GarbageXml`, `IllegalCharacters`: XML that breaks off, or holds what XML forbids.
 //!
 //! Beyond faults of single requests:
 //!
 //! - `cut`, `restore`, `drop_connections`: the port refuses and all connections are reset, it is
 //!   back again, or the connections are reset and new ones are welcome;
-//! - `Calendars`: mailboxes removed, moved to another back end or to the cloud, impersonation denied
-//!   for some;
-//! - [`Options`](exchange::Options): other SOAP prefixes, back ends with affinity by cookie (without
-//!   it ErrorSubscriptionNotFound), HangingConnectionLimit, EWSMaxSubscriptions, EWSMaxConcurrency,
-//!   a limit of connections, Extended Protection, an account that wrong passwords lock, sign-in
-//!   schemes that are not offered, a certificate that is expired, self-signed or another host's;
+//! - `Calendars`: mailboxes removed, moved to another back end or to the cloud, impersonation
+//!   denied for some;
+//! - [`Options`](exchange::Options): other SOAP prefixes, back ends with affinity by cookie
+//!   (without it ErrorSubscriptionNotFound), HangingConnectionLimit, EWSMaxSubscriptions,
+//!   EWSMaxConcurrency, a limit of connections, Extended Protection, an account that wrong
+//!   passwords lock, sign-in schemes that are not offered, a certificate that is expired,
+//!   self-signed or another host's;
 //! - `Gate::set_password`: the password changes under a running client.
 //!
 //! # What the cloud can be told to do wrong

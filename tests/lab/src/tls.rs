@@ -79,15 +79,9 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2060, 1, 1);
-        let certificate = params
-            .self_signed(&key)
-            .expect("a root of fixed parameters");
+        let certificate = params.self_signed(&key).expect("a root of fixed parameters");
         let pem = certificate.pem();
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-            signature,
-        }
+        Self { issuer: Issuer::new(params, key), pem, signature }
     }
 
     /// The root certificate, for a client's trust store.
@@ -102,11 +96,7 @@ impl Authority {
 
     /// A certificate for `names` with the fault `variant`.
     pub fn issue(&self, names: &[&str], variant: Variant) -> Leaf {
-        let names = if variant == Variant::WrongName {
-            &["elsewhere.invalid"][..]
-        } else {
-            names
-        };
+        let names = if variant == Variant::WrongName { &["elsewhere.invalid"][..] } else { names };
         let key = key_for(self.signature);
         let mut params = CertificateParams::default();
         params.subject_alt_names = names.iter().map(|name| subject(name)).collect();
@@ -166,9 +156,7 @@ impl Leaf {
             Signature::Sha256 => &aws_lc_rs::digest::SHA256,
             Signature::Sha384 => &aws_lc_rs::digest::SHA384,
         };
-        aws_lc_rs::digest::digest(algorithm, self.der())
-            .as_ref()
-            .to_vec()
+        aws_lc_rs::digest::digest(algorithm, self.der()).as_ref().to_vec()
     }
 }
 
@@ -204,9 +192,7 @@ mod tests {
     fn verify(authority: &Authority, leaf: &Leaf, host: &str) -> Result<(), String> {
         let mut roots = rustls::RootCertStore::empty();
         let pem = authority.pem();
-        roots
-            .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
-            .unwrap();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
@@ -228,9 +214,7 @@ mod tests {
             let authority = Authority::signing_with(signature);
             let judge = |variant| {
                 let leaf = authority.issue(&["mail.corp.example", "127.0.0.1"], variant);
-                verify(&authority, &leaf, "mail.corp.example")
-                    .err()
-                    .unwrap_or_default()
+                verify(&authority, &leaf, "mail.corp.example").err().unwrap_or_default()
             };
             assert_eq!(judge(Variant::Good), "");
             assert!(judge(Variant::Expired).contains("Expired"));

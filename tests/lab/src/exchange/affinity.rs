@@ -45,12 +45,7 @@ impl Router {
     /// Chooses among `back_ends` hosts of `domain`; at least one.
     pub fn new(back_ends: usize, rule: Rule, domain: &str) -> Self {
         let domain = domain.to_owned();
-        Self {
-            back_ends: back_ends.max(1),
-            rule,
-            domain,
-            next: AtomicUsize::new(0),
-        }
+        Self { back_ends: back_ends.max(1), rule, domain, next: AtomicUsize::new(0) }
     }
 
     /// Chooses by the request's headers; `home` knows the back end of a mailbox.
@@ -60,10 +55,7 @@ impl Router {
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
         if prefer && let Some(back_end) = self.named(headers) {
-            return Route {
-                back_end,
-                give_cookie: false,
-            };
+            return Route { back_end, give_cookie: false };
         }
         let anchored = (prefer && self.rule == Rule::Anchor)
             .then(|| headers.get(ANCHOR)?.to_str().ok())
@@ -72,10 +64,7 @@ impl Router {
             .filter(|back_end| *back_end < self.back_ends);
         let back_end =
             anchored.unwrap_or_else(|| self.next.fetch_add(1, Ordering::AcqRel) % self.back_ends);
-        Route {
-            back_end,
-            give_cookie: prefer,
-        }
+        Route { back_end, give_cookie: prefer }
     }
 
     /// The host name of a back end, `ex02.corp.example`.
@@ -85,10 +74,7 @@ impl Router {
 
     /// The value of `Set-Cookie` that binds a client to a back end.
     pub fn set_cookie(&self, back_end: usize) -> String {
-        format!(
-            "{COOKIE_NAME}={}; path=/; secure; HttpOnly",
-            self.value(back_end)
-        )
+        format!("{COOKIE_NAME}={}; path=/; secure; HttpOnly", self.value(back_end))
     }
 
     /// Exchange names the host and its build, 15.2.1118.
@@ -126,15 +112,9 @@ mod tests {
         let router = Router::new(3, Rule::Cookie, "corp.example");
         let cookie = router.set_cookie(2);
         let cookie = cookie.split(';').next().unwrap();
-        for sent in [
-            vec![],
-            vec![("cookie", cookie)],
-            vec![(ANCHOR, "a@corp.example")],
-        ] {
+        for sent in [vec![], vec![("cookie", cookie)], vec![(ANCHOR, "a@corp.example")]] {
             let sent = headers(&sent);
-            let met: Vec<_> = (0..3)
-                .map(|_| router.route(&sent, |_| Some(1)).back_end)
-                .collect();
+            let met: Vec<_> = (0..3).map(|_| router.route(&sent, |_| Some(1)).back_end).collect();
             assert_eq!(met, [0, 1, 2]);
         }
     }
@@ -149,13 +129,7 @@ mod tests {
         let sent = headers(&[(PREFER, "true"), ("cookie", &cookie)]);
         for _ in 0..4 {
             let route = router.route(&sent, |_| None);
-            assert_eq!(
-                route,
-                Route {
-                    back_end: first.back_end,
-                    give_cookie: false
-                }
-            );
+            assert_eq!(route, Route { back_end: first.back_end, give_cookie: false });
         }
     }
 
@@ -173,13 +147,7 @@ mod tests {
         let sent = headers(&[(PREFER, "true"), (ANCHOR, "a@corp.example")]);
         for _ in 0..2 {
             let route = router.route(&sent, |address| (address == "a@corp.example").then_some(2));
-            assert_eq!(
-                route,
-                Route {
-                    back_end: 2,
-                    give_cookie: true
-                }
-            );
+            assert_eq!(route, Route { back_end: 2, give_cookie: true });
         }
     }
 }

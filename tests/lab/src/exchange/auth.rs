@@ -95,10 +95,7 @@ impl Gate {
 
     /// From now on only `password` is right; connections that NTLM authenticated stay so.
     pub fn set_password(&self, password: &str) {
-        *self
-            .password
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = password.to_owned();
+        *self.password.write().unwrap_or_else(PoisonError::into_inner) = password.to_owned();
     }
 
     /// Whether wrong passwords have locked the account.
@@ -163,23 +160,13 @@ impl Gate {
                 };
                 let offer = format!("NTLM {}", STANDARD.encode(challenge.message()));
                 *state = State::Challenged(challenge);
-                Verdict::Unauthorized {
-                    offers: vec![offer],
-                    reason: None,
-                }
+                Verdict::Unauthorized { offers: vec![offer], reason: None }
             }
             (Some(3), State::Challenged(challenge)) => {
-                let password = self
-                    .password
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+                let password = self.password.read().unwrap_or_else(PoisonError::into_inner).clone();
                 match challenge.verify(&self.server, token, &self.account, &password) {
                     Ok(proof) => {
-                        let scheme = Scheme::Ntlm {
-                            bound: proof.bound,
-                            mic: proof.mic,
-                        };
+                        let scheme = Scheme::Ntlm { bound: proof.bound, mic: proof.mic };
                         let verdict = self.right_password(scheme);
                         if matches!(verdict, Verdict::Passed(_)) {
                             *state = State::Authenticated(scheme);
@@ -239,9 +226,7 @@ fn describe(refusal: Refusal) -> &'static str {
 }
 
 fn unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -303,16 +288,9 @@ mod tests {
             Verdict::Unauthorized { offers, .. } => offers,
             passed => panic!("{passed:?}"),
         };
-        assert_eq!(
-            offers(true, true),
-            ["NTLM", "Basic realm=\"mail.corp.example\""]
-        );
+        assert_eq!(offers(true, true), ["NTLM", "Basic realm=\"mail.corp.example\""]);
         assert_eq!(offers(false, true), ["NTLM"]);
-        let verdict = judge(
-            &gate(false, true),
-            &connection,
-            &basic("CORP\\svc-calway:a:secret"),
-        );
+        let verdict = judge(&gate(false, true), &connection, &basic("CORP\\svc-calway:a:secret"));
         assert_eq!(reason(verdict), "scheme not offered");
         let verdict = judge(&gate(true, true), &connection, "Negotiate YII=");
         assert_eq!(reason(verdict), "scheme not offered");
@@ -326,10 +304,7 @@ mod tests {
         negotiate.extend_from_slice(&[0; 24]);
         let negotiate = format!("NTLM {}", STANDARD.encode(negotiate));
         match judge(&gate, &one, &negotiate) {
-            Verdict::Unauthorized {
-                offers,
-                reason: None,
-            } => {
+            Verdict::Unauthorized { offers, reason: None } => {
                 assert_eq!(offers.len(), 1);
                 assert!(offers[0].starts_with("NTLM TlRMTVNTUAAC"), "{offers:?}");
             }
@@ -339,11 +314,7 @@ mod tests {
         let expected = "an answer without a challenge on this connection";
         assert_eq!(reason(judge(&gate, &other, &answer)), expected);
         assert_eq!(reason(judge(&gate, &one, &answer)), "malformed");
-        assert_eq!(
-            reason(judge(&gate, &one, &answer)),
-            expected,
-            "a challenge is good once"
-        );
+        assert_eq!(reason(judge(&gate, &one, &answer)), expected, "a challenge is good once");
     }
 
     #[test]

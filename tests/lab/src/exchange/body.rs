@@ -33,9 +33,7 @@ pub struct Shape {
 /// A body that is known as a whole; `None` of [`Shape::split_at`] gives it a Content-Length.
 pub fn whole(bytes: Vec<u8>, shape: Shape) -> Body {
     if shape == Shape::default() {
-        return Full::new(Bytes::from(bytes))
-            .map_err(|never| match never {})
-            .boxed_unsync();
+        return Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
     }
     envelopes(stream::iter([bytes]), shape)
 }
@@ -66,10 +64,7 @@ pub fn envelopes(source: impl Stream<Item = Vec<u8>> + Send + 'static, shape: Sh
 /// The error that ends the connection, after what was written has gone out.
 async fn cut_off() -> io::Error {
     tokio::task::yield_now().await;
-    io::Error::new(
-        io::ErrorKind::ConnectionReset,
-        "a fault cuts the connection",
-    )
+    io::Error::new(io::ErrorKind::ConnectionReset, "a fault cuts the connection")
 }
 
 fn joined(source: Pieces) -> Pieces {
@@ -84,20 +79,17 @@ fn joined(source: Pieces) -> Pieces {
 
 fn split(source: Pieces, at: usize) -> Pieces {
     let state = (source, VecDeque::new());
-    Box::pin(stream::unfold(
-        state,
-        move |(mut source, mut waiting)| async move {
-            if waiting.is_empty() {
-                let envelope = source.next().await?;
-                waiting.extend(envelope.chunks(at).map(<[u8]>::to_vec));
-            } else {
-                // Lets the piece before go out on its own.
-                tokio::task::yield_now().await;
-            }
-            let piece = waiting.pop_front().unwrap_or_default();
-            Some((piece, (source, waiting)))
-        },
-    ))
+    Box::pin(stream::unfold(state, move |(mut source, mut waiting)| async move {
+        if waiting.is_empty() {
+            let envelope = source.next().await?;
+            waiting.extend(envelope.chunks(at).map(<[u8]>::to_vec));
+        } else {
+            // Lets the piece before go out on its own.
+            tokio::task::yield_now().await;
+        }
+        let piece = waiting.pop_front().unwrap_or_default();
+        Some((piece, (source, waiting)))
+    }))
 }
 
 #[cfg(test)]
@@ -123,39 +115,16 @@ mod tests {
     async fn envelopes_come_whole_split_joined_or_cut() {
         let shaped = |shape| pieces(vec!["<a/>", "<bb/>", "<c/>"], shape);
         let plain = shaped(Shape::default()).await;
-        assert_eq!(
-            plain,
-            (vec!["<a/>".into(), "<bb/>".into(), "<c/>".into()], false)
-        );
-        let split = shaped(Shape {
-            split_at: Some(3),
-            ..Shape::default()
-        })
-        .await;
+        assert_eq!(plain, (vec!["<a/>".into(), "<bb/>".into(), "<c/>".into()], false));
+        let split = shaped(Shape { split_at: Some(3), ..Shape::default() }).await;
         assert_eq!(split.0, ["<a/", ">", "<bb", "/>", "<c/", ">"]);
-        let joined = shaped(Shape {
-            join: true,
-            ..Shape::default()
-        })
-        .await;
+        let joined = shaped(Shape { join: true, ..Shape::default() }).await;
         assert_eq!(joined.0, ["<a/><bb/>", "<c/>"]);
-        let both = Shape {
-            join: true,
-            split_at: Some(6),
-            cut_after: None,
-        };
+        let both = Shape { join: true, split_at: Some(6), cut_after: None };
         assert_eq!(shaped(both).await.0, ["<a/><b", "b/>", "<c/>"]);
-        let cut = shaped(Shape {
-            cut_after: Some(6),
-            ..Shape::default()
-        })
-        .await;
+        let cut = shaped(Shape { cut_after: Some(6), ..Shape::default() }).await;
         assert_eq!(cut, (vec!["<a/>".into(), "<b".into()], true));
-        let at_once = shaped(Shape {
-            cut_after: Some(0),
-            ..Shape::default()
-        })
-        .await;
+        let at_once = shaped(Shape { cut_after: Some(0), ..Shape::default() }).await;
         assert_eq!(at_once, (vec![], true));
     }
 }

@@ -36,7 +36,8 @@ POST /items/delete {mailbox, id, occurrence_ms?}
 POST /items/cancel {mailbox, id}    POST /items/respond {mailbox, uid, response}
 POST /faults {fault, operation?, mailbox?, times?}           times 0 stands for ever
              fault: server-busy connection-count http redirect hang cut response-code soap-fault
-             delay stream-silent stream-error lose-notification garbage illegal-characters split join
+             delay stream-silent stream-error lose-notification garbage illegal-characters
+             split join
              with: status retry_after back_off_ms inner bytes code message ms
 DELETE /faults
 GET  /log    DELETE /log    GET /state
@@ -176,8 +177,9 @@ fn items(exchange: &Exchange, parts: &[&str], body: &Value) -> Outcome {
         }
         [_, "update"] => match occurrence {
             None => calendars.update(mailbox, &id()?, |draft| change(draft, body)),
-            Some(start) => calendars
-                .modify_occurrence(mailbox, &id()?, start, |draft| change(draft, body)),
+            Some(start) => {
+                calendars.modify_occurrence(mailbox, &id()?, start, |draft| change(draft, body))
+            }
         },
         [_, "delete"] => match occurrence {
             None => calendars.delete(mailbox, &id()?),
@@ -265,16 +267,12 @@ fn attendee(value: &Value) -> Attendee {
         Some("resource") => AttendeeKind::Resource,
         _ => AttendeeKind::Required,
     };
-    Attendee {
-        kind,
-        ..Attendee::required(address, value["name"].as_str().unwrap_or(address))
-    }
+    Attendee { kind, ..Attendee::required(address, value["name"].as_str().unwrap_or(address)) }
 }
 
 fn add_fault(exchange: &Exchange, body: &Value) -> Result<(), String> {
     let fault = fault(body)?;
-    let whom =
-        Match { operation: body["operation"].as_str(), mailbox: body["mailbox"].as_str() };
+    let whom = Match { operation: body["operation"].as_str(), mailbox: body["mailbox"].as_str() };
     match body["times"].as_u64() {
         None => exchange.faults().next(whom, fault),
         Some(0) => drop(exchange.faults().always(whom, fault)),

@@ -86,10 +86,7 @@ impl Doors {
 
     /// Resets all open connections; the tasks end soon.
     pub(super) fn drop_connections(&self) -> Vec<JoinHandle<()>> {
-        let open: Vec<Visitor> = lock(&self.open)
-            .drain()
-            .map(|(_, visitor)| visitor)
-            .collect();
+        let open: Vec<Visitor> = lock(&self.open).drain().map(|(_, visitor)| visitor).collect();
         open.into_iter()
             .map(|visitor| {
                 visitor.reset.store(true, Ordering::Release);
@@ -132,10 +129,7 @@ impl Doors {
     fn welcome(self: Arc<Self>, stream: TcpStream) {
         let number = self.next.fetch_add(1, Ordering::AcqRel);
         let reset = Arc::new(AtomicBool::new(false));
-        let socket = Socket {
-            stream,
-            reset: Arc::clone(&reset),
-        };
+        let socket = Socket { stream, reset: Arc::clone(&reset) };
         let doors = Arc::downgrade(&self);
         // The task takes itself out of the map, so it must be in before it can end.
         let mut open = lock(&self.open);
@@ -177,9 +171,7 @@ async fn serve(
         }
     });
     // An error here is the client's going away, or a fault that was asked for.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(tls), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(tls), service).await;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -80,12 +80,7 @@ pub struct AccessLog {
 impl Default for AccessLog {
     fn default() -> Self {
         let written = watch::Sender::new(0);
-        Self {
-            inner: Arc::new(Inner {
-                book: Mutex::default(),
-                written,
-            }),
-        }
+        Self { inner: Arc::new(Inner { book: Mutex::default(), written }) }
     }
 }
 
@@ -98,11 +93,7 @@ impl AccessLog {
     /// The entries of one operation still kept, oldest first.
     pub fn of(&self, operation: &str) -> Vec<Entry> {
         let book = self.book();
-        book.entries
-            .iter()
-            .filter(|entry| entry.operation == operation)
-            .cloned()
-            .collect()
+        book.entries.iter().filter(|entry| entry.operation == operation).cloned().collect()
     }
 
     /// All counts since the start or the last [`AccessLog::clear`].
@@ -112,12 +103,7 @@ impl AccessLog {
 
     /// How often `operation` was answered.
     pub fn count(&self, operation: &str) -> u64 {
-        self.book()
-            .counts
-            .operations
-            .get(operation)
-            .copied()
-            .unwrap_or(0)
+        self.book().counts.operations.get(operation).copied().unwrap_or(0)
     }
 
     /// How often credentials were refused, for whatever reason.
@@ -161,11 +147,7 @@ impl AccessLog {
     /// Writes an answered request.
     pub(super) fn answered(&self, entry: Entry) {
         let mut book = self.book();
-        *book
-            .counts
-            .operations
-            .entry(entry.operation.clone())
-            .or_default() += 1;
+        *book.counts.operations.entry(entry.operation.clone()).or_default() += 1;
         *book.counts.codes.entry(entry.code.clone()).or_default() += 1;
         book.keep(entry);
         drop(book);
@@ -190,10 +172,7 @@ impl AccessLog {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.inner
-            .book
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -146,10 +146,7 @@ impl Options {
 
     fn front(&self, origin: String, end_point: &[u8]) -> Front {
         let faults = Faults::default();
-        let domain = self
-            .account
-            .split_once('\\')
-            .map_or("CORP", |(domain, _)| domain);
+        let domain = self.account.split_once('\\').map_or("CORP", |(domain, _)| domain);
         let server = ntlm::Server {
             domain: domain.to_ascii_uppercase(),
             dns_domain: self.domain.clone(),
@@ -194,9 +191,7 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Exchange")
-            .field("url", &self.url())
-            .finish_non_exhaustive()
+        f.debug_struct("Exchange").field("url", &self.url()).finish_non_exhaustive()
     }
 }
 
@@ -207,10 +202,7 @@ impl Exchange {
         let listener = TcpListener::bind(options.listen).await?;
         let authority = options.authority.clone().unwrap_or_default();
         let own = ["", "autodiscover.", "mail."].map(|host| format!("{host}{}", options.domain));
-        let names: Vec<&str> = LOOPBACK
-            .into_iter()
-            .chain(own.iter().map(String::as_str))
-            .collect();
+        let names: Vec<&str> = LOOPBACK.into_iter().chain(own.iter().map(String::as_str)).collect();
         let leaf = authority.issue(&names, options.certificate);
         let mut reached = listener.local_addr()?;
         if reached.ip().is_unspecified() {
@@ -219,19 +211,8 @@ impl Exchange {
         let origin = format!("https://{reached}");
         let front = Arc::new(options.front(origin, &leaf.end_point()));
         let acceptor = TlsAcceptor::from(leaf.server_config());
-        let doors = Doors::open(
-            listener,
-            Arc::clone(&front),
-            acceptor,
-            options.max_connections,
-        )?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                front,
-                doors,
-                ca_pem: authority.pem(),
-            }),
-        })
+        let doors = Doors::open(listener, Arc::clone(&front), acceptor, options.max_connections)?;
+        Ok(Self { inner: Arc::new(Inner { front, doors, ca_pem: authority.pem() }) })
     }
 
     /// `https://127.0.0.1:PORT/EWS/Exchange.asmx`.
@@ -284,11 +265,7 @@ impl Exchange {
     /// # Panics
     /// If somebody else has taken the port meanwhile.
     pub async fn restore(&self) {
-        self.inner
-            .doors
-            .restore()
-            .await
-            .expect("the port is free again");
+        self.inner.doors.restore().await.expect("the port is free again");
     }
 
     /// Resets all open connections; new ones are welcome.

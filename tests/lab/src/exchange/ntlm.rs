@@ -133,11 +133,7 @@ impl Challenge {
         pair(&mut info, av::DOMAIN, &utf16(&server.domain));
         pair(&mut info, av::COMPUTER, &utf16(&server.computer));
         pair(&mut info, av::DNS_DOMAIN, &utf16(&server.dns_domain));
-        let host = format!(
-            "{}.{}",
-            server.computer.to_ascii_lowercase(),
-            server.dns_domain
-        );
+        let host = format!("{}.{}", server.computer.to_ascii_lowercase(), server.dns_domain);
         pair(&mut info, av::DNS_COMPUTER, &utf16(&host));
         pair(&mut info, av::DNS_TREE, &utf16(&server.dns_domain));
         let time = UNIX_EPOCH + now_ms * 10_000;
@@ -165,11 +161,7 @@ impl Challenge {
         message.extend_from_slice(&[10, 0, 0x7c, 0x4f, 0, 0, 0, 15]);
         message.extend_from_slice(&name);
         message.extend_from_slice(&info);
-        Some(Self {
-            nonce,
-            negotiate: negotiate.to_vec(),
-            message,
-        })
+        Some(Self { nonce, negotiate: negotiate.to_vec(), message })
     }
 
     /// The Type 2 message.
@@ -201,9 +193,7 @@ impl Challenge {
         let info = temp.get(28..).ok_or(Refusal::Malformed)?;
         self.check_target(info)?;
         let bound = check_binding(server, info)?;
-        let flags = find(info, av::FLAGS)
-            .and_then(|value| u32_at(value, 0))
-            .unwrap_or(0);
+        let flags = find(info, av::FLAGS).and_then(|value| u32_at(value, 0)).unwrap_or(0);
         let mic = flags & FLAG_MIC != 0;
         if mic {
             let session = hmac_md5(&key, &[proof]);
@@ -232,10 +222,8 @@ impl Challenge {
         let key = if authenticate.flags & KEY_EXCHANGE == 0 {
             session
         } else {
-            let sealed: [u8; 16] = authenticate
-                .session_key
-                .try_into()
-                .map_err(|_| Refusal::Malformed)?;
+            let sealed: [u8; 16] =
+                authenticate.session_key.try_into().map_err(|_| Refusal::Malformed)?;
             rc4(&session, sealed)
         };
         let sent = answer.get(MIC).ok_or(Refusal::Malformed)?;
@@ -266,9 +254,7 @@ fn check_binding(server: &Server, info: &[u8]) -> Result<bool, Refusal> {
 pub fn is_account(server: &Server, account: &str, domain: &str, user: &str) -> bool {
     let own = account.rsplit('\\').next().unwrap_or(account);
     let is_domain = |name: &str| {
-        [&server.domain, &server.dns_domain]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name))
+        [&server.domain, &server.dns_domain].iter().any(|known| known.eq_ignore_ascii_case(name))
     };
     match user.split_once('@') {
         Some((user, at)) => own.eq_ignore_ascii_case(user) && is_domain(at),
@@ -319,9 +305,7 @@ fn rc4<const N: usize>(key: &[u8; 16], mut data: [u8; N]) -> [u8; N] {
     let mut state: [u8; 256] = std::array::from_fn(|at| at as u8);
     let mut j = 0u8;
     for i in 0..=255u8 {
-        j = j
-            .wrapping_add(state[usize::from(i)])
-            .wrapping_add(key[usize::from(i) % 16]);
+        j = j.wrapping_add(state[usize::from(i)]).wrapping_add(key[usize::from(i) % 16]);
         state.swap(i.into(), j.into());
     }
     let (mut i, mut j) = (0u8, 0u8);
@@ -340,23 +324,17 @@ fn utf16(text: &str) -> Vec<u8> {
 }
 
 fn from_utf16(bytes: &[u8]) -> Option<String> {
-    let units: Vec<u16> = bytes
-        .chunks_exact(2)
-        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-        .collect();
+    let units: Vec<u16> =
+        bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     String::from_utf16(&units).ok()
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(
-        bytes.get(at..at.checked_add(2)?)?.try_into().ok()?,
-    ))
+    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
-    ))
+    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 /// Writes length, room and offset of a payload.

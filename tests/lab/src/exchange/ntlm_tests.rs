@@ -11,10 +11,7 @@ fn hex(text: &str) -> Vec<u8> {
         .filter(|byte| !byte.is_ascii_whitespace())
         .map(|byte| char::from(byte).to_digit(16).unwrap() as u8)
         .collect();
-    digits
-        .chunks(2)
-        .map(|pair| pair[0] << 4 | pair[1])
-        .collect()
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
 fn server(protection: ExtendedProtection) -> Server {
@@ -45,20 +42,16 @@ fn the_worked_example_of_ms_nlmp_4_2_4_holds() {
     assert_eq!(proof[..], hex("68cd0ab851e51c96aabc927bebef6a1c"));
     let session = hmac_md5(&key, &[&proof]);
     assert_eq!(session[..], hex("8de40ccadbc14a82f15cb0ad0de95ca3"));
-    assert_eq!(
-        rc4(&session, [0x55; 16])[..],
-        hex("c5dad2544fc9799094ce1ce90bc9d03e")
-    );
+    assert_eq!(rc4(&session, [0x55; 16])[..], hex("c5dad2544fc9799094ce1ce90bc9d03e"));
 }
 
 #[test]
 fn the_authenticate_message_of_ms_nlmp_4_2_4_3_is_accepted() {
-    let mut answer = hex(
-        "4e544c4d53535000 03000000 180018006c000000 5400540084000000 0c000c0048000000 \
+    let mut answer =
+        hex("4e544c4d53535000 03000000 180018006c000000 5400540084000000 0c000c0048000000 \
          0800080054000000 100010005c000000 10001000d8000000 358288e2 0501280a0000000f \
          44006f006d00610069006e00 5500730065007200 43004f004d0050005500540045005200 \
-         86c35097ac9cec102554764a57cccc19 aaaaaaaaaaaaaaaa 68cd0ab851e51c96aabc927bebef6a1c",
-    );
+         86c35097ac9cec102554764a57cccc19 aaaaaaaaaaaaaaaa 68cd0ab851e51c96aabc927bebef6a1c");
     answer.extend_from_slice(&example_temp());
     answer.extend_from_slice(&hex("c5dad2544fc9799094ce1ce90bc9d03e"));
     let mut server = server(ExtendedProtection::Allow);
@@ -68,28 +61,15 @@ fn the_authenticate_message_of_ms_nlmp_4_2_4_3_is_accepted() {
     // The example's challenge has no timestamp.
     challenge.message.truncate(56);
     let verdict = challenge.verify(&server, &answer, "Domain\\User", "Password");
-    assert_eq!(
-        verdict,
-        Err(Refusal::WrongTarget),
-        "its own target info is repeated"
-    );
+    assert_eq!(verdict, Err(Refusal::WrongTarget), "its own target info is repeated");
     let mut info = Vec::new();
     pair(&mut info, av::DOMAIN, &utf16("Domain"));
     pair(&mut info, av::COMPUTER, &utf16("Server"));
     pair(&mut info, av::EOL, &[]);
-    challenge.message.splice(
-        40..48,
-        [info.len() as u8, 0, info.len() as u8, 0, 56, 0, 0, 0],
-    );
+    challenge.message.splice(40..48, [info.len() as u8, 0, info.len() as u8, 0, 56, 0, 0, 0]);
     challenge.message.extend_from_slice(&info);
     let verdict = challenge.verify(&server, &answer, "Domain\\User", "Password");
-    assert_eq!(
-        verdict,
-        Ok(Proof {
-            bound: false,
-            mic: false
-        })
-    );
+    assert_eq!(verdict, Ok(Proof { bound: false, mic: false }));
     let verdict = challenge.verify(&server, &answer, "Domain\\User", "password");
     assert_eq!(verdict, Err(Refusal::WrongPassword));
 }
@@ -165,11 +145,7 @@ impl Client {
         message.extend_from_slice(&[0; 16]);
         message.extend(parts.concat());
         if self.mic {
-            let key = if self.flags & KEY_EXCHANGE == 0 {
-                session
-            } else {
-                exported
-            };
+            let key = if self.flags & KEY_EXCHANGE == 0 { session } else { exported };
             let mic = hmac_md5(&key, &[&negotiate(), challenge, &message]);
             message[MIC].copy_from_slice(&mic);
         }
@@ -187,23 +163,14 @@ impl Client {
 #[test]
 fn names_are_taken_in_every_spelling_of_the_domain() {
     let judged = |user, domain| {
-        Client {
-            user,
-            domain,
-            ..GOOD
-        }
-        .judged(ExtendedProtection::Allow)
-        .map(|_| ())
+        Client { user, domain, ..GOOD }.judged(ExtendedProtection::Allow).map(|_| ())
     };
     assert_eq!(judged("SVC-Calway", "corp"), Ok(()));
     assert_eq!(judged("svc-calway", "corp.example"), Ok(()));
     assert_eq!(judged("svc-calway@corp.example", ""), Ok(()));
     assert_eq!(judged("svc-calway", "OTHER"), Err(Refusal::UnknownUser));
     assert_eq!(judged("svc-calwaz", "CORP"), Err(Refusal::UnknownUser));
-    assert_eq!(
-        judged("svc-calway@other.example", ""),
-        Err(Refusal::UnknownUser)
-    );
+    assert_eq!(judged("svc-calway@other.example", ""), Err(Refusal::UnknownUser));
 }
 
 #[test]
@@ -211,17 +178,9 @@ fn a_channel_binding_is_off_allowed_or_required() {
     use ExtendedProtection::{Allow, Off, Require};
     let right = Some(channel_binding(&[7; 32]));
     let wrong = Some(channel_binding(&[8; 32]));
-    let judged = |binding, mode| {
-        Client { binding, ..GOOD }
-            .judged(mode)
-            .map(|proof| proof.bound)
-    };
+    let judged = |binding, mode| Client { binding, ..GOOD }.judged(mode).map(|proof| proof.bound);
     assert_eq!(judged(None, Allow), Ok(false));
-    assert_eq!(
-        judged(Some([0; 16]), Allow),
-        Ok(false),
-        "sixteen zeros mean none"
-    );
+    assert_eq!(judged(Some([0; 16]), Allow), Ok(false), "sixteen zeros mean none");
     assert_eq!(judged(right, Allow), Ok(true));
     assert_eq!(judged(wrong, Allow), Err(Refusal::WrongBinding));
     assert_eq!(judged(None, Require), Err(Refusal::NoBinding));
@@ -239,13 +198,7 @@ fn the_integrity_code_covers_all_three_messages() {
         let verify = |challenge: &Challenge, answer: &[u8]| {
             challenge.verify(&server, answer, "CORP\\svc-calway", "s3cret")
         };
-        assert_eq!(
-            verify(&challenge, &answer),
-            Ok(Proof {
-                bound: false,
-                mic: true
-            })
-        );
+        assert_eq!(verify(&challenge, &answer), Ok(Proof { bound: false, mic: true }));
         let mut altered = answer.clone();
         altered[MIC.start] ^= 1;
         assert_eq!(verify(&challenge, &altered), Err(Refusal::WrongMic));
@@ -257,13 +210,7 @@ fn the_integrity_code_covers_all_three_messages() {
         assert_eq!(verify(&altered, &answer), Err(Refusal::WrongMic));
     }
     let without = Client { mic: false, ..GOOD };
-    assert_eq!(
-        without.judged(ExtendedProtection::Allow),
-        Ok(Proof {
-            bound: false,
-            mic: false
-        })
-    );
+    assert_eq!(without.judged(ExtendedProtection::Allow), Ok(Proof { bound: false, mic: false }));
 }
 
 #[test]

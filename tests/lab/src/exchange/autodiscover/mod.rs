@@ -21,11 +21,7 @@ pub(super) fn back_end(service: &Service, address: &str) -> Option<usize> {
 /// What the directory says about an address.
 enum Found {
     /// A mailbox of this server.
-    Mailbox {
-        address: String,
-        name: String,
-        back_end: usize,
-    },
+    Mailbox { address: String, name: String, back_end: usize },
     /// Ask again for this address.
     RedirectAddress(String),
     /// Ask this Autodiscover service.
@@ -38,11 +34,7 @@ fn find(front: &Front, address: &str) -> Found {
     let calendars = front.service.calendars();
     match calendars.whereabouts(address) {
         Whereabouts::BackEnd(back_end) => match calendars.info(address) {
-            Some(info) => Found::Mailbox {
-                address: info.address,
-                name: info.name,
-                back_end,
-            },
+            Some(info) => Found::Mailbox { address: info.address, name: info.name, back_end },
             None => Found::Nobody,
         },
         Whereabouts::Cloud(to) if to.contains("://") => Found::RedirectUrl(to),
@@ -111,19 +103,8 @@ mod tests {
         let escaped = b"<X><M>o&amp;b&#64;c</M></X>";
         assert_eq!(texts(escaped, &["M"]), Some(vec![pair("o&b@c")]));
         assert_eq!(texts(body, &["M"]), Some(vec![pair("one"), pair("two")]));
-        for broken in [
-            &b""[..],
-            b"<a><M>x</M>",
-            b"<a></b>",
-            b"</a>",
-            b"<a>\xff</a>",
-        ] {
-            assert_eq!(
-                texts(broken, &["M"]),
-                None,
-                "{}",
-                String::from_utf8_lossy(broken)
-            );
+        for broken in [&b""[..], b"<a><M>x</M>", b"<a></b>", b"</a>", b"<a>\xff</a>"] {
+            assert_eq!(texts(broken, &["M"]), None, "{}", String::from_utf8_lossy(broken));
         }
     }
 }

@@ -15,21 +15,14 @@ const XML: &str = "text/xml; charset=utf-8";
 
 /// The address that a request asks about.
 pub(crate) fn address(body: &[u8]) -> Option<String> {
-    texts(body, &["EMailAddress"])?
-        .into_iter()
-        .next()
-        .map(|(_, address)| address)
+    texts(body, &["EMailAddress"])?.into_iter().next().map(|(_, address)| address)
 }
 
 /// Answers one request.
 pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
     let words = texts(&asked.body, &["EMailAddress", "AcceptableResponseSchema"]);
     let first = |name: &str| {
-        words
-            .as_ref()?
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, text)| text.as_str())
+        words.as_ref()?.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
     };
     // A GET, or anything that is not a request.
     let Some(user) = first("EMailAddress") else {
@@ -37,26 +30,16 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
     };
     let schema = first("AcceptableResponseSchema").unwrap_or_default();
     let tail = OUTLOOK.trim_start_matches("http");
-    if schema
-        .trim_start_matches("https")
-        .trim_start_matches("http")
-        != tail
-    {
+    if schema.trim_start_matches("https").trim_start_matches("http") != tail {
         return error(asked, 601, "Provider is not available");
     }
-    if front
-        .faults
-        .take(Place::Service, OPERATION, Some(user))
-        .is_some()
-    {
+    if front.faults.take(Place::Service, OPERATION, Some(user)).is_some() {
         return error(asked, 603, "The Active Directory is not available.");
     }
     match find(front, user) {
-        Found::Mailbox {
-            address,
-            name,
-            back_end,
-        } => settings(front, asked, &address, &name, back_end),
+        Found::Mailbox { address, name, back_end } => {
+            settings(front, asked, &address, &name, back_end)
+        }
         Found::RedirectAddress(to) => redirect(asked, "redirectAddr", "RedirectAddr", &to),
         Found::RedirectUrl(to) => redirect(asked, "redirectUrl", "RedirectUrl", &to),
         Found::Nobody => error(asked, 500, "The email address can't be found."),
@@ -86,11 +69,7 @@ fn settings(front: &Front, asked: &Asked, address: &str, name: &str, back_end: u
         protocol("EXCH"),
         protocol("EXPR"),
     );
-    complete(
-        asked,
-        &format!("<Response xmlns=\"{OUTLOOK}\">{account}</Response>"),
-        "NoError",
-    )
+    complete(asked, &format!("<Response xmlns=\"{OUTLOOK}\">{account}</Response>"), "NoError")
 }
 
 fn redirect(asked: &Asked, action: &str, element: &str, to: &str) -> Reply {

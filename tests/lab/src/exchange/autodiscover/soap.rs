@@ -31,11 +31,7 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
         None => {}
     }
     let all = |name: &str| -> Vec<&str> {
-        words
-            .iter()
-            .filter(|(known, _)| known == name)
-            .map(|(_, text)| text.as_str())
-            .collect()
+        words.iter().filter(|(known, _)| known == name).map(|(_, text)| text.as_str()).collect()
     };
     let (users, settings) = (all("Mailbox"), all("Setting"));
     if users.is_empty() || settings.is_empty() || users.len() > MAX_USERS {
@@ -56,11 +52,7 @@ fn user_response(front: &Front, user: &str, settings: &[&str]) -> String {
         return user_error(code_of(&fault), None);
     }
     let (address, name, back_end) = match find(front, user) {
-        Found::Mailbox {
-            address,
-            name,
-            back_end,
-        } => (address, name, back_end),
+        Found::Mailbox { address, name, back_end } => (address, name, back_end),
         Found::RedirectAddress(to) => return user_error("RedirectAddress", Some(&to)),
         Found::RedirectUrl(to) => return user_error("RedirectUrl", Some(&to)),
         Found::Nobody => return user_error("InvalidUser", None),

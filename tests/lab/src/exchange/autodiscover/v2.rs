@@ -13,9 +13,7 @@ const JSON: &str = "application/json; charset=utf-8";
 /// Answers `/autodiscover/autodiscover.json/v1.0/<address>?Protocol=EWS`, or the older form
 /// `/autodiscover/autodiscover.json?Email=<address>&Protocol=EWS`.
 pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
-    let in_path = asked
-        .path
-        .strip_prefix("/autodiscover/autodiscover.json/v1.0/");
+    let in_path = asked.path.strip_prefix("/autodiscover/autodiscover.json/v1.0/");
     let address = match in_path {
         Some(address) => decode(address),
         None => parameter(&asked.query, "Email").unwrap_or_default(),
@@ -27,12 +25,7 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
 
 fn answer_for(front: &Front, asked: &Asked, address: &str) -> Reply {
     let Some(protocol) = parameter(&asked.query, "Protocol") else {
-        return error(
-            asked,
-            400,
-            "MandatoryParameterMissing",
-            "Protocol is missing.",
-        );
+        return error(asked, 400, "MandatoryParameterMissing", "Protocol is missing.");
     };
     if !protocol.eq_ignore_ascii_case("EWS") {
         return error(asked, 400, "InvalidProtocol", "Supported values are 'Ews'.");
@@ -92,11 +85,7 @@ fn decode(text: &str) -> String {
             .flatten()
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() {
-            tail.get(2..).unwrap_or_default()
-        } else {
-            tail
-        };
+        rest = if escaped.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -110,10 +99,7 @@ mod tests {
         assert_eq!(decode("a%40corp.example"), "a@corp.example");
         assert_eq!(decode("100%"), "100%");
         assert_eq!(decode("%zz%4"), "%zz%4");
-        assert_eq!(
-            parameter("a=1&PROTOCOL=ews", "Protocol").as_deref(),
-            Some("ews")
-        );
+        assert_eq!(parameter("a=1&PROTOCOL=ews", "Protocol").as_deref(), Some("ews"));
         assert_eq!(parameter("Protocol", "Protocol"), None);
     }
 }

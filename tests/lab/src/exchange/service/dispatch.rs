@@ -8,7 +8,7 @@ use super::tree::{Node, Ns};
 use super::world::Shared;
 use super::zone::Zone;
 use super::{Answer, Calendars, Call, EventStream, Peek, Settings};
-use super::{envelope, ops, request, tree};
+use super::{envelope, grammar, ops, request, tree};
 use crate::exchange::faults::{Fault, Faults, Place};
 
 /// The operations over all mailboxes; clones share them.
@@ -106,6 +106,7 @@ impl Service {
         affinity: bool,
     ) -> Result<Done, Refusal> {
         check_version(head.version.as_deref())?;
+        grammar::check(body).map_err(Refusal::Schema)?;
         let acting = self.acting(call.account, head.mailbox.as_deref())?;
         let request = Request {
             shared: &self.shared,

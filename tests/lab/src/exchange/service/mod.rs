@@ -10,6 +10,7 @@ mod days;
 mod dispatch;
 mod draft;
 mod envelope;
+mod grammar;
 mod ids;
 mod item;
 mod mailbox;

@@ -1,0 +1,135 @@
+//! The lab with the real program in it, for tests.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use calway_lab::exchange::{Calendars, Draft, ItemId, MailboxKind};
+use calway_lab::stage::{Options, Stage};
+use tempfile::TempDir;
+use tokio::process::Child;
+
+use crate::edits::{now_ms, window};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_calway");
+
+/// Two users that most tests have.
+pub const ALICE: (&str, &str, &str) = ("user-alice", "alice@corp.example", "Alice Archer");
+pub const BOB: (&str, &str, &str) = ("user-bob", "bob@corp.example", "Bob Baker");
+
+/// No wait of a test is longer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct House {
+    pub stage: Stage,
+    pub connector: Child,
+    _folder: TempDir,
+}
+
+impl House {
+    /// The lab with both mailboxes, and the program running; nobody is active yet.
+    pub async fn start(options: Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::start(folder.path(), options).await.unwrap();
+        for (_, address, name) in [ALICE, BOB] {
+            stage.exchange.calendars().add_mailbox(address, name, MailboxKind::User);
+        }
+        let connector = spawn(&stage);
+        Self { stage, connector, _folder: folder }
+    }
+
+    /// The same with both users active and listened to.
+    pub async fn active(options: Options) -> Self {
+        let house = Self::start(options).await;
+        for (user, address, _) in [ALICE, BOB] {
+            house.activate(user, address).await;
+        }
+        house.until("two mailboxes are listened to", |house| {
+            house.log().matches("is listened to").count() >= 2
+        })
+        .await;
+        house
+    }
+
+    pub async fn activate(&self, user: &str, address: &str) {
+        let command = self.stage.cloud.activate(user, address).await;
+        assert_eq!(self.outcome(&command).await, "done");
+    }
+
+    pub async fn outcome(&self, command: &str) -> String {
+        within(self.stage.cloud.outcome(command)).await.outcome
+    }
+
+    pub fn calendars(&self) -> &Calendars {
+        self.stage.exchange.calendars()
+    }
+
+    /// A meeting of half an hour, so many hours from now.
+    pub fn meet(&self, who: (&str, &str, &str), title: &str, hours: i64) -> ItemId {
+        let start = now_ms() / 60_000 * 60_000 + hours * 3_600_000;
+        self.calendars().create(who.1, Draft::meeting(title, start, 30))
+    }
+
+    /// Waits until a user has so many meetings in the cloud.
+    pub async fn live(&self, who: (&str, &str, &str), count: usize) {
+        let cloud = self.stage.cloud.clone();
+        within(cloud.wait(|view| view.live(who.0) == count)).await;
+    }
+
+    /// Waits until the cloud holds exactly the calendars of these users.
+    pub async fn exact(&self, who: &[(&str, &str, &str)]) {
+        let users: Vec<_> = who.iter().map(|(user, address, _)| (*user, *address)).collect();
+        let (from, to) = window();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let stored = self.stage.cloud.stats().stored;
+            let tally = self.stage.tally(&users, from, to).await.unwrap();
+            if tally.is_exact() {
+                return;
+            }
+            let log = self.log();
+            assert!(Instant::now() < until, "{tally:#?}\n{log}");
+            let more = self.stage.cloud.wait(|view| view.stored() > stored);
+            let _ = tokio::time::timeout(Duration::from_millis(300), more).await;
+        }
+    }
+
+    /// The connector's log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_file(&self.stage)).unwrap_or_default()
+    }
+
+    /// Waits until something holds that nobody tells.
+    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        while !holds(self) {
+            assert!(Instant::now() < until, "{what}: in vain\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn kill(&mut self) {
+        self.connector.kill().await.unwrap();
+    }
+
+    pub fn again(&mut self) {
+        self.connector = spawn(&self.stage);
+    }
+}
+
+pub async fn within<T>(wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.expect("within a minute")
+}
+
+/// So that lines about single mailboxes are there to be read.
+pub fn talkative() -> Options {
+    Options { log: Some("debug".into()), ..Options::default() }
+}
+
+fn log_file(stage: &Stage) -> PathBuf {
+    stage.folder().join("connector.log")
+}
+
+fn spawn(stage: &Stage) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(log_file(stage)).unwrap();
+    stage.connector(PROGRAM).stderr(log).spawn().unwrap()
+}
