@@ -58,7 +58,7 @@ pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 
 /// First and longest wait of everybody after Exchange said it is busy. Sending again prolongs its
 /// recovery, so the floor holds even where it suggests 0 ms.
-pub const SERVER_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(300));
+pub const SERVER_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
 
 /// First and longest wait after sign-in was refused: slow, so that the account is never locked.
 pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::HOUR);

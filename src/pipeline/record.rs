@@ -16,7 +16,8 @@ use crate::model::{
 /// The key of a meeting's record.
 pub fn key(installation: &Installation, user: &UserId, meeting: &Meeting) -> RecordKey {
     let original = match meeting.kind {
-        MeetingKind::Single => None,
+        // Who was invited to one occurrence alone holds a single item that names its place.
+        MeetingKind::Single => meeting.original_start,
         MeetingKind::Occurrence | MeetingKind::Exception => {
             Some(meeting.original_start.unwrap_or(meeting.start))
         }
@@ -31,7 +32,7 @@ pub fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
         meeting.start.as_ms(),
         meeting.end.as_ms(),
         i64::from(meeting.all_day),
-        i64::from(meeting.kind != MeetingKind::Single),
+        i64::from(recurs(meeting)),
         meeting.sensitivity as i64,
     ];
     let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
@@ -80,7 +81,7 @@ pub fn record(
     out.insert("start".into(), rfc3339(meeting.start).into());
     let minutes = meeting.end.since(meeting.start).as_ms() / 60_000;
     out.insert("durationMinutes".into(), minutes.into());
-    out.insert("isRecurring".into(), (meeting.kind != MeetingKind::Single).into());
+    out.insert("isRecurring".into(), recurs(meeting).into());
     out.insert("isDeleted".into(), false.into());
     if let Some(at) = meeting.last_modified {
         out.insert("lastModified".into(), rfc3339(at).into());
@@ -114,6 +115,10 @@ pub fn record(
         out.insert("meetingJoinInfo".into(), info.into());
     }
     Ok(Sealed::new(json!({ "calendarMeetingExternal": out }).to_string()))
+}
+
+fn recurs(meeting: &Meeting) -> bool {
+    meeting.kind != MeetingKind::Single || meeting.original_start.is_some()
 }
 
 /// The `data` of a record that is withdrawn.

@@ -472,7 +472,7 @@ impl Pass {
     fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
         let key = record::key(&self.installation, &self.user, meeting);
         let series = self.series_tag(meeting.uid.reveal());
-        if meeting.kind == MeetingKind::Single {
+        if meeting.kind == MeetingKind::Single && meeting.original_start.is_none() {
             self.remove_others(series, &key);
         }
         if !self.window.shows(meeting) {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout};
 use super::answer;
 use super::ntlm::{self, Account};
 use super::sign_in::{self, Auth, Gate, Turn};
-use crate::model::{Address, Fault, Secret, Time};
+use crate::model::{Address, Fault, Next, Secret, Time};
 use crate::net::http::http_fault;
 use crate::net::{Connection, Connector, Origin, read_body};
 
@@ -251,7 +251,8 @@ impl Http {
         let password = (self.password)()
             .ok_or_else(|| sign_in::refused("the account has no password here"))?;
         let turn = self.gate.enter(&password, self.limits.sign_in_pause).await?;
-        let mut connection = self.connector.connect(&self.origin).await?;
+        let mut connection =
+            self.connector.connect(&self.origin).await.map_err(unreachable_server)?;
         let (signed, header) = self.credentials(&mut connection, uri, &password).await?;
         request.headers_mut().insert(AUTHORIZATION, header);
         let response = connection.send(request).await?;
@@ -375,7 +376,7 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, Fault> {
     let request_id = answer::request_id(&headers);
     if status == StatusCode::OK {
         let body = read_body(response, LONGEST).await.map_err(|fault| match fault.next {
-            crate::model::Next::Refused => Fault::refused(TOO_LONG),
+            Next::Refused => Fault::refused(TOO_LONG),
             _ => fault,
         });
         let body = body.map_err(|fault| fault.with_request_id(request_id.clone()))?;
@@ -454,6 +455,15 @@ fn affinity_cookie(headers: &HeaderMap) -> Option<Arc<str>> {
 fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A server that takes no connection concerns everybody: one tries for all, and the journal says it
+/// once.
+fn unreachable_server(fault: Fault) -> Fault {
+    match fault.next {
+        Next::Retry { after } => Fault { next: Next::BackOff { after }, ..fault },
+        _ => fault,
+    }
 }
 
 #[cfg(test)]

@@ -233,11 +233,11 @@ impl Group {
             }
             Err(fault) => match fault.next {
                 // "Resending prolongs recovery": the rest is refused unasked.
-                Next::BackOff { .. } => {
+                Next::BackOff { .. } if self.holds_any() => {
                     self.refuse(member, &fault);
                     self.refuse_wanted(&fault);
                 }
-                Next::SignIn => self.close(now, ListenEnd::Failed(fault)),
+                Next::BackOff { .. } | Next::SignIn => self.close(now, ListenEnd::Failed(fault)),
                 _ if codes::is_exchange_code(&fault) => self.refuse(member, &fault),
                 // The way to the server is broken, for everybody.
                 _ => self.close(now, ListenEnd::Failed(fault)),
@@ -418,7 +418,7 @@ impl Group {
 
     fn subscribe_next(&mut self) {
         self.choose_anchor();
-        let leaderless = !self.members.iter().any(|member| matches!(member.state, State::Held(_)));
+        let leaderless = !self.holds_any();
         if leaderless && self.members.iter().all(|member| member.state != State::Asked) {
             // A new beginning; the old back end may be gone.
             self.cookie = None;
@@ -435,6 +435,10 @@ impl Group {
                 self.outputs.push_back(Output::Subscribe(at));
             }
         }
+    }
+
+    fn holds_any(&self) -> bool {
+        self.members.iter().any(|member| matches!(member.state, State::Held(_)))
     }
 
     /// The first that holds a subscription, else the first that is still in.

@@ -143,9 +143,11 @@ fn an_overloaded_server_is_not_asked_for_the_rest() {
 
 #[test]
 fn a_broken_way_or_a_wrong_password_ends_the_group() {
-    for fault in
-        [Fault::retry("connection refused"), Fault::new(Next::SignIn, "sign-in was refused")]
-    {
+    for fault in [
+        Fault::retry("connection reset"),
+        Fault::new(Next::BackOff { after: None }, "connection refused"),
+        Fault::new(Next::SignIn, "sign-in was refused"),
+    ] {
         let mut group = group(5);
         drain(&mut group);
         assert_eq!(

@@ -268,7 +268,9 @@ async fn a_server_that_goes_away_ends_the_group() {
         stage.exchange.cut().await;
     })
     .await;
-    assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::Retry { after: None }));
+    assert!(
+        matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::BackOff { after: None })
+    );
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ async fn a_server_that_is_away_is_tried_again_and_found() {
     let ann = stage.mailbox("ann");
     stage.exchange.cut().await;
     let fault = stage.ews.verify(&ann).await.unwrap_err();
-    assert_eq!(fault.next, Next::Retry { after: None }, "{fault}");
+    assert_eq!(fault.next, Next::BackOff { after: None }, "{fault}");
     stage.exchange.restore().await;
     stage.ews.verify(&ann).await.unwrap();
 }

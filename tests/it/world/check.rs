@@ -30,12 +30,19 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
 
 /// Runs until everything is well, and says what is not if that takes too long.
 fn settle(play: &mut Play) -> Held {
-    let end = play.now().mono + SETTLES_WITHIN;
+    soon(play, SETTLES_WITHIN, Span::MINUTE, false)
+        .map_err(|wrong| format!("never settles: {wrong}"))
+}
+
+/// Looks every so often whether all is well, until it has to be.
+fn soon(play: &mut Play, within: Span, every: Span, strictly: bool) -> Held {
+    let end = play.now().mono + within;
     loop {
-        play.run(Span::MINUTE)?;
-        let Err(wrong) = well(play, false) else { return Ok(()) };
-        if play.now().mono > end {
-            return Err(format!("never settles: {wrong}"));
+        play.run(every)?;
+        match well(play, strictly) {
+            Err(wrong) if play.now().mono >= end => return Err(wrong),
+            Err(_) => {}
+            Ok(()) => return Ok(()),
         }
     }
 }
@@ -44,8 +51,8 @@ fn settle(play: &mut Play) -> Held {
 fn mend(play: &mut Play) -> Held {
     let command = play.relay.resend(None);
     play.send_down(command)?;
-    play.run(Span::MINUTE.times(3))?;
-    well(play, true).map_err(|wrong| format!("after a resend: {wrong}"))
+    soon(play, Span::MINUTE.times(3), Span::from_secs(5), true)
+        .map_err(|wrong| format!("after a resend: {wrong}"))
 }
 
 /// An edit beside a full resend of everybody is seen soon.
@@ -58,8 +65,8 @@ fn live(play: &mut Play) -> Held {
     play.run(Span::from_ms(1_500))?;
     let today = play.now().wall.midnight();
     play.edit_one(&address, today);
-    play.run(LIVE_WITHIN)?;
-    well(play, true).map_err(|wrong| format!("a live edit is late: {wrong}"))
+    soon(play, LIVE_WITHIN, Span::SECOND, true)
+        .map_err(|wrong| format!("a live edit is late: {wrong}"))
 }
 
 /// Nothing happens, so nothing is done: no event, and no more calls than rolling streams need.
@@ -68,7 +75,7 @@ fn quiet(play: &mut Play) -> Held {
     let (taken, asks, inputs) = (play.relay.taken, play.watch.asks, play.watch.inputs);
     let mailboxes = play.wanted().len() as u64;
     play.run(Span::MINUTE.times(40))?;
-    well(play, true)?;
+    soon(play, Span::from_secs(30), Span::SECOND, true)?;
     let (taken, asks) = (play.relay.taken - taken, play.watch.asks - asks);
     let inputs = play.watch.inputs - inputs;
     // The window may roll at midnight, and with it what is shown.

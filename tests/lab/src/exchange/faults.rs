@@ -6,7 +6,7 @@
 //! | place | asked | faults |
 //! |---|---|---|
 //! | transport | before a request is read further, by the HTTP front | Http, RedirectToErrorPage, Hang, Cut, Delay, SplitEnvelopes, JoinEnvelopes |
-//! | service | once a request, by the operations | ServerBusy, ConnectionCount, ResponseCode, SoapFault, GarbageXml, IllegalCharacters |
+//! | service | once a request, by the operations | ServerBusy, ConnectionCount, ResponseCode, SoapFault, SyncStandsStill, GarbageXml, IllegalCharacters |
 //! | stream | before each envelope of an open stream | StreamSilent, StreamError |
 //! | event | for each change of a watched folder | LoseNotification |
 
@@ -69,6 +69,8 @@ pub enum Fault {
     LoseNotification,
     /// The answer breaks off in the middle of its XML, the HTTP message is whole.
     GarbageXml,
+    /// SyncFolderItems answers the state it was asked with, nothing new, and that there is more.
+    SyncStandsStill,
     /// The answer is strewn with characters and references that XML 1.0 forbids.
     IllegalCharacters,
     /// Each envelope of a stream comes in pieces of so many bytes.
@@ -109,6 +111,7 @@ impl Fault {
             | Fault::ResponseCode(_)
             | Fault::SoapFault { .. }
             | Fault::GarbageXml
+            | Fault::SyncStandsStill
             | Fault::IllegalCharacters => Place::Service,
             Fault::StreamSilent | Fault::StreamError(_) => Place::Stream,
             Fault::LoseNotification => Place::Event,

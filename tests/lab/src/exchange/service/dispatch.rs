@@ -212,6 +212,9 @@ impl Service {
                 Played::Reply(all_fail(operation, body, &Failure::of(&code)))
             }
             Fault::SoapFault { code, message } => Played::Refusal(Failure::new(&code, &message)),
+            Fault::SyncStandsStill if operation == "SyncFolderItems" => {
+                Played::Reply(ops::stand_still(body))
+            }
             Fault::GarbageXml => Played::Spoil(Spoil::Garbage),
             Fault::IllegalCharacters => Played::Spoil(Spoil::Illegal),
             _ => return None,

@@ -17,6 +17,7 @@ mod sync_folder_items;
 mod update_item;
 
 pub(super) use streaming::open as open_stream;
+pub(super) use sync_folder_items::stand_still;
 
 type Operation = fn(&Request<'_>) -> Result<Reply, Refusal>;
 

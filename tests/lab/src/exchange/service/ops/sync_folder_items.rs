@@ -35,6 +35,15 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
     }))
 }
 
+/// The state of the request again, and no end: what a broken server was seen to answer.
+pub(in crate::exchange::service) fn stand_still(body: &Node) -> Reply {
+    Reply::each("SyncFolderItems", [Ok::<(), Failure>(())], |out, ()| {
+        out.leaf("m:SyncState", body.text_of("SyncState").unwrap_or_default());
+        out.flag("m:IncludesLastItemInRange", false);
+        out.empty("m:Changes", &[]);
+    })
+}
+
 fn page(request: &Request<'_>, body: &Node, most: usize) -> Result<(FolderName, Page), Failure> {
     let target = body.child("SyncFolderId").and_then(|target| target.children.first());
     let target = target.ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;

@@ -50,3 +50,17 @@ fn spoiled_answers_are_no_xml() {
         }
     }
 }
+
+#[test]
+fn a_feed_can_be_made_to_stand_still() {
+    let lab = lab();
+    lab.calendars().create(ANN, meeting("M", MONDAY));
+    let state = lab.ask(ANN, &sync("", 10)).one("m:SyncState");
+    lab.calendars().create(ANN, meeting("N", MONDAY));
+    lab.faults.next(Match::any(), Fault::SyncStandsStill);
+    let said = lab.ask(ANN, &sync(&state, 10));
+    assert_eq!(said.one("m:SyncState"), state);
+    assert_eq!(said.one("m:IncludesLastItemInRange"), "false");
+    assert!(!said.has("t:Create"));
+    assert_eq!(lab.ask(ANN, &sync(&state, 10)).all("t:Create").len(), 1);
+}
