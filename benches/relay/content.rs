@@ -86,19 +86,17 @@ pub fn fill(calendars: &Calendars, size: Size, now_ms: i64) -> Vec<Item> {
     items
 }
 
-const WORDS: [&str; 32] = [
-    "budget", "review", "project", "customer", "quarter", "delivery", "the", "of", "and", "with",
-    "for", "plan", "open", "questions", "status", "team", "draft", "contract", "next", "steps",
-    "please", "bring", "numbers", "from", "last", "week", "decision", "needed", "before", "Friday",
-    "schedule", "risk",
-];
+const WORDS: &str = "budget review project customer quarter delivery the of and with for plan open \
+                     questions status team draft contract next steps please bring numbers from \
+                     last week decision needed before Friday schedule risk";
 const FIRST: [&str; 8] = ["Anna", "Bela", "Chidi", "Dana", "Emre", "Freya", "Goran", "Hana"];
 const LAST: [&str; 8] =
     ["Archer", "Baker", "Carver", "Draper", "Fisher", "Gardner", "Mason", "Weaver"];
 
 fn words(dice: &mut Dice, count: usize) -> String {
-    let words: Vec<_> = (0..count).map(|_| dice.of(&WORDS)).collect();
-    words.join(" ")
+    let all: Vec<_> = WORDS.split(' ').collect();
+    let some: Vec<_> = (0..count).map(|_| dice.of(&all)).collect();
+    some.join(" ")
 }
 
 fn meeting(dice: &mut Dice, start_ms: i64) -> Draft {
@@ -135,9 +133,10 @@ fn page(dice: &mut Dice) -> String {
     page.push_str("<ul style=\"margin-top:0cm\" type=\"disc\">\r\n");
     for _ in 0..6 {
         let text = words(dice, 9);
-        let _ = write!(page, "<li class=\"MsoListParagraph\"><b>&#8226;</b> {text} &amp; more</li>\r\n");
+        let _ = write!(page, "<li class=\"MsoListParagraph\"><b>{text}</b> &amp; more</li>\r\n");
     }
     page.push_str("</ul>\r\n<p class=\"MsoNormal\">Kind regards<br>\r\n");
-    let _ = write!(page, "{} {}</p>\r\n</div>\r\n</body>\r\n</html>\r\n", dice.of(&FIRST), dice.of(&LAST));
+    let (first, last) = (dice.of(&FIRST), dice.of(&LAST));
+    let _ = write!(page, "{first} {last}</p>\r\n</div>\r\n</body>\r\n</html>\r\n");
     page
 }

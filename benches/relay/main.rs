@@ -19,8 +19,8 @@ use std::time::SystemTime;
 
 use calway_lab::stage::{Options, Stage};
 
-use self::contestant::Contestant;
 use self::content::Size;
+use self::contestant::Contestant;
 use self::measure::{Figures, Shapes};
 
 /// Edits a second that both are given.
@@ -86,6 +86,9 @@ async fn contest(size: Size, python: Option<PathBuf>) -> Result<(Figures, Shapes
     let mut options = Options::default();
     // The lab is to serve, not to remember.
     options.cloud.record_limit = 0;
+    // With several, exchangelib's pool of connections mixes up its mailboxes' affinity cookies and
+    // a stream now and then finds its subscription on another host.
+    options.exchange.back_ends = 1;
     let password = options.exchange.password.clone();
     let stage = Stage::start(folder.path(), options).await.map_err(text)?;
     let items = content::fill(stage.exchange.calendars(), size, now_ms());

@@ -7,8 +7,8 @@ use calway_lab::cloud::Arrival;
 use calway_lab::stage::Stage;
 use serde_json::Value;
 
-use crate::contestant::Contestant;
 use crate::content::{Dice, Item, Size, users};
+use crate::contestant::Contestant;
 use crate::process;
 
 /// What came out for one contestant.
@@ -32,6 +32,8 @@ pub struct First {
     /// The lab's own in the same time: what Exchange and the cloud cost here.
     pub lab_cpu: f64,
     pub peak_mib: f64,
+    /// The records' JSON in the cloud, in bytes.
+    pub stored: usize,
     /// Requests to Exchange by operation.
     pub requests: BTreeMap<String, u64>,
 }
@@ -64,7 +66,7 @@ pub struct Paced {
 }
 
 /// What the cloud can see of a record, so that two contestants' can be compared: the length of
-/// each sealed text, but of the notes, where each makes text of HTML in its own way.
+/// each sealed text, but of the notes, which each may take from a body in its own way.
 pub type Shapes = BTreeMap<(String, String), Vec<usize>>;
 
 /// Lets one contestant synchronise.
@@ -88,8 +90,17 @@ pub async fn first(stage: &Stage, one: &mut Contestant, size: Size) -> Result<Fi
         cpu: used.cpu - cpu,
         lab_cpu: lab_used.cpu - lab_cpu,
         peak_mib: used.peak_mib,
+        stored: stored(stage, &users),
         requests: stage.exchange.log().counts().operations,
     })
+}
+
+fn stored(stage: &Stage, users: &[(String, String)]) -> usize {
+    let length = |user: &String| {
+        let records = stage.cloud.records(user);
+        records.iter().map(|record| record.json.to_string().len()).sum::<usize>()
+    };
+    users.iter().map(|(user, _)| length(user)).sum()
 }
 
 fn is_record(arrival: &Arrival) -> bool {
@@ -132,9 +143,8 @@ pub fn shapes(stage: &Stage, size: Size) -> Shapes {
 
 fn shape(record: &Value) -> Vec<usize> {
     let length = |value: &Value| value.as_str().map_or(0, str::len);
-    let person = |value: &Value| {
-        [length(&value["encryptedEmailAddress"]), length(&value["encryptedName"])]
-    };
+    let person =
+        |value: &Value| [length(&value["encryptedEmailAddress"]), length(&value["encryptedName"])];
     let mut shape = vec![
         record["durationMinutes"].as_u64().unwrap_or_default() as usize,
         length(&record["encryptedSubject"]),

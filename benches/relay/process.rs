@@ -49,7 +49,8 @@ fn ticks_per_second() -> f64 {
 pub fn machine() -> String {
     let info = read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name"));
-    let model = model.and_then(|rest| rest.split_once(':')).map_or("unknown", |(_, name)| name.trim());
+    let model =
+        model.and_then(|rest| rest.split_once(':')).map_or("unknown", |(_, name)| name.trim());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let system = read_to_string("/proc/sys/kernel/ostype").unwrap_or_default();
     let release = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

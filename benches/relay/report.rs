@@ -62,13 +62,15 @@ fn first_rows(calway: &Figures, peer: Option<&Figures>) -> Vec<Row> {
         row("… CPU seconds", |f| f.first.cpu, 2),
         row("… CPU milliseconds a meeting", |f| 1e3 * f.first.cpu / f.first.items as f64, 3),
         row("… CPU seconds of the lab meanwhile", |f| f.first.lab_cpu, 2),
+        row("… records in the cloud, KiB", |f| f.first.stored as f64 / 1024.0, 0),
         row("most memory resident, MiB", |f| f.first.peak_mib, 0),
     ]
 }
 
 fn latency_rows(calway: &Figures, peer: Option<&Figures>) -> Vec<Row> {
+    let what = format!("edit to record at rest ({} edits), p50, ms", calway.idle.count);
     let mut rows = vec![
-        row("edit to record at rest, p50, ms", calway.idle.p50, peer.map(|p| p.idle.p50), 2),
+        row(&what, calway.idle.p50, peer.map(|p| p.idle.p50), 2),
         row("… p99, ms", calway.idle.p99, peer.map(|p| p.idle.p99), 2),
         row("… longest, ms", calway.idle.most, peer.map(|p| p.idle.most), 2),
     ];

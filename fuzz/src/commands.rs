@@ -31,7 +31,7 @@ pub fn check(bytes: &[u8]) {
 
 /// A verdict stands only for what was sent, once, in its order.
 fn verdicts(bytes: &[u8]) {
-    assert!(wire::verdicts(bytes, &[]).is_err() || bytes.iter().any(|byte| *byte == b'{'));
+    assert!(wire::verdicts(bytes, &[]).is_err() || bytes.contains(&b'{'));
     let Ok(verdicts) = wire::verdicts(bytes, &SENT) else { return };
     assert!(!verdicts.is_empty());
     let mut sent = SENT.iter();

@@ -32,6 +32,56 @@ pub fn check(xml: &[u8]) {
     if let Some(fault) = fault_in(xml) {
         shown::<()>(Err(fault));
     }
+    if let Ok(content) = std::str::from_utf8(xml) {
+        text(content);
+    }
+}
+
+/// The bytes as an element's content: where a second, plain reading knows the text, it is the same.
+fn text(content: &str) {
+    let xml = format!(
+        "<Envelope><Body><R><ResponseMessages><M ResponseClass='Success'><SubscriptionId>{content}\
+         </SubscriptionId></M></ResponseMessages></R></Body></Envelope>"
+    );
+    let Some(expected) = read_plainly(&xml) else { return };
+    match shown(subscribe::read(xml.as_bytes())) {
+        Some(found) => assert_eq!(found, expected),
+        None => assert_eq!(expected, ""),
+    }
+}
+
+/// The text of the one element; nothing where a reference is of no plain form, or there are more.
+fn read_plainly(xml: &str) -> Option<String> {
+    let mut reader = Reader::from_str(xml);
+    let (mut out, mut path, mut ids) = (String::new(), Vec::new(), 0);
+    loop {
+        let here = path.len() == 6;
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                ids += usize::from(path.len() == 5);
+                path.push(start.name().into_inner().to_owned());
+            }
+            Event::Empty(_) if path.len() < 6 => return None,
+            Event::End(_) => drop(path.pop()),
+            Event::Text(text) if here => out.push_str(&text.xml10_content()),
+            Event::CData(text) if here => out.push_str(&text.xml10_content()),
+            Event::GeneralRef(reference) if here => {
+                let plain = reference.len() < 30 && reference.chars().all(|c| c != '+' && c != '-');
+                let resolved = reference.resolve_char_ref().ok()?;
+                let named = quick_xml::escape::resolve_predefined_entity(&reference);
+                match (resolved, named) {
+                    (Some(c), _) if plain => out.push(c),
+                    (None, Some(text)) => out.push_str(text),
+                    _ => return None,
+                }
+            }
+            Event::Eof => {
+                let known = ids == 1 && path.is_empty();
+                return known.then(|| out.chars().filter(|c| is_legal_char(*c)).collect());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A page's mark and ids go back to the server as they came.
@@ -80,10 +130,16 @@ fn id_of(found: &Found) -> &ItemId {
 /// Whatever was read of a meeting can be sealed and sent, within its limits.
 fn becomes_a_record(meeting: &Meeting) {
     assert!(meeting.start <= meeting.end);
+    let times = [Some(meeting.start), Some(meeting.end), meeting.original_start];
+    for time in times.into_iter().chain([meeting.last_modified]).flatten() {
+        // The years 1 to 9999, whatever the offset.
+        assert!((-62_135_596_800_000..=253_402_207_199_000).contains(&time.as_ms()));
+    }
     for text in [&meeting.subject, &meeting.location, &meeting.body.text, &meeting.uid] {
         assert!(is_legal(text.reveal()));
     }
-    let sealed = record::record(&INSTALLATION, &Measure::new(), &UserId::new("u"), meeting).expect("a record");
+    let (sealer, user) = (Measure::new(), UserId::new("u"));
+    let sealed = record::record(&INSTALLATION, &sealer, &user, meeting).expect("a record");
     let json: serde_json::Value = serde_json::from_str(sealed.json()).expect("JSON");
     let record = &json["calendarMeetingExternal"];
     assert_eq!(record["id"].as_str().map(str::len), Some(43));
@@ -172,11 +228,13 @@ fn with_header(write: impl FnOnce(&Header<'_>) -> String) -> String {
 }
 
 /// The production `Char` of XML 1.0.
+fn is_legal_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        || c >= '\u{10000}'
+}
+
 fn is_legal(text: &str) -> bool {
-    text.chars().all(|c| {
-        matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-            || c >= '\u{10000}'
-    })
+    text.chars().all(is_legal_char)
 }
 
 /// The texts of all elements of a local name in a request, as a conforming reader sees them.

@@ -113,12 +113,24 @@ pub fn read(file: &Path) -> Result<Settings, Mistakes> {
 /// # Errors
 /// The mistake, with its key.
 pub fn parse(text: &str) -> Result<(), String> {
+    let file = layered::File::from_str(text, layered::FileFormat::Toml);
+    let keys = layered::Source::collect(&file).map_err(|error| told(&error))?;
+    // Merging takes `a[9]` for a place in a list and makes room up to it, whatever the number.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if let Some(key) = keys.keys().find(|key| !key.chars().all(plain)) {
+        return Err(format!("unknown field `{key}`"));
+    }
     layered::Config::builder()
-        .add_source(layered::File::from_str(text, layered::FileFormat::Toml))
+        .add_source(file)
         .build()
         .and_then(layered::Config::try_deserialize::<Written>)
         .map(|_| ())
-        .map_err(|error| error.to_string())
+        .map_err(|error| told(&error))
+}
+
+/// What is wrong, without the whole of a line that is endless.
+fn told(error: &layered::ConfigError) -> String {
+    error.to_string().chars().take(2_000).collect()
 }
 
 fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Mistakes> {

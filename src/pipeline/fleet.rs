@@ -198,7 +198,10 @@ struct Run {
 #[derive(Clone, Copy, Debug)]
 struct Pause {
     until: Time,
+    /// Because sign-in was refused: another secret ends it.
     sign_in: bool,
+    /// But not before this: Exchange was busy too.
+    busy_until: Time,
 }
 
 #[derive(Debug)]
@@ -245,6 +248,8 @@ pub struct Fleet {
     store: Pace,
     store_rests: Option<Time>,
     today: Option<Time>,
+    /// When it last looked at the clocks.
+    looked: Time,
     out: Vec<Output>,
 }
 
@@ -276,12 +281,14 @@ impl Fleet {
             store: Pace::default(),
             store_rests: None,
             today: None,
+            looked: Time::default(),
             out: Vec::new(),
         }
     }
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
+        self.looked = now.mono;
         self.roll_day(now);
         match input {
             Input::Added(user) => self.added(now, user),
@@ -294,10 +301,7 @@ impl Fleet {
             Input::Got(ticket, got) => self.got(now, ticket, got),
             Input::Keyed(ticket, keyed) => self.keyed(now, ticket, keyed),
             Input::Committed(ticket, committed) => self.committed(now, ticket, committed),
-            Input::SecretChanged => {
-                self.paused = None;
-                self.server.reset();
-            }
+            Input::SecretChanged => self.secret_changed(),
             Input::Tick => {}
         }
         self.fire_timers(now);
@@ -318,9 +322,9 @@ impl Fleet {
         // One that is due already waits for a pause or for the one that tries after it.
         let planned = self.planned.first().map(|(at, _)| *at).filter(|at| *at > now.mono);
         let pause = self.paused.map(|pause| pause.until);
-        let all = [timer, planned, pause, self.store_rests];
-        let own = all.into_iter().flatten().min().unwrap_or(now.mono + limits::LOOK);
-        own.min(now.mono + midnight.min(limits::LOOK))
+        let look = self.looked + limits::LOOK;
+        let own = [timer, planned, pause, self.store_rests].into_iter().flatten().min();
+        own.unwrap_or(look).min(look).min(now.mono + midnight)
     }
 
     /// How the mailboxes are.
@@ -587,7 +591,8 @@ impl Fleet {
     /// Asks Exchange, or waits until that is allowed.
     fn ask(&mut self, now: Now, at: usize, mut run: Run, question: Question) {
         let paused = self.paused.is_some_and(|pause| now.mono < pause.until);
-        if !paused && !(self.tries() && self.asking() > 1) {
+        let alone = !self.tries() || self.asking() <= 1;
+        if !paused && alone {
             run.pauses = self.pauses;
             return self.ask_now(at, run, question);
         }
@@ -926,26 +931,37 @@ impl Fleet {
 
     fn pause(&mut self, now: Now, fault: &Fault, limits: (Span, Span), after: Option<Span>) {
         let sign_in = fault.next == Next::SignIn;
-        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.until > now.mono)
-            && (pause.sign_in || !sign_in)
-        {
-            // The answers of those who were on their way already do not count twice, but none of
-            // them is asked again before the time that it was told.
-            let least = limits.0.max(after.unwrap_or_default().min(Span::HOUR));
-            pause.until = pause.until.max(now.mono + least);
-            self.pauses += 1;
-            return;
+        // Whatever else is decided, nobody is asked again before the time that he was told.
+        let least = now.mono + limits.0.max(after.unwrap_or_default().min(Span::HOUR));
+        let busy = if sign_in { Time::default() } else { least };
+        self.pauses += 1;
+        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.until > now.mono) {
+            pause.busy_until = pause.busy_until.max(busy);
+            if pause.sign_in || !sign_in {
+                // The answers of those who were on their way already do not count twice.
+                pause.until = pause.until.max(least);
+                return;
+            }
         }
         let until = self.server.fail(now.mono, limits, after, &mut self.dice);
-        let until = self.paused.map_or(until, |pause| pause.until.max(until));
-        self.paused = Some(Pause { until, sign_in });
-        self.pauses += 1;
+        let busy = if sign_in { busy } else { until };
+        let busy_until = self.paused.map_or(busy, |pause| pause.busy_until.max(busy));
+        let until = until.max(busy_until);
+        self.paused = Some(Pause { until, sign_in, busy_until });
         let wait = until.since(now.mono);
         let note = match fault.next {
             Next::SignIn => Note::SignInRefused(fault.clone(), wait),
             _ => Note::ServerWaits(fault.clone(), wait),
         };
         self.out.push(Output::Note(note));
+    }
+
+    /// One tries whether the new secret is right; a busy Exchange is left alone nevertheless.
+    fn secret_changed(&mut self) {
+        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.sign_in) {
+            pause.until = pause.busy_until;
+            pause.sign_in = false;
+        }
     }
 
     fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {

@@ -426,7 +426,7 @@ fn a_code_of_a_later_exchange_is_tried_again_and_a_text_is_not_shown() {
     };
     let later = failed("ErrorOfTheYear2031");
     assert_eq!((later.next, &*later.cause.code), (RETRY, "ErrorOfTheYear2031"));
-    for text in ["alice@corp.example", "<b>x</b>", "é", "a\nb"] {
+    for text in ["alice@corp.example", "Error&lt;b&gt;", "é", "a\tb"] {
         let fault = failed(text);
         assert_eq!(fault.next, RETRY, "{text}");
         assert!(!fault.to_string().contains(text), "{fault}");
@@ -559,6 +559,6 @@ fn deep_and_long_configurations_are_refused() {
     ] {
         let start: String = text.chars().take(12).collect();
         let mistake = soon(&start, || config::parse(&text).unwrap_err());
-        assert!(!mistake.is_empty() && mistake.len() < 1 << 20, "{start}: {} bytes", mistake.len());
+        assert!(!mistake.is_empty() && mistake.len() < 10_000, "{start}: {} bytes", mistake.len());
     }
 }

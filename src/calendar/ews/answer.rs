@@ -68,8 +68,9 @@ mod tests {
         fault(StatusCode::from_u16(status).unwrap(), &headers(pairs), body.as_bytes()).next
     }
 
-    const BUSY: &str = "<e:Envelope xmlns:e='e'><e:Body><e:Fault><detail><ResponseCode>ErrorServerBusy\
-        </ResponseCode><MessageXml><Value Name='BackOffMilliseconds'>3000</Value></MessageXml>\
+    const BUSY: &str = "<e:Envelope xmlns:e='e'><e:Body><e:Fault><detail><ResponseCode>\
+        ErrorServerBusy</ResponseCode><MessageXml><Value Name='BackOffMilliseconds'>3000</Value>\
+        </MessageXml>\
         </detail></e:Fault></e:Body></e:Envelope>";
 
     #[test]

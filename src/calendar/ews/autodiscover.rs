@@ -294,17 +294,20 @@ mod tests {
 
     #[test]
     fn settings_are_read_on_three_levels() {
-        let user = "<ErrorCode>NoError</ErrorCode><RedirectTarget i:nil='true'/><UserSettingErrors/>\
-            <UserSettings><UserSetting><Name>ExternalEwsUrl</Name><Value>https://m/EWS</Value>\
+        let user = "<ErrorCode>NoError</ErrorCode><RedirectTarget i:nil='true'/>\
+            <UserSettingErrors/><UserSettings><UserSetting><Name>ExternalEwsUrl</Name>\
+            <Value>https://m/EWS</Value>\
             </UserSetting><UserSetting><Name>GroupingInformation</Name><Value>SN1PRD06</Value>\
-            </UserSetting><UserSetting><Name>Other</Name><Value>x</Value></UserSetting></UserSettings>";
+            </UserSetting><UserSetting><Name>Other</Name><Value>x</Value></UserSetting>\
+            </UserSettings>";
         let expected = Settings {
             grouping: Some("SN1PRD06".into()),
             external_ews_url: Some("https://m/EWS".into()),
         };
         assert_eq!(read_settings(soap("NoError", user).as_bytes()), Ok(expected));
         let none = "<ErrorCode>NoError</ErrorCode><UserSettingErrors><UserSettingError><ErrorCode>\
-            SettingIsNotAvailable</ErrorCode></UserSettingError></UserSettingErrors><UserSettings/>";
+            SettingIsNotAvailable</ErrorCode></UserSettingError></UserSettingErrors>\
+            <UserSettings/>";
         assert_eq!(read_settings(soap("NoError", none).as_bytes()), Ok(Settings::default()));
         let gone = "<ErrorCode>InvalidUser</ErrorCode><UserSettings/>";
         let fault = read_settings(soap("NoError", gone).as_bytes()).unwrap_err();
@@ -328,11 +331,13 @@ mod tests {
 
     #[test]
     fn pox_names_a_place_or_where_to_ask() {
-        let both = "<Account><AccountType>email</AccountType><Action>settings</Action><Protocol><Type>\
-            EXPR</Type><ASUrl>https://out/EWS</ASUrl></Protocol><Protocol><Type>EXCH</Type><EwsUrl>\
+        let both = "<Account><AccountType>email</AccountType><Action>settings</Action><Protocol>\
+            <Type>EXPR</Type><ASUrl>https://out/EWS</ASUrl></Protocol><Protocol><Type>EXCH</Type>\
+            <EwsUrl>\
             https://in/EWS</EwsUrl><ASUrl>https://in/as</ASUrl></Protocol></Account>";
         assert_eq!(pox(both), Ok(Place::Ews("https://in/EWS".into())));
-        let address = "<Account><Action>redirectAddr</Action><RedirectAddr>a@b.example</RedirectAddr></Account>";
+        let address = "<Account><Action>redirectAddr</Action><RedirectAddr>a@b.example\
+            </RedirectAddr></Account>";
         assert_eq!(pox(address), Ok(Place::Address(Plain::new("a@b.example"))));
         let url =
             "<Account><Action>redirectUrl</Action><RedirectUrl>https://c/x</RedirectUrl></Account>";

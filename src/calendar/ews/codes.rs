@@ -133,6 +133,11 @@ pub(super) fn is_exchange_code(fault: &Fault) -> bool {
     fault.cause.code.starts_with("Error")
 }
 
+/// Whether the server itself said so, as a code or as a status.
+pub(super) fn is_answer(fault: &Fault) -> bool {
+    is_exchange_code(fault) || fault.cause.code.starts_with("HTTP ")
+}
+
 /// The fault of a response code. `code` comes from the network and is cut and cleaned.
 pub(super) fn fault(code: &str, back_off: Option<Span>) -> Fault {
     let code = if code.is_empty() { "no response code" } else { code };

@@ -180,7 +180,7 @@ impl Draft {
             return Found::Other(item);
         };
         let original_start = match kind {
-            MeetingKind::Single => None,
+            MeetingKind::Single => self.recurrence_id,
             _ => Some(self.recurrence_id.or(self.original_start).unwrap_or(start)),
         };
         let conference =

@@ -12,7 +12,8 @@ fn read(item_xml: &str) -> Found {
 
 fn meeting(properties: &str) -> Meeting {
     let xml = format!(
-        "<t:CalendarItem><t:ItemId Id='AAMk' ChangeKey='DwAA'/><t:Start>2026-03-02T09:00:00Z</t:Start>\
+        "<t:CalendarItem><t:ItemId Id='AAMk' ChangeKey='DwAA'/>\
+         <t:Start>2026-03-02T09:00:00Z</t:Start>\
          <t:End>2026-03-02T10:00:00Z</t:End>{properties}</t:CalendarItem>"
     );
     match read(&xml) {
@@ -30,7 +31,8 @@ fn who(name: &str, address: &str) -> Person {
 }
 
 /// A meeting with everything in it.
-const WHOLE: &str = r#"<t:CalendarItem xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types">
+const WHOLE: &str = r#"<t:CalendarItem
+    xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types">
   <t:ItemId Id="AAMkAD&amp;=" ChangeKey="DwAAABYA"/>
   <t:Subject>Budget &amp; plan &#x1F4C8; &lt;Q3&gt;</t:Subject>
   <t:Sensitivity>Private</t:Sensitivity>
@@ -45,26 +47,31 @@ const WHOLE: &str = r#"<t:CalendarItem xmlns:t="http://schemas.microsoft.com/exc
   <t:IsCancelled>true</t:IsCancelled>
   <t:CalendarItemType>Exception</t:CalendarItemType>
   <t:MyResponseType>Accept</t:MyResponseType>
-  <t:Organizer><t:Mailbox><t:Name>Ann Smith</t:Name><t:EmailAddress>ann@corp.example</t:EmailAddress>
-    <t:RoutingType>SMTP</t:RoutingType><t:MailboxType>Mailbox</t:MailboxType></t:Mailbox></t:Organizer>
+  <t:Organizer><t:Mailbox><t:Name>Ann Smith</t:Name>
+    <t:EmailAddress>ann@corp.example</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType>
+    <t:MailboxType>Mailbox</t:MailboxType></t:Mailbox></t:Organizer>
   <t:RequiredAttendees>
-    <t:Attendee><t:Mailbox><t:Name>Ann Smith</t:Name><t:EmailAddress>ann@corp.example</t:EmailAddress>
-      <t:RoutingType>SMTP</t:RoutingType></t:Mailbox><t:ResponseType>Organizer</t:ResponseType></t:Attendee>
+    <t:Attendee><t:Mailbox><t:Name>Ann Smith</t:Name>
+      <t:EmailAddress>ann@corp.example</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType>
+      </t:Mailbox><t:ResponseType>Organizer</t:ResponseType></t:Attendee>
     <t:Attendee><t:Mailbox><t:Name>Bob</t:Name><t:EmailAddress>bob@corp.example</t:EmailAddress>
       <t:RoutingType>SMTP</t:RoutingType></t:Mailbox><t:ResponseType>Accept</t:ResponseType>
       <t:LastResponseTime>2026-02-28T00:00:00Z</t:LastResponseTime></t:Attendee>
     <t:Attendee><t:Mailbox><t:Name>Old Colleague</t:Name>
       <t:EmailAddress>/O=CORP/OU=EXCHANGE ADMINISTRATIVE GROUP/CN=RECIPIENTS/CN=OLD</t:EmailAddress>
-      <t:RoutingType>EX</t:RoutingType></t:Mailbox><t:ResponseType>Decline</t:ResponseType></t:Attendee>
+      <t:RoutingType>EX</t:RoutingType></t:Mailbox><t:ResponseType>Decline</t:ResponseType>
+      </t:Attendee>
   </t:RequiredAttendees>
   <t:OptionalAttendees>
     <t:Attendee><t:Mailbox><t:EmailAddress>carol@else.example</t:EmailAddress></t:Mailbox>
       <t:ResponseType>Tentative</t:ResponseType></t:Attendee>
-    <t:Attendee><t:Mailbox><t:Name/></t:Mailbox><t:ResponseType>Unknown</t:ResponseType></t:Attendee>
+    <t:Attendee><t:Mailbox><t:Name/></t:Mailbox><t:ResponseType>Unknown</t:ResponseType>
+      </t:Attendee>
   </t:OptionalAttendees>
   <t:Resources>
-    <t:Attendee><t:Mailbox><t:Name>Room 4</t:Name><t:EmailAddress>room4@corp.example</t:EmailAddress>
-      <t:RoutingType>SMTP</t:RoutingType></t:Mailbox><t:ResponseType>NoResponseReceived</t:ResponseType></t:Attendee>
+    <t:Attendee><t:Mailbox><t:Name>Room 4</t:Name>
+      <t:EmailAddress>room4@corp.example</t:EmailAddress><t:RoutingType>SMTP</t:RoutingType>
+      </t:Mailbox><t:ResponseType>NoResponseReceived</t:ResponseType></t:Attendee>
   </t:Resources>
   <t:NetShowUrl>https://old.example/show</t:NetShowUrl>
   <t:UID>040000008200E00074C5B7101A82E008</t:UID>
@@ -147,6 +154,9 @@ fn a_part_of_a_series_knows_its_original_start() {
     let both = format!("<t:RecurrenceId>2026-03-01T10:00:00Z</t:RecurrenceId>{before}");
     assert_eq!(with(&both), Some(time("2026-03-01T10:00:00Z")));
     assert_eq!(original(before), None, "a single meeting has none");
+    let alone = "<t:RecurrenceId>2026-03-01T10:00:00Z</t:RecurrenceId>";
+    let invited = "an occurrence that one was invited to alone";
+    assert_eq!(original(alone), Some(time("2026-03-01T10:00:00Z")), "{invited}");
 }
 
 #[test]
@@ -171,7 +181,8 @@ fn masters_strays_and_items_without_times_are_no_meetings() {
 #[test]
 fn illegal_characters_do_not_reach_a_meeting() {
     let found = meeting(
-        "<t:Subject>a&#x0;b&#x1F;c\u{7}d</t:Subject><t:Body BodyType='Text'>\u{0}x&#xFFFE;</t:Body>",
+        "<t:Subject>a&#x0;b&#x1F;c\u{7}d</t:Subject>\
+         <t:Body BodyType='Text'>\u{0}x&#xFFFE;</t:Body>",
     );
     assert_eq!(found.subject.reveal(), "abcd");
     assert_eq!(found.body.text.reveal(), "x");

@@ -1,11 +1,17 @@
 //! `xs:dateTime` to [`Time`] and back.
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 
 use crate::model::Time;
 
+/// The first and the last time that RFC 3339 can write, whatever the offset.
+const WRITABLE: RangeInclusive<i64> = -62_135_596_800_000..=253_402_207_199_000;
+
 /// Reads `2006-06-16T00:30:00Z`, with a fraction or an offset where there is one. Without either
-/// it is UTC, as that is what is asked for. Nothing finer than a millisecond is kept.
+/// it is UTC, as that is what is asked for. Nothing finer than a millisecond is kept; beyond the
+/// years 1 to 9999 it is the nearest time that can be written.
 pub(super) fn read(text: &str) -> Option<Time> {
     let text = text.trim().as_bytes();
     let (date, rest) = text.split_at_checked(10)?;
@@ -42,15 +48,17 @@ pub(super) fn read(text: &str) -> Option<Time> {
     let offset = offset_minutes(rest)?;
     let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second
         - offset * 60;
-    Some(Time::from_ms(seconds * 1_000 + ms))
+    Some(writable(seconds * 1_000 + ms))
 }
 
-/// Writes a time as UTC. Beyond the years 0 to 9999 it writes the nearest that can be written.
+/// Writes a time as UTC, or the nearest that can be written.
 pub(super) fn write(time: Time) -> String {
-    const FIRST: i64 = -62_135_596_800_000;
-    const LAST: i64 = 253_402_207_199_000;
-    let ms = time.as_ms().clamp(FIRST, LAST);
+    let ms = writable(time.as_ms()).as_ms();
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+fn writable(ms: i64) -> Time {
+    Time::from_ms(ms.clamp(*WRITABLE.start(), *WRITABLE.end()))
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
@@ -112,6 +120,8 @@ mod tests {
         assert_eq!(ms("2006-06-16T00:30:00.1234567Z"), Some(1_150_417_800_123));
         assert_eq!(ms("2006-06-16T00:30:00.5+00:00"), Some(1_150_417_800_500));
         assert_eq!(ms("2006-06-15T24:00:00Z"), ms("2006-06-16T00:00:00Z"));
+        assert_eq!(ms("0000-01-01T00:00:00+14:00"), Some(*WRITABLE.start()));
+        assert_eq!(ms("9999-12-31T24:00:00Z"), Some(*WRITABLE.end()));
         for bad in [
             "",
             "2006-06-16",
@@ -135,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(at in -62_135_596_800_000_i64..=253_402_207_199_000) {
+        fn what_is_written_is_read_back(at in WRITABLE) {
             prop_assert_eq!(ms(&write(Time::from_ms(at))), Some(at));
         }
 

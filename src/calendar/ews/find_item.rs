@@ -94,8 +94,9 @@ mod tests {
 
     #[test]
     fn a_listing_has_what_an_entry_needs() {
-        let items = "<t:CalendarItem><t:ItemId Id='o1' ChangeKey='k1'/><t:Start>2026-01-01T10:00:00Z\
-            </t:Start><t:End>2026-01-01T11:00:00Z</t:End><t:CalendarItemType>Occurrence\
+        let items = "<t:CalendarItem><t:ItemId Id='o1' ChangeKey='k1'/><t:Start>\
+            2026-01-01T10:00:00Z</t:Start><t:End>2026-01-01T11:00:00Z</t:End>\
+            <t:CalendarItemType>Occurrence\
             </t:CalendarItemType><t:UID>u1</t:UID></t:CalendarItem><t:Message><t:ItemId Id='m'/>\
             </t:Message><t:CalendarItem><t:ItemId Id='s1'/><t:UID/><t:Start>2026-01-02T10:00:00Z\
             </t:Start><t:End>2026-01-02T09:00:00Z</t:End></t:CalendarItem>";

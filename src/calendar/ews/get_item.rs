@@ -126,8 +126,9 @@ mod tests {
         (0..n).map(|n| ItemId(format!("id{n}").into())).collect()
     }
 
-    const MEETING: &str = "ResponseClass='Success'><m:ResponseCode>NoError</m:ResponseCode><m:Items>\
-        <t:CalendarItem><t:ItemId Id='other' ChangeKey='k'/><t:Start>2026-01-01T10:00:00Z</t:Start>\
+    const MEETING: &str = "ResponseClass='Success'><m:ResponseCode>NoError</m:ResponseCode>\
+        <m:Items><t:CalendarItem><t:ItemId Id='other' ChangeKey='k'/>\
+        <t:Start>2026-01-01T10:00:00Z</t:Start>\
         <t:End>2026-01-01T11:00:00Z</t:End></t:CalendarItem></m:Items>";
 
     #[test]
@@ -137,7 +138,8 @@ mod tests {
             MEETING,
             &missing,
             &corrupt,
-            "ResponseClass='Success'><m:ResponseCode>NoError</m:ResponseCode><m:Items><t:Task/></m:Items>",
+            "ResponseClass='Success'><m:ResponseCode>NoError</m:ResponseCode><m:Items>\
+             <t:Task/></m:Items>",
             MEETING,
         ]);
         let ids = ids(5);

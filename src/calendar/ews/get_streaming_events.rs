@@ -142,8 +142,9 @@ mod tests {
         format!(
             "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><soap11:Header \
              xmlns:soap11='http://schemas.xmlsoap.org/soap/envelope/'/><soap11:Body \
-             xmlns:soap11='http://schemas.xmlsoap.org/soap/envelope/'><m:GetStreamingEventsResponse>\
-             <m:ResponseMessages><m:GetStreamingEventsResponseMessage ResponseClass='{class}'>\
+             xmlns:soap11='http://schemas.xmlsoap.org/soap/envelope/'>\
+             <m:GetStreamingEventsResponse><m:ResponseMessages>\
+             <m:GetStreamingEventsResponseMessage ResponseClass='{class}'>\
              <m:ResponseCode>{code}</m:ResponseCode>{content}</m:GetStreamingEventsResponseMessage>\
              </m:ResponseMessages></m:GetStreamingEventsResponse></soap11:Body></Envelope>"
         )

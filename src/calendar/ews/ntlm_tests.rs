@@ -183,7 +183,10 @@ fn a_challenge_that_cannot_be_answered_is_refused() {
 
 proptest! {
     #[test]
-    fn junk_never_panics(junk in proptest::collection::vec(any::<u8>(), 0..200), from in 0..100_usize) {
+    fn junk_never_panics(
+        junk in proptest::collection::vec(any::<u8>(), 0..200),
+        from in 0..100_usize,
+    ) {
         let _ = answer(&junk, None);
         let mut message = challenge(&[]);
         let to = message.len().min(from + junk.len());

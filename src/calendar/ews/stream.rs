@@ -203,7 +203,8 @@ mod tests {
         "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body/></Envelope>",
         "<s:Envelope a=\"</s:Envelope>\" b='>'><s:Body>x > y</s:Body></s:Envelope >",
         "<SOAP:Envelope><!-- </SOAP:Envelope> - -- ><b> ---><![CDATA[</x>]] ]>]]]></SOAP:Envelope>",
-        "<soap11:Envelope\n><?pi </soap11:Envelope> ? ?><a><Envelope/><Envelope></Envelope></a></soap11:Envelope>",
+        "<soap11:Envelope\n><?pi </soap11:Envelope> ? ?><a><Envelope/><Envelope></Envelope></a>\
+         </soap11:Envelope>",
         "<e/>",
         "<e ä='ö'>\u{1f600}<f g=\"'\" h='\"/>'/>&amp;</e>",
     ];

@@ -279,6 +279,8 @@ impl Group {
         }
         match fault.next {
             Next::Retry { .. } => self.reopen(now, fault),
+            // No connection: subscriptions outlive a short cut, and 200 are dear to make anew.
+            Next::BackOff { .. } if !codes::is_answer(&fault) => self.reopen(now, fault),
             _ => self.fail(now, fault),
         }
     }

@@ -207,6 +207,20 @@ fn a_stream_that_closes_at_once_again_and_again_is_given_up() {
 }
 
 #[test]
+fn a_short_cut_costs_no_subscription() {
+    let mut group = streaming(1);
+    let cut = || Fault::new(Next::BackOff { after: None }, "connection refused");
+    assert_eq!(on(&mut group, at(1), Input::Broke(cut())), [Output::Close, open(&["s0"])]);
+    assert_eq!(on(&mut group, at(1), Input::Broke(cut())), [Output::Close]);
+    assert_eq!(on(&mut group, at(2), Input::Tick), [open(&["s0"])]);
+    assert_eq!(on(&mut group, at(2), opened()), [listening("u0")]);
+    // What the server says itself is obeyed.
+    let busy = Fault::new(Next::BackOff { after: None }, "HTTP 503");
+    let end = [Output::Close, Output::End(ListenEnd::Failed(busy.clone()))];
+    assert_eq!(on(&mut group, at(3), Input::Broke(busy)), end);
+}
+
+#[test]
 fn a_silent_stream_is_taken_for_dead() {
     let mut group = streaming(1);
     on(&mut group, at(45), Input::Heard);
@@ -455,7 +469,10 @@ impl Server {
 proptest! {
     /// Whatever the server does: one stream at a time, few calls at once, and it ends in time.
     #[test]
-    fn every_group_ends(n in 0..12_usize, moves in proptest::collection::vec((any::<u8>(), 0..100_usize), 0..300)) {
+    fn every_group_ends(
+        n in 0..12_usize,
+        moves in proptest::collection::vec((any::<u8>(), 0..100_usize), 0..300),
+    ) {
         let mut group = group(n);
         let mut server = Server::default();
         server.take(drain(&mut group));

@@ -119,8 +119,9 @@ mod tests {
         let page = page(
             "<m:ResponseCode>NoError</m:ResponseCode><m:SyncState>H4sI==</m:SyncState>\
              <m:IncludesLastItemInRange>false</m:IncludesLastItemInRange><m:Changes>\
-             <t:Create><t:CalendarItem><t:ItemId Id='a&amp;b' ChangeKey='1'/></t:CalendarItem></t:Create>\
-             <t:ReadFlagChange><t:ItemId Id='x'/><t:IsRead>true</t:IsRead></t:ReadFlagChange>\
+             <t:Create><t:CalendarItem><t:ItemId Id='a&amp;b' ChangeKey='1'/></t:CalendarItem>\
+             </t:Create><t:ReadFlagChange><t:ItemId Id='x'/><t:IsRead>true</t:IsRead>\
+             </t:ReadFlagChange>\
              <t:Delete><t:ItemId Id='c' ChangeKey='2'/></t:Delete>\
              <t:Update><t:Message><t:Subject>s</t:Subject><t:ItemId Id='d'/></t:Message></t:Update>\
              <t:Update><t:CalendarItem><t:ItemId Id='a&amp;b'/></t:CalendarItem></t:Update>\

@@ -62,7 +62,7 @@ impl Sums {
             "lost": self.lost,
             "duplicated": self.duplicated,
             "plaintext": self.plaintext,
-            "latency_ms": {"p50": self.p50, "p99": self.p99},
+            "latency_ms": {"p50": tenths(self.p50), "p99": tenths(self.p99)},
         })
         .to_string()
     }
@@ -217,6 +217,10 @@ impl Story {
         for n in 0..40 {
             let draft = Draft::meeting("Merger with Fabrikam, part", in_hours(80 + n), 15);
             self.stage.exchange.calendars().create(BOB.1, draft);
+            if n == 12 {
+                let cloud = self.stage.cloud.clone();
+                within(cloud.wait(|view| view.live(BOB.0) > 0)).await?;
+            }
             if n == 20 {
                 self.connector.kill().await.map_err(text)?;
                 self.screen.line(&format!(
@@ -434,6 +438,10 @@ fn ms(duration: Duration) -> String {
         ms if ms < 10_000.0 => format!("{ms:.0} ms"),
         ms => format!("{:.1} s", ms / 1e3),
     }
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
 }
 
 fn now_ms() -> i64 {

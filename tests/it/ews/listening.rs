@@ -32,7 +32,7 @@ impl Ear {
         soon("a hint", self.hints.recv()).await.expect("it still listens")
     }
 
-    /// Waits until each of these was told to listen; whatever else is told meanwhile is passed over.
+    /// Waits until each of these was told to listen; what else is told meanwhile is passed over.
     async fn all_listen(&mut self, group: &[Target]) {
         let mut missing: BTreeSet<UserId> = group.iter().map(|one| one.user.clone()).collect();
         while !missing.is_empty() {

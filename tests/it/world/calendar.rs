@@ -343,6 +343,13 @@ impl Exchange {
         }
     }
 
+    /// The feed forgets the last change.
+    pub fn forget_last(&mut self, address: &str) {
+        if let Some(mailbox) = self.mailboxes.get_mut(address) {
+            mailbox.log.pop();
+        }
+    }
+
     /// The second, stupid reading: one line for each meeting that a user should see.
     pub fn reading(&self, address: &str, window: Window) -> Vec<String> {
         let Some(mailbox) = self.mailboxes.get(address) else { return Vec::new() };

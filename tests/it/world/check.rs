@@ -24,6 +24,7 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
     live(play)?;
     quiet(play)?;
     flap(play)?;
+    unheard(play)?;
     let bytes = play.disk.bytes();
     no_canary("the store", &String::from_utf8_lossy(&bytes))
 }
@@ -94,7 +95,7 @@ fn quiet(play: &mut Play) -> Held {
 
 /// Streams that break as soon as they listen are not opened again and again.
 fn flap(play: &mut Play) -> Held {
-    if play.seed % 8 != 0 {
+    if !play.seed.is_multiple_of(8) {
         return Ok(());
     }
     play.flapping = true;
@@ -107,6 +108,21 @@ fn flap(play: &mut Play) -> Held {
         return Err(format!("{listens} streams of {mailboxes} mailboxes were opened in an hour"));
     }
     settle(play)
+}
+
+/// An edit that neither rings nor stands in the feed is found by the comparison of the next day.
+fn unheard(play: &mut Play) -> Held {
+    let wanted = play.wanted();
+    let active: Vec<_> = wanted.into_iter().filter_map(|(_, address)| address).collect();
+    let (16.., Some(address)) = (play.seed % 24, play.dice.pick(&active).cloned()) else {
+        return Ok(());
+    };
+    let today = play.now().wall.midnight();
+    play.edit_unheard(&address, today);
+    let tomorrow = (today + Span::DAY).since(play.now().wall);
+    play.run(tomorrow)?;
+    soon(play, Span::MINUTE.times(5), Span::MINUTE, true)
+        .map_err(|wrong| format!("the next day does not mend: {wrong}"))
 }
 
 /// Whether the cloud shows exactly the calendars' windows and the connector is at rest.

@@ -53,6 +53,19 @@ impl Disk {
         }
     }
 
+    /// Everything is gone, but whoever watches remembers the sequences.
+    pub fn lose(&mut self) {
+        self.memory = Memory::default();
+        self.sqlite = None;
+        for suffix in ["", "-wal", "-shm"] {
+            if let Some(file) = &self.file {
+                let mut name = file.clone().into_os_string();
+                name.push(suffix);
+                let _ = std::fs::remove_file(name);
+            }
+        }
+    }
+
     /// As a start after a crash does.
     pub fn reopen(&mut self) {
         self.sqlite = None;

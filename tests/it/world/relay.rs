@@ -50,10 +50,13 @@ pub struct Relay {
     pub wanted: BTreeMap<UserId, String>,
     /// Commands in their order, and how they ended.
     pub commands: Vec<(Command, Option<Outcome>)>,
+    last_command: u64,
     /// How it takes events.
     pub moods: Moods,
     /// Records whose last version was rejected.
     pub set_aside: BTreeSet<(UserId, String)>,
+    /// Whatever a life before this one sent is not taken any more.
+    pub first_life: u64,
     /// Events that came for the first time.
     pub taken: u64,
 }
@@ -71,6 +74,9 @@ impl Relay {
         batch: &[Outgoing],
         bent: impl Fn(&str) -> u64,
     ) -> Result<Result<BTreeMap<Arc<str>, Verdict>, Fault>, String> {
+        if life < self.first_life {
+            return Ok(Err(Fault::retry("connection reset")));
+        }
         let spoils = |row: &Outgoing| {
             self.moods.spoil_one_in > 0 && bent(&row.id) % self.moods.spoil_one_in == 1
         };
@@ -157,7 +163,8 @@ impl Relay {
     // ---- commands ----
 
     fn command(&mut self, kind: CommandKind) -> Command {
-        let sequence = self.commands.len() as u64 + 1;
+        self.last_command += 1;
+        let sequence = self.last_command;
         let id = CommandId::new(format!("command-{sequence}"));
         let command = Command { id, sequence, kind };
         self.commands.push((command.clone(), None));
@@ -214,6 +221,11 @@ impl Relay {
                 Ok(())
             }
         }
+    }
+
+    /// Nobody waits for the open commands any more.
+    pub fn drop_open_commands(&mut self) {
+        self.commands.retain(|(_, outcome)| outcome.is_some());
     }
 
     /// What is sent when the channel opens: whatever has no acknowledged outcome, in order.

@@ -14,6 +14,9 @@ use super::play::Held;
 /// Inputs in one second of virtual time that nothing but a busy loop needs.
 const INPUTS_PER_SECOND: u64 = 600;
 
+/// The least wait after sign-in was refused.
+const SIGNED_OUT: Span = Span::from_secs(720);
+
 /// Eyes on a run.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -22,6 +25,8 @@ pub struct Watch {
     /// Requests to Exchange under way; true: sent after the last pause began.
     asked: BTreeMap<Ticket, bool>,
     quiet_until: Time,
+    /// Of it: because sign-in was refused, which another secret ends.
+    signed_out_until: Time,
     /// After a pause one alone tries, until it was answered well.
     probing: bool,
     streams: BTreeMap<StreamId, BTreeSet<UserId>>,
@@ -62,6 +67,7 @@ impl Watch {
         self.asked.clear();
         self.streams.clear();
         self.quiet_until = Time::default();
+        self.signed_out_until = Time::default();
         self.probing = false;
     }
 
@@ -135,12 +141,21 @@ impl Watch {
         }
     }
 
+    /// The account's secret changed.
+    pub fn secret_changed(&mut self) {
+        self.signed_out_until = Time::default();
+    }
+
     fn pause(&mut self, now: Now, fault: &Fault) {
+        if fault.next == Next::SignIn {
+            self.signed_out_until = self.signed_out_until.max(now.mono + SIGNED_OUT);
+            self.probing = true;
+            return;
+        }
         let wait = match fault.next {
             Next::BackOff { after } => {
                 after.unwrap_or_default().min(Span::HOUR).max(Span::from_ms(800))
             }
-            Next::SignIn => Span::from_secs(720),
             _ => return,
         };
         self.quiet_until = self.quiet_until.max(now.mono + wait);
@@ -188,8 +203,9 @@ impl Watch {
         if let Some(user) = users.iter().find(|user| !self.active.contains(*user)) {
             return Err(format!("{user} is not active and is asked for"));
         }
-        if now.mono < self.quiet_until {
-            let left = self.quiet_until.since(now.mono);
+        let until = self.quiet_until.max(self.signed_out_until);
+        if now.mono < until {
+            let left = until.since(now.mono);
             return Err(format!("{users:?} is asked for {left} before the pause is over"));
         }
         Ok(())
@@ -203,7 +219,7 @@ impl Watch {
         if fleet.wake_at(now) <= now.mono {
             return Err("the fleet wants to be woken in the past".into());
         }
-        if self.inputs % 101 == 0 {
+        if self.inputs.is_multiple_of(101) {
             self.shown(fleet)?;
         }
         Ok(())

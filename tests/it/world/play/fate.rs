@@ -1,0 +1,213 @@
+//! What people, the cloud's operators and fate do.
+
+use calway::model::{Command, Time, UserId};
+use calway::pipeline::fleet::Input;
+
+use super::{Event, Held, Play, Weather};
+use crate::world::relay::Moods;
+
+impl Play {
+    pub(super) fn edit(&mut self) {
+        if self.calm {
+            return;
+        }
+        let addresses = self.addresses();
+        let today = self.now().wall.midnight();
+        if let Some(address) = self.dice.pick(&addresses).cloned() {
+            self.edit_one(&address, today);
+        }
+        let every = if self.dice.one_in(20) { 50 } else { self.edit_every };
+        let after = self.dice.of(1..2 * every);
+        self.at(after, Event::Edit);
+    }
+
+    /// Somebody edits this calendar; its doorbell rings.
+    pub fn edit_one(&mut self, address: &str, today: Time) {
+        let what = self.exchange.edit(address, today, &mut self.dice);
+        self.say(|| format!("edit {address}: {what}"));
+        self.ring(address);
+    }
+
+    /// Somebody edits, and the feed does not know.
+    pub fn edit_unheard(&mut self, address: &str, today: Time) {
+        let what = self.exchange.edit(address, today, &mut self.dice);
+        self.say(|| format!("edit {address}, unheard: {what}"));
+        self.exchange.forget_last(address);
+    }
+
+    pub(super) fn order(&mut self) -> Held {
+        if self.calm {
+            return Ok(());
+        }
+        let users = self.users.clone();
+        let addresses = self.addresses();
+        let after = self.dice.of(60_000..1_800_000);
+        self.at(after, Event::Order);
+        let (Some(user), Some(address)) =
+            (self.dice.pick(&users).cloned(), self.dice.pick(&addresses).cloned())
+        else {
+            return Ok(());
+        };
+        let own = self.relay.wanted.get(&user).cloned();
+        let command = match self.dice.of(0..10) {
+            0..2 => self.relay.activate(&user, &own.unwrap_or(address)),
+            2 => self.relay.activate(&user, &address),
+            3 => self.relay.deactivate(&user),
+            4 => self.relay.resend(None),
+            5 => self.relay.resend(Some(&user)),
+            6 => {
+                self.say(|| format!("the cloud forgets {user}"));
+                self.relay.forget(&user);
+                self.relay.resend(Some(&user))
+            }
+            7 => self.relay.other(true),
+            8 => self.relay.other(false),
+            _ => {
+                let nobody = UserId::new("user-unknown");
+                let opens = self.dice.one_in(2);
+                self.relay.activate_badly(&nobody, opens)
+            }
+        };
+        self.send_down(command)
+    }
+
+    /// A command goes down the channel, now and then twice.
+    pub fn send_down(&mut self, command: Command) -> Held {
+        self.say(|| format!("cloud orders {:?}", command.kind));
+        for _ in 0..1 + u64::from(self.dice.one_in(5)) {
+            self.send(command.clone());
+        }
+        Ok(())
+    }
+
+    /// The channel keeps the order.
+    pub(super) fn send(&mut self, command: Command) {
+        self.channel = self.channel.max(self.mono) + self.dice.of(20..2_000) as i64;
+        let after = (self.channel - self.mono) as u64;
+        self.at(after, Event::Heard(self.life, command));
+    }
+
+    /// What a run came to.
+    pub fn summary(&self) -> String {
+        format!(
+            "{} lives, {} inputs, {} calls, {} streams, {} events, {} commands",
+            self.life,
+            self.watch.inputs,
+            self.watch.asks,
+            self.watch.listens,
+            self.relay.taken,
+            self.relay.commands.len(),
+        )
+    }
+
+    pub(super) fn mischief(&mut self) -> Held {
+        if self.calm {
+            return Ok(());
+        }
+        let after = self.dice.of(30_000..900_000);
+        self.at(after, Event::Mischief);
+        let (addresses, users) = (self.addresses(), self.users.clone());
+        let (Some(address), Some(user)) =
+            (self.dice.pick(&addresses).cloned(), self.dice.pick(&users).cloned())
+        else {
+            return Ok(());
+        };
+        let what = self.dice.of(0..16);
+        self.say(|| format!("mischief {what} at {address}, {user}"));
+        match what {
+            0..2 => self.exchange.lose_cursors(&address),
+            2 => self.kms.lose(&user),
+            3 => self.disk.full = !self.disk.full,
+            4 if self.jumps => {
+                self.offset += self.dice.of(0..2 * 86_400_000) as i64 - 86_400_000;
+            }
+            // A lost store counts on a clock that is not behind.
+            4 if self.dice.one_in(2) => self.lose_store()?,
+            5..8 => self.crash(),
+            8 | 9 => {
+                self.watch.secret_changed();
+                self.fleet(Input::SecretChanged)?;
+            }
+            _ => self.hide(&address, what),
+        }
+        Ok(())
+    }
+
+    fn hide(&mut self, address: &str, what: u64) {
+        let Some(mailbox) = self.exchange.mailboxes.get_mut(address) else { return };
+        match what {
+            10 => mailbox.denied = !mailbox.denied,
+            11 => mailbox.gone = !mailbox.gone,
+            _ => mailbox.group = 1 - mailbox.group.min(1),
+        }
+    }
+
+    /// The store is moved away, the cloud activates everybody anew and drops whoever is not.
+    fn lose_store(&mut self) -> Held {
+        self.say(|| "the store is lost".into());
+        self.crash();
+        self.disk.lose();
+        self.relay.first_life = self.life;
+        self.relay.drop_open_commands();
+        for (user, address) in self.wanted() {
+            match address {
+                Some(address) => {
+                    let command = self.relay.activate(&user, &address);
+                    self.send_down(command)?;
+                }
+                None => self.relay.forget(&user),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn change_weather(&mut self) {
+        if self.calm {
+            return;
+        }
+        let after = self.dice.of(120_000..2_400_000);
+        self.at(after, Event::Weather);
+        let dice = &mut self.dice;
+        let mut bad = |most: u64| match dice.of(0..16) {
+            0..8 => 0,
+            // Away altogether.
+            8 if most >= 100 => 1_000,
+            _ => dice.of(0..most),
+        };
+        self.weather = Weather {
+            exchange: bad(300),
+            kms: bad(400),
+            cloud: bad(600),
+            disk: bad(150),
+            slow: bad(150),
+            lost_hints: bad(500),
+            streams: bad(300),
+            crash: bad(6),
+        };
+        self.relay.moods = if self.dice.one_in(3) {
+            Moods {
+                reject_one_in: self.dice.of(4..60),
+                spoil_one_in: self.dice.of(20..90),
+                most: self.dice.of(1..40) as usize,
+            }
+        } else {
+            Moods::default()
+        };
+        self.say(|| format!("weather {:?}", self.weather));
+    }
+
+    /// Everything is well from now on, and nobody edits.
+    pub fn calm_down(&mut self) {
+        self.say(|| "all is well from now on".into());
+        self.calm = true;
+        self.weather = Weather::default();
+        self.relay.moods = Moods::default();
+        self.disk.full = false;
+        for mailbox in self.exchange.mailboxes.values_mut() {
+            (mailbox.denied, mailbox.gone) = (false, false);
+        }
+        if self.connector.is_none() {
+            self.at(1, Event::Start);
+        }
+    }
+}
