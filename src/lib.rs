@@ -18,10 +18,11 @@ pub mod pipeline;
 // 2: ports
 pub mod calendar;
 pub mod cloud;
-pub mod config;
 pub mod kms;
 pub mod observe;
 pub mod store;
+// 3: configuration
+pub mod config;
 // 4: loops
 pub mod daemon;
 // 5: the command line

@@ -66,7 +66,10 @@ fn header(bytes: &[u8]) {
         assert!(header.get(unknown).is_none(), "{header}");
     }
     let kid = header["kid"].as_str();
-    assert_eq!(KEY.open(&jwe, Some("kms://kms.example/other")).is_ok(), kid == Some("kms://kms.example/other"));
+    assert_eq!(
+        KEY.open(&jwe, Some("kms://kms.example/other")).is_ok(),
+        kid == Some("kms://kms.example/other")
+    );
 }
 
 fn seal_under(protected: &str, text: &[u8]) -> String {

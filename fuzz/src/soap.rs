@@ -87,8 +87,7 @@ fn read_plainly(xml: &str) -> Option<String> {
 /// A page's mark and ids go back to the server as they came.
 fn feed(xml: &[u8]) {
     let Some(page) = shown(sync_folder_items::read(xml, None)) else { return };
-    let asked =
-        with_header(|header| sync_folder_items::request(header, Some(&page.cursor)));
+    let asked = with_header(|header| sync_folder_items::request(header, Some(&page.cursor)));
     assert_eq!(texts(&asked, "SyncState"), [&*page.cursor.0]);
     let ids: Vec<ItemId> = page
         .changes
@@ -229,8 +228,7 @@ fn with_header(write: impl FnOnce(&Header<'_>) -> String) -> String {
 
 /// The production `Char` of XML 1.0.
 fn is_legal_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-        || c >= '\u{10000}'
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') || c >= '\u{10000}'
 }
 
 fn is_legal(text: &str) -> bool {

@@ -16,7 +16,9 @@ pub mod ews;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use crate::model::{Cursor, Entry, Fault, Found, GroupKey, Hint, ItemId, ListenEnd, Page, Target, Time};
+use crate::model::{
+    Cursor, Entry, Fault, Found, GroupKey, Hint, ItemId, ListenEnd, Page, Target, Time,
+};
 
 /// A calendar provider. One object serves all mailboxes of a `[[calendar]]`.
 pub trait Calendar: Send + Sync + 'static {

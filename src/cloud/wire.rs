@@ -166,6 +166,10 @@ struct ActivateData {
 
 /// The command in a text frame; nothing where it has no usable id, and so cannot be answered.
 pub fn command(frame: &str) -> Option<Command> {
+    // An array of the same values would be read as well.
+    if !frame.trim_ascii_start().starts_with('{') {
+        return None;
+    }
     let frame: Frame = serde_json::from_str(frame).ok()?;
     let id = CommandId::new(name(frame.id.as_deref())?);
     let sequence = match &frame.sequence {

@@ -188,7 +188,8 @@ fn an_outcome_is_written_as_specified() {
     let frame = |data: &str| {
         format!(
             "{{\"specversion\":\"1.0\",\"id\":\"cmd-1.outcome\",\"source\":\"/connectors/hq-1\",\
-             \"type\":\"command.outcome\",\"datacontenttype\":\"application/json\",\"data\":{data}}}"
+             \"type\":\"command.outcome\",\
+             \"datacontenttype\":\"application/json\",\"data\":{data}}}"
         )
     };
     assert_eq!(

@@ -223,8 +223,7 @@ fn calendar(
         }
         Some(url) => https(url, "url", wrong),
     };
-    let autodiscover =
-        one.autodiscover.as_ref().and_then(|url| https(url, "autodiscover", wrong));
+    let autodiscover = one.autodiscover.as_ref().and_then(|url| https(url, "autodiscover", wrong));
     let mut auth = Vec::new();
     for way in one.auth.clone().unwrap_or_else(|| vec!["ntlm".into(), "basic".into()]) {
         match way.as_str() {

@@ -37,11 +37,7 @@ struct Line {
 }
 
 impl Switchboard {
-    pub(super) fn add(
-        &mut self,
-        domains: BTreeSet<String>,
-        tells: mpsc::Sender<Tell>,
-    ) {
+    pub(super) fn add(&mut self, domains: BTreeSet<String>, tells: mpsc::Sender<Tell>) {
         self.lines.push(Line { domains, tells });
     }
 
@@ -84,11 +80,7 @@ pub(super) struct Parts {
 }
 
 /// Runs until `stop` becomes true: opens the channel again whenever it breaks.
-pub(super) async fn run(
-    parts: Parts,
-    open: watch::Sender<bool>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(super) async fn run(parts: Parts, open: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
     let (mut pace, mut dice) = (Pace::default(), Dice::new(u64::from(std::process::id())));
     loop {
         let after = tokio::select! {

@@ -1,7 +1,7 @@
 //! From a calendar to the outbox: one loop owns all mailbox machines of a `[[calendar]]`.
 //!
-//! Everything that can wake it is an [`Input`](fleet::Input); the work fans out as tasks, bounded by
-//! the fleet's rules, and each task's result comes back as an input.
+//! Everything that can wake it is an [`Input`]; the work fans out as tasks, bounded by the fleet's
+//! rules, and each task's result comes back as an input.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -275,9 +275,7 @@ impl Intake {
 
 async fn put(calendar: &dyn Calendar, target: &Target, ask: Ask) -> Result<Got, Fault> {
     match ask {
-        Ask::Changes(cursor) => {
-            calendar.changes(target, cursor.as_ref()).await.map(Got::Page)
-        }
+        Ask::Changes(cursor) => calendar.changes(target, cursor.as_ref()).await.map(Got::Page),
         Ask::Items(ids) => calendar.items(target, &ids).await.map(Got::Items),
         Ask::View(window) => calendar.view(target, window.from, window.to).await.map(Got::View),
     }

@@ -106,10 +106,7 @@ fn link(settings: &Settings, secrets: &Arc<Secrets>) -> Result<Link, Fault> {
     // Asked once now, so that a missing secret is told at the start and not in the night.
     secrets.get("cloud.client_secret")?;
     let secrets = secrets.clone();
-    Link::new(
-        settings.cloud.clone(),
-        Box::new(move || secrets.get("cloud.client_secret").ok()),
-    )
+    Link::new(settings.cloud.clone(), Box::new(move || secrets.get("cloud.client_secret").ok()))
 }
 
 fn key_client(settings: &Settings, link: &Link) -> Result<Kms, Fault> {

@@ -85,10 +85,7 @@ async fn carry_out(
     }
 }
 
-async fn send(
-    cloud: &dyn Cloud,
-    rows: &[Outgoing],
-) -> Result<BTreeMap<Arc<str>, Verdict>, Fault> {
+async fn send(cloud: &dyn Cloud, rows: &[Outgoing]) -> Result<BTreeMap<Arc<str>, Verdict>, Fault> {
     let batch: Vec<_> = rows.iter().map(outgoing).collect();
     let verdicts = cloud.send(&batch).await?;
     Ok(verdicts.into_iter().map(|verdict| (verdict.id, received(verdict.result))).collect())

@@ -16,7 +16,8 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncrypti
 use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The longest message that is read or written, in bytes.
@@ -243,12 +244,17 @@ struct Header {
     enc: Option<String>,
     #[serde(default)]
     kid: Option<String>,
-    #[serde(default)]
-    crit: Option<serde_json::Value>,
-    #[serde(default)]
-    zip: Option<serde_json::Value>,
-    #[serde(default)]
-    b64: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    zip: bool,
+    #[serde(default, deserialize_with = "is_there")]
+    b64: bool,
+}
+
+/// Whatever its value is, `null` too.
+fn is_there<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
 }
 
 impl Header {
@@ -256,9 +262,13 @@ impl Header {
         if part.len() > 4096 {
             return Err(Bad("a header that is too long"));
         }
-        let header: Self =
-            serde_json::from_slice(&decode(part)?).map_err(|_| Bad("not a header"))?;
-        if header.crit.is_some() || header.zip.is_some() || header.b64.is_some() {
+        let json = String::from_utf8(decode(part)?).map_err(|_| Bad("not a header"))?;
+        // An array of the same values would be read as well.
+        if !json.trim_ascii_start().starts_with('{') {
+            return Err(Bad("not a header"));
+        }
+        let header: Self = serde_json::from_str(&json).map_err(|_| Bad("not a header"))?;
+        if header.crit || header.zip || header.b64 {
             return Err(Bad("a header that asks for what is not known"));
         }
         Ok(header)

@@ -56,7 +56,11 @@ fn a_request_never_grows_and_leaves_the_token_behind() {
 fn key_answer() -> Value {
     json!({"status": 200, "requestId": "r-1", "key": {
         "uri": "kms://h/keys/1", "userId": "u-1", "resourceUri": "kms://h/resources/1",
-        "jwk": {"kty": "oct", "kid": "kms://h/keys/1", "k": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"},
+        "jwk": {
+            "kty": "oct",
+            "kid": "kms://h/keys/1",
+            "k": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc",
+        },
         "createDate": "2026-03-03T10:00:00.000Z", "expirationDate": "2026-03-04T10:00:00.250Z"}})
 }
 

@@ -15,8 +15,8 @@ pub struct Meeting {
     pub uid: Plain,
     /// What it is in its series.
     pub kind: MeetingKind,
-    /// For a part of a series: where the pattern put it, before anybody moved it. UTC. A single item
-    /// has one where its owner was invited to one occurrence alone.
+    /// For a part of a series: where the pattern put it, before anybody moved it. UTC. A single
+    /// item has one where its owner was invited to one occurrence alone.
     pub original_start: Option<Time>,
     /// Start, UTC.
     pub start: Time,

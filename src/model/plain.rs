@@ -129,7 +129,10 @@ mod tests {
     #[test]
     fn addresses_are_checked_and_compared_without_case() {
         assert_eq!(Address::parse(" Alice@Corp.example "), Address::parse("alice@corp.EXAMPLE"));
-        assert_eq!(Address::parse("\"a@b\"@c.example").map(|a| a.domain() == "c.example"), Ok(true));
+        assert_eq!(
+            Address::parse("\"a@b\"@c.example").map(|a| a.domain() == "c.example"),
+            Ok(true)
+        );
         for bad in ["", "alice", "@corp.example", "alice@", "a b@c", "<a@b>", "a\n@b"] {
             assert!(Address::parse(bad).is_err(), "{bad:?}");
         }

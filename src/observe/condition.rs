@@ -32,9 +32,8 @@ conditions! {
         "Nothing to do.";
     /// One mailbox cannot be read.
     MAILBOX_FAILING = "mailbox-failing" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
-        "If it does not heal: check that the mailbox exists (and, where the cause names it, the key \
-         server), and that the service account has the \
-         role ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
+        "If it does not heal: check that the mailbox exists (and the key server, where the cause \
+         names it), and that the service account has the role ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
     /// It can be read again.
     MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
         "Nothing to do.";
@@ -47,13 +46,13 @@ conditions! {
         "Nothing to do.";
     /// Exchange refuses the password.
     SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
-        "Set the account's password anew (secret calendar.<name>.password) and see that the account \
-         is neither locked nor expired. No more attempts are made meanwhile than one a quarter of \
+        "Set the account's password anew (secret calendar.<name>.password) and see that the \
+         account is neither locked nor expired. No more attempts are made meanwhile than one a quarter of \
          an hour.";
     /// The store cannot be written.
     STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
-        "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading goes \
-         on as soon as it can be written.";
+        "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \
+         goes on as soon as it can be written.";
     /// A stream broke.
     STREAM_FAILED = "stream-failed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"
         "Nothing is lost: its mailboxes are polled until the stream is back. If it lasts: check \
@@ -82,8 +81,8 @@ conditions! {
         "Nothing to do.";
     /// The command channel is closed.
     CHANNEL_CLOSED = "channel-closed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e11"
-        "Records still go up. If it lasts: see that proxies let WebSockets pass, and that no second \
-         connector runs under the same name.";
+        "Records still go up. If it lasts: see that proxies let WebSockets pass, and that no \
+         second connector runs under the same name.";
     /// A command was carried out or refused.
     COMMAND = "command" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12"
         "Nothing to do.";

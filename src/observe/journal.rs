@@ -49,9 +49,8 @@ pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
 fn bounded(filter: &str) -> Result<EnvFilter, String> {
     let filter = filter.trim();
     let directives = if filter.contains('=') || filter.contains(',') {
-        let foreign = filter
-            .split(',')
-            .any(|part| part.contains('=') && !part.trim().starts_with("calway"));
+        let foreign =
+            filter.split(',').any(|part| part.contains('=') && !part.trim().starts_with("calway"));
         if foreign {
             return Err("log: only directives for calway are allowed, as \"calway=debug\"".into());
         }

@@ -263,7 +263,8 @@ fn bytes_that_are_no_text_become_replacement_characters() {
     let Ok(Found::Meeting(meeting)) = read(&xml) else { panic!("not a meeting") };
     assert_eq!(meeting.subject.reveal(), "M\u{fffd}RK");
     // UTF-16 is not what was asked for.
-    let wide: Vec<u8> = String::from_utf8_lossy(&item("")).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> =
+        String::from_utf8_lossy(&item("")).encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(read(&wide).is_err());
 }
 
@@ -402,11 +403,9 @@ fn numbers_out_of_range_are_no_numbers() {
         let listing = find_item::read(&answer("FindItem", &items)).unwrap();
         assert!(listing.complete && listing.entries.is_empty(), "{number}");
     }
-    for (wait, expected) in [
-        ("-5", None),
-        ("99999999999999999999", None),
-        ("18446744073709551615", Some(u64::MAX)),
-    ] {
+    for (wait, expected) in
+        [("-5", None), ("99999999999999999999", None), ("18446744073709551615", Some(u64::MAX))]
+    {
         let busy = format!(
             "<Envelope><Body><Fault><detail><ResponseCode>ErrorServerBusy</ResponseCode><MessageXml>\
              <Value Name='BackOffMilliseconds'>{wait}</Value></MessageXml></detail></Fault></Body>\
@@ -436,7 +435,8 @@ fn a_code_of_a_later_exchange_is_tried_again_and_a_text_is_not_shown() {
 
 #[test]
 fn a_page_of_html_is_no_answer_of_any_kind() {
-    let page = b"<!DOCTYPE html><html><head><title>Error</title></head><body><br><p>Sorry</body></html>";
+    let page =
+        b"<!DOCTYPE html><html><head><title>Error</title></head><body><br><p>Sorry</body></html>";
     malformed(read(page));
     assert!(get_folder::read(page).is_err() && find_item::read(page).is_err());
     assert!(subscribe::read(page).is_err() && sync_folder_items::read(page, None).is_err());
@@ -456,7 +456,9 @@ fn an_empty_answer_is_malformed() {
 #[test]
 fn a_redirect_names_an_address_or_fails() {
     let pox = |content: &str| {
-        let xml = format!("<Autodiscover><Response><Account>{content}</Account></Response></Autodiscover>");
+        let xml = format!(
+            "<Autodiscover><Response><Account>{content}</Account></Response></Autodiscover>"
+        );
         autodiscover::read_pox(xml.as_bytes())
     };
     let twice = "<RedirectUrl>https://a/</RedirectUrl><RedirectUrl>https://b/</RedirectUrl>";

@@ -22,7 +22,8 @@ const USERS: [&str; 3] = ["u-1", "u-2", "u-3"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_2_nothing_planted_is_found_outside_exchange() {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = Options { log: Some("trace".into()), poll_seconds: Some(5), ..Options::default() };
+    let mut options =
+        Options { log: Some("trace".into()), poll_seconds: Some(5), ..Options::default() };
     options.exchange.password = PASSWORD.into();
     let stage = Stage::start(folder.path(), options).await.unwrap();
     let calendars = stage.exchange.calendars();
@@ -30,7 +31,8 @@ async fn promise_2_nothing_planted_is_found_outside_exchange() {
         calendars.add_mailbox(address, name, MailboxKind::User);
     }
     let log = std::fs::File::create(stage.folder().join("connector.log")).unwrap();
-    let mut connector = stage.connector(PROGRAM).env("RUST_BACKTRACE", "full").stderr(log).spawn().unwrap();
+    let mut connector =
+        stage.connector(PROGRAM).env("RUST_BACKTRACE", "full").stderr(log).spawn().unwrap();
     for (user, (address, _)) in USERS.iter().zip(PEOPLE) {
         let command = stage.cloud.activate(user, address).await;
         assert_eq!(within(stage.cloud.outcome(&command)).await.outcome, "done");

@@ -144,10 +144,8 @@ impl Editors {
         if self.dice.below(6) == 0 {
             draft.start_ms = now_ms() / 60_000 * 60_000 + DAY_MS;
             draft.end_ms = draft.start_ms + 1_800_000;
-            draft.recurrence = Some(Recurrence {
-                pattern: Pattern::Daily { interval: 1 },
-                end: End::After(4),
-            });
+            draft.recurrence =
+                Some(Recurrence { pattern: Pattern::Daily { interval: 1 }, end: End::After(4) });
             series = Some(draft.start_ms);
         }
         // A person does not invite themselves.

@@ -43,10 +43,11 @@ impl House {
         for (user, address, _) in [ALICE, BOB] {
             house.activate(user, address).await;
         }
-        house.until("two mailboxes are listened to", |house| {
-            house.log().matches("is listened to").count() >= 2
-        })
-        .await;
+        house
+            .until("two mailboxes are listened to", |house| {
+                house.log().matches("is listened to").count() >= 2
+            })
+            .await;
         house
     }
 

@@ -51,12 +51,11 @@ impl Demo {
             }
         };
         let person = std::io::stdout().is_terminal();
-        let pause = if self.once || !person { Duration::ZERO } else { Duration::from_millis(2_600) };
+        let pause =
+            if self.once || !person { Duration::ZERO } else { Duration::from_millis(2_600) };
         let screen = Screen::new(person && std::env::var_os("NO_COLOR").is_none());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)?;
         let told = runtime.block_on(async {
             let mut story = Story::begin(&folder, screen, pause).await?;
             story.tell().await

@@ -158,9 +158,8 @@ impl Story {
     async fn declines(&mut self, meeting: &ItemId) -> Result<(), String> {
         self.next("Bob declines").await;
         let uid = self.stage.exchange.calendars().uid(ALICE.1, meeting).unwrap_or_default();
-        let ((), took) = self
-            .edit(2, |calendars| calendars.respond(BOB.1, &uid, Response::Decline))
-            .await?;
+        let ((), took) =
+            self.edit(2, |calendars| calendars.respond(BOB.1, &uid, Response::Decline)).await?;
         self.show(ALICE.0, "Merger").await?;
         let said = format!("gone from Bob's list, his answer in Alice's, {} later", ms(took));
         self.check_all(&said).await
@@ -169,10 +168,8 @@ impl Story {
     async fn series(&mut self) -> Result<(), String> {
         self.next("A weekly series; one occurrence is moved, another deleted").await;
         let mut draft = Draft::meeting("Board room, floor 9: weekly", in_hours(26), 30);
-        draft.recurrence = Some(Recurrence {
-            pattern: Pattern::Daily { interval: 7 },
-            end: End::After(4),
-        });
+        draft.recurrence =
+            Some(Recurrence { pattern: Pattern::Daily { interval: 7 }, end: End::After(4) });
         let start = draft.start_ms;
         let (master, _) = self.edit(4, |calendars| calendars.create(ALICE.1, draft)).await?;
         let (_, took) = self
@@ -190,8 +187,7 @@ impl Story {
 
     async fn cancels(&mut self, meeting: &ItemId) -> Result<(), String> {
         self.next("Alice calls the meeting off").await;
-        let ((), took) =
-            self.edit(1, |calendars| calendars.cancel(ALICE.1, meeting)).await?;
+        let ((), took) = self.edit(1, |calendars| calendars.cancel(ALICE.1, meeting)).await?;
         self.check_all(&format!("withdrawn from her list {} later", ms(took))).await
     }
 
@@ -424,7 +420,8 @@ fn start(stage: &Stage) -> Result<Child, String> {
 }
 
 async fn within<T>(wait: impl Future<Output = T>) -> Result<T, String> {
-    let late = |_| "waited a minute in vain; the connector's log says more (use --state)".to_owned();
+    let late =
+        |_| "waited a minute in vain; the connector's log says more (use --state)".to_owned();
     tokio::time::timeout(PATIENCE, wait).await.map_err(late)
 }
 

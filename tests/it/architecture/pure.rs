@@ -4,8 +4,19 @@ use super::code;
 
 /// What no pure file names.
 const OUTSIDE: &[&str] = &[
-    "tokio", "Instant", "SystemTime", "socket2", "hyper", "rustls", "rusqlite", "tracing", "async",
-    "await", "thread", "println", "eprintln",
+    "tokio",
+    "Instant",
+    "SystemTime",
+    "socket2",
+    "hyper",
+    "rustls",
+    "rusqlite",
+    "tracing",
+    "async",
+    "await",
+    "thread",
+    "println",
+    "eprintln",
 ];
 
 /// Nor any of these paths.

@@ -113,9 +113,7 @@ impl Exchange {
 
     fn reach(&self, address: &str) -> Result<&Mailbox, Fault> {
         match self.mailboxes.get(address) {
-            Some(mailbox) if mailbox.gone => {
-                Err(Fault::new(Next::Gone, "ErrorNonExistentMailbox"))
-            }
+            Some(mailbox) if mailbox.gone => Err(Fault::new(Next::Gone, "ErrorNonExistentMailbox")),
             Some(mailbox) if mailbox.denied => {
                 Err(Fault::new(Next::Denied, "ErrorImpersonateUserDenied"))
             }
@@ -282,8 +280,7 @@ impl Exchange {
         let Some(mut held) = mailbox.items.remove(id) else { return "nothing" };
         held.version = n;
         mailbox.items.insert(new.clone(), held);
-        let changes =
-            [Change::Delete(ItemId(id.into())), Change::Upsert(ItemId(new.into()))];
+        let changes = [Change::Delete(ItemId(id.into())), Change::Upsert(ItemId(new.into()))];
         if dice.one_in(2) {
             mailbox.log.extend(changes);
         } else {
@@ -292,13 +289,7 @@ impl Exchange {
         "move to another id"
     }
 
-    fn change(
-        &mut self,
-        address: &str,
-        id: &str,
-        today: Time,
-        dice: &mut Dice,
-    ) -> &'static str {
+    fn change(&mut self, address: &str, id: &str, today: Time, dice: &mut Dice) -> &'static str {
         let n = self.fresh();
         let Some(mailbox) = self.mailboxes.get_mut(address) else { return "nothing" };
         let Some(held) = mailbox.items.get_mut(id) else { return "nothing" };
@@ -452,9 +443,7 @@ fn shown(id: &str, held: &Held) -> Vec<(ItemId, Facts, MeetingKind)> {
         Item::Series(series) => series
             .occurrences()
             .into_iter()
-            .map(|(at, facts, kind)| {
-                (ItemId(format!("{id}#{}", at.as_ms()).into()), facts, kind)
-            })
+            .map(|(at, facts, kind)| (ItemId(format!("{id}#{}", at.as_ms()).into()), facts, kind))
             .collect(),
     }
 }
@@ -554,10 +543,8 @@ fn meeting(
     kind: MeetingKind,
     original_start: Option<Time>,
 ) -> Meeting {
-    let person = |n: u64| Person {
-        name: Plain::new(name(n)),
-        address: Address::parse(&address(n)).ok(),
-    };
+    let person =
+        |n: u64| Person { name: Plain::new(name(n)), address: Address::parse(&address(n)).ok() };
     let conference = match (&facts.link, facts.link_in_place) {
         (Some(link), false) => link.clone(),
         _ => String::new(),

@@ -106,13 +106,15 @@ impl Memory {
     }
 
     fn deactivate(&mut self, user: &UserId, now: Time) {
+        let first = now.as_ms() as u64 * 1_000;
+        let fresh = || Mailbox { sequence: first, ..Mailbox::default() };
+        self.mailboxes.entry(user.clone()).or_insert_with(fresh);
         self.withdraw(user, now);
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        *mailbox = Mailbox {
-            generation: mailbox.generation + 1,
-            sequence: mailbox.sequence,
-            ..Mailbox::default()
-        };
+        let (generation, sequence) = (mailbox.generation + 1, mailbox.sequence + 1);
+        *mailbox = Mailbox { generation, sequence, ..Mailbox::default() };
+        let said = (sequence, record::complete(sequence));
+        self.enqueue(user, None, EventKind::Complete, said, now);
     }
 
     fn commit_one(&mut self, commit: &Commit, now: Time) -> bool {

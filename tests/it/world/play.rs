@@ -198,11 +198,9 @@ impl Play {
         }
         self.at(0, Event::Start);
         self.at(60_000, Event::Weather);
-        for (event, range) in [
-            (Event::Edit, 1..60_000),
-            (Event::Order, 1..1_800_000),
-            (Event::Mischief, 1..900_000),
-        ] {
+        for (event, range) in
+            [(Event::Edit, 1..60_000), (Event::Order, 1..1_800_000), (Event::Mischief, 1..900_000)]
+        {
             let after = self.dice.of(range);
             self.at(after, event);
         }

@@ -40,6 +40,8 @@ pub struct Moods {
 #[derive(Debug, Default)]
 pub struct Relay {
     records: BTreeMap<UserId, BTreeMap<String, Stored>>,
+    /// What a user has is no older than this sequence.
+    complete: BTreeMap<UserId, u64>,
     /// What became of each event.
     seen: BTreeMap<Arc<str>, Verdict>,
     /// What was sent under each id, for ever.
@@ -64,7 +66,8 @@ pub struct Relay {
 impl Relay {
     // ---- events ----
 
-    /// Takes a batch of a connector's life.
+    /// Takes a batch of a connector's life. `bent` makes a number of an event's id, which decides
+    /// what becomes of it, so that the same event always fares the same.
     ///
     /// # Errors
     /// The outer one: a promise was broken. The inner one: what the connector is told.
@@ -129,11 +132,19 @@ impl Relay {
 
     fn keep(&mut self, row: &Outgoing) -> Result<Verdict, String> {
         let data: Value = serde_json::from_str(row.data.json()).map_err(|e| e.to_string())?;
+        let complete = self.complete.get(&row.user).copied().unwrap_or_default();
+        if row.sequence < complete {
+            return Ok(Verdict::Stale);
+        }
         let records = self.records.entry(row.user.clone()).or_default();
         if row.kind == EventKind::Complete {
             let first = data.get("firstSequence").and_then(Value::as_str).unwrap_or_default();
             let first: u64 = first.parse().map_err(|_| format!("firstSequence {first:?}"))?;
+            if first > row.sequence {
+                return Err(format!("{} completes what is not sent yet", row.id));
+            }
             records.retain(|_, record| record.sequence >= first);
+            self.complete.insert(row.user.clone(), first);
             return Ok(Verdict::Stored);
         }
         let key = key(row).ok_or("an event without a record's id")?;
@@ -156,6 +167,7 @@ impl Relay {
     /// Loses everything of a user, as a restored database does.
     pub fn forget(&mut self, user: &UserId) {
         self.records.remove(user);
+        self.complete.remove(user);
         let lost = format!("{user}.");
         self.seen.retain(|id, _| !id.starts_with(&lost));
     }
@@ -215,7 +227,9 @@ impl Relay {
         let found = self.commands.iter_mut().find(|(command, _)| command.id == *id);
         let Some((_, known)) = found else { return Err(format!("nobody sent {id}")) };
         match known {
-            Some(known) if known != outcome => Err(format!("{id} ended {known:?}, now {outcome:?}")),
+            Some(known) if known != outcome => {
+                Err(format!("{id} ended {known:?}, now {outcome:?}"))
+            }
             _ => {
                 *known = Some(outcome.clone());
                 Ok(())

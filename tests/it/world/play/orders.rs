@@ -5,8 +5,8 @@ use calway::pipeline::command::{self, Decision, Effect, Need};
 use calway::pipeline::fleet::Input;
 use calway::pipeline::outbox;
 
-use crate::world::keys::open;
 use super::{Event, Held, Job, Play};
+use crate::world::keys::open;
 
 impl Play {
     pub(super) fn heard(&mut self, command: Command) -> Held {
@@ -35,7 +35,11 @@ impl Play {
         self.at(after, Event::Obey(life));
     }
 
-    pub(super) fn known(&mut self, command: Command, known: Result<Option<Outcome>, Fault>) -> Held {
+    pub(super) fn known(
+        &mut self,
+        command: Command,
+        known: Result<Option<Outcome>, Fault>,
+    ) -> Held {
         match known {
             Err(_) => {
                 self.obey_later();

@@ -36,9 +36,7 @@ impl Play {
             return Err(fault);
         }
         match ask {
-            Ask::Changes(cursor) => {
-                self.exchange.changes(address, cursor.as_ref()).map(Got::Page)
-            }
+            Ask::Changes(cursor) => self.exchange.changes(address, cursor.as_ref()).map(Got::Page),
             Ask::Items(ids) => {
                 let mut found = self.exchange.items(address, ids)?;
                 if !self.calm && self.dice.one_in(200) {

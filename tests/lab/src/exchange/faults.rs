@@ -5,8 +5,8 @@
 //!
 //! | place | asked | faults |
 //! |---|---|---|
-//! | transport | before a request is read further, by the HTTP front | Http, RedirectToErrorPage, Hang, Cut, Delay, SplitEnvelopes, JoinEnvelopes |
-//! | service | once a request, by the operations | ServerBusy, ConnectionCount, ResponseCode, SoapFault, SyncStandsStill, GarbageXml, IllegalCharacters |
+//! | transport | before a request is read further, by the HTTP front | Http, Hang, Cut, Delay … |
+//! | service | once a request, by the operations | ServerBusy, ResponseCode, GarbageXml … |
 //! | stream | before each envelope of an open stream | StreamSilent, StreamError |
 //! | event | for each change of a watched folder | LoseNotification |
 

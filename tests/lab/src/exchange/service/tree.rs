@@ -240,10 +240,13 @@ mod tests {
     fn prefixes_and_default_namespaces_mean_the_same() {
         for text in [
             format!(
-                "<s:Envelope xmlns:s='{SOAP}'><s:Body><m:GetItem xmlns:m='{MESSAGES}' a='1&amp;2'>x&lt;<![CDATA[<y>]]></m:GetItem></s:Body></s:Envelope>"
+                "<s:Envelope xmlns:s='{SOAP}'><s:Body>\
+                 <m:GetItem xmlns:m='{MESSAGES}' a='1&amp;2'>x&lt;<![CDATA[<y>]]></m:GetItem>\
+                 </s:Body></s:Envelope>"
             ),
             format!(
-                "<Envelope xmlns='{SOAP}'><Body><GetItem xmlns='{MESSAGES}' a='1&#38;2'>x&#60;&lt;y></GetItem></Body></Envelope>"
+                "<Envelope xmlns='{SOAP}'><Body>\
+                 <GetItem xmlns='{MESSAGES}' a='1&#38;2'>x&#60;&lt;y></GetItem></Body></Envelope>"
             ),
         ] {
             let root = read(text.as_bytes()).expect("well-formed");

@@ -168,7 +168,8 @@ fn a_recurrence_comes_back_as_it_was_sent() {
     ];
     let ranges = [
         "<t:NoEndRecurrence><t:StartDate>2026-06-01</t:StartDate></t:NoEndRecurrence>",
-        "<t:EndDateRecurrence><t:StartDate>2026-06-01</t:StartDate><t:EndDate>2028-06-01</t:EndDate>\
+        "<t:EndDateRecurrence><t:StartDate>2026-06-01</t:StartDate>\
+         <t:EndDate>2028-06-01</t:EndDate>\
          </t:EndDateRecurrence>",
         "<t:NumberedRecurrence><t:StartDate>2026-06-01</t:StartDate><t:NumberOfOccurrences>4\
          </t:NumberOfOccurrences></t:NumberedRecurrence>",

@@ -64,7 +64,8 @@ fn a_batch_conflicts_item_by_item_and_sets_only_what_is_meant() {
     let lab = lab();
     let (id, key) = made(&lab);
     let body = "<t:AppendToItemField><t:FieldURI FieldURI=\"item:Body\"/><t:CalendarItem>\
-                <t:Body BodyType=\"Text\"> and more</t:Body></t:CalendarItem></t:AppendToItemField>";
+                <t:Body BodyType=\"Text\"> and more</t:Body>\
+                </t:CalendarItem></t:AppendToItemField>";
     let clear = "<t:DeleteItemField><t:FieldURI FieldURI=\"calendar:Location\"/>\
                  </t:DeleteItemField>";
     let updates = [body, clear, &set("item:Sensitivity", "Sensitivity", "Private")];

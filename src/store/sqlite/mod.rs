@@ -1,17 +1,16 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
+mod effects;
+
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use super::{Backlog, Store};
-use crate::model::{
-    CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId,
-};
-use crate::pipeline::command::{Decision, Effect};
+use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
+use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
-use crate::pipeline::record;
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Row};
 use crate::pipeline::window::Window;
@@ -73,10 +72,6 @@ const SCHEMA: &str = "
     CREATE INDEX command_by_sequence ON command (sequence);
 ";
 
-/// Outcomes older than the last so many commands are forgotten; the cloud sends a command again
-/// only until it was acknowledged, and holds far fewer open at a time.
-const COMMANDS_KEPT: u64 = 100_000;
-
 /// An open store.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -130,9 +125,7 @@ impl Store for Sqlite {
             .prepare_cached("SELECT user, address FROM mailbox WHERE active = 1 ORDER BY user")
             .map_err(fault)?;
         let rows = query
-            .query_map([], |row| {
-                Ok((UserId::new(row.get::<_, String>(0)?), Stashed(row.get(1)?)))
-            })
+            .query_map([], |row| Ok((UserId::new(row.get::<_, String>(0)?), Stashed(row.get(1)?))))
             .map_err(fault)?;
         rows.collect::<Result<_, _>>().map_err(fault)
     }
@@ -153,7 +146,9 @@ impl Store for Sqlite {
         let Some((id, mut loaded)) = facts else { return Ok(None) };
         let mut query = self
             .db
-            .prepare_cached("SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1")
+            .prepare_cached(
+                "SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1",
+            )
             .map_err(fault)?;
         let rows = query
             .query_map([id], |row| {
@@ -206,7 +201,8 @@ impl Store for Sqlite {
     fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
         let work = |tx: &Transaction| -> rusqlite::Result<()> {
             let mut keep = tx.prepare_cached(
-                "INSERT OR REPLACE INTO aside (row, mailbox, key, kind, sequence, time, data, reason)
+                "INSERT OR REPLACE INTO aside
+                    (row, mailbox, key, kind, sequence, time, data, reason)
                  SELECT row, mailbox, key, kind, sequence, time, data, ?2
                  FROM outbox WHERE row = ?1",
             )?;
@@ -234,7 +230,7 @@ impl Store for Sqlite {
         if let Some(outcome) = outcome(&tx, &decision.id).map_err(fault)? {
             return Ok(outcome);
         }
-        apply(&tx, decision, now).map_err(fault)?;
+        effects::apply(&tx, decision, now).map_err(fault)?;
         tx.commit().map_err(fault)?;
         Ok(decision.outcome.clone())
     }
@@ -255,19 +251,15 @@ impl Store for Sqlite {
                 Ok((row.get::<_, u64>(0)?, row.get::<_, Option<i64>>(1)?.map(Time::from_ms)))
             })
             .map_err(fault)?;
-        let aside = self
-            .db
-            .query_row("SELECT count(*) FROM aside", [], |row| row.get(0))
-            .map_err(fault)?;
+        let aside =
+            self.db.query_row("SELECT count(*) FROM aside", [], |row| row.get(0)).map_err(fault)?;
         Ok(Backlog { waiting, oldest, aside })
     }
 }
 
 fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
     let window = match (row.get(3)?, row.get(4)?) {
-        (Some(from), Some(to)) => {
-            Some(Window { from: Time::from_ms(from), to: Time::from_ms(to) })
-        }
+        (Some(from), Some(to)) => Some(Window { from: Time::from_ms(from), to: Time::from_ms(to) }),
         _ => None,
     };
     let text = |at| row.get::<_, Option<String>>(at);
@@ -382,116 +374,6 @@ fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>>
             })
         })
         .optional()
-}
-
-fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<()> {
-    match &decision.effect {
-        Effect::None => {}
-        Effect::Activate { user, address } => activate(tx, user, address, now)?,
-        Effect::Deactivate { user } => deactivate(tx, user, now)?,
-        Effect::Resend { user: Some(user) } => {
-            resend(tx, user)?;
-        }
-        Effect::Resend { user: None } => {
-            let all = "UPDATE mailbox SET resend = 1, generation = generation + 1 WHERE active = 1";
-            tx.execute(all, [])?;
-        }
-    }
-    let refused = match &decision.outcome {
-        Outcome::Done => None,
-        Outcome::Refused(why) => Some(why),
-    };
-    tx.execute(
-        "INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)",
-        params![decision.id.as_str(), decision.sequence, refused],
-    )?;
-    let forgotten = decision.sequence.saturating_sub(COMMANDS_KEPT);
-    tx.execute("DELETE FROM command WHERE sequence < ?1", [forgotten])?;
-    Ok(())
-}
-
-/// Sequences begin at the time of day, so that a store that was lost does not begin below what the
-/// cloud holds.
-fn first_sequence(now: Time) -> u64 {
-    u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
-}
-
-fn activate(
-    tx: &Transaction,
-    user: &UserId,
-    address: &Stashed,
-    now: Time,
-) -> rusqlite::Result<()> {
-    let same: Option<bool> = tx
-        .query_row(
-            "SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1",
-            params![user.as_str(), address.0],
-            |row| row.get(0),
-        )
-        .optional()?;
-    if same == Some(true) {
-        return resend(tx, user);
-    }
-    // Another address is another calendar: what was read of the old one is withdrawn.
-    if same == Some(false) {
-        withdraw(tx, user, now)?;
-    }
-    tx.execute(
-        "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
-         VALUES (?1, 1, 1, ?2, 1, ?3)
-         ON CONFLICT (user) DO UPDATE SET active = 1, generation = generation + 1,
-            address = excluded.address, cursor = NULL, window_from = NULL, window_to = NULL,
-            resend = 1, sequence = max(sequence, excluded.sequence)",
-        params![user.as_str(), address.0, first_sequence(now)],
-    )?;
-    Ok(())
-}
-
-/// A pass under way sent a part of everything before it was asked for: it may not say that it is
-/// done, so it becomes one of an older generation.
-fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "UPDATE mailbox SET resend = 1, generation = generation + 1
-         WHERE user = ?1 AND active = 1",
-    )?
-    .execute([user.as_str()])?;
-    Ok(())
-}
-
-fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
-    withdraw(tx, user, now)?;
-    tx.execute(
-        "UPDATE mailbox SET active = 0, generation = generation + 1, address = NULL, cursor = NULL,
-            window_from = NULL, window_to = NULL, resend = 0, resource = NULL, key = NULL,
-            key_day = NULL
-         WHERE user = ?1",
-        [user.as_str()],
-    )?;
-    Ok(())
-}
-
-/// A deletion for every record that the cloud may hold, and an empty index.
-fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
-    let found: Option<(i64, u64)> = tx
-        .query_row("SELECT id, sequence FROM mailbox WHERE user = ?1", [user.as_str()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let Some((id, mut sequence)) = found else { return Ok(()) };
-    let keys: Vec<String> = tx
-        .prepare("SELECT key FROM record WHERE mailbox = ?1")?
-        .query_map([id], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for key in keys {
-        sequence += 1;
-        let key = RecordKey::new(key);
-        let data = record::withdrawn(&key);
-        let event = Event { key: Some(key), kind: EventKind::Delete, sequence, data };
-        enqueue(tx, id, &event, now)?;
-    }
-    tx.execute("DELETE FROM record WHERE mailbox = ?1", [id])?;
-    tx.execute("UPDATE mailbox SET sequence = ?2 WHERE id = ?1", params![id, sequence])?;
-    Ok(())
 }
 
 fn kind_number(kind: EventKind) -> i64 {

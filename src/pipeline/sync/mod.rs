@@ -14,155 +14,24 @@
 //! A deletion names only an item. One that the index does not know is either a series or a meeting
 //! outside the window; the listing of the window, one call, tells which.
 
+mod commit;
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use super::limits::{DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, PAGES_PER_PASS, STAGED_RECORDS, WINDOW_ENTRIES};
+use super::limits::{
+    DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
+};
 use super::record;
-use super::seal::{Installation, Sealed, Sealer, Stashed, Tag};
+use super::seal::{Installation, Sealed, Sealer, Tag};
 use super::window::Window;
 use crate::model::{
-    Change, Cursor, Entry, Fault, Found, ItemId, KeyUri, Meeting, MeetingKind, Next, Page,
-    RecordKey, ResourceUri, Time, UserId,
+    Change, Cursor, Entry, Fault, Found, ItemId, Meeting, MeetingKind, Next, Page, RecordKey, Time,
+    UserId,
 };
 
-/// One line of a mailbox's index: what the cloud was last sent for a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The record.
-    pub key: RecordKey,
-    /// Hash of the id of the item that it was read from.
-    pub item: Tag,
-    /// Hash of the meeting's UID: the same for a whole series.
-    pub series: Tag,
-    /// Hash of the item's version, start and end: if a listing shows the same, nothing changed.
-    pub version: Tag,
-    /// Hash of what was sent.
-    pub digest: Tag,
-}
-
-/// The mailbox's resource of keys, and the key of the day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyed {
-    /// The KMS resource; its user is authorised there.
-    pub resource: ResourceUri,
-    /// The key that seals.
-    pub key: KeyUri,
-    /// The midnight of the day that it was made on.
-    pub day: Time,
-}
-
-/// What the store knows of a mailbox when a pass begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loaded {
-    /// Which activation this is; a commit of an older one is dropped.
-    pub generation: u64,
-    /// Where the last page ended.
-    pub cursor: Option<Stashed>,
-    /// The window that was last read as a whole.
-    pub window: Option<Window>,
-    /// Everything has to be sent again.
-    pub resend: bool,
-    /// The highest sequence given so far.
-    pub sequence: u64,
-    /// The keys it was sealed with last.
-    pub keys: Option<Keyed>,
-    /// What was sent.
-    pub index: Vec<Row>,
-}
-
-/// What a pass wants next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// A page of the feed.
-    Changes(Option<Cursor>),
-    /// Items with their bodies.
-    Items(Vec<ItemId>),
-    /// The listing of the window.
-    View(Window),
-}
-
-/// What comes back for it.
-#[derive(Clone, Debug)]
-pub enum Got {
-    /// For [`Ask::Changes`].
-    Page(Page),
-    /// For [`Ask::Items`].
-    Items(Vec<Found>),
-    /// For [`Ask::View`].
-    View(Vec<Entry>),
-    /// For [`Step::Key`].
-    Key(Arc<dyn Sealer>),
-    /// For a commit.
-    Committed,
-}
-
-/// One transaction: all of it is on disk, or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Whose.
-    pub user: UserId,
-    /// Which activation.
-    pub generation: u64,
-    /// How far the feed is read; absent if it does not move.
-    pub cursor: Option<Stashed>,
-    /// The window, if it was read as a whole.
-    pub window: Option<Window>,
-    /// Everything was sent again: the mark on the mailbox is taken away.
-    pub resent: bool,
-    /// Keys to remember; absent if they stay.
-    pub keys: Option<Keyed>,
-    /// Index lines to write.
-    pub rows: Vec<Row>,
-    /// Index lines to drop.
-    pub dropped: Vec<RecordKey>,
-    /// Events for the outbox, in the order of their sequence.
-    pub events: Vec<Event>,
-    /// The highest sequence given so far.
-    pub sequence: u64,
-}
-
-/// An event for the outbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Which record; absent for [`EventKind::Complete`].
-    pub key: Option<RecordKey>,
-    /// What of it.
-    pub kind: EventKind,
-    /// Its place among the mailbox's events.
-    pub sequence: u64,
-    /// The `data`.
-    pub data: Sealed,
-}
-
-/// What an event says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// `calendar.meeting.create`
-    Create,
-    /// `calendar.meeting.update`
-    Update,
-    /// `calendar.meeting.delete`
-    Delete,
-    /// `calendar.resync.complete`
-    Complete,
-}
-
-/// What the caller does next.
-#[derive(Debug)]
-pub enum Step {
-    /// Ask this.
-    Ask(Ask),
-    /// Something is to be sealed: get the key of the day.
-    Key,
-    /// Write this, then come back with [`Got::Committed`].
-    Commit(Box<Commit>),
-    /// The pass is over. `more`: the feed goes on, come again.
-    Done {
-        /// Whether the feed goes on.
-        more: bool,
-    },
-}
+pub use words::{Ask, Commit, Event, EventKind, Got, Keyed, Loaded, Row, Step};
 
 /// A pass under way.
 #[derive(Debug)]
@@ -510,12 +379,8 @@ impl Pass {
                 let Some(sealer) = &self.sealer else {
                     return Err(Fault::retry("no key to seal with"));
                 };
-                let data = record::record(
-                    &self.installation,
-                    sealer.as_ref(),
-                    &self.user,
-                    meeting,
-                )?;
+                let data =
+                    record::record(&self.installation, sealer.as_ref(), &self.user, meeting)?;
                 Some((kind, data))
             }
         };
@@ -539,94 +404,6 @@ impl Pass {
             self.remove(&other);
         }
     }
-
-    /// `last`: everything that the page named is staged, so its cursor goes along.
-    fn commit(&mut self, last: bool) -> Result<Step, Fault> {
-        let mut events = Vec::new();
-        let mut sequence = self.loaded.sequence;
-        let mut number = || {
-            sequence += 1;
-            sequence
-        };
-        let mut rows = Vec::with_capacity(self.staged.len());
-        for (key, (row, event)) in std::mem::take(&mut self.staged) {
-            if let Some((kind, data)) = event {
-                let sequence = number();
-                events.push(Event { key: Some(key.clone()), kind, sequence, data });
-            }
-            self.index.insert(key, row.clone());
-            rows.push(row);
-        }
-        // A record whose item got another id counts as removed until it is read again, so nothing
-        // is dropped before everything is read.
-        let dropped: Vec<_> = if last {
-            std::mem::take(&mut self.removed).into_iter().collect()
-        } else {
-            Vec::new()
-        };
-        for key in &dropped {
-            self.index.remove(key);
-            let data = record::withdrawn(key);
-            let sequence = number();
-            events.push(Event {
-                key: Some(key.clone()),
-                kind: EventKind::Delete,
-                sequence,
-                data,
-            });
-        }
-        let whole = last && self.whole && self.listed;
-        if whole && self.loaded.resend {
-            let sequence = number();
-            let data = record::complete(self.first_sequence);
-            events.push(Event { key: None, kind: EventKind::Complete, sequence, data });
-        }
-        let cursor = if last { self.reached.take() } else { None };
-        let stashed = match cursor {
-            None => None,
-            Some(cursor) => {
-                let blob = self.installation.stash_cursor(&cursor)?;
-                self.cursor = Some(cursor);
-                Some(blob)
-            }
-        };
-        self.loaded.sequence = sequence;
-        self.stage = Stage::Committing { last };
-        Ok(Step::Commit(Box::new(Commit {
-            user: self.user.clone(),
-            generation: self.loaded.generation,
-            cursor: stashed,
-            window: whole.then_some(self.window),
-            resent: whole && self.loaded.resend,
-            keys: None,
-            rows,
-            dropped,
-            events,
-            sequence,
-        })))
-    }
-
-    fn committed(&mut self, last: bool) -> Result<Step, Fault> {
-        if !last {
-            return self.next_read();
-        }
-        if self.whole && self.listed {
-            self.loaded.resend = false;
-        }
-        self.whole = false;
-        self.list_due = false;
-        self.listed = false;
-        self.listings = 0;
-        self.series.clear();
-        if self.feed_ended {
-            return Ok(Step::Done { more: false });
-        }
-        if self.pages >= PAGES_PER_PASS {
-            return Ok(Step::Done { more: true });
-        }
-        self.stage = Stage::Changes;
-        Ok(self.ask_changes())
-    }
 }
 
 /// The hash by which a listing's line is compared with the index; zero where the provider names no
@@ -641,7 +418,6 @@ fn version(
     if version.is_empty() {
         return Tag::default();
     }
-    let times: Vec<u8> =
-        [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
+    let times: Vec<u8> = [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
     installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
 }

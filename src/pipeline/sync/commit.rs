@@ -1,0 +1,88 @@
+//! The end of a page: what was staged becomes one commit.
+
+use super::{Commit, Event, EventKind, Pass, Stage, Step};
+use crate::model::Fault;
+use crate::pipeline::limits::PAGES_PER_PASS;
+use crate::pipeline::record;
+
+impl Pass {
+    /// `last`: everything that the page named is staged, so its cursor goes along.
+    pub(super) fn commit(&mut self, last: bool) -> Result<Step, Fault> {
+        let mut events = Vec::new();
+        let mut sequence = self.loaded.sequence;
+        let mut number = || {
+            sequence += 1;
+            sequence
+        };
+        let mut rows = Vec::with_capacity(self.staged.len());
+        for (key, (row, event)) in std::mem::take(&mut self.staged) {
+            if let Some((kind, data)) = event {
+                let sequence = number();
+                events.push(Event { key: Some(key.clone()), kind, sequence, data });
+            }
+            self.index.insert(key, row.clone());
+            rows.push(row);
+        }
+        // A record whose item got another id counts as removed until it is read again, so nothing
+        // is dropped before everything is read.
+        let dropped: Vec<_> =
+            if last { std::mem::take(&mut self.removed).into_iter().collect() } else { Vec::new() };
+        for key in &dropped {
+            self.index.remove(key);
+            let data = record::withdrawn(key);
+            let sequence = number();
+            events.push(Event { key: Some(key.clone()), kind: EventKind::Delete, sequence, data });
+        }
+        let whole = last && self.whole && self.listed;
+        if whole && self.loaded.resend {
+            let sequence = number();
+            let data = record::complete(self.first_sequence);
+            events.push(Event { key: None, kind: EventKind::Complete, sequence, data });
+        }
+        let cursor = if last { self.reached.take() } else { None };
+        let stashed = match cursor {
+            None => None,
+            Some(cursor) => {
+                let blob = self.installation.stash_cursor(&cursor)?;
+                self.cursor = Some(cursor);
+                Some(blob)
+            }
+        };
+        self.loaded.sequence = sequence;
+        self.stage = Stage::Committing { last };
+        Ok(Step::Commit(Box::new(Commit {
+            user: self.user.clone(),
+            generation: self.loaded.generation,
+            cursor: stashed,
+            window: whole.then_some(self.window),
+            resent: whole && self.loaded.resend,
+            keys: None,
+            rows,
+            dropped,
+            events,
+            sequence,
+        })))
+    }
+
+    pub(super) fn committed(&mut self, last: bool) -> Result<Step, Fault> {
+        if !last {
+            return self.next_read();
+        }
+        if self.whole && self.listed {
+            self.loaded.resend = false;
+        }
+        self.whole = false;
+        self.list_due = false;
+        self.listed = false;
+        self.listings = 0;
+        self.series.clear();
+        if self.feed_ended {
+            return Ok(Step::Done { more: false });
+        }
+        if self.pages >= PAGES_PER_PASS {
+            return Ok(Step::Done { more: true });
+        }
+        self.stage = Stage::Changes;
+        Ok(self.ask_changes())
+    }
+}

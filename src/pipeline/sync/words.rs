@@ -1,0 +1,147 @@
+//! What a pass begins with, asks for, gets, and wants written.
+
+use std::sync::Arc;
+
+use crate::model::{
+    Cursor, Entry, Found, ItemId, KeyUri, Page, RecordKey, ResourceUri, Time, UserId,
+};
+use crate::pipeline::seal::{Sealed, Sealer, Stashed, Tag};
+use crate::pipeline::window::Window;
+
+/// One line of a mailbox's index: what the cloud was last sent for a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The record.
+    pub key: RecordKey,
+    /// Hash of the id of the item that it was read from.
+    pub item: Tag,
+    /// Hash of the meeting's UID: the same for a whole series.
+    pub series: Tag,
+    /// Hash of the item's version, start and end: if a listing shows the same, nothing changed.
+    pub version: Tag,
+    /// Hash of what was sent.
+    pub digest: Tag,
+}
+
+/// The mailbox's resource of keys, and the key of the day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    /// The KMS resource; its user is authorised there.
+    pub resource: ResourceUri,
+    /// The key that seals.
+    pub key: KeyUri,
+    /// The midnight of the day that it was made on.
+    pub day: Time,
+}
+
+/// What the store knows of a mailbox when a pass begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Which activation this is; a commit of an older one is dropped.
+    pub generation: u64,
+    /// Where the last page ended.
+    pub cursor: Option<Stashed>,
+    /// The window that was last read as a whole.
+    pub window: Option<Window>,
+    /// Everything has to be sent again.
+    pub resend: bool,
+    /// The highest sequence given so far.
+    pub sequence: u64,
+    /// The keys it was sealed with last.
+    pub keys: Option<Keyed>,
+    /// What was sent.
+    pub index: Vec<Row>,
+}
+
+/// What a pass wants next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A page of the feed.
+    Changes(Option<Cursor>),
+    /// Items with their bodies.
+    Items(Vec<ItemId>),
+    /// The listing of the window.
+    View(Window),
+}
+
+/// What comes back for it.
+#[derive(Clone, Debug)]
+pub enum Got {
+    /// For [`Ask::Changes`].
+    Page(Page),
+    /// For [`Ask::Items`].
+    Items(Vec<Found>),
+    /// For [`Ask::View`].
+    View(Vec<Entry>),
+    /// For [`Step::Key`].
+    Key(Arc<dyn Sealer>),
+    /// For a commit.
+    Committed,
+}
+
+/// One transaction: all of it is on disk, or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Whose.
+    pub user: UserId,
+    /// Which activation.
+    pub generation: u64,
+    /// How far the feed is read; absent if it does not move.
+    pub cursor: Option<Stashed>,
+    /// The window, if it was read as a whole.
+    pub window: Option<Window>,
+    /// Everything was sent again: the mark on the mailbox is taken away.
+    pub resent: bool,
+    /// Keys to remember; absent if they stay.
+    pub keys: Option<Keyed>,
+    /// Index lines to write.
+    pub rows: Vec<Row>,
+    /// Index lines to drop.
+    pub dropped: Vec<RecordKey>,
+    /// Events for the outbox, in the order of their sequence.
+    pub events: Vec<Event>,
+    /// The highest sequence given so far.
+    pub sequence: u64,
+}
+
+/// An event for the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Which record; absent for [`EventKind::Complete`].
+    pub key: Option<RecordKey>,
+    /// What of it.
+    pub kind: EventKind,
+    /// Its place among the mailbox's events.
+    pub sequence: u64,
+    /// The `data`.
+    pub data: Sealed,
+}
+
+/// What an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// `calendar.meeting.create`
+    Create,
+    /// `calendar.meeting.update`
+    Update,
+    /// `calendar.meeting.delete`
+    Delete,
+    /// `calendar.resync.complete`
+    Complete,
+}
+
+/// What the caller does next.
+#[derive(Debug)]
+pub enum Step {
+    /// Ask this.
+    Ask(Ask),
+    /// Something is to be sealed: get the key of the day.
+    Key,
+    /// Write this, then come back with [`Got::Committed`].
+    Commit(Box<Commit>),
+    /// The pass is over. `more`: the feed goes on, come again.
+    Done {
+        /// Whether the feed goes on.
+        more: bool,
+    },
+}

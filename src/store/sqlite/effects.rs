@@ -1,0 +1,131 @@
+//! What commands change: activation, deactivation, resending.
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use super::enqueue;
+use crate::model::{Outcome, RecordKey, Time, UserId};
+use crate::pipeline::command::{Decision, Effect};
+use crate::pipeline::record;
+use crate::pipeline::seal::Stashed;
+use crate::pipeline::sync::{Event, EventKind};
+
+/// Outcomes older than the last so many commands are forgotten; the cloud sends a command again
+/// only until it was acknowledged, and holds far fewer open at a time.
+const COMMANDS_KEPT: u64 = 100_000;
+
+pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<()> {
+    match &decision.effect {
+        Effect::None => {}
+        Effect::Activate { user, address } => activate(tx, user, address, now)?,
+        Effect::Deactivate { user } => deactivate(tx, user, now)?,
+        Effect::Resend { user: Some(user) } => {
+            resend(tx, user)?;
+        }
+        Effect::Resend { user: None } => {
+            let all = "UPDATE mailbox SET resend = 1, generation = generation + 1 WHERE active = 1";
+            tx.execute(all, [])?;
+        }
+    }
+    let refused = match &decision.outcome {
+        Outcome::Done => None,
+        Outcome::Refused(why) => Some(why),
+    };
+    tx.execute(
+        "INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)",
+        params![decision.id.as_str(), decision.sequence, refused],
+    )?;
+    tx.execute(
+        "DELETE FROM command WHERE sequence <
+            (SELECT sequence FROM command ORDER BY sequence DESC LIMIT 1 OFFSET ?1)",
+        [COMMANDS_KEPT],
+    )?;
+    Ok(())
+}
+
+/// Sequences begin at the time of day, so that a store that was lost does not begin below what the
+/// cloud holds.
+fn first_sequence(now: Time) -> u64 {
+    u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
+}
+
+fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> rusqlite::Result<()> {
+    let same: Option<bool> = tx
+        .query_row(
+            "SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1",
+            params![user.as_str(), address.0],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if same == Some(true) {
+        return resend(tx, user);
+    }
+    // Another address is another calendar: what was read of the old one is withdrawn.
+    if same == Some(false) {
+        withdraw(tx, user, now)?;
+    }
+    tx.execute(
+        "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
+         VALUES (?1, 1, 1, ?2, 1, ?3)
+         ON CONFLICT (user) DO UPDATE SET active = 1, generation = generation + 1,
+            address = excluded.address, cursor = NULL, window_from = NULL, window_to = NULL,
+            resend = 1, sequence = max(sequence, excluded.sequence)",
+        params![user.as_str(), address.0, first_sequence(now)],
+    )?;
+    Ok(())
+}
+
+/// A pass under way sent a part of everything before it was asked for: it may not say that it is
+/// done, so it becomes one of an older generation.
+fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE mailbox SET resend = 1, generation = generation + 1
+         WHERE user = ?1 AND active = 1",
+    )?
+    .execute([user.as_str()])?;
+    Ok(())
+}
+
+/// The index may not know all that the cloud holds (the store was lost, the first pass is not done),
+/// so the deletions are followed by the word that nothing else is left.
+fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO mailbox (user, active, generation, resend, sequence) VALUES (?1, 0, 0, 0, ?2)
+         ON CONFLICT (user) DO NOTHING",
+        params![user.as_str(), first_sequence(now)],
+    )?;
+    withdraw(tx, user, now)?;
+    let (id, sequence): (i64, u64) = tx.query_row(
+        "UPDATE mailbox SET active = 0, generation = generation + 1, address = NULL, cursor = NULL,
+            window_from = NULL, window_to = NULL, resend = 0, resource = NULL, key = NULL,
+            key_day = NULL, sequence = sequence + 1
+         WHERE user = ?1 RETURNING id, sequence",
+        [user.as_str()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let data = record::complete(sequence);
+    enqueue(tx, id, &Event { key: None, kind: EventKind::Complete, sequence, data }, now)
+}
+
+/// A deletion for every record that the cloud may hold, and an empty index.
+fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+    let found: Option<(i64, u64)> = tx
+        .query_row("SELECT id, sequence FROM mailbox WHERE user = ?1", [user.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((id, mut sequence)) = found else { return Ok(()) };
+    let keys: Vec<String> = tx
+        .prepare("SELECT key FROM record WHERE mailbox = ?1")?
+        .query_map([id], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for key in keys {
+        sequence += 1;
+        let key = RecordKey::new(key);
+        let data = record::withdrawn(&key);
+        let event = Event { key: Some(key), kind: EventKind::Delete, sequence, data };
+        enqueue(tx, id, &event, now)?;
+    }
+    tx.execute("DELETE FROM record WHERE mailbox = ?1", [id])?;
+    tx.execute("UPDATE mailbox SET sequence = ?2 WHERE id = ?1", params![id, sequence])?;
+    Ok(())
+}
