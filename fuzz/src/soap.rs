@@ -5,8 +5,9 @@ use std::sync::{Arc, LazyLock};
 use calway::calendar::ews::autodiscover::{self, Place};
 use calway::calendar::ews::get_streaming_events::{EventReader, StreamEvent};
 use calway::calendar::ews::soap::{Header, ServerVersion, fault_in};
-use calway::calendar::ews::{find_item, get_folder, get_item, subscribe};
-use calway::calendar::ews::{sync_folder_items, unsubscribe};
+use calway::calendar::ews::{convert_id, create_item, find_item, get_folder, get_item};
+use calway::calendar::ews::{get_user_availability, get_user_oof_settings, subscribe};
+use calway::calendar::ews::{sync_folder_items, unsubscribe, update_item};
 use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeting, UserId};
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
@@ -24,6 +25,11 @@ pub fn check(xml: &[u8]) {
     discovery(xml);
     shown(get_folder::read(xml));
     shown(unsubscribe::read(xml));
+    shown(convert_id::read(xml));
+    shown(create_item::read(xml));
+    shown(update_item::read(xml));
+    shown(get_user_oof_settings::read(xml));
+    shown(get_user_availability::read(xml));
     if let Some(id) = shown(subscribe::read(xml)) {
         assert!(!id.is_empty());
         let request = with_header(|header| unsubscribe::request(header, &id));
@@ -175,13 +181,15 @@ fn listing(xml: &[u8]) {
 /// Reads the bytes as an envelope of a stream that `reader` follows.
 pub fn events(xml: &[u8], reader: &mut EventReader) {
     let Some(events) = shown(reader.read(xml)) else { return };
-    for (n, event) in events.into_iter().enumerate() {
+    let mut beats = false;
+    for event in events {
         match event {
-            StreamEvent::Opened => assert_eq!(n, 0, "opened before anything else that is good"),
+            StreamEvent::Opened => assert!(!beats, "opened before it beats"),
             StreamEvent::Error { fault, .. } => {
                 shown::<()>(Err(fault));
             }
-            StreamEvent::Heartbeat | StreamEvent::Notification { .. } | StreamEvent::Closed => {}
+            StreamEvent::Heartbeat => beats = true,
+            StreamEvent::Notification { .. } | StreamEvent::Closed => {}
         }
     }
 }

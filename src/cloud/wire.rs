@@ -217,6 +217,7 @@ fn kind(frame: Frame) -> CommandKind {
 }
 
 fn activate(user: UserId, data: Option<Value>) -> CommandKind {
+    let data = data.filter(Value::is_object);
     let data = data.and_then(|data| serde_json::from_value::<ActivateData>(data).ok());
     match data {
         Some(data) => CommandKind::Activate {

@@ -132,7 +132,11 @@ fn only_the_agreed_header_is_believed() {
         r#"{"alg":"dir","alg":"none","enc":"A256GCM"}"#,
         r#"{"alg":["dir"],"enc":"A256GCM"}"#,
         r#"{"alg":"dir","enc":"A256GCM""#,
+        r#"{"alg":"dir","enc":"A256GCM","crit":null}"#,
+        r#"{"alg":"dir","enc":"A256GCM","zip":null}"#,
         r#"["dir"]"#,
+        r#"["dir","A256GCM",null]"#,
+        r#"["dir","A256GCM",null,false,false,false]"#,
         "",
     ] {
         assert!(with_header(bad).is_err(), "{bad}");

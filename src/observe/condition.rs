@@ -33,7 +33,8 @@ conditions! {
     /// One mailbox cannot be read.
     MAILBOX_FAILING = "mailbox-failing" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
         "If it does not heal: check that the mailbox exists (and the key server, where the cause \
-         names it), and that the service account has the role ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
+         names it), and that the service account has the role \
+         ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
     /// It can be read again.
     MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
         "Nothing to do.";
@@ -47,8 +48,8 @@ conditions! {
     /// Exchange refuses the password.
     SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
         "Set the account's password anew (secret calendar.<name>.password) and see that the \
-         account is neither locked nor expired. No more attempts are made meanwhile than one a quarter of \
-         an hour.";
+         account is neither locked nor expired. Meanwhile one attempt a quarter of an hour is \
+         made, no more.";
     /// The store cannot be written.
     STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
         "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \

@@ -132,3 +132,7 @@ fn refused(command: &Command, why: &str) -> Decision {
         outcome: Outcome::Refused(why.chars().filter(|c| !c.is_control()).take(200).collect()),
     }
 }
+
+#[cfg(test)]
+#[path = "command_tests.rs"]
+mod tests;

@@ -16,3 +16,7 @@ pub mod record;
 pub mod seal;
 pub mod sync;
 pub mod window;
+
+#[cfg(test)]
+#[path = "samples_tests.rs"]
+mod samples;

@@ -106,6 +106,8 @@ pub struct Outbox {
     woken: bool,
     limit: usize,
     sent: Vec<Outgoing>,
+    /// The cloud or the disk made trouble, and nothing has gone well since.
+    troubled: bool,
     pace: Pace,
     dice: Dice,
 }
@@ -118,6 +120,7 @@ impl Outbox {
             woken: false,
             limit: BATCH_EVENTS,
             sent: Vec::new(),
+            troubled: false,
             pace: Pace::default(),
             dice: Dice::new(seed),
         }
@@ -159,7 +162,7 @@ impl Outbox {
             Ok(rows) if rows.is_empty() && self.woken => self.load(),
             Ok(rows) if rows.is_empty() => {
                 self.stage = Stage::Idle;
-                Vec::new()
+                self.well()
             }
             Ok(rows) => {
                 self.stage = Stage::Sending;
@@ -207,31 +210,40 @@ impl Outbox {
             return self.wait(now, None, fault);
         }
         self.limit = (self.limit * 2).min(BATCH_EVENTS);
-        let mut out = Vec::new();
-        if self.pace.failures() > 0 {
-            self.pace.reset();
-            out.push(Output::Well);
-        }
+        self.pace.reset();
         self.stage = Stage::Settling;
-        out.push(Output::Settle { done, aside });
-        out
+        vec![Output::Settle { done, aside }]
     }
 
     fn settled(&mut self, now: Now, settled: Result<(), Fault>) -> Vec<Output> {
         match settled {
-            Ok(()) => self.load(),
+            Ok(()) => {
+                let mut out = self.well();
+                out.extend(self.load());
+                out
+            }
             Err(fault) => self.wait_for_store(now, fault),
         }
+    }
+
+    fn well(&mut self) -> Vec<Output> {
+        if std::mem::take(&mut self.troubled) { vec![Output::Well] } else { Vec::new() }
     }
 
     fn wait(&mut self, now: Now, after: Option<crate::model::Span>, fault: Fault) -> Vec<Output> {
         let until = self.pace.fail(now.mono, CLOUD_RETRY, after, &mut self.dice);
         self.stage = Stage::Waiting(until);
+        self.troubled = true;
         vec![Output::Trouble(fault)]
     }
 
     fn wait_for_store(&mut self, now: Now, fault: Fault) -> Vec<Output> {
         self.stage = Stage::Waiting(now.mono + self.dice.jitter(STORE_RETRY));
+        self.troubled = true;
         vec![Output::Trouble(fault)]
     }
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

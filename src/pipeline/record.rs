@@ -211,3 +211,7 @@ fn cut(text: &str, limit: usize) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

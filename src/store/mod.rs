@@ -98,3 +98,7 @@ pub struct Backlog {
     /// Events that the cloud will never take.
     pub aside: u64,
 }
+
+#[cfg(test)]
+#[path = "promises_tests.rs"]
+mod promises;

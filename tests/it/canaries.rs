@@ -85,6 +85,31 @@ async fn promise_2_nothing_planted_is_found_outside_exchange() {
     assert!(!canaries.search(&secret, "the credentials").is_empty());
 }
 
+/// Not a test of its own: what the next one runs in a process of its own.
+#[test]
+#[ignore = "run by promise_2_a_panic_tells_its_place_and_nothing_else"]
+fn panics_with_a_canary() {
+    calway::observe::journal::start("trace", calway::observe::journal::Shape::Text).unwrap();
+    let plain = calway::model::Plain::new(TITLES[0]);
+    let thread = std::thread::spawn(move || panic!("while reading {} ({plain:?})", plain.reveal()));
+    assert!(thread.join().is_err());
+}
+
+#[test]
+fn promise_2_a_panic_tells_its_place_and_nothing_else() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "canaries::panics_with_a_canary", "--ignored", "--nocapture"])
+        .env("RUST_BACKTRACE", "full")
+        .env_remove("JOURNAL_STREAM")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("internal-error") && text.contains("canaries.rs"), "{text}");
+    assert_eq!(Canaries::new(TITLES).search(&said, "what a panic leaves"), []);
+}
+
 async fn settle(stage: &Stage) {
     let users: Vec<_> = USERS.iter().zip(PEOPLE).map(|(user, (a, _))| (*user, a)).collect();
     let (from, to) = window();

@@ -1,5 +1,6 @@
 //! The provider for Exchange against the simulated one: requests, sign-in, streams.
 
+mod documented;
 mod listening;
 mod reading;
 mod signing_in;

@@ -36,6 +36,7 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
         | "ErrorInvalidExchangeImpersonationHeaderData"
         | "ErrorInvalidLogonType"
         | "ErrorInvalidManagementRoleHeader"
+        | "ErrorNoFreeBusyAccess"
         | "ErrorSubscriptionAccessDenied"
         | "ErrorSubscriptionDelegateAccessNotSupported"
         | "ErrorTokenSerializationDenied" => Next::Denied,
@@ -59,7 +60,7 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
 
 /// Codes about the request or the item itself: the same request meets them again.
 fn is_refusal(code: &str) -> bool {
-    const REFUSALS: [&str; 22] = [
+    const REFUSALS: [&str; 24] = [
         "ErrorAccessModeSpecified",
         "ErrorCalendarFolderIsInvalidForCalendarView",
         "ErrorCalendarViewRangeTooBig",
@@ -70,6 +71,8 @@ fn is_refusal(code: &str) -> bool {
         "ErrorDataSizeLimitExceeded",
         "ErrorIncorrectSchemaVersion",
         "ErrorItemCorrupt",
+        "ErrorMailboxDataArrayEmpty",
+        "ErrorMailboxDataArrayTooBig",
         "ErrorMessageSizeExceeded",
         "ErrorMimeContentConversionFailed",
         "ErrorMissingArgument",
@@ -178,7 +181,11 @@ mod tests {
             ("ErrorImpersonateUserDenied", Next::Denied),
             ("ErrorImpersonationFailed", Next::Denied),
             ("ErrorSubscriptionDelegateAccessNotSupported", Next::Denied),
+            ("ErrorNoFreeBusyAccess", Next::Denied),
             ("ErrorNonExistentMailbox", Next::Gone),
+            ("ErrorMailRecipientNotFound", Next::Gone),
+            ("ErrorMailboxDataArrayTooBig", Next::Refused),
+            ("ErrorFreeBusyGenerationFailed", retry),
             ("ErrorFolderNotFound", Next::Gone),
             ("ErrorSchemaValidation", Next::Refused),
             ("ErrorInvalidRequest", Next::Refused),

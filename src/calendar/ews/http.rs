@@ -457,8 +457,7 @@ fn now() -> Time {
     Time::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A server that takes no connection concerns everybody: one tries for all, and the journal says it
-/// once.
+/// A server that takes no connection concerns everybody: one tries for all.
 fn unreachable_server(fault: Fault) -> Fault {
     match fault.next {
         Next::Retry { after } => Fault { next: Next::BackOff { after }, ..fault },

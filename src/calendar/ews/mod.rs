@@ -2,17 +2,23 @@
 //!
 //! One operation, one file; each writes its request and reads its answer, and touches nothing else:
 //! [`get_folder`], [`get_item`], [`find_item`], [`sync_folder_items`], [`subscribe`],
-//! [`unsubscribe`], [`get_streaming_events`]. ConvertId, UpdateItem, CreateItem,
-//! GetUserOofSettings and GetUserAvailability have their place beside them when commands need them.
+//! [`unsubscribe`], [`get_streaming_events`]. Of [`convert_id`], [`create_item`], [`update_item`],
+//! [`get_user_oof_settings`] and [`get_user_availability`] the answers are read; their requests
+//! come with the commands that need them.
 //!
-//! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], [`autodiscover`]
-//! and `ntlm` are pure; `http` alone opens sockets; `listen` drives a group's stream.
+//! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], `members`,
+//! [`autodiscover`] and `ntlm` are pure; `http` alone opens sockets; `listen` drives a group's
+//! stream.
 
 pub mod autodiscover;
+pub mod convert_id;
+pub mod create_item;
 pub mod find_item;
 pub mod get_folder;
 pub mod get_item;
 pub mod get_streaming_events;
+pub mod get_user_availability;
+pub mod get_user_oof_settings;
 pub mod ntlm;
 pub mod soap;
 pub mod stream;
@@ -20,6 +26,7 @@ pub mod subscribe;
 pub mod subscription;
 pub mod sync_folder_items;
 pub mod unsubscribe;
+pub mod update_item;
 
 mod answer;
 mod codes;
@@ -27,6 +34,7 @@ mod convert;
 mod datetime;
 mod http;
 mod listen;
+mod members;
 mod sign_in;
 mod xml;
 

@@ -93,20 +93,43 @@ pub(super) fn answers<T: Default>(
     xml: &[u8],
     mut read: impl FnMut(&mut Pull<'_>, &Element<'_>, &mut T) -> Result<bool, Fault>,
 ) -> Result<Vec<Answered<T>>, Fault> {
+    let mut found = Vec::new();
+    content(xml, |pull, element| {
+        if element.name() != "ResponseMessages" {
+            return Ok(false);
+        }
+        while let Some(message) = pull.child()? {
+            found.push(answer(pull, &message, &mut read)?);
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+/// Reads an answer without a list of response messages: `read` gets each child of the operation's
+/// element, and says whether it has read it to its end.
+pub(super) fn content(
+    xml: &[u8],
+    mut read: impl FnMut(&mut Pull<'_>, &Element<'_>) -> Result<bool, Fault>,
+) -> Result<(), Fault> {
     let text = decode(xml);
     let mut pull = Pull::new(&text);
     enter_body(&mut pull)?;
-    let mut found = Vec::new();
     while let Some(element) = pull.child()? {
-        if element.name() != "ResponseMessages" {
+        if !read(&mut pull, &element)? {
             pull.skip()?;
-            continue;
-        }
-        while let Some(message) = pull.child()? {
-            found.push(answer(&mut pull, &message, &mut read)?);
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Reads a response message that stands in no list and has nothing of its own: the inner result is
+/// what it says, the outer whether it could be read.
+pub(super) fn verdict(
+    pull: &mut Pull<'_>,
+    message: &Element<'_>,
+) -> Result<Result<(), Fault>, Fault> {
+    Ok(answer::<()>(pull, message, &mut |_, _, ()| Ok(false))?.outcome)
 }
 
 /// The only response message of an answer.
@@ -236,6 +259,36 @@ pub fn fault_in(xml: &[u8]) -> Option<Fault> {
     }
 }
 
+/// What a message is, request or answer: the name of the element in its body, or of its top where
+/// there is no envelope. It is walked to its end.
+///
+/// # Errors
+/// Where it is not well-formed, or there is nothing in its body.
+pub fn operation(xml: &[u8]) -> Result<String, Fault> {
+    let text = decode(xml);
+    let mut pull = Pull::new(&text);
+    let top = pull.child()?.ok_or_else(malformed)?;
+    let mut name = None;
+    if top.name() == "Envelope" {
+        while let Some(part) = pull.child()? {
+            let is_body = part.name() == "Body";
+            while let Some(element) = pull.child()? {
+                if is_body && name.is_none() {
+                    name = Some(element.name().to_owned());
+                }
+                pull.skip()?;
+            }
+        }
+    } else {
+        name = Some(top.name().to_owned());
+        pull.skip()?;
+    }
+    match pull.child()? {
+        None => name.ok_or_else(malformed),
+        Some(_) => Err(malformed()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -332,5 +385,25 @@ mod tests {
         let xml = envelope(&header, "X", "", |_| {});
         assert!(xml.contains("<t:SmtpAddress>o'hara&amp;sons@corp.example</t:SmtpAddress>"));
         assert!(xml.contains(r#"Version="Exchange2010_SP2""#));
+    }
+
+    #[test]
+    fn a_message_is_named_by_what_stands_in_its_body() {
+        let name = |xml: &str| operation(xml.as_bytes());
+        let whole = "<?xml version='1.0'?><s:Envelope><s:Header><t:X/></s:Header><s:Body>\
+                     <m:GetItem><m:ItemIds/></m:GetItem></s:Body></s:Envelope>\n";
+        assert_eq!(name(whole).as_deref(), Ok("GetItem"));
+        assert_eq!(name("<Autodiscover><Request/></Autodiscover>").as_deref(), Ok("Autodiscover"));
+        for bad in [
+            "",
+            "text",
+            "<Envelope><Body/></Envelope>",
+            "<Envelope><Header><X/></Header></Envelope>",
+            "<Envelope><Body><X></Body></Envelope>",
+            "<Envelope><Body><X/></Body>",
+            "<Autodiscover/><Autodiscover/>",
+        ] {
+            assert_eq!(name(bad), Err(malformed()), "{bad}");
+        }
     }
 }

@@ -112,7 +112,7 @@ impl Splitter {
             (At::Open, b'!') => At::Bang { seen: 0 },
             (At::Open, b'?') => At::Instruction { question: false },
             (At::Open, b'/') => At::Tag { closing: true, slash: false, quote: None },
-            (At::Open, b'>' | b'<') => return Err(no_xml()),
+            (At::Open, b'>' | b'<' | b'"' | b'\'') => return Err(no_xml()),
             (At::Open, byte) if byte.is_ascii_whitespace() => return Err(no_xml()),
             (At::Open, _) => At::Tag { closing: false, slash: false, quote: None },
             (At::Tag { closing, slash, quote }, byte) => {
@@ -235,6 +235,8 @@ mod tests {
             "</a>",
             "< a>",
             "<>",
+            "<'a></b c='>'>",
+            "<\"a\">",
             "<a <b>",
             "<!DOCTYPE html>",
             "<![CDATX",

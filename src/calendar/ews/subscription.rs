@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::codes;
 use super::get_streaming_events::{self, StreamEvent};
+use super::members::{Members, State};
 use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time};
 
 /// How many subscriptions are asked for, or given back, at once.
@@ -69,26 +70,6 @@ pub enum Output {
     End(ListenEnd),
 }
 
-/// How a member stands.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    /// To be subscribed.
-    Wanted,
-    /// Subscribe is on its way.
-    Asked,
-    /// It has a subscription.
-    Held(Arc<str>),
-    /// It was refused and is left out.
-    Out,
-}
-
-#[derive(Debug)]
-struct Member {
-    target: Target,
-    state: State,
-    renewals: u8,
-}
-
 /// Where the group stands.
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -109,7 +90,7 @@ enum Phase {
 /// The machine of one group.
 #[derive(Debug)]
 pub struct Group {
-    members: Vec<Member>,
+    members: Members,
     phase: Phase,
     end: Option<ListenEnd>,
     anchor: usize,
@@ -128,12 +109,8 @@ pub struct Group {
 impl Group {
     /// Starts a group at `now` that lives for `life` and takes a stream for dead after `silence`.
     pub fn new(now: Time, targets: Vec<Target>, life: Span, silence: Span) -> Self {
-        let mut targets = targets;
-        targets.sort_by(|a, b| a.address.reveal().cmp(b.address.reveal()));
-        let members =
-            targets.into_iter().map(|target| Member { target, state: State::Wanted, renewals: 0 });
         let mut group = Self {
-            members: members.collect(),
+            members: Members::new(targets),
             phase: Phase::Subscribing,
             end: None,
             anchor: 0,
@@ -233,7 +210,7 @@ impl Group {
             }
             Err(fault) => match fault.next {
                 // "Resending prolongs recovery": the rest is refused unasked.
-                Next::BackOff { .. } if self.holds_any() => {
+                Next::BackOff { .. } if self.members.holds_any() => {
                     self.refuse(member, &fault);
                     self.refuse_wanted(&fault);
                 }
@@ -260,7 +237,7 @@ impl Group {
                 StreamEvent::Heartbeat => self.breaks = 0,
                 StreamEvent::Notification { subscription_id, changed } => {
                     self.breaks = 0;
-                    if changed && let Some(at) = self.member_of(&subscription_id) {
+                    if changed && let Some(at) = self.members.with_id(&subscription_id) {
                         self.tell(at, Hint::Changed);
                     }
                 }
@@ -287,7 +264,7 @@ impl Group {
 
     /// The table of answers: Exchange said this about these subscriptions, or about all.
     fn on_error(&mut self, now: Time, fault: Fault, ids: &[String]) {
-        let meant: Vec<usize> = ids.iter().filter_map(|id| self.member_of(id)).collect();
+        let meant: Vec<usize> = ids.iter().filter_map(|id| self.members.with_id(id)).collect();
         match fault.next {
             Next::Denied | Next::Gone => {
                 self.close_stream();
@@ -313,14 +290,7 @@ impl Group {
     }
 
     fn renew_all(&mut self, fault: &Fault) {
-        let held = |member: &Member| matches!(member.state, State::Held(_));
-        let all: Vec<usize> = self
-            .members
-            .iter()
-            .enumerate()
-            .filter(|(_, member)| held(member))
-            .map(|(at, _)| at)
-            .collect();
+        let all = self.members.held();
         self.renew(&all, fault);
     }
 
@@ -419,9 +389,9 @@ impl Group {
     }
 
     fn subscribe_next(&mut self) {
-        self.choose_anchor();
-        let leaderless = !self.holds_any();
-        if leaderless && self.members.iter().all(|member| member.state != State::Asked) {
+        self.anchor = self.members.leader(self.anchor);
+        let leaderless = !self.members.holds_any();
+        if leaderless && !self.members.asks_any() {
             // A new beginning; the old back end may be gone.
             self.cookie = None;
         }
@@ -439,37 +409,11 @@ impl Group {
         }
     }
 
-    fn holds_any(&self) -> bool {
-        self.members.iter().any(|member| matches!(member.state, State::Held(_)))
-    }
-
-    /// The first that holds a subscription, else the first that is still in.
-    fn choose_anchor(&mut self) {
-        let first = |wanted: fn(&State) -> bool| {
-            self.members.iter().position(|member| wanted(&member.state))
-        };
-        let anchor = match self.members.get(self.anchor).map(|member| &member.state) {
-            Some(State::Held(_)) => Some(self.anchor),
-            _ => first(|state| matches!(state, State::Held(_)))
-                .or_else(|| first(|state| *state == State::Asked))
-                .or_else(|| first(|state| *state == State::Wanted)),
-        };
-        self.anchor = anchor.unwrap_or(0);
-    }
-
     fn open_if_settled(&mut self, now: Time) {
-        let settled = |member: &Member| matches!(member.state, State::Held(_) | State::Out);
-        if !self.members.iter().all(settled) {
+        if !self.members.are_settled() {
             return;
         }
-        let ids: Vec<_> = self
-            .members
-            .iter()
-            .filter_map(|member| match &member.state {
-                State::Held(id) => Some(Arc::clone(id)),
-                _ => None,
-            })
-            .collect();
+        let ids = self.members.ids();
         if ids.is_empty() {
             let end = match self.last_refusal.take() {
                 Some(fault) => ListenEnd::Failed(fault),
@@ -495,7 +439,7 @@ impl Group {
 
     fn refuse_wanted(&mut self, fault: &Fault) {
         for at in 0..self.members.len() {
-            if self.members.get(at).is_some_and(|member| member.state == State::Wanted) {
+            if self.members.is(at, &State::Wanted) {
                 self.refuse(at, fault);
             }
         }
@@ -508,17 +452,9 @@ impl Group {
     }
 
     fn tell_held(&mut self, hint: fn(crate::model::UserId) -> Hint) {
-        for at in 0..self.members.len() {
-            if matches!(self.members.get(at), Some(Member { state: State::Held(_), .. })) {
-                self.tell(at, hint);
-            }
+        for at in self.members.held() {
+            self.tell(at, hint);
         }
-    }
-
-    fn member_of(&self, id: &str) -> Option<usize> {
-        self.members
-            .iter()
-            .position(|member| matches!(&member.state, State::Held(held) if **held == *id))
     }
 }
 

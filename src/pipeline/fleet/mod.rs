@@ -418,3 +418,6 @@ impl Fleet {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -421,3 +421,6 @@ fn version(
     let times: Vec<u8> = [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
     installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,8 +85,8 @@ fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The index may not know all that the cloud holds (the store was lost, the first pass is not done),
-/// so the deletions are followed by the word that nothing else is left.
+/// The index may not know all that the cloud holds (the store was lost, the first pass is not
+/// done), so the deletions are followed by the word that nothing else is left.
 fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT INTO mailbox (user, active, generation, resend, sequence) VALUES (?1, 0, 0, 0, ?2)

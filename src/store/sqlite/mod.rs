@@ -414,3 +414,6 @@ fn opening(error: rusqlite::Error) -> Fault {
     }
     fault(error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,9 @@ pub fn shipped(text: &str) -> String {
 
 /// Whether this is a file of tests beside the code.
 pub fn is_test(path: &str) -> bool {
-    path.ends_with("_tests.rs") || path.contains("/testdata/") || !path.starts_with("src/")
+    path.ends_with("_tests.rs")
+        || path.ends_with("/tests.rs")
+        || path.contains("/testdata/") || !path.starts_with("src/")
 }
 
 /// The names in a code, each with its line.

@@ -94,7 +94,7 @@ impl Exchange {
         Self {
             mailboxes: BTreeMap::new(),
             serial: 0,
-            page: dice.of(2..24) as usize,
+            page: if dice.one_in(3) { 512 } else { dice.of(2..24) as usize },
             versionless: dice.one_in(12),
             coalescing: dice.one_in(2),
         }
@@ -234,6 +234,16 @@ impl Exchange {
             0 | 1 => self.delete(address, &id),
             2 => self.move_to_another_id(address, &id, dice),
             _ => self.change(address, &id, today, dice),
+        }
+    }
+
+    /// One more meeting, or a change of one.
+    pub fn import(&mut self, address: &str, today: Time, dice: &mut Dice) {
+        let held = self.mailboxes.get(address).map_or(0, |mailbox| mailbox.items.len());
+        if held < 200 {
+            self.create(address, today, dice);
+        } else {
+            self.edit(address, today, dice);
         }
     }
 

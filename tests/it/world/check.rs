@@ -103,11 +103,23 @@ fn flap(play: &mut Play) -> Held {
     let (before, mailboxes) = (play.watch.listens, play.wanted().len() as u64);
     play.run(Span::HOUR)?;
     let listens = play.watch.listens - before;
+    polled(play)?;
     play.flapping = false;
     if listens > 20 * mailboxes {
         return Err(format!("{listens} streams of {mailboxes} mailboxes were opened in an hour"));
     }
     settle(play)
+}
+
+/// Without a stream a mailbox is polled.
+fn polled(play: &mut Play) -> Held {
+    let wanted = play.wanted();
+    let active: Vec<_> = wanted.into_iter().filter_map(|(_, address)| address).collect();
+    let Some(address) = play.dice.pick(&active).cloned() else { return Ok(()) };
+    let today = play.now().wall.midnight();
+    play.edit_one(&address, today);
+    play.run(Span::MINUTE.times(2))?;
+    shows(play, true).map_err(|wrong| format!("it is not polled: {wrong}"))
 }
 
 /// An edit that neither rings nor stands in the feed is found by the comparison of the next day.
@@ -125,7 +137,7 @@ fn unheard(play: &mut Play) -> Held {
         .map_err(|wrong| format!("the next day does not mend: {wrong}"))
 }
 
-/// Whether the cloud shows exactly the calendars' windows and the connector is at rest.
+/// Whether the connector is at rest and the cloud shows what it should.
 fn well(play: &mut Play, strictly: bool) -> Held {
     if play.unanswered() > 0 {
         return Err(format!("{} commands have no answer", play.unanswered()));
@@ -144,7 +156,12 @@ fn well(play: &mut Play, strictly: bool) -> Held {
     if waiting > 0 {
         return Err(format!("{waiting} events wait"));
     }
-    for (user, address) in wanted {
+    shows(play, strictly)
+}
+
+/// Whether the cloud shows exactly the calendars' windows.
+fn shows(play: &Play, strictly: bool) -> Held {
+    for (user, address) in play.wanted() {
         let expected = match address {
             Some(address) => play.exchange.reading(&address, play.window()),
             None => Vec::new(),

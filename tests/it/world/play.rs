@@ -72,6 +72,7 @@ enum Event {
     Order,
     Mischief,
     Weather,
+    Crash,
     Start,
 }
 
@@ -316,6 +317,12 @@ impl Play {
             Event::Mischief => self.mischief(),
             Event::Weather => {
                 self.change_weather();
+                Ok(())
+            }
+            Event::Crash => {
+                if !self.calm {
+                    self.crash();
+                }
                 Ok(())
             }
             Event::Start => self.start(),

@@ -28,6 +28,20 @@ impl Play {
         self.ring(address);
     }
 
+    /// Somebody imports a calendar: more than is staged at once, and dying is likely meanwhile.
+    fn edit_many(&mut self, address: &str) {
+        let today = self.now().wall.midnight();
+        self.say(|| format!("many edits of {address}"));
+        for _ in 0..150 {
+            self.exchange.import(address, today, &mut self.dice);
+        }
+        self.ring(address);
+        if self.dice.one_in(2) {
+            let after = self.dice.of(100..1_500);
+            self.at(after, Event::Crash);
+        }
+    }
+
     /// Somebody edits, and the feed does not know.
     pub fn edit_unheard(&mut self, address: &str, today: Time) {
         let what = self.exchange.edit(address, today, &mut self.dice);
@@ -124,6 +138,7 @@ impl Play {
             // A lost store counts on a clock that is not behind.
             4 if self.dice.one_in(2) => self.lose_store()?,
             5..8 => self.crash(),
+            9 if self.seed % 5 == 0 => self.edit_many(&address),
             8 | 9 => {
                 self.watch.secret_changed();
                 self.fleet(Input::SecretChanged)?;

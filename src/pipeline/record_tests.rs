@@ -1,0 +1,221 @@
+//! Records field by field, after the published form of them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Address, Body, Span, UserId};
+use crate::pipeline::samples::{installation, key as sealer, meeting, occurrence, person};
+
+fn made(meeting: &Meeting) -> Map<String, Value> {
+    let user = UserId::new("user-1");
+    let sealed = record(&installation(), sealer("k").as_ref(), &user, meeting).unwrap();
+    let mut outer: Map<String, Value> = serde_json::from_str(sealed.json()).unwrap();
+    assert_eq!(outer.len(), 1);
+    match outer.remove("calendarMeetingExternal") {
+        Some(Value::Object(inner)) => inner,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn names(record: &Map<String, Value>) -> Vec<&str> {
+    let mut names: Vec<_> = record.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_full_meeting_has_exactly_these_fields_and_the_sealed_ones_are_sealed() {
+    let full = Meeting {
+        body: Body { text: Plain::new("Agenda"), html: false },
+        conference: Plain::new("https://meet.example/1"),
+        location: Plain::new("sip:room@corp.example"),
+        last_modified: Some(Time::from_ms(1_800_000_000_000)),
+        sensitivity: Sensitivity::Private,
+        ..meeting("uid", "item")
+    };
+    let record = made(&full);
+    assert_eq!(
+        names(&record),
+        [
+            "durationMinutes", "encryptedLocation", "encryptedNotes", "encryptedOrganizer",
+            "encryptedParticipants", "encryptedSubject", "encryptionKeyUrl", "id", "isDeleted",
+            "isRecurring", "lastModified", "meetingJoinInfo", "meetingSensitivity", "seriesId",
+            "start",
+        ]
+    );
+    let user = UserId::new("user-1");
+    let id = key(&installation(), &user, &full);
+    assert_eq!(record["id"], id.as_str());
+    assert_eq!(record["seriesId"], id.as_str(), "a single meeting is its own series");
+    assert_eq!(record["start"], "2027-01-16T12:00:00Z");
+    assert_eq!(record["durationMinutes"], 30);
+    assert_eq!(record["isRecurring"], false);
+    assert_eq!(record["isDeleted"], false);
+    assert_eq!(record["lastModified"], "2027-01-15T08:00:00Z");
+    assert_eq!(record["meetingSensitivity"], "PRIVATE");
+    assert_eq!(record["encryptionKeyUrl"], "kms://kms.example/keys/k");
+    assert_eq!(record["encryptedSubject"], "jwe:tegduB");
+    assert_eq!(record["encryptedNotes"], "jwe:adnegA");
+    assert_eq!(
+        record["encryptedOrganizer"],
+        json!({"encryptedEmailAddress": "jwe:elpmaxe.proc@ada", "encryptedName": "jwe:adA"})
+    );
+    assert_eq!(
+        record["encryptedParticipants"],
+        json!([{
+            "encryptedEmailAddress": "jwe:elpmaxe.proc@neb", "encryptedName": "jwe:neB",
+            "type": "PERSON", "participantType": "REQUIRED", "responseType": "ACCEPTED",
+        }])
+    );
+    assert_eq!(
+        record["meetingJoinInfo"],
+        json!({
+            "meetingJoinURI": "jwe:elpmaxe.proc@moor:pis",
+            "meetingJoinURL": "jwe:1/elpmaxe.teem//:sptth",
+        })
+    );
+}
+
+#[test]
+fn empty_fields_are_left_out_and_not_sealed() {
+    let bare = Meeting {
+        subject: Plain::new(" \r\n"),
+        location: Plain::default(),
+        organizer: None,
+        participants: Vec::new(),
+        ..meeting("uid", "item")
+    };
+    assert_eq!(
+        names(&made(&bare)),
+        [
+            "durationMinutes", "encryptionKeyUrl", "id", "isDeleted", "isRecurring",
+            "meetingSensitivity", "seriesId", "start",
+        ]
+    );
+}
+
+#[test]
+fn a_person_has_both_fields_always() {
+    let nameless = Person { name: Plain::default(), address: Address::parse("a@b.example").ok() };
+    let unresolved = Person { name: Plain::new("Eve"), address: None };
+    for organizer in [nameless, unresolved] {
+        let record = made(&Meeting { organizer: Some(organizer), ..meeting("uid", "item") });
+        let Value::Object(fields) = &record["encryptedOrganizer"] else { panic!() };
+        assert_eq!(names(fields), ["encryptedEmailAddress", "encryptedName"]);
+        assert!(fields.values().all(|value| value.as_str().unwrap().starts_with("jwe:")));
+    }
+}
+
+#[test]
+fn occurrences_share_a_series_and_nothing_else() {
+    let records: Vec<_> = (0..3).map(|n| made(&occurrence("s", n))).collect();
+    assert!(records.iter().all(|record| record["seriesId"] == records[0]["seriesId"]));
+    assert!(records.iter().all(|record| record["isRecurring"] == true));
+    assert!(records[0]["id"] != records[1]["id"] && records[0]["id"] != records[0]["seriesId"]);
+    // An occurrence that was moved keeps its record.
+    let mut moved = occurrence("s", 1);
+    (moved.kind, moved.start) = (MeetingKind::Exception, moved.start + Span::HOUR);
+    moved.end = moved.start + Span::HOUR;
+    assert_eq!(made(&moved)["id"], records[1]["id"]);
+}
+
+#[test]
+fn long_texts_are_cut_between_characters() {
+    assert_eq!(cut("añb", 2), "a");
+    assert_eq!(cut("añb", 3), "añ");
+    assert_eq!(cut("😀", 3), "");
+    assert_eq!(cut("", 10), "");
+    let body = "ä".repeat(NOTES_BYTES);
+    let long = Meeting {
+        subject: Plain::new("😀".repeat(LINE_BYTES)),
+        body: Body { text: Plain::new(body), html: false },
+        participants: vec![meeting("a", "b").participants[0].clone(); PARTICIPANTS + 5],
+        ..meeting("uid", "item")
+    };
+    let record = made(&long);
+    let length = |field: &str| record[field].as_str().unwrap().len() - "jwe:".len();
+    assert_eq!(length("encryptedSubject"), LINE_BYTES);
+    assert_eq!(length("encryptedNotes"), NOTES_BYTES);
+    assert_eq!(record["encryptedParticipants"].as_array().unwrap().len(), PARTICIPANTS);
+}
+
+#[test]
+fn the_digest_sees_what_a_user_sees_and_nothing_else() {
+    let i = installation();
+    let base = meeting("uid", "item");
+    let same = Meeting {
+        item: crate::model::ItemId("other".into()),
+        version: "2".into(),
+        last_modified: Some(Time::from_ms(7)),
+        ..base.clone()
+    };
+    assert_eq!(digest(&i, &base), digest(&i, &same));
+    let mut guest = base.participants.clone();
+    guest[0].answer = Answer::Declined;
+    let mut room = base.participants.clone();
+    room[0].kind = ParticipantKind::Room;
+    let mut optional = base.participants.clone();
+    optional[0].role = ParticipantRole::Optional;
+    let others = [
+        Meeting { subject: Plain::new("Budge"), location: Plain::new("tRoom 5"), ..base.clone() },
+        Meeting { start: base.start + Span::MINUTE, ..base.clone() },
+        Meeting { end: base.end + Span::MINUTE, ..base.clone() },
+        Meeting { sensitivity: Sensitivity::Private, ..base.clone() },
+        Meeting { body: Body { text: Plain::new("x"), html: false }, ..base.clone() },
+        Meeting { organizer: Some(person("Ada", "other@corp.example")), ..base.clone() },
+        Meeting { organizer: None, ..base.clone() },
+        Meeting { participants: Vec::new(), ..base.clone() },
+        Meeting { participants: guest, ..base.clone() },
+        Meeting { participants: room, ..base.clone() },
+        Meeting { participants: optional, ..base.clone() },
+        Meeting { conference: Plain::new("https://meet.example"), ..base.clone() },
+    ];
+    let mut tags: Vec<Tag> = others.iter().map(|other| digest(&i, other)).collect();
+    tags.push(digest(&i, &base));
+    tags.sort_unstable();
+    tags.dedup();
+    assert_eq!(tags.len(), others.len() + 1, "each of them is another meeting");
+}
+
+#[test]
+fn deletions_and_completions_say_only_what_they_must() {
+    let id = RecordKey::new("k");
+    assert_eq!(**withdrawn(&id).json(), *r#"{"calendarMeetingExternal":{"id":"k"}}"#);
+    assert_eq!(**complete(7).json(), *r#"{"firstSequence":"00000000000000000007"}"#);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever stands in a calendar: a record comes of it, and none of it shows.
+    #[test]
+    fn any_text_makes_a_record_that_shows_none_of_it(
+        subject in ".{0,60}", place in ".{0,60}", body in ".{0,200}", name in ".{0,30}",
+        start in any::<i64>(), length in any::<u64>(),
+    ) {
+        let marked = |text: &str| Plain::new(format!("{text}q7Zx{text}"));
+        let start = Time::from_ms(start);
+        let any = Meeting {
+            subject: marked(&subject),
+            location: marked(&place),
+            body: Body { text: marked(&body), html: true },
+            organizer: Some(Person { name: marked(&name), address: None }),
+            start,
+            end: start + Span::from_ms(length),
+            ..meeting("uid", "item")
+        };
+        let record = made(&any);
+        let text = Value::Object(record).to_string();
+        prop_assert!(!text.contains("q7Zx"));
+        prop_assert!(text.contains("xZ7q"), "the seal of this test writes backwards");
+        digest(&installation(), &any);
+    }
+
+    #[test]
+    fn a_cut_is_the_longest_beginning_that_fits(text in ".{0,50}", limit in 0_usize..60) {
+        let short = cut(&text, limit);
+        prop_assert!(text.starts_with(short) && short.len() <= limit);
+        let next = text[short.len()..].chars().next();
+        prop_assert!(next.is_none_or(|c| short.len() + c.len_utf8() > limit));
+    }
+}

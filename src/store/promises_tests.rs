@@ -1,0 +1,380 @@
+//! What every engine promises, as tests: `store_promises!(open)` runs them against one. `open` makes
+//! an empty store; whatever it returns beside the store is kept until the test ends.
+
+use super::{Backlog, Store};
+use crate::model::{CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, UserId};
+use crate::pipeline::command::{Decision, Effect};
+use crate::pipeline::seal::{Sealed, Stashed, Tag};
+use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Row};
+use crate::pipeline::window::Window;
+
+/// The promises, each a test of its own.
+macro_rules! store_promises {
+    ($open:expr) => {
+        crate::store::promises::store_promises! { $open;
+            an_activation_begins_with_nothing_and_everything_to_send
+            one_commit_is_cursor_index_keys_and_outbox
+            an_older_activation_cannot_write
+            a_commit_of_many_says_for_each_whether_it_counted
+            a_newer_event_takes_the_place_of_an_older_one_that_waits
+            of_the_marks_of_completeness_the_last_is_kept
+            what_was_set_aside_makes_room_for_something_newer
+            sequences_grow_over_deactivation_and_activation
+            a_clock_that_went_back_does_not_lower_them
+            a_deactivation_withdraws_everything
+            a_deactivation_of_somebody_unknown_withdraws_what_an_earlier_life_sent
+            another_address_withdraws_what_was_read_of_the_old_one
+            the_same_command_again_has_the_same_outcome_and_no_effect
+            a_resend_drops_the_pass_under_way
+            the_outbox_is_bounded_by_rows_and_by_bytes
+            settling_takes_rows_away_once
+            the_channel_goes_on_where_it_stood
+            the_backlog_counts_what_waits
+        }
+    };
+    ($open:expr; $($name:ident)+) => {
+        $(
+            #[test]
+            fn $name() {
+                let (mut store, _kept) = $open;
+                crate::store::promises::$name(&mut store);
+            }
+        )+
+    };
+}
+pub(super) use store_promises;
+
+pub fn noon() -> Time {
+    Time::from_ms(1_800_014_400_000)
+}
+
+pub fn ada() -> UserId {
+    UserId::new("ada")
+}
+
+pub fn address(name: &str) -> Stashed {
+    Stashed(name.as_bytes().to_vec())
+}
+
+/// A command's decision; the sequence is its number.
+pub fn decision(sequence: u64, effect: Effect) -> Decision {
+    let id = CommandId::new(format!("c-{sequence}"));
+    Decision { id, sequence, effect, outcome: Outcome::Done }
+}
+
+pub fn activate(store: &mut impl Store, sequence: u64, name: &str) {
+    let effect = Effect::Activate { user: ada(), address: address(name) };
+    assert_eq!(store.decide(&decision(sequence, effect), noon()), Ok(Outcome::Done));
+}
+
+pub fn deactivate(store: &mut impl Store, sequence: u64) {
+    let effect = Effect::Deactivate { user: ada() };
+    assert_eq!(store.decide(&decision(sequence, effect), noon()), Ok(Outcome::Done));
+}
+
+/// The index line and the event of a record, with this sequence.
+pub fn written(key: &str, sequence: u64) -> (Row, Event) {
+    let tag = Tag([key.as_bytes()[0]; 16]);
+    let row = Row { key: RecordKey::new(key), item: tag, series: tag, version: tag, digest: tag };
+    (row, event(key, EventKind::Update, sequence))
+}
+
+pub fn event(key: &str, kind: EventKind, sequence: u64) -> Event {
+    let data = Sealed::restored(format!("{{\"of\":\"{key}\",\"sequence\":{sequence}}}"));
+    Event { key: Some(RecordKey::new(key)), kind, sequence, data }
+}
+
+/// A commit of the loaded generation that writes these records.
+pub fn commit(store: &mut impl Store, keys: &[&str]) -> Commit {
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    let mut sequence = loaded.sequence;
+    let (mut rows, mut events) = (Vec::new(), Vec::new());
+    for key in keys {
+        sequence += 1;
+        let (row, event) = written(key, sequence);
+        rows.push(row);
+        events.push(event);
+    }
+    Commit {
+        user: ada(),
+        generation: loaded.generation,
+        cursor: Some(address("cursor")),
+        window: Some(Window { from: noon(), to: noon() + Span::DAY }),
+        resent: false,
+        keys: None,
+        rows,
+        dropped: Vec::new(),
+        events,
+        sequence,
+    }
+}
+
+pub fn put(store: &mut impl Store, keys: &[&str]) {
+    let commit = commit(store, keys);
+    assert_eq!(store.commit(&[commit], noon()), Ok(vec![true]));
+}
+
+/// The outbox in words: the kind and whose record, in order.
+pub fn waiting(store: &mut impl Store) -> Vec<String> {
+    let rows = store.outbox(usize::MAX, usize::MAX).unwrap();
+    assert!(rows.windows(2).all(|pair| pair[0].row < pair[1].row));
+    rows.iter().map(|row| format!("{:?} {}", row.kind, of(row.data.json()))).collect()
+}
+
+fn of(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    let id = &value["calendarMeetingExternal"]["id"];
+    [&value["of"], id].iter().find_map(|v| v.as_str()).unwrap_or("all").to_owned()
+}
+
+fn sequence(store: &mut impl Store) -> u64 {
+    store.load(&ada()).unwrap().unwrap().sequence
+}
+
+// ---- the promises ----
+
+pub fn an_activation_begins_with_nothing_and_everything_to_send(store: &mut impl Store) {
+    assert_eq!(store.load(&ada()), Ok(None));
+    activate(store, 1, "a");
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    assert_eq!((loaded.cursor, loaded.window, loaded.keys, loaded.index.len()), (None, None, None, 0));
+    assert!(loaded.resend);
+    assert_eq!(loaded.sequence, noon().as_ms() as u64 * 1_000);
+    assert_eq!(store.mailboxes(), Ok(vec![(ada(), address("a"))]));
+    assert_eq!(store.claim(&ada(), noon()), Ok(true));
+}
+
+pub fn one_commit_is_cursor_index_keys_and_outbox(store: &mut impl Store) {
+    activate(store, 1, "a");
+    let keys = Keyed { resource: ResourceUri::new("r"), key: KeyUri::new("k"), day: noon() };
+    let mut first = commit(store, &["a", "b"]);
+    (first.keys, first.resent) = (Some(keys.clone()), true);
+    assert_eq!(store.commit(&[first.clone()], noon()), Ok(vec![true]));
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    assert_eq!((loaded.cursor, loaded.window), (first.cursor, first.window));
+    assert_eq!((loaded.keys, loaded.resend), (Some(keys), false));
+    assert_eq!((loaded.index, loaded.sequence), (first.rows, first.sequence));
+    let rows = store.outbox(10, usize::MAX).unwrap();
+    let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
+    let sequence = first.sequence;
+    assert_eq!(ids, [format!("ada.{:020}", sequence - 1), format!("ada.{sequence:020}")]);
+    assert_eq!((rows[0].time, rows[0].user.clone()), (noon(), ada()));
+    // What a commit does not name stays as it is.
+    let mut second = commit(store, &[]);
+    (second.cursor, second.window) = (None, None);
+    second.dropped = vec![RecordKey::new("a")];
+    assert_eq!(store.commit(&[second], noon()), Ok(vec![true]));
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    assert!(loaded.cursor.is_some() && loaded.window.is_some() && loaded.keys.is_some());
+    assert_eq!(loaded.index.len(), 1);
+}
+
+pub fn an_older_activation_cannot_write(store: &mut impl Store) {
+    activate(store, 1, "a");
+    let late = commit(store, &["x"]);
+    deactivate(store, 2);
+    assert_eq!(store.commit(&[late.clone()], noon()), Ok(vec![false]));
+    activate(store, 3, "a");
+    let before = waiting(store);
+    assert_eq!(store.commit(&[late.clone()], noon()), Ok(vec![false]));
+    let bold = Commit { sequence: u64::MAX / 4, ..late };
+    assert_eq!(store.commit(&[bold], noon()), Ok(vec![false]));
+    assert_eq!(waiting(store), before);
+    assert_eq!(store.load(&ada()).unwrap().unwrap().index, []);
+}
+
+pub fn a_commit_of_many_says_for_each_whether_it_counted(store: &mut impl Store) {
+    activate(store, 1, "a");
+    let good = commit(store, &["a"]);
+    let stale = Commit { generation: good.generation + 7, ..good.clone() };
+    let nobody = Commit { user: UserId::new("nobody"), ..good.clone() };
+    let counted = store.commit(&[stale, good, nobody], noon());
+    assert_eq!(counted, Ok(vec![false, true, false]));
+    assert_eq!(waiting(store), ["Update a"]);
+}
+
+pub fn a_newer_event_takes_the_place_of_an_older_one_that_waits(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a", "b"]);
+    for _ in 0..50 {
+        put(store, &["a"]);
+    }
+    assert_eq!(waiting(store), ["Update b", "Update a"]);
+    let rows = store.outbox(10, usize::MAX).unwrap();
+    assert_eq!(rows[1].sequence, sequence(store), "the newest");
+    let mut gone = commit(store, &[]);
+    gone.sequence += 1;
+    gone.events = vec![event("b", EventKind::Delete, gone.sequence)];
+    gone.dropped = vec![RecordKey::new("b")];
+    store.commit(&[gone], noon()).unwrap();
+    assert_eq!(waiting(store), ["Update a", "Delete b"]);
+}
+
+pub fn of_the_marks_of_completeness_the_last_is_kept(store: &mut impl Store) {
+    activate(store, 1, "a");
+    for _ in 0..3 {
+        let mut all = commit(store, &["a"]);
+        all.sequence += 1;
+        let complete = event("all", EventKind::Complete, all.sequence);
+        all.events.push(Event { key: None, ..complete });
+        store.commit(&[all], noon()).unwrap();
+    }
+    assert_eq!(waiting(store), ["Update a", "Complete all"]);
+}
+
+pub fn what_was_set_aside_makes_room_for_something_newer(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a", "b"]);
+    let rows: Vec<i64> = store.outbox(10, usize::MAX).unwrap().iter().map(|r| r.row).collect();
+    store.settle(&[], &[(rows[0], "bad".into()), (rows[1], "bad".into())]).unwrap();
+    let backlog = store.backlog().unwrap();
+    assert_eq!((backlog.waiting, backlog.aside), (0, 2));
+    put(store, &["a"]);
+    let backlog = store.backlog().unwrap();
+    assert_eq!((backlog.waiting, backlog.aside), (1, 1));
+}
+
+pub fn sequences_grow_over_deactivation_and_activation(store: &mut impl Store) {
+    let mut highest = 0;
+    for round in 0..4 {
+        activate(store, 10 * round + 1, "a");
+        assert!(sequence(store) >= highest);
+        highest = sequence(store);
+        put(store, &["a", "b", "c"]);
+        assert_eq!(sequence(store), highest + 3);
+        deactivate(store, 10 * round + 2);
+        let rows = store.outbox(100, usize::MAX).unwrap();
+        assert!(rows.iter().all(|row| row.sequence > highest));
+        highest = rows.iter().map(|row| row.sequence).max().unwrap();
+    }
+}
+
+pub fn a_clock_that_went_back_does_not_lower_them(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a"]);
+    let highest = sequence(store);
+    deactivate(store, 2);
+    let effect = Effect::Activate { user: ada(), address: address("a") };
+    let yesterday = noon() - Span::DAY;
+    store.decide(&decision(3, effect), yesterday).unwrap();
+    assert!(sequence(store) > highest);
+    let late = Commit { sequence: highest, ..commit(store, &["x"]) };
+    assert_eq!(store.commit(&[late], yesterday), Ok(vec![false]), "a lower sequence");
+}
+
+pub fn a_deactivation_withdraws_everything(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a", "b"]);
+    deactivate(store, 2);
+    assert_eq!(waiting(store), ["Delete a", "Delete b", "Complete all"]);
+    let rows = store.outbox(10, usize::MAX).unwrap();
+    let own = format!("{:020}", rows[2].sequence);
+    assert!(rows[2].data.json().contains(&own), "nothing older than itself");
+    assert_eq!(store.load(&ada()), Ok(None));
+    assert_eq!(store.mailboxes(), Ok(Vec::new()));
+    activate(store, 3, "a");
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    assert_eq!((loaded.cursor, loaded.keys, loaded.index.len()), (None, None, 0));
+}
+
+pub fn a_deactivation_of_somebody_unknown_withdraws_what_an_earlier_life_sent(
+    store: &mut impl Store,
+) {
+    deactivate(store, 1);
+    assert_eq!(waiting(store), ["Complete all"]);
+    assert_eq!(store.mailboxes(), Ok(Vec::new()));
+    activate(store, 2, "a");
+    let rows = store.outbox(10, usize::MAX).unwrap();
+    assert!(sequence(store) >= rows[0].sequence);
+}
+
+pub fn another_address_withdraws_what_was_read_of_the_old_one(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a"]);
+    activate(store, 2, "b");
+    assert_eq!(waiting(store), ["Delete a"]);
+    assert_eq!(store.mailboxes(), Ok(vec![(ada(), address("b"))]));
+    let loaded = store.load(&ada()).unwrap().unwrap();
+    assert_eq!((loaded.cursor, loaded.index.len(), loaded.resend), (None, 0, true));
+}
+
+pub fn the_same_command_again_has_the_same_outcome_and_no_effect(store: &mut impl Store) {
+    let no = Decision {
+        outcome: Outcome::Refused("no".into()),
+        ..decision(1, Effect::None)
+    };
+    assert_eq!(store.outcome(&no.id), Ok(None));
+    assert_eq!(store.decide(&no, noon()), Ok(Outcome::Refused("no".into())));
+    let again = decision(1, Effect::Activate { user: ada(), address: address("a") });
+    assert_eq!(store.decide(&again, noon()), Ok(Outcome::Refused("no".into())));
+    assert_eq!(store.load(&ada()), Ok(None));
+    assert_eq!(store.outcome(&no.id), Ok(Some(Outcome::Refused("no".into()))));
+    activate(store, 2, "a");
+    put(store, &["a"]);
+    let before = (store.load(&ada()), waiting(store));
+    activate(store, 2, "a");
+    assert_eq!((store.load(&ada()), waiting(store)), before);
+}
+
+pub fn a_resend_drops_the_pass_under_way(store: &mut impl Store) {
+    for (number, effect) in [
+        Effect::Resend { user: Some(ada()) },
+        Effect::Resend { user: None },
+        Effect::Activate { user: ada(), address: address("a") },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        activate(store, 1, "a");
+        let done = Commit { resent: true, ..commit(store, &["a"]) };
+        store.commit(&[done], noon()).unwrap();
+        assert!(!store.load(&ada()).unwrap().unwrap().resend);
+        let under_way = Commit { resent: true, ..commit(store, &["b"]) };
+        store.decide(&decision(number as u64 + 2, effect), noon()).unwrap();
+        assert_eq!(store.commit(&[under_way], noon()), Ok(vec![false]));
+        let loaded = store.load(&ada()).unwrap().unwrap();
+        assert!(loaded.resend && loaded.cursor.is_some() && loaded.index.len() == 1);
+    }
+    let nobody = Effect::Resend { user: Some(UserId::new("nobody")) };
+    assert_eq!(store.decide(&decision(9, nobody), noon()), Ok(Outcome::Done));
+}
+
+pub fn the_outbox_is_bounded_by_rows_and_by_bytes(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a", "b", "c"]);
+    let lengths: Vec<usize> =
+        store.outbox(9, usize::MAX).unwrap().iter().map(|r| r.data.json().len()).collect();
+    assert_eq!(store.outbox(2, usize::MAX).unwrap().len(), 2);
+    assert_eq!(store.outbox(9, lengths[0] + lengths[1]).unwrap().len(), 2);
+    assert_eq!(store.outbox(9, 1).unwrap().len(), 1, "one at least");
+}
+
+pub fn settling_takes_rows_away_once(store: &mut impl Store) {
+    activate(store, 1, "a");
+    put(store, &["a", "b", "c"]);
+    let rows: Vec<i64> = store.outbox(9, usize::MAX).unwrap().iter().map(|r| r.row).collect();
+    // While these are on their way, one of them is replaced.
+    put(store, &["b"]);
+    store.settle(&rows[..2], &[]).unwrap();
+    assert_eq!(waiting(store), ["Update c", "Update b"], "the newer b was not sent yet");
+    store.settle(&rows, &[(rows[0], "again".into())]).unwrap();
+    assert_eq!(waiting(store), ["Update b"]);
+    assert_eq!(store.backlog().unwrap().aside, 0);
+}
+
+pub fn the_channel_goes_on_where_it_stood(store: &mut impl Store) {
+    assert_eq!(store.channel_position(), Ok(0));
+    store.decide(&decision(5, Effect::None), noon()).unwrap();
+    store.decide(&decision(9, Effect::None), noon()).unwrap();
+    assert_eq!(store.channel_position(), Ok(9));
+}
+
+pub fn the_backlog_counts_what_waits(store: &mut impl Store) {
+    assert_eq!(store.backlog(), Ok(Backlog::default()));
+    activate(store, 1, "a");
+    put(store, &["a"]);
+    let later = commit(store, &["b"]);
+    store.commit(&[later], noon() + Span::HOUR).unwrap();
+    let backlog = Backlog { waiting: 2, oldest: Some(noon()), aside: 0 };
+    assert_eq!(store.backlog(), Ok(backlog));
+}

@@ -1,0 +1,163 @@
+//! The promises on SQLite, and what a file on a disk adds to them.
+
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::model::Next;
+use crate::pipeline::command::Effect;
+use crate::pipeline::sync::Commit;
+use crate::store::promises::{
+    self, activate, ada, commit, deactivate, noon, put, store_promises, waiting,
+};
+
+/// An empty store and the folder it lives in.
+fn empty() -> (Sqlite, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
+    (store, folder)
+}
+
+fn file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("store.db")
+}
+
+store_promises!(empty());
+
+#[test]
+fn what_was_committed_is_there_after_a_crash() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a", "b"]);
+    let before = (store.load(&ada()), waiting(&mut store), store.channel_position());
+    // A crash runs no destructor: the connection stays open while the file is opened again.
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!((again.load(&ada()), waiting(&mut again), again.channel_position()), before);
+    drop(store);
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!((again.load(&ada()), waiting(&mut again), again.channel_position()), before);
+}
+
+#[test]
+fn every_commit_is_synced() {
+    let (store, _folder) = empty();
+    let word = |name: &str| -> String {
+        let value = store.db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        format!("{:?}", value.unwrap())
+    };
+    assert_eq!(word("synchronous"), "Integer(2)", "FULL");
+    assert_eq!(word("journal_mode"), "Text(\"wal\")");
+    assert_eq!(word("foreign_keys"), "Integer(1)");
+}
+
+#[test]
+fn a_failing_commit_leaves_nothing() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a"]);
+    let other = Connection::open(file(&folder)).unwrap();
+    other
+        .execute_batch(
+            "CREATE TRIGGER break BEFORE INSERT ON outbox WHEN NEW.key = 'z'
+             BEGIN SELECT RAISE(ABORT, 'broken'); END",
+        )
+        .unwrap();
+    let before = (store.load(&ada()), waiting(&mut store));
+    let good = commit(&mut store, &["b", "c"]);
+    let bad = Commit { sequence: good.sequence + 3, ..commit(&mut store, &["d", "z", "e"]) };
+    let failed = store.commit(&[good, bad], noon()).unwrap_err();
+    assert!(matches!(failed.next, Next::Retry { .. }), "{failed:?}");
+    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    other.execute_batch("DROP TRIGGER break").unwrap();
+    put(&mut store, &["b"]);
+}
+
+#[test]
+fn a_full_disk_is_a_reason_to_try_again_and_nothing_else() {
+    let (mut store, _folder) = empty();
+    activate(&mut store, 1, "a");
+    let pages: i64 = store.db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+    let _: i64 = store
+        .db
+        .pragma_update_and_check(None, "max_page_count", pages + 8, |row| row.get(0))
+        .unwrap();
+    let names: Vec<String> = (0..400).map(|n| format!("key {n:040}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let large = commit(&mut store, &names);
+    let before = (store.load(&ada()), waiting(&mut store));
+    let full = store.commit(std::slice::from_ref(&large), noon()).unwrap_err();
+    assert!(matches!(full.next, Next::Retry { .. }) && full.to_string().contains("full"), "{full}");
+    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    let _: i64 = store
+        .db
+        .pragma_update_and_check(None, "max_page_count", 1_000_000, |row| row.get(0))
+        .unwrap();
+    assert_eq!(store.commit(&[large], noon()), Ok(vec![true]));
+    assert_eq!(waiting(&mut store).len(), 400);
+}
+
+#[test]
+fn a_failing_command_leaves_nothing() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a"]);
+    let other = Connection::open(file(&folder)).unwrap();
+    let trigger = "CREATE TRIGGER break BEFORE INSERT ON command
+                   BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    let before = (store.load(&ada()), waiting(&mut store));
+    let gone = promises::decision(2, Effect::Deactivate { user: ada() });
+    assert!(store.decide(&gone, noon()).is_err());
+    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    other.execute_batch("DROP TRIGGER break").unwrap();
+    deactivate(&mut store, 2);
+    assert_eq!(store.load(&ada()), Ok(None));
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let (store, folder) = empty();
+    drop(store);
+    let other = Connection::open(file(&folder)).unwrap();
+    other.pragma_update(None, "user_version", 99).unwrap();
+    drop(other);
+    let refused = Sqlite::open(&file(&folder)).unwrap_err();
+    assert_eq!(refused.next, Next::Refused);
+    let words = refused.to_string();
+    assert!(words.contains("99") && words.contains("newer version"), "{words}");
+    let other = Connection::open(file(&folder)).unwrap();
+    let version: i64 = other.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn a_damaged_file_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(file(&folder), "this is no database at all, not even nearly".repeat(40)).unwrap();
+    let refused = Sqlite::open(&file(&folder)).unwrap_err();
+    assert_eq!(refused.next, Next::Refused);
+    let words = refused.to_string();
+    assert!(words.contains("damaged") && words.contains("move it away"), "{words}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Sqlite::open(&folder.path().join("no").join("store.db")).unwrap_err();
+    assert!(matches!(missing.next, Next::Retry { .. }), "{missing:?}");
+}
+
+#[test]
+fn outcomes_are_forgotten_by_their_number_not_by_their_sequence() {
+    let (mut store, _folder) = empty();
+    // Sequences may be times: far apart, and still the last few commands.
+    let sequences = [1_000_000_000, 2_000_000_000, 3_000_000_000];
+    for sequence in sequences {
+        store.decide(&promises::decision(sequence, Effect::None), noon()).unwrap();
+    }
+    for sequence in sequences {
+        let id = promises::decision(sequence, Effect::None).id;
+        assert!(store.outcome(&id).unwrap().is_some(), "{sequence}");
+    }
+}
