@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipeline::samples::installation;
+use crate::pipeline::samples::{cases, installation};
 
 fn command(kind: CommandKind) -> Command {
     Command { id: CommandId::new("c-1"), sequence: 9, kind }
@@ -31,10 +31,7 @@ fn what_needs_no_key_is_decided_at_once() {
         (CommandKind::Ping, Effect::None),
         (CommandKind::Deactivate { user: user.clone() }, Effect::Deactivate { user: user.clone() }),
         (CommandKind::Resend { user: None }, Effect::Resend { user: None }),
-        (
-            CommandKind::Resend { user: Some(user.clone()) },
-            Effect::Resend { user: Some(user) },
-        ),
+        (CommandKind::Resend { user: Some(user.clone()) }, Effect::Resend { user: Some(user) }),
     ];
     for (kind, effect) in cases {
         let decision = decided(&command(kind));
@@ -90,7 +87,7 @@ fn a_command_without_a_seal_opens_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(300))]
 
     /// Whatever the cloud sealed or says: an answer comes of it, bounded and fit to be printed.
     #[test]

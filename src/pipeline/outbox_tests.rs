@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Span, UserId};
-use crate::pipeline::samples::now;
+use crate::pipeline::samples::{cases, now};
 
 fn row(n: i64) -> Outgoing {
     Outgoing {
@@ -162,7 +162,7 @@ enum Mood {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(200))]
 
     /// Whatever a cloud and a disk do: nothing leaves unanswered, and everything leaves in the end.
     #[test]

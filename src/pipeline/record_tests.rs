@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Address, Body, Span, UserId};
-use crate::pipeline::samples::{installation, key as sealer, meeting, occurrence, person};
+use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
     let user = UserId::new("user-1");
@@ -37,9 +37,20 @@ fn a_full_meeting_has_exactly_these_fields_and_the_sealed_ones_are_sealed() {
     assert_eq!(
         names(&record),
         [
-            "durationMinutes", "encryptedLocation", "encryptedNotes", "encryptedOrganizer",
-            "encryptedParticipants", "encryptedSubject", "encryptionKeyUrl", "id", "isDeleted",
-            "isRecurring", "lastModified", "meetingJoinInfo", "meetingSensitivity", "seriesId",
+            "durationMinutes",
+            "encryptedLocation",
+            "encryptedNotes",
+            "encryptedOrganizer",
+            "encryptedParticipants",
+            "encryptedSubject",
+            "encryptionKeyUrl",
+            "id",
+            "isDeleted",
+            "isRecurring",
+            "lastModified",
+            "meetingJoinInfo",
+            "meetingSensitivity",
+            "seriesId",
             "start",
         ]
     );
@@ -88,8 +99,14 @@ fn empty_fields_are_left_out_and_not_sealed() {
     assert_eq!(
         names(&made(&bare)),
         [
-            "durationMinutes", "encryptionKeyUrl", "id", "isDeleted", "isRecurring",
-            "meetingSensitivity", "seriesId", "start",
+            "durationMinutes",
+            "encryptionKeyUrl",
+            "id",
+            "isDeleted",
+            "isRecurring",
+            "meetingSensitivity",
+            "seriesId",
+            "start",
         ]
     );
 }
@@ -185,7 +202,7 @@ fn deletions_and_completions_say_only_what_they_must() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(200))]
 
     /// Whatever stands in a calendar: a record comes of it, and none of it shows.
     #[test]

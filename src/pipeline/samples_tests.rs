@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::test_runner::Config as ProptestConfig;
+
 use super::seal::{Installation, Sealer};
 use super::sync::Loaded;
 use super::window::{Reach, Window};
@@ -9,6 +11,11 @@ use crate::model::{
     Address, Answer, Body, Entry, Fault, ItemId, KeyUri, Meeting, MeetingKind, Now, Participant,
     ParticipantKind, ParticipantRole, Person, Plain, Sensitivity, Span, Time, UserId,
 };
+
+/// So many cases of a property, and no files beside the sources.
+pub fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// Noon of some day.
 pub const NOON: Time = Time::from_ms(1_800_014_400_000);

@@ -1,5 +1,6 @@
-//! What every engine promises, as tests: `store_promises!(open)` runs them against one. `open` makes
-//! an empty store; whatever it returns beside the store is kept until the test ends.
+//! What every engine promises, as tests: `store_promises!(open)` runs them against one.
+//!
+//! `open` makes an empty store; whatever it returns beside the store is kept until the test ends.
 
 use super::{Backlog, Store};
 use crate::model::{CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, UserId};
@@ -137,7 +138,10 @@ pub fn an_activation_begins_with_nothing_and_everything_to_send(store: &mut impl
     assert_eq!(store.load(&ada()), Ok(None));
     activate(store, 1, "a");
     let loaded = store.load(&ada()).unwrap().unwrap();
-    assert_eq!((loaded.cursor, loaded.window, loaded.keys, loaded.index.len()), (None, None, None, 0));
+    assert_eq!(
+        (loaded.cursor, loaded.window, loaded.keys, loaded.index.len()),
+        (None, None, None, 0)
+    );
     assert!(loaded.resend);
     assert_eq!(loaded.sequence, noon().as_ms() as u64 * 1_000);
     assert_eq!(store.mailboxes(), Ok(vec![(ada(), address("a"))]));
@@ -173,10 +177,10 @@ pub fn an_older_activation_cannot_write(store: &mut impl Store) {
     activate(store, 1, "a");
     let late = commit(store, &["x"]);
     deactivate(store, 2);
-    assert_eq!(store.commit(&[late.clone()], noon()), Ok(vec![false]));
+    assert_eq!(store.commit(std::slice::from_ref(&late), noon()), Ok(vec![false]));
     activate(store, 3, "a");
     let before = waiting(store);
-    assert_eq!(store.commit(&[late.clone()], noon()), Ok(vec![false]));
+    assert_eq!(store.commit(std::slice::from_ref(&late), noon()), Ok(vec![false]));
     let bold = Commit { sequence: u64::MAX / 4, ..late };
     assert_eq!(store.commit(&[bold], noon()), Ok(vec![false]));
     assert_eq!(waiting(store), before);
@@ -299,10 +303,7 @@ pub fn another_address_withdraws_what_was_read_of_the_old_one(store: &mut impl S
 }
 
 pub fn the_same_command_again_has_the_same_outcome_and_no_effect(store: &mut impl Store) {
-    let no = Decision {
-        outcome: Outcome::Refused("no".into()),
-        ..decision(1, Effect::None)
-    };
+    let no = Decision { outcome: Outcome::Refused("no".into()), ..decision(1, Effect::None) };
     assert_eq!(store.outcome(&no.id), Ok(None));
     assert_eq!(store.decide(&no, noon()), Ok(Outcome::Refused("no".into())));
     let again = decision(1, Effect::Activate { user: ada(), address: address("a") });

@@ -10,6 +10,7 @@ mod check;
 mod dice;
 mod disk;
 mod keys;
+mod meetings;
 mod memory;
 mod play;
 mod relay;

@@ -1,5 +1,7 @@
 //! The fleet against answers that a test gives by hand.
 
+mod streams;
+
 use super::*;
 use crate::model::{Change, Cursor, Found, ItemId, Next, Page};
 use crate::pipeline::samples::{fresh, installation, key, meeting, now, user};
@@ -297,112 +299,6 @@ fn a_failing_mailbox_waits_alone_and_doorbells_do_not_shorten_it() {
 }
 
 #[test]
-fn streams_hold_two_hundred_at_most_and_one_group_each() {
-    let mut desk = Desk::new(10, 10);
-    for n in 0..450 {
-        desk.put(Input::Added(user(n)));
-    }
-    loop {
-        if let Some((ticket, of)) = desk.grouped() {
-            let group = if of.as_str() < user(430).as_str() { "a" } else { "b" };
-            desk.put(Input::Grouped(ticket, Ok(GroupKey::new(group))));
-        } else if let Some((ticket, _)) = desk.load() {
-            desk.put(Input::Loaded(ticket, Ok(Some(known()))));
-        } else if let Some((ticket, _)) = desk.asked() {
-            desk.put(Input::Got(ticket, nothing_new()));
-        } else {
-            break;
-        }
-    }
-    desk.later(limits::GATHER);
-    let mut sizes: Vec<_> =
-        std::iter::from_fn(|| desk.listened()).map(|(_, users)| users.len()).collect();
-    sizes.sort_unstable();
-    assert_eq!(sizes, [20, 30, 200, 200]);
-    assert_eq!(desk.fleet.census().polling, 450);
-}
-
-#[test]
-fn a_listened_mailbox_is_not_polled_and_an_unheard_one_is() {
-    let mut desk = Desk::new(2, 2);
-    desk.settle(1);
-    let stream = desk.listen();
-    for _ in 0..30 {
-        desk.later(Span::MINUTE);
-        assert!(desk.until_asked().is_none());
-    }
-    let broken = ListenEnd::Failed(Fault::retry("connection reset"));
-    desk.put(Input::Ended(stream, broken));
-    let (mut polls, mut streams) = (0, 0);
-    for _ in 0..600 {
-        desk.later(Span::SECOND);
-        if let Some((stream, _)) = desk.listened() {
-            streams += 1;
-            let broken = ListenEnd::Failed(Fault::retry("connection refused"));
-            desk.put(Input::Ended(stream, broken));
-        }
-        if let Some((ticket, _)) = desk.until_asked() {
-            polls += 1;
-            desk.put(Input::Got(ticket, nothing_new()));
-        }
-    }
-    assert!((7..=13).contains(&polls), "{polls} polls in ten minutes");
-    assert!((4..=12).contains(&streams), "{streams} streams in ten minutes");
-}
-
-#[test]
-fn a_mailbox_is_read_once_more_when_its_doorbell_begins_to_work() {
-    let mut desk = Desk::new(2, 2);
-    desk.settle(1);
-    desk.later(limits::GATHER);
-    let (stream, _) = desk.listened().unwrap();
-    desk.put(Input::Hint(stream, Hint::Listening(user(0))));
-    let (ticket, _) = desk.until_asked().expect("what happened before does not ring");
-    // And again after a gap within the stream.
-    desk.put(Input::Got(ticket, nothing_new()));
-    desk.put(Input::Hint(stream, Hint::Listening(user(0))));
-    assert!(desk.until_asked().is_some());
-    let listening = desk.noted().into_iter().filter(|n| matches!(n, Note::Listening(_))).count();
-    assert_eq!(listening, 1, "told once");
-}
-
-#[test]
-fn a_stream_that_breaks_as_soon_as_it_listens_is_opened_ever_later() {
-    let mut desk = Desk::new(2, 2);
-    desk.settle(1);
-    let mut streams = 0;
-    for _ in 0..3_600 {
-        desk.later(Span::SECOND);
-        if let Some((stream, users)) = desk.listened() {
-            streams += 1;
-            desk.put(Input::Hint(stream, Hint::Listening(users[0].clone())));
-            let broken = ListenEnd::Failed(Fault::retry("connection reset"));
-            desk.put(Input::Ended(stream, broken));
-        }
-        while let Some((ticket, _)) = desk.until_asked() {
-            desk.put(Input::Got(ticket, nothing_new()));
-        }
-    }
-    assert!(streams < 20, "{streams} streams in an hour");
-}
-
-#[test]
-fn a_refused_mailbox_leaves_the_stream_to_the_others() {
-    let mut desk = Desk::new(2, 2);
-    desk.settle(3);
-    desk.later(limits::GATHER);
-    let (stream, users) = desk.listened().unwrap();
-    desk.put(Input::Hint(stream, Hint::Refused(users[1].clone(), Fault::refused("moved"))));
-    desk.put(Input::Hint(stream, Hint::Listening(users[0].clone())));
-    desk.put(Input::Hint(stream, Hint::Listening(users[2].clone())));
-    // Whatever this stream says of it later, it is not in it.
-    desk.put(Input::Hint(stream, Hint::Listening(users[1].clone())));
-    assert_eq!(desk.fleet.census().streaming, 2);
-    desk.later(Span::from_secs(3));
-    assert_eq!(desk.listened().unwrap().1, [users[1].clone()]);
-}
-
-#[test]
 fn a_removed_mailbox_is_not_asked_for_and_its_request_still_counts() {
     let mut desk = Desk::new(1, 1);
     desk.settle(3);
@@ -458,7 +354,10 @@ fn a_dropped_commit_is_read_anew_from_the_store() {
             _ => None,
         })
         .unwrap();
-    assert_eq!(commit.keys.as_ref().map(|keys| keys.key.as_str()), Some("kms://kms.example/keys/k"));
+    assert_eq!(
+        commit.keys.as_ref().map(|keys| keys.key.as_str()),
+        Some("kms://kms.example/keys/k")
+    );
     desk.put(Input::Committed(ticket, Ok(false)));
     assert!(desk.until_asked().is_some(), "read again");
 }

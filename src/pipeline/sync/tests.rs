@@ -143,8 +143,12 @@ fn a_first_pass_drains_the_feed_and_reads_the_window() {
     let (a, b) = (meeting("a", "a"), meeting("b", "b"));
     let played = play(
         fresh(),
-        vec![more("c1", vec![upsert("x")]), page("c2", vec![upsert("y")]), view(&[&a, &b]),
-            found(&[&a, &b])],
+        vec![
+            more("c1", vec![upsert("x")]),
+            page("c2", vec![upsert("y")]),
+            view(&[&a, &b]),
+            found(&[&a, &b]),
+        ],
     );
     assert_eq!(played.said(), "changes, changes:c1, view, items a b, key, commit");
     assert_eq!(played.events(), "create create complete");
@@ -180,8 +184,7 @@ fn a_touched_meeting_moves_the_index_and_is_not_sent() {
 fn a_meeting_that_moved_to_another_id_is_not_withdrawn() {
     let a = meeting("a", "old");
     let moved = Meeting { item: item("new"), version: "2".into(), ..a.clone() };
-    let orders =
-        [vec![delete("old"), upsert("new")], vec![upsert("new"), delete("old")]];
+    let orders = [vec![delete("old"), upsert("new")], vec![upsert("new"), delete("old")]];
     for changes in orders {
         let played = play(holding(&[&a]), vec![page("c1", changes), found(&[&moved])]);
         assert_eq!(played.events(), "");
@@ -191,8 +194,12 @@ fn a_meeting_that_moved_to_another_id_is_not_withdrawn() {
     // Over two pages: the old id is unknown by then, so the listing has the last word.
     let played = play(
         holding(&[&a]),
-        vec![more("c1", vec![upsert("new")]), found(&[&moved]), page("c2", vec![delete("old")]),
-            view(&[&moved])],
+        vec![
+            more("c1", vec![upsert("new")]),
+            found(&[&moved]),
+            page("c2", vec![delete("old")]),
+            view(&[&moved]),
+        ],
     );
     assert_eq!(played.events(), "");
     assert_eq!(played.end, Some(Ok(false)));
@@ -202,7 +209,10 @@ fn a_meeting_that_moved_to_another_id_is_not_withdrawn() {
 fn a_deletion_of_what_is_known_costs_no_listing_and_of_what_is_not_one() {
     let (a, b) = (meeting("a", "a"), meeting("b", "b"));
     let played = play(holding(&[&a, &b]), vec![page("c1", vec![delete("a")])]);
-    assert_eq!((played.said().as_str(), played.events().as_str()), ("changes:c0, commit", "delete"));
+    assert_eq!(
+        (played.said().as_str(), played.events().as_str()),
+        ("changes:c0, commit", "delete")
+    );
     let played = play(holding(&[&a, &b]), vec![page("c1", vec![delete("x")]), view(&[&b])]);
     assert_eq!(played.said(), "changes:c0, view, commit");
     assert_eq!(played.events(), "delete", "the listing knows nothing of a");
@@ -260,8 +270,10 @@ fn an_item_that_vanished_between_page_and_reading_harms_nobody() {
     let a = meeting("a", "a");
     let missing = |name: &str| Ok(Got::Items(vec![Found::Missing(item(name))]));
     let played = play(holding(&[&a]), vec![page("c1", vec![upsert("new")]), missing("new")]);
-    assert_eq!((played.said().as_str(), played.events().as_str()),
-        ("changes:c0, items new, commit", ""));
+    assert_eq!(
+        (played.said().as_str(), played.events().as_str()),
+        ("changes:c0, items new, commit", "")
+    );
     let played = play(holding(&[&a]), vec![page("c1", vec![upsert("a")]), missing("a")]);
     assert_eq!(played.events(), "delete");
     let stray = Ok(Got::Items(vec![Found::Other(item("a"))]));
@@ -273,10 +285,7 @@ fn an_item_that_vanished_between_page_and_reading_harms_nobody() {
 fn a_lost_cursor_is_mended_in_the_same_pass_and_only_once() {
     let (a, b) = (meeting("a", "a"), meeting("b", "b"));
     let lost = || Err(Fault::new(Next::CursorLost, "ErrorInvalidSyncStateData"));
-    let played = play(
-        holding(&[&a]),
-        vec![lost(), page("n1", vec![]), view(&[&b]), found(&[&b])],
-    );
+    let played = play(holding(&[&a]), vec![lost(), page("n1", vec![]), view(&[&b]), found(&[&b])]);
     assert_eq!(played.said(), "changes:c0, changes, view, items b, key, commit");
     assert_eq!(played.events(), "create delete");
     assert!(!played.commits[0].resent && played.commits[0].cursor.is_some());
@@ -309,10 +318,8 @@ fn a_new_day_compares_the_window_and_reads_only_what_differs() {
     let yesterday = Window { from: window().from - Span::DAY, to: window().to - Span::DAY };
     let before = Loaded { window: Some(yesterday), ..holding(&[&a, &b]) };
     let changed = Meeting { version: "2".into(), subject: Plain::new("X"), ..a.clone() };
-    let played = play(
-        before,
-        vec![page("c1", vec![]), view(&[&changed, &b, &c]), found(&[&changed, &c])],
-    );
+    let played =
+        play(before, vec![page("c1", vec![]), view(&[&changed, &b, &c]), found(&[&changed, &c])]);
     assert_eq!(played.said(), "changes:c0, view, items a c, key, commit");
     assert_eq!(played.commits[0].window, Some(window()));
     let mut kinds: Vec<_> = played.commits[0].events.iter().map(|e| e.kind).collect();
@@ -323,7 +330,8 @@ fn a_new_day_compares_the_window_and_reads_only_what_differs() {
 #[test]
 fn answers_that_do_not_fit_end_the_pass() {
     let a = meeting("a", "a");
-    let short = play(holding(&[&a]), vec![page("c1", vec![upsert("a"), upsert("b")]), found(&[&a])]);
+    let short =
+        play(holding(&[&a]), vec![page("c1", vec![upsert("a"), upsert("b")]), found(&[&a])]);
     assert!(matches!(short.end.unwrap().unwrap_err().next, Next::Retry { .. }));
     let other = play(holding(&[&a]), vec![view(&[&a])]);
     assert_eq!(other.end.unwrap().unwrap_err().next, Next::Refused);
@@ -388,8 +396,7 @@ fn a_store_of_another_installation_is_refused() {
 #[test]
 fn nothing_of_a_meeting_is_in_a_commit() {
     let a = meeting("uid-secret", "item-secret");
-    let played =
-        play(fresh(), vec![page("cursor-secret", vec![]), view(&[&a]), found(&[&a])]);
+    let played = play(fresh(), vec![page("cursor-secret", vec![]), view(&[&a]), found(&[&a])]);
     let shown = format!("{:?}", played.commits);
     let said: String = played.commits[0].events.iter().map(|e| e.data.json().to_string()).collect();
     for canary in ["secret", "Budget", "Room 5", "Ada", "corp.example"] {

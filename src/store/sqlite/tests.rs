@@ -43,7 +43,8 @@ fn what_was_committed_is_there_after_a_crash() {
 fn every_commit_is_synced() {
     let (store, _folder) = empty();
     let word = |name: &str| -> String {
-        let value = store.db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        let value =
+            store.db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
         format!("{:?}", value.unwrap())
     };
     assert_eq!(word("synchronous"), "Integer(2)", "FULL");
@@ -134,7 +135,8 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
 #[test]
 fn a_damaged_file_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(file(&folder), "this is no database at all, not even nearly".repeat(40)).unwrap();
+    std::fs::write(file(&folder), "this is no database at all, not even nearly".repeat(40))
+        .unwrap();
     let refused = Sqlite::open(&file(&folder)).unwrap_err();
     assert_eq!(refused.next, Next::Refused);
     let words = refused.to_string();

@@ -39,7 +39,9 @@ pub fn shipped(text: &str) -> String {
 pub fn is_test(path: &str) -> bool {
     path.ends_with("_tests.rs")
         || path.ends_with("/tests.rs")
-        || path.contains("/testdata/") || !path.starts_with("src/")
+        || path.contains("/tests/")
+        || path.contains("/testdata/")
+        || !path.starts_with("src/")
 }
 
 /// The names in a code, each with its line.

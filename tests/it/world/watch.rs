@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use calway::model::{Fault, Hint, ListenEnd, Next, Now, Span, Time, UserId};
 use calway::pipeline::fleet::{Fleet, Input, Output, StreamId, Ticket};
@@ -31,6 +32,9 @@ pub struct Watch {
     probing: bool,
     streams: BTreeMap<StreamId, BTreeSet<UserId>>,
     cloud_quiet_until: Time,
+    /// What this life sent: the highest sequence of each user, and all ids.
+    highest: BTreeMap<UserId, u64>,
+    sent: BTreeSet<Arc<str>>,
     second: i64,
     inputs_of_second: u64,
     /// All inputs.
@@ -59,6 +63,8 @@ impl Watch {
     /// A connector starts.
     pub fn born(&mut self) {
         self.cloud_quiet_until = Time::default();
+        self.highest.clear();
+        self.sent.clear();
     }
 
     /// It dies: nobody remembers the pauses.
@@ -234,6 +240,11 @@ impl Watch {
     pub fn sends(&mut self, now: Now, rows: &[Outgoing]) -> Held {
         for row in rows {
             no_canary("an event", row.data.json())?;
+            let highest = self.highest.entry(row.user.clone()).or_default();
+            if self.sent.insert(row.id.clone()) && row.sequence <= *highest {
+                return Err(format!("{} is sent after sequence {highest}", row.id));
+            }
+            *highest = row.sequence.max(*highest);
         }
         if rows.is_empty() || rows.len() > BATCH_EVENTS {
             return Err(format!("a batch of {}", rows.len()));

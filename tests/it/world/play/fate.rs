@@ -28,6 +28,13 @@ impl Play {
         self.ring(address);
     }
 
+    /// Something is written into a meeting that nobody can see.
+    pub fn touch(&mut self, address: &str) {
+        self.say(|| format!("touch {address}"));
+        self.exchange.touch(address);
+        self.ring(address);
+    }
+
     /// Somebody imports a calendar: more than is staged at once, and dying is likely meanwhile.
     fn edit_many(&mut self, address: &str) {
         let today = self.now().wall.midnight();
@@ -138,7 +145,7 @@ impl Play {
             // A lost store counts on a clock that is not behind.
             4 if self.dice.one_in(2) => self.lose_store()?,
             5..8 => self.crash(),
-            9 if self.seed % 5 == 0 => self.edit_many(&address),
+            9 if self.seed.is_multiple_of(5) => self.edit_many(&address),
             8 | 9 => {
                 self.watch.secret_changed();
                 self.fleet(Input::SecretChanged)?;
