@@ -63,7 +63,7 @@ impl Switchboard {
         }
     }
 
-    async fn all(&self, tell: impl Fn() -> Tell) {
+    pub(super) async fn all(&self, tell: impl Fn() -> Tell) {
         for line in &self.lines {
             let _ = line.tells.send(tell()).await;
         }

@@ -47,6 +47,8 @@ pub(super) enum Tell {
     Stir(UserId),
     /// All of them changed.
     StirAll,
+    /// The mailboxes that the store knows were told, all of them.
+    Known,
 }
 
 /// What the loop shows of itself.
@@ -76,6 +78,7 @@ struct Intake {
     hush: HashMap<StreamId, watch::Sender<bool>>,
     tasks: JoinSet<()>,
     served: bool,
+    known: bool,
     shown: Time,
 }
 
@@ -95,6 +98,7 @@ pub(super) async fn run(
         hush: HashMap::new(),
         tasks: JoinSet::new(),
         served: false,
+        known: false,
         shown: Time::default(),
     };
     loop {
@@ -147,6 +151,7 @@ impl Intake {
                     self.take(Input::Stirred(user));
                 }
             }
+            Tell::Known => self.known = true,
         }
     }
 
@@ -158,7 +163,7 @@ impl Intake {
         }
         self.shown = now;
         let census = self.fleet.census();
-        self.served |= census.streaming > 0 || (census.active == 0 && self.targets.is_empty());
+        self.served |= census.streaming > 0 || (census.active == 0 && self.known);
         let now = Seen { census, serving: self.served };
         seen.send_if_modified(|seen| std::mem::replace(seen, now) != now);
     }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::commands::{self, Switchboard};
 use super::disk::Disk;
+use super::intake::Tell;
 use super::{clock, intake, status, uplink};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
@@ -174,5 +175,6 @@ async fn recall(
         })?;
         switchboard.activate(user, address).await;
     }
+    switchboard.all(|| Tell::Known).await;
     Ok(())
 }

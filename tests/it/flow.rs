@@ -284,3 +284,22 @@ async fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
     assert_eq!(code, Some(1));
     assert!(said.contains("calway.db") && said.contains("move it away"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ready_is_said_without_any_mailbox_and_after_a_restart_with_some() {
+    let mut house = House::start(talkative()).await;
+    house.until("ready is said", |house| house.log().contains("\"ready\"")).await;
+    house.activate(ALICE.0, ALICE.1).await;
+    house.meet(ALICE, "There", 2);
+    house.live(ALICE, 1).await;
+    house.kill().await;
+    let subscribe = Match::operation("Subscribe");
+    let slow =
+        house.stage.exchange.faults().always(subscribe, Fault::Delay(Duration::from_secs(2)));
+    house.again();
+    house.until("it is said again", |house| house.log().matches("\"ready\"").count() == 2).await;
+    let log = house.log();
+    let (listens, ready) = (log.rfind("is listened to"), log.rfind("\"ready\""));
+    assert!(listens < ready, "ready is said when a stream stands, not before\n{log}");
+    slow.stop();
+}

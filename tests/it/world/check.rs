@@ -23,6 +23,7 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
     mend(play)?;
     live(play)?;
     quiet(play)?;
+    restart(play)?;
     flap(play)?;
     unheard(play)?;
     let bytes = play.disk.bytes();
@@ -95,6 +96,28 @@ fn quiet(play: &mut Play) -> Held {
         return Err(format!("{inputs} inputs of {mailboxes} mailboxes though nothing changed"));
     }
     Ok(())
+}
+
+/// A start finds everything where it was: nothing is sent or listed again, the keys are recalled.
+fn restart(play: &mut Play) -> Held {
+    let had = play.resources();
+    let before = (play.now().wall.midnight(), play.relay.taken, play.watch.views);
+    play.crash();
+    soon(play, Span::MINUTE.times(2), Span::from_secs(5), true)?;
+    let after = (play.now().wall.midnight(), play.relay.taken, play.watch.views);
+    if before != after && before.0 == after.0 {
+        return Err(format!("a start does things again: {before:?} became {after:?}"));
+    }
+    let wanted = play.wanted();
+    let active: Vec<_> = wanted.into_iter().filter_map(|(_, address)| address).collect();
+    let Some(address) = play.dice.pick(&active).cloned() else { return Ok(()) };
+    let today = play.now().wall.midnight();
+    play.edit_one(&address, today);
+    soon(play, LIVE_WITHIN, Span::SECOND, true)?;
+    match play.second_resource(&had) {
+        Some(user) => Err(format!("{user} got another resource")),
+        None => Ok(()),
+    }
 }
 
 /// Streams that break as soon as they listen are not opened again and again.

@@ -86,6 +86,15 @@ impl Kms {
         Ok((ResourceUri::new(resource), Arc::new(Mark::new(&key))))
     }
 
+    /// How many resources each user has.
+    pub fn resources_of_users(&self) -> BTreeMap<UserId, usize> {
+        let mut count = BTreeMap::new();
+        for user in self.resources.values() {
+            *count.entry(user.clone()).or_default() += 1;
+        }
+        count
+    }
+
     /// Withdraws every resource of a user.
     pub fn lose(&mut self, user: &UserId) {
         self.resources.retain(|_, of| of != user);

@@ -354,6 +354,19 @@ impl Play {
         self.users.iter().map(|user| (user.clone(), of(user))).collect()
     }
 
+    /// How many KMS resources each user has.
+    pub fn resources(&self) -> BTreeMap<UserId, usize> {
+        self.kms.resources_of_users()
+    }
+
+    /// A user who had a resource then and has one more now.
+    pub fn second_resource(&self, then: &BTreeMap<UserId, usize>) -> Option<UserId> {
+        let now = self.resources();
+        let more =
+            |(user, count): (&UserId, &usize)| (now.get(user) > Some(count)).then(|| user.clone());
+        then.iter().find_map(more)
+    }
+
     /// Whether a key was authorised for a user.
     pub fn opens_for(&self, key: &str, user: &UserId) -> bool {
         self.kms.opens_for(key, user)

@@ -8,6 +8,7 @@ use calway::model::{Fault, Hint, ListenEnd, Next, Now, Span, Time, UserId};
 use calway::pipeline::fleet::{Fleet, Input, Output, StreamId, Ticket};
 use calway::pipeline::limits::{BATCH_EVENTS, GROUP_MEMBERS};
 use calway::pipeline::outbox::Outgoing;
+use calway::pipeline::sync::Ask;
 
 use super::calendar::CANARY;
 use super::play::Held;
@@ -41,6 +42,8 @@ pub struct Watch {
     pub inputs: u64,
     /// All requests to Exchange.
     pub asks: u64,
+    /// Of them: listings.
+    pub views: u64,
     /// All streams that were opened.
     pub listens: u64,
     /// What the outbox last said.
@@ -176,6 +179,7 @@ impl Watch {
         match output {
             Output::Ask(ticket, user, _) | Output::Group(ticket, user) => {
                 self.asks += 1;
+                self.views += u64::from(matches!(output, Output::Ask(_, _, Ask::View(_))));
                 self.may_ask(now, std::slice::from_ref(user))?;
                 self.asked.insert(*ticket, true);
                 if self.asked.len() > self.passes {

@@ -50,7 +50,8 @@ impl Play {
         self.fleet(Input::Added(user))
     }
 
-    pub(super) fn crash(&mut self) {
+    /// The connector dies, and starts again soon.
+    pub fn crash(&mut self) {
         if self.connector.take().is_none() {
             return;
         }
