@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use calway::calendar::ews::autodiscover::{self, Place};
 use calway::calendar::ews::get_streaming_events::{EventReader, StreamEvent};
-use calway::calendar::ews::soap::{Header, ServerVersion, fault_in};
+use calway::calendar::ews::soap::{Header, ServerVersion, fault_in, operation};
 use calway::calendar::ews::{convert_id, create_item, find_item, get_folder, get_item};
 use calway::calendar::ews::{get_user_availability, get_user_oof_settings, subscribe};
 use calway::calendar::ews::{sync_folder_items, unsubscribe, update_item};
@@ -25,11 +25,8 @@ pub fn check(xml: &[u8]) {
     discovery(xml);
     shown(get_folder::read(xml));
     shown(unsubscribe::read(xml));
-    shown(convert_id::read(xml));
-    shown(create_item::read(xml));
-    shown(update_item::read(xml));
-    shown(get_user_oof_settings::read(xml));
-    shown(get_user_availability::read(xml));
+    shown(operation(xml));
+    commands(xml);
     if let Some(id) = shown(subscribe::read(xml)) {
         assert!(!id.is_empty());
         let request = with_header(|header| unsubscribe::request(header, &id));
@@ -176,6 +173,30 @@ fn listing(xml: &[u8]) {
     }
     let ids: Vec<ItemId> = listing.entries.into_iter().map(|entry| entry.item).collect();
     go_back(&ids);
+}
+
+/// Answers to what commands ask for.
+fn commands(xml: &[u8]) {
+    for converted in shown(convert_id::read(xml)).into_iter().flatten() {
+        shown(converted).inspect(|converted| go_back(std::slice::from_ref(&converted.item)));
+    }
+    for stored in shown(create_item::read(xml)).into_iter().flatten() {
+        let ids = shown(stored).into_iter().flatten().map(|stored| stored.item);
+        go_back(&ids.collect::<Vec<_>>());
+    }
+    for updated in shown(update_item::read(xml)).into_iter().flatten() {
+        let ids = shown(updated).into_iter().flat_map(|one| one.items).map(|one| one.item);
+        go_back(&ids.collect::<Vec<_>>());
+    }
+    for availability in shown(get_user_availability::read(xml)).into_iter().flatten() {
+        let Some(availability) = shown(availability) else { continue };
+        assert!(availability.engagements.iter().all(|one| one.start <= one.end));
+        assert!(availability.merged.is_none_or(|merged| !merged.trim().is_empty()));
+    }
+    if let Some(settings) = shown(get_user_oof_settings::read(xml)) {
+        assert!(is_legal(settings.internal_reply.reveal()));
+        assert!(is_legal(settings.external_reply.reveal()));
+    }
 }
 
 /// Reads the bytes as an envelope of a stream that `reader` follows.

@@ -286,8 +286,8 @@ impl Story {
         );
         self.check(tally.is_exact(), &said);
         let said = format!(
-            "{} planted texts, looked for in {} KiB that the cloud got and in {files} files of the \
-             connector (its log at its most talkative): {} found",
+            "{} planted texts, looked for in {} KiB that the cloud got and {files} files of the \
+             connector: {} found",
             SECRETS.len() + 1,
             received.len() / 1024,
             found.len()
