@@ -276,6 +276,22 @@ fn another_secret_does_not_end_the_pause_of_a_busy_server() {
 }
 
 #[test]
+fn nor_does_it_where_sign_in_was_refused_meanwhile() {
+    let mut desk = Desk::new(2, 2);
+    for n in 0..2 {
+        desk.put(Input::Added(user(n)));
+    }
+    let open: Vec<_> = std::iter::from_fn(|| desk.until_asked()).collect();
+    desk.put(Input::Got(open[0].0, Err(busy(100))));
+    desk.put(Input::Got(open[1].0, Err(Fault::new(Next::SignIn, "401"))));
+    desk.put(Input::SecretChanged);
+    desk.later(Span::from_secs(99));
+    assert!(desk.until_asked().is_none());
+    desk.later(Span::from_secs(30));
+    assert!(desk.until_asked().is_some(), "no longer than Exchange asked for");
+}
+
+#[test]
 fn a_failing_mailbox_waits_alone_and_doorbells_do_not_shorten_it() {
     let mut desk = Desk::new(2, 2);
     desk.settle(2);

@@ -354,13 +354,18 @@ impl Play {
         self.users.iter().map(|user| (user.clone(), of(user))).collect()
     }
 
-    /// How many KMS resources each user has.
-    pub fn resources(&self) -> BTreeMap<UserId, usize> {
-        self.kms.resources_of_users()
+    /// How many KMS resources each user has whose resource stands in the store.
+    pub fn resources(&mut self) -> BTreeMap<UserId, usize> {
+        let mut count = self.kms.resources_of_users();
+        let disk = &mut self.disk;
+        count.retain(|user, _| {
+            disk.load(user).is_ok_and(|known| known.is_some_and(|known| known.keys.is_some()))
+        });
+        count
     }
 
     /// A user who had a resource then and has one more now.
-    pub fn second_resource(&self, then: &BTreeMap<UserId, usize>) -> Option<UserId> {
+    pub fn second_resource(&mut self, then: &BTreeMap<UserId, usize>) -> Option<UserId> {
         let now = self.resources();
         let more =
             |(user, count): (&UserId, &usize)| (now.get(user) > Some(count)).then(|| user.clone());
