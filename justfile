@@ -20,7 +20,7 @@ real:
 
 # A fuzz target for some seconds: `just fuzz soap 600`. Needs cargo-fuzz.
 fuzz target seconds="600":
-    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run -s none {{target}} -- -max_total_time={{seconds}}
+    cd fuzz && mkdir -p corpus/{{target}} && RUSTC_BOOTSTRAP=1 cargo fuzz run -s none {{target}} corpus/{{target}} seeds/{{target}} -- -max_total_time={{seconds}}
 
 # Beside an equivalent exchangelib program; writes docs/benchmarks.md's figures to the terminal.
 bench:

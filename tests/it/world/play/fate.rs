@@ -44,7 +44,7 @@ impl Play {
         }
         self.ring(address);
         if self.dice.one_in(2) {
-            let after = self.dice.of(100..1_500);
+            let after = self.dice.of(100..900);
             self.at(after, Event::Crash);
         }
     }
@@ -145,7 +145,7 @@ impl Play {
             // A lost store counts on a clock that is not behind.
             4 if self.dice.one_in(2) => self.lose_store()?,
             5..8 => self.crash(),
-            9 if self.seed.is_multiple_of(5) => self.edit_many(&address),
+            12.. if self.seed % 8 == 2 => self.edit_many(&address),
             8 | 9 => {
                 self.watch.secret_changed();
                 self.fleet(Input::SecretChanged)?;
