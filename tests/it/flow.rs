@@ -303,3 +303,15 @@ async fn ready_is_said_without_any_mailbox_and_after_a_restart_with_some() {
     assert!(listens < ready, "ready is said when a stream stands, not before\n{log}");
     slow.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calendar_larger_than_one_commit_arrives_whole() {
+    let house = House::start(talkative()).await;
+    for n in 0..450 {
+        house.meet(ALICE, "One of many", 1 + n);
+    }
+    house.activate(ALICE.0, ALICE.1).await;
+    house.live(ALICE, 450).await;
+    house.exact(&[ALICE]).await;
+    assert_eq!(house.stage.cloud.stats().stale, 0);
+}
