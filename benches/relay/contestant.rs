@@ -96,22 +96,18 @@ impl Contestant {
         }
     }
 
-    /// Waits until it hears edits of every mailbox at once.
-    pub async fn listens(&mut self, stage: &Stage, mailboxes: usize) -> Result<(), String> {
+    /// Lets it listen, and waits until streams are open.
+    pub async fn listen(&mut self, stage: &Stage, mailboxes: usize) -> Result<(), String> {
+        let mut streams = 1;
         if self.wire.is_some() {
             self.hear("synced").await?;
             self.tell("listen").await?;
             self.hear("listening").await?;
-            let exchange = stage.exchange.clone();
-            let open = exchange.log();
-            let all = open.wait(|_| exchange.open_streams() >= mailboxes);
-            return self.within(60, "listen", all).await;
+            streams = mailboxes;
         }
-        let cloud = stage.cloud.clone();
-        let streaming = |status: &Value| status["mailboxes"]["streaming"].as_u64().unwrap_or(0);
-        // It reports every 30 s.
-        let all = cloud.wait(|view| view.status().map_or(0, streaming) as usize >= mailboxes);
-        self.within(100, "listen", all).await
+        let exchange = stage.exchange.clone();
+        let log = exchange.log();
+        self.within(60, "listen", log.wait(|_| exchange.open_streams() >= streams)).await
     }
 
     /// What it used so far.

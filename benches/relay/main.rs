@@ -118,7 +118,8 @@ async fn contend(
     let first = measure::first(stage, one, size).await?;
     let shapes = measure::shapes(stage, size);
     let targets = measure::targets(stage, items)?;
-    one.listens(stage, size.mailboxes).await?;
+    one.listen(stage, size.mailboxes).await?;
+    measure::warm_up(stage, one, &targets).await?;
     eprintln!("{}: {} edits one after the other", one.name, size.edits);
     let idle = measure::one_by_one(stage, one, &targets, size.edits).await?;
     let mut figures = Figures { first, idle, ..Figures::default() };

@@ -165,6 +165,55 @@ fn edit(stage: &Stage, item: &Item, mark: usize) {
     });
 }
 
+/// Waits until all of these edits are in the cloud; how long each took.
+async fn all_arrive(
+    stage: &Stage,
+    one: &mut Contestant,
+    mut edited: HashMap<(String, String), Instant>,
+    mut seen: usize,
+    seconds: u64,
+) -> Result<Vec<Duration>, String> {
+    let mut took = Vec::with_capacity(edited.len());
+    let cloud = stage.cloud.clone();
+    let all = cloud.wait(|view| {
+        let new = view.arrivals().get(seen..).unwrap_or_default();
+        seen += new.len();
+        for arrival in new {
+            let key = (arrival.subject.clone(), arrival.record.clone());
+            took.extend(edited.remove(&key).map(|edit| arrival.at.duration_since(edit)));
+        }
+        edited.is_empty()
+    });
+    one.within(seconds, "relay all edits", all).await?;
+    Ok(took)
+}
+
+/// Edits a meeting in every mailbox, again and again until all are heard of at once: a mailbox
+/// that is not listened to yet would be polled after a minute.
+pub async fn warm_up(
+    stage: &Stage,
+    one: &mut Contestant,
+    targets: &[(Item, String)],
+) -> Result<(), String> {
+    let mut last = Ok(Vec::new());
+    for mark in 0..20 {
+        let seen = stage.cloud.view(|view| view.arrivals().len());
+        let mut edited = HashMap::new();
+        for (item, record) in targets {
+            // One of each mailbox: the first that comes.
+            if !edited.keys().any(|(user, _)| *user == item.user) {
+                edited.insert((item.user.clone(), record.clone()), Instant::now());
+                edit(stage, item, mark);
+            }
+        }
+        last = all_arrive(stage, one, edited, seen, 5).await;
+        if last.is_ok() {
+            break;
+        }
+    }
+    last.map(drop)
+}
+
 /// Edits one after the other, each when the one before is in the cloud.
 pub async fn one_by_one(
     stage: &Stage,
@@ -215,19 +264,8 @@ pub async fn paced(
         edited.insert((item.user.clone(), record.clone()), Instant::now());
         edit(stage, item, n);
     }
-    let mut took = Vec::with_capacity(edited.len());
-    let (mut read, edits) = (seen, edited.len());
-    let cloud = stage.cloud.clone();
-    let all = cloud.wait(|view| {
-        let new = view.arrivals().get(read..).unwrap_or_default();
-        read += new.len();
-        for arrival in new {
-            let key = (arrival.subject.clone(), arrival.record.clone());
-            took.extend(edited.remove(&key).map(|edit| arrival.at.duration_since(edit)));
-        }
-        edited.is_empty()
-    });
-    one.within(600, "relay the stream", all).await?;
+    let edits = edited.len();
+    let took = all_arrive(stage, one, edited, seen, 600).await?;
     let cpu = one.usage()?.cpu - cpu;
     Ok(Paced { edits, spread: Spread::of(took), cpu })
 }
