@@ -10,6 +10,7 @@ mod id;
 mod meeting;
 mod plain;
 mod time;
+mod zone;
 
 pub use calendar::{Change, Cursor, Entry, Hint, ItemId, ListenEnd, Page, Target};
 pub use command::{Command, CommandKind, Outcome};
@@ -21,3 +22,4 @@ pub use meeting::{
 };
 pub use plain::{Address, Plain, Secret};
 pub use time::{Now, Span, Time};
+pub use zone::{Shift, Zone};

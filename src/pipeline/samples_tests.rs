@@ -9,7 +9,7 @@ use super::sync::Loaded;
 use super::window::{Reach, Window};
 use crate::model::{
     Address, Answer, Body, Entry, Fault, ItemId, KeyUri, Meeting, MeetingKind, Now, Participant,
-    ParticipantKind, ParticipantRole, Person, Plain, Sensitivity, Span, Time, UserId,
+    ParticipantKind, ParticipantRole, Person, Plain, Sensitivity, Span, Time, UserId, Zone,
 };
 
 /// So many cases of a property, and no files beside the sources.
@@ -27,7 +27,7 @@ pub fn now(seconds: u64) -> Now {
 }
 
 pub fn window() -> Window {
-    Window::at(NOON, Reach::default())
+    Window::at(NOON, Reach::default(), &Zone::default())
 }
 
 pub fn installation() -> Arc<Installation> {

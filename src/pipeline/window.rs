@@ -1,6 +1,7 @@
-//! The part of a calendar that is relayed: some days back, some ahead, rolling at midnight UTC.
+//! The part of a calendar that is relayed: some days back, some ahead, rolling at the midnight of the
+//! mailbox's own time zone.
 
-use crate::model::{Meeting, Span, Time};
+use crate::model::{Meeting, Time, Zone};
 
 /// How far the window reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +28,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of the day that `wall` is in.
-    pub fn at(wall: Time, reach: Reach) -> Self {
-        let today = wall.midnight();
+    /// The window of the day that `wall` is in, where the mailbox is. It holds until
+    /// [`Zone::next_midnight`].
+    pub fn at(wall: Time, reach: Reach, zone: &Zone) -> Self {
         Self {
-            from: today - Span::DAY.times(u64::from(reach.past_days)),
-            to: today + Span::DAY.times(u64::from(reach.future_days) + 1),
+            from: zone.midnight_after(wall, -i64::from(reach.past_days)),
+            to: zone.midnight_after(wall, i64::from(reach.future_days) + 1),
         }
     }
 
@@ -50,17 +51,43 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Shift, Span};
 
     #[test]
     fn edges() {
         let day = Span::DAY;
         let noon = Time::from_ms(1_800_000_000_000);
-        let w = Window::at(noon, Reach::default());
+        let w = Window::at(noon, Reach::default(), &Zone::default());
         assert_eq!(w.to.since(w.from), day.times(39));
         assert!(!w.touches(w.from - day, w.from), "ends as the window begins");
         assert!(w.touches(w.from - day, w.from + Span::SECOND), "crosses the first edge");
         assert!(w.touches(w.to - Span::SECOND, w.to + day), "crosses the last edge");
         assert!(!w.touches(w.to, w.to + day), "begins as the window ends");
         assert!(w.touches(w.from, w.from), "no length, at the first instant");
+    }
+
+    #[test]
+    fn it_rolls_at_the_midnight_of_the_mailbox() {
+        let hour = Span::HOUR;
+        let shift = |bias_minutes, second, month| Shift {
+            bias_minutes,
+            second,
+            month,
+            order: 5,
+            weekday: 0,
+            year: None,
+        };
+        let berlin = Zone::new(-60, Some(shift(0, 10_800, 10)), Some(shift(-60, 7_200, 3)));
+        // 2026-03-20T22:59:59Z is the last second of that day in Berlin.
+        let before = Time::from_ms(1_774_047_599_000);
+        let (before, after) = (
+            Window::at(before, Reach::default(), &berlin),
+            Window::at(before + Span::SECOND, Reach::default(), &berlin),
+        );
+        assert_eq!(before.from + Span::DAY, after.from);
+        // The summer begins within the window: the last of its days begins an hour earlier.
+        assert_eq!(after.to + hour, after.from + Span::DAY.times(39));
+        let utc = Window::at(Time::from_ms(1_774_047_600_000), Reach::default(), &Zone::default());
+        assert_eq!(utc.from + Span::DAY, after.from + hour);
     }
 }

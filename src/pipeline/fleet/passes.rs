@@ -1,7 +1,7 @@
 //! Passes: begun, asked on, committed, ended.
 
 use super::{Ear, Fleet, Note, Output, Question, Queue, Run, Stage, Ticket};
-use crate::model::{Fault, GroupKey, Next, Now, UserId};
+use crate::model::{Fault, GroupKey, Next, Now, UserId, Zone};
 use crate::pipeline::limits;
 use crate::pipeline::sync::{Got, Loaded, Pass, Step};
 use crate::pipeline::window::Window;
@@ -208,7 +208,7 @@ impl Fleet {
     pub(super) fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
         let Some(mailbox) = self.mailbox(at) else { return };
         let user = mailbox.user.clone();
-        let window = Window::at(now.wall, self.rules.reach);
+        let window = Window::at(now.wall, self.rules.reach, &Zone::default());
         match Pass::start(user, window, loaded, self.installation.clone()) {
             Ok((pass, step)) => self.step(now, at, run, Box::new(pass), Ok(step)),
             Err(fault) => self.pass_failed(now, at, run, fault),

@@ -4,7 +4,7 @@ mod nonsense;
 mod streams;
 
 use super::*;
-use crate::model::{Change, Cursor, Found, ItemId, Next, Page};
+use crate::model::{Change, Cursor, Found, ItemId, Next, Page, Zone};
 use crate::pipeline::samples::{fresh, installation, key, meeting, now, user};
 use crate::pipeline::window::Window;
 
@@ -121,7 +121,7 @@ impl Desk {
 
 fn known() -> Loaded {
     let cursor = installation().stash_cursor(&Cursor("c".into())).unwrap();
-    let window = Some(Window::at(now(0).wall, Reach::default()));
+    let window = Some(Window::at(now(0).wall, Reach::default(), &Zone::default()));
     Loaded { cursor: Some(cursor), window, resend: false, ..fresh() }
 }
 

@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use calway::model::{Command, Fault, ListenEnd, Now, Plain, Span, Time, UserId};
+use calway::model::{Command, Fault, ListenEnd, Now, Plain, Span, Time, UserId, Zone};
 use calway::pipeline::command::Decision;
 use calway::pipeline::fleet::{Fleet, Input, Rules, StreamId, Ticket, Want};
 use calway::pipeline::outbox::{self, Outbox, Outgoing};
@@ -221,7 +221,7 @@ impl Play {
 
     /// Today's window.
     pub fn window(&self) -> Window {
-        Window::at(self.now().wall, self.rules.reach)
+        Window::at(self.now().wall, self.rules.reach, &Zone::default())
     }
 
     fn at(&mut self, after: u64, event: Event) {
