@@ -7,28 +7,27 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
-    USER_AGENT,
+    ACCEPT, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, USER_AGENT,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::answer;
-use super::ntlm::{self, Account};
-use super::sign_in::{self, Auth, Gate, Turn};
-use crate::model::{Address, Fault, Next, Secret, Time};
+use super::gate::SignIn;
+use super::session::{Entrance, Sent, Slot};
+use crate::model::{Address, Fault, Next, Time};
 use crate::net::http::http_fault;
-use crate::net::{Connection, Connector, Origin, read_body};
+use crate::net::{Connector, Origin, read_body};
 
 /// The longest answer that is read; ten bodies of some megabytes fit.
 const LONGEST: usize = 32 * 1024 * 1024;
 /// The code of an answer that is longer.
 pub(super) const TOO_LONG: &str = "the answer is longer than 32 MiB";
 /// The longest page beside an error status; the start of it is enough.
-const LONGEST_PAGE: usize = 256 * 1024;
+pub(super) const LONGEST_PAGE: usize = 256 * 1024;
 /// IIS hangs up after 120 s of silence.
 const OLDEST_IDLE: Duration = Duration::from_secs(90);
 
@@ -36,9 +35,6 @@ const ANCHOR_MAILBOX: HeaderName = HeaderName::from_static("x-anchormailbox");
 const PREFER_AFFINITY: HeaderName = HeaderName::from_static("x-preferserveraffinity");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
 const AFFINITY_COOKIE: &str = "X-BackEndOverrideCookie";
-
-/// Where a password comes from; asked again for each sign-in.
-pub(super) type Password = Box<dyn Fn() -> Option<Secret> + Send + Sync>;
 
 /// Which back end a request shall meet.
 #[derive(Clone, Debug, Default)]
@@ -70,17 +66,13 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     pub(super) streams: usize,
     pub(super) request_timeout: Duration,
-    pub(super) sign_in_pause: Duration,
 }
 
 /// One server.
 pub(super) struct Http {
     connector: Connector,
     origin: Origin,
-    account: String,
-    auth: Vec<Auth>,
-    password: Arc<Password>,
-    gate: Gate,
+    sign_in: Arc<SignIn>,
     limits: Limits,
     slots: Semaphore,
     streams: Arc<Semaphore>,
@@ -93,43 +85,18 @@ impl fmt::Debug for Http {
     }
 }
 
-/// One connection and how it is signed in.
-struct Slot {
-    connection: Connection,
-    signed: Signed,
-    idle_since: Instant,
-}
-
-enum Signed {
-    /// With each request.
-    Basic(HeaderValue, Secret),
-    /// The connection itself.
-    Ntlm,
-}
-
-/// What came of a request on one connection.
-enum Sent {
-    Answered(Response<Incoming>),
-    /// The connection was of no use; the request had no effect, or may come twice.
-    Stale,
-}
-
 impl Http {
+    /// A server at `origin`; `sign_in` is shared with the other servers of the calendar.
     pub(super) fn new(
         connector: Connector,
         origin: Origin,
-        account: String,
-        auth: Vec<Auth>,
-        password: Arc<Password>,
+        sign_in: Arc<SignIn>,
         limits: Limits,
     ) -> Self {
         Self {
             connector,
             origin,
-            account,
-            auth,
-            password,
-            gate: Gate::default(),
+            sign_in,
             slots: Semaphore::new(limits.connections.max(1)),
             streams: Arc::new(Semaphore::new(limits.streams.max(1))),
             limits,
@@ -152,11 +119,11 @@ impl Http {
     async fn exchange(&self, uri: &Uri, route: &Route, body: Bytes) -> Result<Reply, Fault> {
         if let Some(mut slot) = self.idle_slot() {
             let request = request(uri, route, body.clone())?;
-            if let Sent::Answered(response) = self.send_again(&mut slot, request).await? {
+            if let Sent::Answered(response) = slot.send_again(&self.sign_in, request).await? {
                 return self.finish(slot, response).await;
             }
         }
-        let (slot, response) = self.send_first(uri, request(uri, route, body)?).await?;
+        let (slot, response) = self.entrance(uri).send_first(request(uri, route, body)?).await?;
         self.finish(slot, response).await
     }
 
@@ -183,7 +150,8 @@ impl Http {
             .try_acquire_owned()
             .map_err(|_| Fault::retry("as many streams as may be are open"))?;
         let opening = async {
-            let (slot, response) = self.send_first(uri, request(uri, route, xml.into())?).await?;
+            let request = request(uri, route, xml.into())?;
+            let (slot, response) = self.entrance(uri).send_first(request).await?;
             if response.status() == StatusCode::OK {
                 return Ok((slot, response));
             }
@@ -202,147 +170,20 @@ impl Http {
     /// The connection that was used last, if it may still be good.
     fn idle_slot(&self) -> Option<Slot> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|slot| slot.connection.is_usable() && slot.idle_since.elapsed() < OLDEST_IDLE);
+        idle.retain(|slot| slot.is_usable() && slot.idle_since().elapsed() < OLDEST_IDLE);
         idle.pop()
     }
 
     fn keep(&self, mut slot: Slot) {
-        if slot.connection.is_usable() {
-            slot.idle_since = Instant::now();
+        if slot.is_usable() {
+            slot.used();
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
         }
     }
 
-    /// Sends on a connection that is signed in.
-    async fn send_again(
-        &self,
-        slot: &mut Slot,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<Sent, Fault> {
-        if let Signed::Basic(header, password) = &slot.signed {
-            if (self.password)().as_ref() != Some(password) {
-                return Ok(Sent::Stale);
-            }
-            self.gate.check(password, self.limits.sign_in_pause)?;
-            request.headers_mut().insert(AUTHORIZATION, header.clone());
-        }
-        let Ok(response) = slot.connection.send(request).await else {
-            return Ok(Sent::Stale);
-        };
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return Ok(Sent::Answered(response));
-        }
-        match &slot.signed {
-            Signed::Basic(_, password) => {
-                self.gate.refuse(password);
-                Err(sign_in::refused("Basic sign-in was refused"))
-            }
-            // The server forgot the connection's sign-in, which it may at any time.
-            Signed::Ntlm => Ok(Sent::Stale),
-        }
-    }
-
-    /// Sends on a new connection and signs in by it.
-    async fn send_first(
-        &self,
-        uri: &Uri,
-        mut request: Request<Full<Bytes>>,
-    ) -> Result<(Slot, Response<Incoming>), Fault> {
-        let password = (self.password)()
-            .ok_or_else(|| sign_in::refused("the account has no password here"))?;
-        let turn = self.gate.enter(&password, self.limits.sign_in_pause).await?;
-        let mut connection =
-            self.connector.connect(&self.origin).await.map_err(unreachable_server)?;
-        let (signed, header) = self.credentials(&mut connection, uri, &password).await?;
-        request.headers_mut().insert(AUTHORIZATION, header);
-        let response = connection.send(request).await?;
-        self.judge_sign_in(response.status(), &password, turn)?;
-        let slot = Slot { connection, signed, idle_since: Instant::now() };
-        Ok((slot, response))
-    }
-
-    /// What the first real request carries.
-    async fn credentials(
-        &self,
-        connection: &mut Connection,
-        uri: &Uri,
-        password: &Secret,
-    ) -> Result<(Signed, HeaderValue), Fault> {
-        let mut auth = match self.gate.auth() {
-            Some(auth) => auth,
-            None => self.ask(connection, uri).await?,
-        };
-        if auth == Auth::Ntlm {
-            match self.ntlm(connection, uri, password).await? {
-                Ok(header) => return Ok((Signed::Ntlm, header)),
-                // NTLM is not offered any more.
-                Err(other) => auth = other,
-            }
-        }
-        self.gate.set_auth(Some(auth));
-        let header = sign_in::basic(&self.account, password)?;
-        Ok((Signed::Basic(header.clone(), password.clone()), header))
-    }
-
-    /// Asks without credentials what the server offers.
-    async fn ask(&self, connection: &mut Connection, uri: &Uri) -> Result<Auth, Fault> {
-        let response = connection.send(empty_request(uri, None)?).await?;
-        let headers = drain_unauthorized(response).await?;
-        let auth = self.choose(&headers)?;
-        self.gate.set_auth(Some(auth));
-        Ok(auth)
-    }
-
-    fn choose(&self, headers: &HeaderMap) -> Result<Auth, Fault> {
-        sign_in::choose(&self.auth, headers).ok_or_else(|| {
-            sign_in::refused("the server offers none of the configured ways to sign in")
-        })
-    }
-
-    /// The handshake up to the Type 3 message; or another way that is offered instead.
-    async fn ntlm(
-        &self,
-        connection: &mut Connection,
-        uri: &Uri,
-        password: &Secret,
-    ) -> Result<Result<HeaderValue, Auth>, Fault> {
-        let negotiate = ntlm::negotiate();
-        let asking = empty_request(uri, Some(sign_in::ntlm(&negotiate)?))?;
-        let headers = drain_unauthorized(connection.send(asking).await?).await?;
-        let Some(challenge) = sign_in::ntlm_token(&headers) else {
-            let others: Vec<_> =
-                self.auth.iter().copied().filter(|auth| *auth != Auth::Ntlm).collect();
-            self.gate.set_auth(None);
-            return match sign_in::choose(&others, &headers) {
-                Some(other) => Ok(Err(other)),
-                None => Err(sign_in::refused("the server does not answer NTLM")),
-            };
-        };
-        let binding = connection.peer_certificate().and_then(ntlm::channel_binding);
-        let account = Account::parse(&self.account);
-        let answer =
-            ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
-        Ok(Ok(sign_in::ntlm(&answer)?))
-    }
-
-    fn judge_sign_in(
-        &self,
-        status: StatusCode,
-        password: &Secret,
-        _turn: Turn<'_>,
-    ) -> Result<(), Fault> {
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                self.gate.refuse(password);
-                Err(sign_in::refused("sign-in was refused"))
-            }
-            // Other errors may come from something in front that never saw the password.
-            StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {
-                self.gate.prove(password);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+    fn entrance<'a>(&'a self, uri: &'a Uri) -> Entrance<'a> {
+        let (connector, origin, sign_in) = (&self.connector, &self.origin, &*self.sign_in);
+        Entrance { connector, origin, sign_in, uri }
     }
 }
 
@@ -386,20 +227,6 @@ async fn read_reply(response: Response<Incoming>) -> Result<Reply, Fault> {
     Err(answer::fault(status, &headers, &body).with_request_id(request_id))
 }
 
-/// Reads a 401 to its end, so that the connection can go on.
-async fn drain_unauthorized(response: Response<Incoming>) -> Result<HeaderMap, Fault> {
-    let (status, headers) = (response.status(), response.headers().clone());
-    if status != StatusCode::UNAUTHORIZED {
-        let body = read_body(response, LONGEST_PAGE).await.unwrap_or_default();
-        return Err(match status {
-            StatusCode::OK => Fault::retry("the server does not ask for a sign-in"),
-            _ => answer::fault(status, &headers, &body),
-        });
-    }
-    read_body(response, LONGEST_PAGE).await?;
-    Ok(headers)
-}
-
 fn request(uri: &Uri, route: &Route, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
     let mut request = bare_request(uri, body)?;
     let headers = request.headers_mut();
@@ -424,15 +251,7 @@ fn request(uri: &Uri, route: &Route, body: Bytes) -> Result<Request<Full<Bytes>>
     Ok(request)
 }
 
-fn empty_request(uri: &Uri, header: Option<HeaderValue>) -> Result<Request<Full<Bytes>>, Fault> {
-    let mut request = bare_request(uri, Bytes::new())?;
-    if let Some(header) = header {
-        request.headers_mut().insert(AUTHORIZATION, header);
-    }
-    Ok(request)
-}
-
-fn bare_request(uri: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
+pub(super) fn bare_request(uri: &Uri, body: Bytes) -> Result<Request<Full<Bytes>>, Fault> {
     Request::builder()
         .method(Method::POST)
         .uri(uri.clone())
@@ -452,17 +271,9 @@ fn affinity_cookie(headers: &HeaderMap) -> Option<Arc<str>> {
 }
 
 /// For the time stamp of NTLM, where the server names none.
-fn now() -> Time {
+pub(super) fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// A server that takes no connection concerns everybody: one tries for all.
-fn unreachable_server(fault: Fault) -> Fault {
-    match fault.next {
-        Next::Retry { after } => Fault { next: Next::BackOff { after }, ..fault },
-        _ => fault,
-    }
 }
 
 #[cfg(test)]

@@ -32,9 +32,11 @@ mod answer;
 mod codes;
 mod convert;
 mod datetime;
+mod gate;
 mod http;
 mod listen;
 mod members;
+mod session;
 mod sign_in;
 mod xml;
 
@@ -49,6 +51,7 @@ use aws_lc_rs::{digest, rand};
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{mpsc, watch};
 
+use self::gate::SignIn;
 use self::http::{Events, Http, Limits, Route};
 use self::soap::{Header, ServerVersion};
 use super::Calendar;
@@ -150,20 +153,11 @@ impl Ews {
             connections: options.max_connections,
             streams: options.max_streams,
             request_timeout: options.request_timeout,
-            sign_in_pause: options.sign_in_pause,
         };
-        let password = Arc::new(password);
-        let server = |origin| {
-            let (account, auth) = (options.account.clone(), options.auth.clone());
-            Http::new(
-                connector.clone(),
-                origin,
-                account,
-                auth,
-                Arc::clone(&password),
-                limits.clone(),
-            )
-        };
+        let (account, ways) = (options.account.clone(), options.auth.clone());
+        let sign_in = Arc::new(SignIn::new(account, ways, password, options.sign_in_pause));
+        let server =
+            |origin| Http::new(connector.clone(), origin, Arc::clone(&sign_in), limits.clone());
         let origin = Origin::of(&options.url)?;
         let discovery = match &options.autodiscover {
             Some(uri) => Some(Origin::of(uri)?).filter(|other| *other != origin).map(server),

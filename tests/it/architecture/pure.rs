@@ -27,10 +27,14 @@ const OUTSIDE_PATHS: &[&str] =
 /// sockets.
 const SOCKETS: &[&str] = &["tokio::net", "tokio::fs", "std::net", "std::fs", "TcpStream"];
 
-/// Files of the provider that wait: the port itself, its listener, and the gate that keeps a
-/// refused password from being tried again.
-const GLUE: &[&str] =
-    &["src/calendar/ews/mod.rs", "src/calendar/ews/listen.rs", "src/calendar/ews/sign_in.rs"];
+/// Files of the provider that wait: the port itself, its listener, the gate that keeps a refused
+/// password from being tried again, and what a connection does to be signed in.
+const GLUE: &[&str] = &[
+    "src/calendar/ews/mod.rs",
+    "src/calendar/ews/listen.rs",
+    "src/calendar/ews/gate.rs",
+    "src/calendar/ews/session.rs",
+];
 
 /// What is plain.
 const PLAIN: &[&str] = &[
