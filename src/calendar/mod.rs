@@ -14,19 +14,27 @@
 pub mod ews;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::model::{
-    Cursor, Entry, Fault, Found, GroupKey, Hint, ItemId, ListenEnd, Page, Target, Time,
+    Cursor, Entry, Fault, Found, Hint, Home, ItemId, ListenEnd, Order, Page, Target, Time,
 };
+
+/// The most mailboxes of one [`Calendar::homes`]: Autodiscover takes 100 users a request.
+pub const HOMES_PER_CALL: usize = 100;
 
 /// A calendar provider. One object serves all mailboxes of a `[[calendar]]`.
 pub trait Calendar: Send + Sync + 'static {
     /// Whether the mailbox's calendar is there and may be read with our rights.
     fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>>;
 
-    /// Which mailboxes may share a stream with this one.
-    fn group<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<GroupKey, Fault>>;
+    /// Where these mailboxes are served, [`HOMES_PER_CALL`] at most: one answer for each, in their
+    /// order. `fresh`: one of them moved, so nothing is answered from memory.
+    fn homes<'a>(
+        &'a self,
+        targets: &'a [Target],
+        fresh: bool,
+    ) -> BoxFuture<'a, Vec<Result<Home, Fault>>>;
 
     /// One page of what changed since the cursor; from the beginning without one.
     fn changes<'a>(
@@ -50,13 +58,14 @@ pub trait Calendar: Send + Sync + 'static {
         to: Time,
     ) -> BoxFuture<'a, Result<Vec<Entry>, Fault>>;
 
-    /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or `stop`
-    /// becomes true; subscriptions are given back before it returns. Each mailbox gets a
-    /// `Listening` or a `Refused`.
+    /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
+    /// told to stop; subscriptions are given back before it returns, within some seconds. Each
+    /// mailbox, also one that joins, gets a `Listening` or a `Refused`. The ids of subscriptions
+    /// never leave this call: no second process can open a stream on them.
     fn listen<'a>(
         &'a self,
         group: Vec<Target>,
+        orders: mpsc::Receiver<Order>,
         hints: mpsc::Sender<Hint>,
-        stop: watch::Receiver<bool>,
     ) -> BoxFuture<'a, ListenEnd>;
 }

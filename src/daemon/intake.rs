@@ -17,10 +17,10 @@ use super::disk::Disk;
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
-    Address, CalendarName, Fault, ListenEnd, ResourceUri, Span, Target, Time, UserId,
+    Address, CalendarName, Fault, ListenEnd, Order, ResourceUri, Span, Target, Time, UserId,
 };
 use crate::observe::condition;
-use crate::pipeline::fleet::{Census, Fleet, Input, Output, Rules, StreamId, Want};
+use crate::pipeline::fleet::{Census, Fleet, Input, Output, Rules, StreamId, Ticket, Want};
 use crate::pipeline::seal::{Installation, Sealer};
 use crate::pipeline::sync::{Ask, Got};
 
@@ -29,6 +29,9 @@ const INPUTS: usize = 1_024;
 
 /// Hints of one stream that may wait.
 const HINTS: usize = 256;
+
+/// Orders that a stream may leave waiting: every member may come and go twice.
+const ORDERS: usize = 1_024;
 
 /// For how long this node takes a mailbox.
 const CLAIM: Span = Span::MINUTE;
@@ -75,7 +78,7 @@ struct Intake {
     fleet: Fleet,
     targets: HashMap<UserId, Target>,
     inputs: mpsc::Sender<Input>,
-    hush: HashMap<StreamId, watch::Sender<bool>>,
+    streams: HashMap<StreamId, mpsc::Sender<Order>>,
     tasks: JoinSet<()>,
     served: bool,
     known: bool,
@@ -95,7 +98,7 @@ pub(super) async fn run(
         parts,
         targets: HashMap::new(),
         inputs,
-        hush: HashMap::new(),
+        streams: HashMap::new(),
         tasks: JoinSet::new(),
         served: false,
         known: false,
@@ -122,7 +125,7 @@ pub(super) async fn run(
 impl Intake {
     fn take(&mut self, input: Input) {
         if let Input::Ended(stream, _) = &input {
-            self.hush.remove(stream);
+            self.streams.remove(stream);
         }
         self.fleet.handle(clock::now(), input);
         for output in self.fleet.drain() {
@@ -172,11 +175,13 @@ impl Intake {
         let disk = self.parts.disk.clone();
         match output {
             Output::Note(note) => condition::note(self.parts.name.as_str(), &note),
-            Output::Hush(stream) => {
-                if let Some(hush) = self.hush.get(&stream) {
-                    let _ = hush.send(true);
+            Output::Hush(stream) => self.order(stream, Order::Stop),
+            Output::Join(stream, user) => {
+                if let Ok(target) = self.target(&user) {
+                    self.order(stream, Order::Join(target));
                 }
             }
+            Output::Leave(stream, user) => self.order(stream, Order::Leave(user)),
             Output::Listen(stream, users) => self.listen(stream, &users),
             Output::Load(ticket, user) => self.work(
                 move |result| Input::Loaded(ticket, result),
@@ -193,14 +198,7 @@ impl Intake {
                 move |result| Input::Committed(ticket, result),
                 Box::pin(async move { disk.commit(commit).await }),
             ),
-            Output::Group(ticket, user) => {
-                let calendar = self.parts.calendar.clone();
-                let target = self.target(&user);
-                self.work(
-                    move |result| Input::Grouped(ticket, result),
-                    Box::pin(async move { calendar.group(&target?).await }),
-                );
-            }
+            Output::Homes(ticket, users, fresh) => self.homes(ticket, &users, fresh),
             Output::Ask(ticket, user, ask) => {
                 let calendar = self.parts.calendar.clone();
                 let target = self.target(&user);
@@ -238,15 +236,46 @@ impl Intake {
         });
     }
 
+    fn homes(&mut self, ticket: Ticket, users: &[UserId], fresh: bool) {
+        let calendar = self.parts.calendar.clone();
+        let targets: Vec<_> = users.iter().map(|user| self.target(user)).collect();
+        let asked = users.len();
+        self.work(
+            move |result| {
+                let homes = result.unwrap_or_else(|fault| vec![Err(fault); asked]);
+                Input::Homes(ticket, homes)
+            },
+            Box::pin(async move {
+                let known: Vec<_> = targets.iter().flatten().cloned().collect();
+                let mut answers = calendar.homes(&known, fresh).await.into_iter();
+                let missing = || Err(Fault::retry("no answer for the mailbox"));
+                let answer = |target: Result<Target, Fault>| match target {
+                    Ok(_) => answers.next().unwrap_or_else(missing),
+                    Err(fault) => Err(fault),
+                };
+                Ok(targets.into_iter().map(answer).collect())
+            }),
+        );
+    }
+
+    fn order(&mut self, stream: StreamId, order: Order) {
+        let Some(orders) = self.streams.get(&stream) else { return };
+        if orders.try_send(order).is_err() {
+            // It takes no orders: it ends, or the channel's end makes it end. Either way its end
+            // comes as an input.
+            self.streams.remove(&stream);
+        }
+    }
+
     fn listen(&mut self, stream: StreamId, users: &[UserId]) {
         let group: Vec<_> = users.iter().filter_map(|user| self.target(user).ok()).collect();
-        let (hush, hushed) = watch::channel(false);
-        self.hush.insert(stream, hush);
+        let (orders, ordered) = mpsc::channel(ORDERS);
+        self.streams.insert(stream, orders);
         let calendar = self.parts.calendar.clone();
         let inputs = self.inputs.clone();
         self.tasks.spawn(async move {
             let (hints, mut heard) = mpsc::channel(HINTS);
-            let listening = AssertUnwindSafe(calendar.listen(group, hints, hushed)).catch_unwind();
+            let listening = AssertUnwindSafe(calendar.listen(group, ordered, hints)).catch_unwind();
             let forward = async {
                 while let Some(hint) = heard.recv().await {
                     if inputs.send(Input::Hint(stream, hint)).await.is_err() {
@@ -263,10 +292,9 @@ impl Intake {
     /// Gives the subscriptions back. Passes under way end by themselves; what they did not commit
     /// is read again at the next start.
     async fn wind_up(mut self, mut inbox: mpsc::Receiver<Input>) {
-        for hush in self.hush.values() {
-            let _ = hush.send(true);
-        }
-        let mut left = self.hush.len();
+        let mut left = self.streams.len();
+        // The end of its orders tells a stream to stop.
+        self.streams.clear();
         while left > 0 {
             match inbox.recv().await {
                 Some(Input::Ended(..)) => left -= 1,

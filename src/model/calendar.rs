@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Address, Fault, Plain, Time, UserId};
+use super::{Address, Fault, GroupKey, Plain, ServerKey, Time, UserId, Zone};
 
 /// A mailbox as a provider needs it: whom to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,29 @@ pub struct Entry {
     pub start: Time,
     /// End, UTC.
     pub end: Time,
+}
+
+/// Where a mailbox is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The endpoint that answers for it: budgets and back-off count for this.
+    pub server: ServerKey,
+    /// Which mailboxes may share a stream with it.
+    pub group: GroupKey,
+    /// Its own time zone, where it is known: its days begin at that zone's midnight.
+    pub zone: Option<Zone>,
+}
+
+/// What a running stream is told. The channel's end means [`Order::Stop`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// One more mailbox of the group: it gets a `Listening` or a `Refused`.
+    Join(Target),
+    /// This mailbox is not listened to any more: its subscription is given back, the others'
+    /// stay. Nothing is told of it from then on, or what is told is to be passed over.
+    Leave(UserId),
+    /// Give everything back and end.
+    Stop,
 }
 
 /// What a stream of notifications tells. A hint is a doorbell, never the truth.

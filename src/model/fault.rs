@@ -35,6 +35,9 @@ pub enum Next {
     Denied,
     /// The mailbox is not there any more (deleted, or moved out of reach).
     Gone,
+    /// The mailbox is served elsewhere now: ask anew where ([`Home`](super::Home)), not from
+    /// memory, then try again there.
+    Moved,
     /// The request itself is wrong and will stay wrong: set it aside and name it.
     Refused,
     /// The resource of keys must be made anew (revoked, or withdrawn from us).

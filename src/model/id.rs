@@ -65,3 +65,8 @@ name! {
     /// GroupingInformation with the EWS address, hashed; it names no one.
     GroupKey
 }
+name! {
+    /// The endpoint that serves a mailbox (for EWS its URL, hashed): budgets and back-off count for
+    /// it. It names no one.
+    ServerKey
+}

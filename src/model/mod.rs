@@ -12,10 +12,12 @@ mod plain;
 mod time;
 mod zone;
 
-pub use calendar::{Change, Cursor, Entry, Hint, ItemId, ListenEnd, Page, Target};
+pub use calendar::{Change, Cursor, Entry, Hint, Home, ItemId, ListenEnd, Order, Page, Target};
 pub use command::{Command, CommandKind, Outcome};
 pub use fault::{Cause, Fault, Next};
-pub use id::{CalendarName, CommandId, GroupKey, KeyUri, RecordKey, ResourceUri, UserId};
+pub use id::{
+    CalendarName, CommandId, GroupKey, KeyUri, RecordKey, ResourceUri, ServerKey, UserId,
+};
 pub use meeting::{
     Answer, Body, Found, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole,
     Person, Sensitivity,

@@ -97,7 +97,7 @@ pub fn opened(
         Ok(plain) => plain,
         Err(fault) => {
             return match fault.next {
-                Next::Denied | Next::Gone | Next::Refused | Next::KeyLost => {
+                Next::Denied | Next::Gone | Next::Moved | Next::Refused | Next::KeyLost => {
                     Ok(refused(command, &format!("the address does not open: {fault}")))
                 }
                 _ => Err(fault),

@@ -12,7 +12,8 @@ use std::time::Duration;
 use calway::calendar::Calendar;
 use calway::calendar::ews::{Auth, Ews, Options};
 use calway::model::{
-    Address, CalendarName, Change, Cursor, Fault, ItemId, Page, Secret, Target, Time, UserId,
+    Address, CalendarName, Change, Cursor, Fault, GroupKey, ItemId, Page, Secret, Target, Time,
+    UserId,
 };
 use calway::net::Trust;
 use calway_lab::exchange::{self, Draft, Exchange, MailboxKind};
@@ -66,6 +67,12 @@ impl Stage {
     fn create(&self, target: &Target, draft: Draft) -> ItemId {
         let id = self.exchange.calendars().create(target.address.reveal(), draft);
         ItemId(id.0.as_str().into())
+    }
+
+    /// The group that a mailbox belongs to.
+    async fn group(&self, target: &Target) -> GroupKey {
+        let homes = self.ews.homes(std::slice::from_ref(target), false).await;
+        homes[0].as_ref().expect("a home").group.clone()
     }
 
     /// All pages from a cursor on.

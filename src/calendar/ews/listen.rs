@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::get_streaming_events::{self, EventReader, StreamEvent};
@@ -14,15 +14,15 @@ use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
 use super::{Ews, subscribe, unsubscribe};
-use crate::model::{Fault, Hint, ListenEnd, Span, Target, Time};
+use crate::model::{Fault, Hint, ListenEnd, Order, Span, Target, Time};
 
-/// Listens until the group's time is over, it breaks or `stop` becomes true.
+/// Listens until the group's time is over, it breaks or it is told to stop.
 pub(super) async fn listen(
     ews: &Ews,
     targets: Vec<Target>,
     life: Duration,
+    mut orders: mpsc::Receiver<Order>,
     hints: mpsc::Sender<Hint>,
-    mut stop: watch::Receiver<bool>,
 ) -> ListenEnd {
     let clock = Clock(Instant::now());
     let mut group = Group::new(clock.now(), targets, span(life), span(ews.options.silence));
@@ -51,10 +51,19 @@ pub(super) async fn listen(
         // Bytes that wait are heard before the silence is judged.
         let input = tokio::select! {
             biased;
-            () = stopped(&mut stop), if !stopping => {
-                stopping = true;
-                Input::Stop
-            }
+            order = orders.recv(), if !stopping => match order {
+                // Taken up at the next opening of the group.
+                Some(Order::Join(target)) => {
+                    let later = Fault::retry("joins at the next opening");
+                    let _ = hints.send(Hint::Refused(target.user, later)).await;
+                    continue;
+                }
+                Some(Order::Leave(_)) => continue,
+                Some(Order::Stop) | None => {
+                    stopping = true;
+                    Input::Stop
+                }
+            },
             input = feed.next() => input,
             Some(input) = calls.next(), if !calls.is_empty() => input,
             () = sleep_until(deadline) => Input::Tick,
@@ -80,11 +89,6 @@ impl Clock {
 
 fn span(duration: Duration) -> Span {
     Span::from_ms(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error says that nobody is left who could stop it otherwise.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// The route of all calls of a group.

@@ -49,15 +49,15 @@ use std::time::Duration;
 use ::http::Uri;
 use aws_lc_rs::{digest, rand};
 use futures_util::future::{BoxFuture, FutureExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use self::gate::SignIn;
 use self::http::{Events, Http, Limits, Route};
 use self::soap::{Header, ServerVersion};
 use super::Calendar;
 use crate::model::{
-    CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, ItemId, ListenEnd, Page, Secret,
-    Span, Target, Time,
+    CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd, Order,
+    Page, Secret, ServerKey, Span, Target, Time,
 };
 use crate::net::{Connector, Origin, Proxy, Trust};
 
@@ -238,6 +238,10 @@ impl Ews {
         Ok(self.ask(target, &route, write, read).await?.0)
     }
 
+    fn server_key(&self) -> ServerKey {
+        ServerKey::new(short_hash(&[&self.options.url.to_string()]))
+    }
+
     async fn group_of(&self, target: &Target) -> GroupKey {
         let url = self.options.url.to_string();
         let Some(uri) = &self.options.autodiscover else {
@@ -344,8 +348,20 @@ impl Calendar for Ews {
         self.ask_home(target, get_folder::request, get_folder::read).boxed()
     }
 
-    fn group<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<GroupKey, Fault>> {
-        self.group_of(target).map(Ok).boxed()
+    fn homes<'a>(
+        &'a self,
+        targets: &'a [Target],
+        _fresh: bool,
+    ) -> BoxFuture<'a, Vec<Result<Home, Fault>>> {
+        async move {
+            let mut homes = Vec::with_capacity(targets.len());
+            for target in targets {
+                let group = self.group_of(target).await;
+                homes.push(Ok(Home { server: self.server_key(), group, zone: None }));
+            }
+            homes
+        }
+        .boxed()
     }
 
     fn changes<'a>(
@@ -381,15 +397,19 @@ impl Calendar for Ews {
     fn listen<'a>(
         &'a self,
         group: Vec<Target>,
+        orders: mpsc::Receiver<Order>,
         hints: mpsc::Sender<Hint>,
-        stop: watch::Receiver<bool>,
     ) -> BoxFuture<'a, ListenEnd> {
-        listen::listen(self, group, self.life(), hints, stop).boxed()
+        listen::listen(self, group, self.life(), orders, hints).boxed()
     }
 }
 
 /// A name for what mailboxes have in common that does not show it.
 fn group_key(parts: &[&str]) -> GroupKey {
+    GroupKey::new(short_hash(parts))
+}
+
+fn short_hash(parts: &[&str]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(part.as_bytes());
@@ -397,5 +417,5 @@ fn group_key(parts: &[&str]) -> GroupKey {
     }
     let hash = context.finish();
     let hex: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    GroupKey::new(format!("ews-{hex}"))
+    format!("ews-{hex}")
 }

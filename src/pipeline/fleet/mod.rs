@@ -29,7 +29,7 @@ use super::seal::{Installation, Sealer};
 use super::sync::{Ask, Commit, Got, Keyed, Loaded, Pass};
 use super::window::Reach;
 use crate::model::{
-    Fault, GroupKey, Hint, KeyUri, ListenEnd, Now, ResourceUri, Span, Time, UserId,
+    Fault, GroupKey, Hint, Home, KeyUri, ListenEnd, Now, ResourceUri, Span, Time, UserId,
 };
 
 /// How a fleet behaves.
@@ -74,8 +74,8 @@ pub enum Input {
     Ended(StreamId, ListenEnd),
     /// For [`Output::Load`]; `None`: the store does not know it.
     Loaded(Ticket, Result<Option<Loaded>, Fault>),
-    /// For [`Output::Group`].
-    Grouped(Ticket, Result<GroupKey, Fault>),
+    /// For [`Output::Homes`]: one answer for each mailbox, in order.
+    Homes(Ticket, Vec<Result<Home, Fault>>),
     /// For [`Output::Ask`].
     Got(Ticket, Result<Got, Fault>),
     /// For [`Output::Key`].
@@ -93,8 +93,8 @@ pub enum Input {
 pub enum Output {
     /// Read a mailbox's facts from the store.
     Load(Ticket, UserId),
-    /// Ask the provider which group a mailbox belongs to.
-    Group(Ticket, UserId),
+    /// Ask the provider where these mailboxes are served; true: not from memory.
+    Homes(Ticket, Vec<UserId>, bool),
     /// Ask the provider.
     Ask(Ticket, UserId, Ask),
     /// Ask the KMS.
@@ -103,6 +103,10 @@ pub enum Output {
     Commit(Ticket, Box<Commit>),
     /// Open a stream over these.
     Listen(StreamId, Vec<UserId>),
+    /// One more mailbox for this stream: `Listening` or `Refused` comes, or the stream's `Ended`.
+    Join(StreamId, UserId),
+    /// One mailbox less: the others of the stream stay.
+    Leave(StreamId, UserId),
     /// Close a stream; its `Ended` still comes.
     Hush(StreamId),
     /// Tell the operator.
@@ -303,7 +307,7 @@ impl Fleet {
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
             Input::Ended(stream, end) => self.ended(now, stream, end),
             Input::Loaded(ticket, loaded) => self.loaded(now, ticket, loaded),
-            Input::Grouped(ticket, group) => self.grouped(now, ticket, group),
+            Input::Homes(ticket, homes) => self.homes(now, ticket, homes),
             Input::Got(ticket, got) => self.got(now, ticket, got),
             Input::Keyed(ticket, keyed) => self.keyed(now, ticket, keyed),
             Input::Committed(ticket, committed) => self.committed(now, ticket, committed),

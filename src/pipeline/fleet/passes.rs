@@ -1,7 +1,7 @@
 //! Passes: begun, asked on, committed, ended.
 
 use super::{Ear, Fleet, Note, Output, Question, Queue, Run, Stage, Ticket};
-use crate::model::{Fault, GroupKey, Next, Now, UserId, Zone};
+use crate::model::{Fault, Home, Next, Now, UserId, Zone};
 use crate::pipeline::limits;
 use crate::pipeline::sync::{Got, Loaded, Pass, Step};
 use crate::pipeline::window::Window;
@@ -125,7 +125,7 @@ impl Fleet {
         match question {
             Question::Group(loaded) => {
                 let (ticket, user) = self.wait(at, run, Stage::Grouping(loaded));
-                self.out.push(Output::Group(ticket, user));
+                self.out.push(Output::Homes(ticket, vec![user], false));
             }
             Question::Ask(pass, ask) => {
                 let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
@@ -185,19 +185,20 @@ impl Fleet {
         self.begin(now, at, run, loaded);
     }
 
-    pub(super) fn grouped(&mut self, now: Now, ticket: Ticket, group: Result<GroupKey, Fault>) {
+    pub(super) fn homes(&mut self, now: Now, ticket: Ticket, mut homes: Vec<Result<Home, Fault>>) {
+        let home = homes.pop().unwrap_or_else(|| Err(Fault::retry("no answer for the mailbox")));
         let Some((at, mut run)) = self.claim(ticket) else {
-            return self.orphan_answered(now, group.err());
+            return self.orphan_answered(now, home.err());
         };
         let Stage::Grouping(loaded) = std::mem::replace(&mut run.stage, Stage::Loading) else {
             self.release(run.live);
             return;
         };
-        match group {
+        match home {
             Err(fault) => self.pass_failed(now, at, run, fault),
-            Ok(group) => {
+            Ok(home) => {
                 if let Some(mailbox) = self.mailbox(at) {
-                    mailbox.group = Some(group);
+                    mailbox.group = Some(home.group);
                 }
                 self.plan(at, now.mono + limits::GATHER);
                 self.begin(now, at, run, *loaded);

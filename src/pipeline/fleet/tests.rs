@@ -4,7 +4,7 @@ mod nonsense;
 mod streams;
 
 use super::*;
-use crate::model::{Change, Cursor, Found, ItemId, Next, Page, Zone};
+use crate::model::{Change, Cursor, Found, ItemId, Next, Page, ServerKey, Zone};
 use crate::pipeline::samples::{fresh, installation, key, meeting, now, user};
 use crate::pipeline::window::Window;
 
@@ -54,9 +54,9 @@ impl Desk {
         })
     }
 
-    fn grouped(&mut self) -> Option<(Ticket, UserId)> {
+    fn homes(&mut self) -> Option<(Ticket, Vec<UserId>)> {
         self.take(|want| match want {
-            Output::Group(ticket, user) => Some((*ticket, user.clone())),
+            Output::Homes(ticket, users, _) => Some((*ticket, users.clone())),
             _ => None,
         })
     }
@@ -87,8 +87,9 @@ impl Desk {
         loop {
             if let Some((ticket, _)) = self.load() {
                 self.put(Input::Loaded(ticket, Ok(Some(known()))));
-            } else if let Some((ticket, _)) = self.grouped() {
-                self.put(Input::Grouped(ticket, Ok(GroupKey::new("g"))));
+            } else if let Some((ticket, users)) = self.homes() {
+                let homes = users.iter().map(|_| Ok(home("g"))).collect();
+                self.put(Input::Homes(ticket, homes));
             } else {
                 return self.asked();
             }
@@ -117,6 +118,10 @@ impl Desk {
         }
         stream
     }
+}
+
+fn home(group: &str) -> Home {
+    Home { server: ServerKey::new("s"), group: GroupKey::new(group), zone: None }
 }
 
 fn known() -> Loaded {
@@ -430,7 +435,7 @@ fn answers_to_nobody_change_nothing() {
     desk.settle(1);
     for ticket in [0, 7, 1_000_000] {
         desk.put(Input::Loaded(ticket, Ok(None)));
-        desk.put(Input::Grouped(ticket, Ok(GroupKey::new("g"))));
+        desk.put(Input::Homes(ticket, vec![Ok(home("g"))]));
         desk.put(Input::Got(ticket, nothing_new()));
         desk.put(Input::Keyed(ticket, Err(Fault::retry("x"))));
         desk.put(Input::Committed(ticket, Ok(true)));

@@ -18,6 +18,12 @@ impl Fleet {
             Next::Retry { after } => {
                 self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, after);
             }
+            Next::Moved => {
+                if let Some(mailbox) = self.mailbox(at) {
+                    mailbox.group = None;
+                }
+                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, None);
+            }
             Next::CursorLost | Next::KeyLost => {
                 self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, None);
             }

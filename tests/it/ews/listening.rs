@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use calway::calendar::Calendar;
 use calway::calendar::ews::Options;
-use calway::model::{Fault, Hint, ListenEnd, Next, Target, UserId};
+use calway::model::{Fault, Hint, ListenEnd, Next, Order, Target, UserId};
 use calway_lab::exchange::{self, Draft, Fault as Wrong, Match, Prefix};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{MONDAY, Stage, soon};
 
 /// A group that listens, and what it has told.
 struct Ear {
     hints: mpsc::Receiver<Hint>,
-    stop: watch::Sender<bool>,
+    orders: mpsc::Sender<Order>,
 }
 
 /// Runs `test` beside a group that listens; gives how the group ended.
 async fn listen<T: AsyncFnOnce(&mut Ear)>(stage: &Stage, group: &[Target], test: T) -> ListenEnd {
     let (told, hints) = mpsc::channel(1_000);
-    let (stop, stopped) = watch::channel(false);
-    let mut ear = Ear { hints, stop };
-    let listening = stage.ews.listen(group.to_vec(), told, stopped);
+    let (orders, ordered) = mpsc::channel(100);
+    let mut ear = Ear { hints, orders };
+    let listening = stage.ews.listen(group.to_vec(), ordered, told);
     let both = async { tokio::join!(listening, test(&mut ear)) };
     soon("listening", both).await.0
 }
@@ -60,7 +60,7 @@ impl Ear {
     }
 
     fn stop(&self) {
-        self.stop.send_replace(true);
+        self.orders.try_send(Order::Stop).expect("it takes orders");
     }
 }
 

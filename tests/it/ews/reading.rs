@@ -293,21 +293,21 @@ async fn groups_follow_autodiscover_and_do_without_it() {
     .await;
     let mut keys = Vec::new();
     for target in stage.mailboxes(6) {
-        let key = stage.ews.group(&target).await.unwrap();
-        assert_eq!(stage.ews.group(&target).await.unwrap(), key, "the same each time");
+        let key = stage.group(&target).await;
+        assert_eq!(stage.group(&target).await, key, "the same each time");
         keys.push(key);
     }
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 2);
 
-    let unknown = stage.ews.group(&target("nobody")).await.unwrap();
+    let unknown = stage.group(&target("nobody")).await;
     stage.exchange.faults().next(Match::any(), Wrong::Http { status: 500, retry_after: None });
-    let failed = stage.ews.group(&target("m000")).await.unwrap();
+    let failed = stage.group(&target("m000")).await;
     assert_eq!(failed, unknown, "the key of the address alone");
     assert!(!keys.contains(&failed));
     let without = Stage::new().await;
     let (one, two) = (without.mailbox("one"), without.mailbox("two"));
-    assert_eq!(without.ews.group(&one).await, without.ews.group(&two).await);
+    assert_eq!(without.group(&one).await, without.group(&two).await);
     assert_eq!(without.exchange.log().entries().len(), 0);
 }

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use calway::model::{
-    Change, Cursor, Entry, Fault, Found, GroupKey, ItemId, MeetingKind, Next, Page, Plain, Time,
+    Change, Cursor, Entry, Fault, Found, GroupKey, Home, ItemId, MeetingKind, Next, Page, Plain,
+    ServerKey, Time,
 };
 use calway::pipeline::window::Window;
 
@@ -94,10 +95,11 @@ impl Exchange {
         }
     }
 
-    /// The group of a mailbox.
-    pub fn group(&self, address: &str) -> Result<GroupKey, Fault> {
+    /// Where a mailbox is served.
+    pub fn home(&self, address: &str) -> Result<Home, Fault> {
         let mailbox = self.reach(address)?;
-        Ok(GroupKey::new(format!("group-{}", mailbox.group)))
+        let group = GroupKey::new(format!("group-{}", mailbox.group));
+        Ok(Home { server: ServerKey::new("server"), group, zone: None })
     }
 
     /// A page of the feed.

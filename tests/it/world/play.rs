@@ -54,7 +54,7 @@ enum Event {
     Outbox(u64, outbox::Input),
     /// A request reaches Exchange.
     Ask(u64, Ticket, UserId, String, Ask),
-    Group(u64, Ticket, UserId, String),
+    Homes(u64, Ticket, Vec<String>),
     Key(u64, Ticket, UserId, Want),
     /// A batch reaches the cloud.
     Batch(u64, Vec<Outgoing>),
@@ -285,13 +285,14 @@ impl Play {
                 self.answer(life, move |r| Input::Got(ticket, r), got);
                 Ok(())
             }
-            Event::Group(life, ticket, user, address) => {
-                let group = match self.exchange_fault() {
-                    Some(fault) => Err(fault),
-                    None => self.exchange.group(&address),
+            Event::Homes(life, ticket, addresses) => {
+                let homes = match self.exchange_fault() {
+                    Some(fault) => vec![Err(fault); addresses.len()],
+                    None => addresses.iter().map(|address| self.exchange.home(address)).collect(),
                 };
-                self.say(|| format!("exchange groups {user}: {group:?}"));
-                self.answer(life, move |r| Input::Grouped(ticket, r), group);
+                self.say(|| format!("exchange tells homes: {homes:?}"));
+                let after = self.delay();
+                self.at(after, Event::Fleet(life, Input::Homes(ticket, homes)));
                 Ok(())
             }
             Event::Key(life, ticket, user, want) => {

@@ -122,8 +122,8 @@ impl Watch {
                 let fault = result.as_ref().err().cloned();
                 self.answered(now, *ticket, fault);
             }
-            Input::Grouped(ticket, result) => {
-                let fault = result.as_ref().err().cloned();
+            Input::Homes(ticket, homes) => {
+                let fault = homes.iter().find_map(|home| home.as_ref().err().cloned());
                 self.answered(now, *ticket, fault);
             }
             Input::Hint(stream, Hint::Refused(user, _)) => {
@@ -177,7 +177,11 @@ impl Watch {
     /// What the fleet wants.
     pub fn output(&mut self, now: Now, output: &Output) -> Held {
         match output {
-            Output::Ask(ticket, user, _) | Output::Group(ticket, user) => {
+            Output::Homes(ticket, users, _) => {
+                self.may_ask(now, users)?;
+                self.asked.insert(*ticket, true);
+            }
+            Output::Ask(ticket, user, _) => {
                 self.asks += 1;
                 self.views += u64::from(matches!(output, Output::Ask(_, _, Ask::View(_))));
                 self.may_ask(now, std::slice::from_ref(user))?;

@@ -8,7 +8,7 @@ use crate::pipeline::samples::cases;
 
 fn fault(n: u8) -> Fault {
     let after = Some(Span::from_secs(u64::from(n)));
-    let next = match n % 9 {
+    let next = match n % 10 {
         0 => Next::Retry { after },
         1 => Next::BackOff { after },
         2 => Next::CursorLost,
@@ -17,6 +17,7 @@ fn fault(n: u8) -> Fault {
         5 => Next::Gone,
         6 => Next::Refused,
         7 => Next::KeyLost,
+        8 => Next::Moved,
         _ => Next::Retry { after: None },
     };
     Fault::new(next, "x")
@@ -59,7 +60,13 @@ fn input(kind: u8, n: u8, which: u64) -> Input {
             Input::Ended(which % 7, ends[usize::from(n % 3)].clone())
         }
         6 | 7 => Input::Loaded(which, if n < 200 { Ok(Some(known())) } else { Ok(None) }),
-        8 => Input::Grouped(which, Ok(GroupKey::new(format!("{}", n % 2)))),
+        8 => {
+            let home = |n: u8| match n % 5 {
+                4 => Err(fault(n)),
+                _ => Ok(home(&format!("{}", n % 2))),
+            };
+            Input::Homes(which, (0..n % 7).map(|i| home(n / 7 + i)).collect())
+        }
         9 | 10 => Input::Got(which, got(n)),
         11 => Input::Keyed(which, keyed(n.is_multiple_of(2))),
         12 => Input::Committed(which, if n < 180 { Ok(n < 90) } else { Err(fault(n)) }),
@@ -85,7 +92,7 @@ proptest! {
             prop_assert!(census.active <= 5 && census.streaming + census.polling == census.active);
             for want in desk.wants.drain(..) {
                 if let Output::Load(ticket, _)
-                | Output::Group(ticket, _)
+                | Output::Homes(ticket, ..)
                 | Output::Ask(ticket, ..)
                 | Output::Key(ticket, ..)
                 | Output::Commit(ticket, _) = want

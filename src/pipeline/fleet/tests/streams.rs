@@ -9,9 +9,10 @@ fn streams_hold_two_hundred_at_most_and_one_group_each() {
         desk.put(Input::Added(user(n)));
     }
     loop {
-        if let Some((ticket, of)) = desk.grouped() {
-            let group = if of.as_str() < user(430).as_str() { "a" } else { "b" };
-            desk.put(Input::Grouped(ticket, Ok(GroupKey::new(group))));
+        if let Some((ticket, users)) = desk.homes() {
+            let group = |of: &UserId| if *of < user(430) { "a" } else { "b" };
+            let homes = users.iter().map(|of| Ok(home(group(of)))).collect();
+            desk.put(Input::Homes(ticket, homes));
         } else if let Some((ticket, _)) = desk.load() {
             desk.put(Input::Loaded(ticket, Ok(Some(known()))));
         } else if let Some((ticket, _)) = desk.asked() {

@@ -97,9 +97,9 @@ impl Play {
         match output {
             Output::Load(ticket, user) => self.job(Job::Load(ticket, user)),
             Output::Commit(ticket, commit) => self.job(Job::Commit(ticket, commit)),
-            Output::Group(ticket, user) => {
-                let address = address(&user)?;
-                self.at(after, Event::Group(life, ticket, user, address));
+            Output::Homes(ticket, users, _) => {
+                let addresses: Held<Vec<_>> = users.iter().map(address).collect();
+                self.at(after, Event::Homes(life, ticket, addresses?));
             }
             Output::Ask(ticket, user, ask) => {
                 let address = address(&user)?;
@@ -117,7 +117,7 @@ impl Play {
             Output::Hush(stream) => {
                 self.at(after, Event::StreamEnds(life, stream, ListenEnd::Stopped));
             }
-            Output::Note(_) => {}
+            Output::Join(..) | Output::Leave(..) | Output::Note(_) => {}
         }
         Ok(())
     }

@@ -58,9 +58,10 @@ impl Play {
             self.streams.insert(id, stream);
             return self.stream_ends(life, id, ListenEnd::Failed(fault));
         }
-        let group = users.first().map(|(_, address)| self.exchange.group(address));
+        let group =
+            users.first().map(|(_, address)| self.exchange.home(address).map(|home| home.group));
         for (user, address) in users {
-            let own = self.exchange.group(address);
+            let own = self.exchange.home(address).map(|home| home.group);
             let refused = match (&own, &group) {
                 _ if self.dice.per_mille(self.weather.streams) => {
                     Some(Fault::retry("ErrorSubscriptionNotFound"))
