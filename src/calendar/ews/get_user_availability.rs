@@ -1,11 +1,67 @@
-//! GetUserAvailability: when people and rooms are free ([MS-OXWAVLS] 3.1.4.1).
+//! GetUserAvailability: when people and rooms are free, and in which time zone they work
+//! ([MS-OXWAVLS] 3.1.4.1).
 //!
-//! Only the answer; the request comes with the commands that look for a time.
+//! The zones of up to [`MOST`] mailboxes come with one request: [`zones_request`] in the name of any
+//! of them, then [`read_zones`]. A mailbox that shows the others nothing (`ErrorNoFreeBusyAccess`)
+//! still shows itself, so one that failed is worth one more request in its own name. A zone only
+//! decides when the window rolls: without it UTC does, and nobody waits for it.
 
 use super::datetime;
-use super::soap;
-use super::xml::{Pull, malformed};
-use crate::model::{Fault, Time};
+use super::soap::{self, Header};
+use super::xml::{Pull, malformed, push_escaped};
+use crate::model::{Address, Fault, Shift, Time, Zone};
+
+/// The most mailboxes that Exchange answers for at once.
+pub const MOST: usize = 100;
+
+/// UTC, as the times of a request are told. Exchange faults where one of the rules is absent, and
+/// takes no month 0 from a client, so they are rules that change nothing.
+const UTC: &str = "<t:TimeZone><t:Bias>0</t:Bias><t:StandardTime><t:Bias>0</t:Bias>\
+    <t:Time>02:00:00</t:Time><t:DayOrder>1</t:DayOrder><t:Month>3</t:Month>\
+    <t:DayOfWeek>Sunday</t:DayOfWeek></t:StandardTime><t:DaylightTime><t:Bias>0</t:Bias>\
+    <t:Time>02:00:00</t:Time><t:DayOrder>1</t:DayOrder><t:Month>10</t:Month>\
+    <t:DayOfWeek>Sunday</t:DayOfWeek></t:DaylightTime></t:TimeZone>";
+
+/// A day long ago, on which few have anything: the working hours are the same, and the answer stays
+/// short.
+const ANY_DAY: &str = "<t:FreeBusyViewOptions><t:TimeWindow>\
+    <t:StartTime>2000-01-01T00:00:00</t:StartTime><t:EndTime>2000-01-02T00:00:00</t:EndTime>\
+    </t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>1440</t:MergedFreeBusyIntervalInMinutes>\
+    <t:RequestedView>FreeBusy</t:RequestedView></t:FreeBusyViewOptions>";
+
+/// Asks for the time zones of so many mailboxes, [`MOST`] of them; `header` impersonates any one.
+pub fn zones_request<'a>(
+    header: &Header<'_>,
+    mailboxes: impl IntoIterator<Item = &'a Address>,
+) -> String {
+    soap::envelope(header, "GetUserAvailabilityRequest", "", |out| {
+        out.push_str(UTC);
+        out.push_str("<m:MailboxDataArray>");
+        for address in mailboxes.into_iter().take(MOST) {
+            out.push_str("<t:MailboxData><t:Email><t:Address>");
+            push_escaped(out, address.reveal());
+            out.push_str(
+                "</t:Address></t:Email><t:AttendeeType>Required</t:AttendeeType>\
+                 <t:ExcludeConflicts>false</t:ExcludeConflicts></t:MailboxData>",
+            );
+        }
+        out.push_str("</m:MailboxDataArray>");
+        out.push_str(ANY_DAY);
+    })
+}
+
+/// The time zone of each of the `asked` mailboxes, in the order asked; nothing for one that never
+/// said when it works.
+///
+/// # Errors
+/// As [`read`], and where there are not as many answers as mailboxes.
+pub fn read_zones(xml: &[u8], asked: usize) -> Result<Vec<Result<Option<Zone>, Fault>>, Fault> {
+    let mailboxes = read(xml)?;
+    if mailboxes.len() != asked {
+        return Err(malformed());
+    }
+    Ok(mailboxes.into_iter().map(|mailbox| Ok(mailbox?.zone)).collect())
+}
 
 /// How somebody is engaged ([MS-OXWSCDATA], LegacyFreeBusyType).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +100,8 @@ pub struct Availability {
     pub merged: Option<String>,
     /// The engagements, as Exchange orders them.
     pub engagements: Vec<Engagement>,
+    /// The zone of its working hours.
+    pub zone: Option<Zone>,
 }
 
 /// One answer for each mailbox, in the order asked. Times without an offset are in the zone that
@@ -91,6 +149,14 @@ fn read_view(pull: &mut Pull<'_>) -> Result<Availability, Fault> {
                     view.engagements.extend(read_engagement(pull)?);
                 }
             }
+            "WorkingHours" => {
+                while let Some(element) = pull.child()? {
+                    match element.name() {
+                        "TimeZone" => view.zone = read_zone(pull)?,
+                        _ => pull.skip()?,
+                    }
+                }
+            }
             _ => pull.skip()?,
         }
     }
@@ -121,86 +187,59 @@ fn read_engagement(pull: &mut Pull<'_>) -> Result<Option<Engagement>, Fault> {
     Ok(Some(Engagement { start, end: end.max(start), busy }))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::Next;
-
-    fn answer(content: &str) -> Result<Vec<Result<Availability, Fault>>, Fault> {
-        let xml = format!(
-            "<s:Envelope xmlns:s='s'><s:Body><GetUserAvailabilityResponse xmlns='m'>{content}\
-             </GetUserAvailabilityResponse></s:Body></s:Envelope>"
-        );
-        read(xml.as_bytes())
+/// [MS-OXWAVLS] 2.2.4.9 SerializableTimeZone; nothing where it has no bias.
+fn read_zone(pull: &mut Pull<'_>) -> Result<Option<Zone>, Fault> {
+    let (mut bias, mut standard, mut daylight) = (None, None, None);
+    while let Some(element) = pull.child()? {
+        match element.name() {
+            "Bias" => bias = pull.text()?.trim().parse().ok(),
+            "StandardTime" => standard = read_shift(pull)?,
+            "DaylightTime" => daylight = read_shift(pull)?,
+            _ => pull.skip()?,
+        }
     }
-
-    fn mailbox(code: &str, view: &str) -> String {
-        format!(
-            "<FreeBusyResponse><ResponseMessage ResponseClass='x'><ResponseCode>{code}\
-             </ResponseCode></ResponseMessage>{view}</FreeBusyResponse>"
-        )
-    }
-
-    fn event(start: &str, end: &str, busy: &str) -> String {
-        format!(
-            "<t:CalendarEvent><t:StartTime>{start}</t:StartTime><t:EndTime>{end}</t:EndTime>\
-             <t:BusyType>{busy}</t:BusyType><t:CalendarEventDetails><t:Subject>x</t:Subject>\
-             </t:CalendarEventDetails></t:CalendarEvent>"
-        )
-    }
-
-    #[test]
-    fn a_mailbox_that_failed_does_not_fail_its_neighbours() {
-        let none = "<FreeBusyView><t:FreeBusyViewType>None</t:FreeBusyViewType></FreeBusyView>";
-        let merged = "<FreeBusyView><t:MergedFreeBusy>0123</t:MergedFreeBusy></FreeBusyView>";
-        let all = [
-            mailbox("ErrorMailRecipientNotFound", none),
-            mailbox("NoError", merged),
-            mailbox("ErrorNoFreeBusyAccess", ""),
-            mailbox("NoError", none),
-            mailbox("NoError", ""),
-            "<FreeBusyResponse/>".to_owned(),
-        ];
-        let content = format!(
-            "<SuggestionsResponse><ResponseMessage ResponseClass='Error'/></SuggestionsResponse>\
-             <FreeBusyResponseArray>{}</FreeBusyResponseArray>",
-            all.concat()
-        );
-        let expected = [
-            Err(Fault::new(Next::Gone, "ErrorMailRecipientNotFound")),
-            Ok(Availability { merged: Some("0123".to_owned()), engagements: vec![] }),
-            Err(Fault::new(Next::Denied, "ErrorNoFreeBusyAccess")),
-            Ok(Availability::default()),
-            Err(malformed()),
-            Err(malformed()),
-        ];
-        assert_eq!(answer(&content).unwrap(), expected);
-        assert_eq!(answer("<FreeBusyResponseArray/>"), Err(malformed()));
-        assert_eq!(answer(""), Err(malformed()));
-    }
-
-    #[test]
-    fn engagements_have_times_and_a_kind() {
-        let (noon, one) = ("2026-01-01T12:00:00Z", "2026-01-01T13:00:00Z");
-        let events = [
-            event("2026-01-01T12:00:00", "2026-01-01T14:00:00+01:00", "OOF"),
-            event(noon, one, "WorkingElsewhere"),
-            event("soon", one, "Busy"),
-            event(one, noon, "OfALaterExchange"),
-        ];
-        let view = format!(
-            "<FreeBusyView><t:CalendarEventArray>{}</t:CalendarEventArray></FreeBusyView>",
-            events.concat()
-        );
-        let content = mailbox("NoError", &view);
-        let found = answer(&format!("<FreeBusyResponseArray>{content}</FreeBusyResponseArray>"));
-        let time = |text| datetime::read(text).unwrap();
-        let engagement = |start, end, busy| Engagement { start: time(start), end: time(end), busy };
-        let expected = vec![
-            engagement(noon, one, BusyType::Away),
-            engagement(noon, one, BusyType::Elsewhere),
-            engagement(one, one, BusyType::Unknown),
-        ];
-        assert_eq!(found, Ok(vec![Ok(Availability { merged: None, engagements: expected })]));
-    }
+    Ok(bias.map(|bias| Zone::new(bias, standard, daylight)))
 }
+
+/// [MS-OXWAVLS] 2.2.4.8 SerializableTimeZoneTime; nothing where a part is absent or no number.
+fn read_shift(pull: &mut Pull<'_>) -> Result<Option<Shift>, Fault> {
+    const WEEK: [&str; 7] =
+        ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let (mut bias, mut second, mut order, mut month) = (None, None, None, None);
+    let (mut weekday, mut year) = (None, None);
+    while let Some(element) = pull.child()? {
+        match element.name() {
+            "Bias" => bias = pull.text()?.trim().parse().ok(),
+            "Time" => second = seconds(pull.text()?.trim()),
+            "DayOrder" => order = pull.text()?.trim().parse().ok(),
+            "Month" => month = pull.text()?.trim().parse().ok(),
+            "DayOfWeek" => {
+                let text = pull.text()?;
+                let day = WEEK.iter().position(|name| *name == text.trim());
+                weekday = day.and_then(|day| u8::try_from(day).ok());
+            }
+            // Windows writes 0 for "each year".
+            "Year" => year = pull.text()?.trim().parse().ok().filter(|year| *year != 0),
+            _ => pull.skip()?,
+        }
+    }
+    let (Some(bias_minutes), Some(second), Some(order), Some(month), Some(weekday)) =
+        (bias, second, order, month, weekday)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Shift { bias_minutes, second, month, order, weekday, year }))
+}
+
+/// `02:00:00`, with a fraction or not, as seconds of the day.
+fn seconds(clock: &str) -> Option<u32> {
+    let whole = clock.split('.').next().unwrap_or_default();
+    let mut parts = whole.split(':').map(|part| part.parse::<u32>().ok());
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let good = hour < 24 && minute < 60 && second < 60 && parts.next().is_none();
+    good.then_some(hour * 3600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+#[path = "get_user_availability_tests.rs"]
+mod tests;

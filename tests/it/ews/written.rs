@@ -6,8 +6,8 @@ use std::process::Command;
 
 use calway::calendar::ews::soap::{Header, ServerVersion};
 use calway::calendar::ews::{
-    autodiscover, find_item, get_folder, get_item, get_streaming_events, subscribe,
-    sync_folder_items, unsubscribe,
+    autodiscover, find_item, get_folder, get_item, get_streaming_events, get_user_availability,
+    subscribe, sync_folder_items, unsubscribe,
 };
 use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, Next, Time};
 
@@ -41,6 +41,7 @@ fn requests() -> Vec<(String, String)> {
             ("FindItem", find_item::request(&header, from, to)),
             ("GetItem", get_item::request(&header, &ids, true)),
             ("GetItem without bodies", get_item::request(&header, &ids, false)),
+            ("GetUserAvailability", get_user_availability::zones_request(&header, [&address])),
             ("Subscribe", subscribe::request(&header)),
             ("Unsubscribe", unsubscribe::request(&header, "a&b")),
             ("GetStreamingEvents", get_streaming_events::request(&header, ["a&b", "c"])),

@@ -24,7 +24,8 @@ use super::{Exchange, service};
 
 /// What `GET /` answers. Times are UTC milliseconds since 1970.
 const HELP: &str = "\
-POST /mailboxes {address, name?, room?}    DELETE /mailboxes/ADDRESS
+POST /mailboxes {address, name?, room?, time_zone?}
+DELETE /mailboxes/ADDRESS
 POST /mailboxes/ADDRESS/move {back_end | to}
 POST /mailboxes/ADDRESS/impersonation {denied}
 GET  /mailboxes/ADDRESS/view?from=MS&to=MS
@@ -135,6 +136,9 @@ fn mailboxes(
             let room = body["room"].as_bool().unwrap_or(false);
             let kind = if room { MailboxKind::Room } else { MailboxKind::User };
             calendars.add_mailbox(address, name, kind);
+            if let Some(zone) = body["time_zone"].as_str() {
+                calendars.set_zone(address, zone);
+            }
         }
         ("DELETE", [_, address]) => calendars.remove_mailbox(address),
         ("POST", [_, address, "move"]) => {

@@ -7,6 +7,7 @@ use super::ids::ItemName;
 use super::mailbox::Mailbox;
 use super::meetings::Audience;
 use super::world::{Happening, Shared, World};
+use super::zone::Zone;
 
 /// Whose mailbox it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,6 +148,16 @@ impl Calendars {
             MovedTo::Cloud(address) => mailbox.cloud = Some(address.into()),
         }
         world.drop_subscriptions(number, "ErrorReadEventsFailed");
+    }
+
+    /// The zone of the mailbox's working hours, by Windows or IANA id. Unknown ids change nothing.
+    pub fn set_zone(&self, address: &str, id: &str) {
+        let mut world = self.shared.world();
+        if let (Some(number), Some(zone)) = (world.number(address), Zone::find(id))
+            && let Some(mailbox) = world.mailbox_mut(number)
+        {
+            mailbox.zone = Some(zone);
+        }
     }
 
     /// `ErrorImpersonateUserDenied` for this mailbox, or no more.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::calendars::MailboxKind;
 use super::ids::{FolderName, FolderNumber, ItemName, SyncState};
 use super::item::{Field, Instance, Item};
+use super::zone::Zone;
 
 /// One of the folders that every mailbox has.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +91,8 @@ pub(super) struct Mailbox {
     pub(super) cloud: Option<Box<str>>,
     pub(super) removed: bool,
     pub(super) denied: bool,
+    /// The zone of its working hours; without one they are in UTC.
+    pub(super) zone: Option<&'static Zone>,
     /// Subscriptions on it, by id.
     pub(super) subscriptions: Vec<Arc<str>>,
     /// Streams that are open in its name.
@@ -120,6 +123,7 @@ impl Mailbox {
             cloud: None,
             removed: false,
             denied: false,
+            zone: None,
             subscriptions: Vec::new(),
             open_streams: 0,
             life: 1,

@@ -67,6 +67,17 @@ pub(super) struct Zone {
     rules: Option<TimeZone>,
 }
 
+/// The clock is set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// UTC milliseconds.
+    pub(super) at_ms: i64,
+    /// Local time minus UTC until then, in milliseconds.
+    pub(super) before_ms: i64,
+    /// The same from then on.
+    pub(super) after_ms: i64,
+}
+
 static UTC: LazyLock<Zone> = LazyLock::new(|| Zone {
     id: "UTC".to_owned(),
     name: "(UTC) Coordinated Universal Time".to_owned(),
@@ -117,6 +128,25 @@ impl Zone {
         let Some(rules) = &self.rules else { return 0 };
         let Ok(moment) = jiff::Timestamp::from_millisecond(utc_ms) else { return 0 };
         i64::from(rules.to_offset(moment).seconds()) * 1000
+    }
+
+    /// When the clock is set in this year, in order.
+    pub(super) fn turns(&self, year: i32) -> Vec<Turn> {
+        let begin =
+            |year| jiff::Timestamp::from_millisecond(days::join(days::number(year, 1, 1), 0));
+        let (Some(rules), Ok(from), Ok(to)) = (&self.rules, begin(year), begin(year + 1)) else {
+            return Vec::new();
+        };
+        let turns = rules.following(from).take_while(|turn| turn.timestamp() < to);
+        let turns = turns.map(|turn| {
+            let at_ms = turn.timestamp().as_millisecond();
+            Turn {
+                at_ms,
+                before_ms: self.offset_ms(at_ms - 1),
+                after_ms: i64::from(turn.offset().seconds()) * 1000,
+            }
+        });
+        turns.filter(|turn| turn.before_ms != turn.after_ms).collect()
     }
 
     /// Local day and millisecond of that day.

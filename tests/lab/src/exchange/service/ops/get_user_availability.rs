@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::working_hours;
 use crate::exchange::service::days::{self, DAY_MS};
 use crate::exchange::service::draft::{FreeBusy, Sensitivity};
 use crate::exchange::service::envelope::{Failure, Writer};
@@ -175,22 +176,25 @@ impl Wanted {
     }
 }
 
-fn calendar(
-    request: &Request<'_>,
-    address: &str,
-    wanted: &Wanted,
-) -> Result<Vec<Arc<Item>>, Failure> {
+/// What a mailbox has of the answer.
+struct Found {
+    items: Vec<Arc<Item>>,
+    zone: &'static Zone,
+}
+
+fn calendar(request: &Request<'_>, address: &str, wanted: &Wanted) -> Result<Found, Failure> {
     let world = request.shared.world();
     let number = world.here(address).and_then(|number| world.mailbox(number));
     let mailbox = number.ok_or_else(|| {
         let text = "Unable to resolve e-mail address to an Active Directory object.";
         Failure::new("ErrorMailRecipientNotFound", text)
     })?;
-    Ok(mailbox.candidates(wanted.from_ms, wanted.to_ms))
+    let items = mailbox.candidates(wanted.from_ms, wanted.to_ms);
+    Ok(Found { items, zone: mailbox.zone.unwrap_or(Zone::utc()) })
 }
 
-fn write(out: &mut Writer, found: &Result<Vec<Arc<Item>>, Failure>, wanted: &Wanted) {
-    let items = match found {
+fn write(out: &mut Writer, found: &Result<Found, Failure>, wanted: &Wanted) {
+    let (items, zone) = match found {
         Err(failure) => {
             out.start("m:ResponseMessage", &[("ResponseClass", "Error")]);
             failure.write(out);
@@ -200,7 +204,7 @@ fn write(out: &mut Writer, found: &Result<Vec<Arc<Item>>, Failure>, wanted: &Wan
             out.close("m:FreeBusyView");
             return;
         }
-        Ok(items) => items,
+        Ok(found) => (&found.items, found.zone),
     };
     out.start("m:ResponseMessage", &[("ResponseClass", "Success")]);
     out.leaf("m:ResponseCode", "NoError");
@@ -218,7 +222,7 @@ fn write(out: &mut Writer, found: &Result<Vec<Arc<Item>>, Failure>, wanted: &Wan
             write_event(out, one, wanted);
         }
         out.close("t:CalendarEventArray");
-        write_working_hours(out);
+        working_hours::write(out, zone);
     }
     out.close("m:FreeBusyView");
 }
@@ -269,28 +273,4 @@ fn write_event(out: &mut Writer, one: &Instance<'_>, wanted: &Wanted) {
         out.close("t:CalendarEventDetails");
     }
     out.close("t:CalendarEvent");
-}
-
-fn write_working_hours(out: &mut Writer) {
-    out.open("t:WorkingHours");
-    out.open("t:TimeZone");
-    out.leaf("t:Bias", "0");
-    for tag in ["t:StandardTime", "t:DaylightTime"] {
-        out.open(tag);
-        out.leaf("t:Bias", "0");
-        out.leaf("t:Time", "00:00:00");
-        out.leaf("t:DayOrder", "0");
-        out.leaf("t:Month", "0");
-        out.leaf("t:DayOfWeek", "Sunday");
-        out.close(tag);
-    }
-    out.close("t:TimeZone");
-    out.open("t:WorkingPeriodArray");
-    out.open("t:WorkingPeriod");
-    out.leaf("t:DayOfWeek", "Monday Tuesday Wednesday Thursday Friday");
-    out.leaf("t:StartTimeInMinutes", "480");
-    out.leaf("t:EndTimeInMinutes", "1020");
-    out.close("t:WorkingPeriod");
-    out.close("t:WorkingPeriodArray");
-    out.close("t:WorkingHours");
 }

@@ -15,6 +15,7 @@ mod streaming;
 mod subscribe;
 mod sync_folder_items;
 mod update_item;
+mod working_hours;
 
 pub(super) use streaming::open as open_stream;
 pub(super) use sync_folder_items::stand_still;

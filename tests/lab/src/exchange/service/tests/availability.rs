@@ -66,6 +66,21 @@ fn a_time_zone_without_its_rules_is_a_fault() {
 }
 
 #[test]
+fn each_mailbox_tells_the_zone_that_it_works_in() {
+    let lab = lab();
+    lab.calendars().set_zone(ANN, "W. Europe Standard Time");
+    lab.calendars().set_zone(BOB, "Nepal Standard Time");
+    let said = lab.ask(ANN, &ask("FreeBusy", &[ANN, BOB, ROOM]));
+    let zones = said.all("t:TimeZone");
+    assert_eq!(zones[0], format!("<t:Bias>-60</t:Bias>{STANDARD}{DAYLIGHT}"));
+    assert!(zones[1].starts_with("<t:Bias>-345</t:Bias><t:StandardTime><t:Bias>0</t:Bias>"));
+    assert_eq!(zones[1].matches("<t:Month>0</t:Month>").count(), 2);
+    assert!(zones[2].starts_with("<t:Bias>0</t:Bias>"));
+    let merged = lab.ask(ANN, &ask("MergedOnly", &[ANN]));
+    assert_eq!(merged.all("t:TimeZone").len(), 0);
+}
+
+#[test]
 fn out_of_office_is_told_to_its_owner_only() {
     let lab = lab();
     let said = lab.ask(ANN, &oof(ANN));

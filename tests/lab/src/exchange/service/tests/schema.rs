@@ -54,6 +54,7 @@ fn validate(what: &str, documents: &[(String, String)]) {
 fn furnished() -> Lab {
     let lab = lab();
     let calendars = lab.calendars();
+    calendars.set_zone(ANN, "W. Europe Standard Time");
     let draft = meeting("One & <only>", MONDAY)
         .invite(Attendee::required(BOB, "Bob Baker"))
         .invite(Attendee::optional("far@away.example", "Far Away"))
