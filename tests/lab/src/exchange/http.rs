@@ -39,6 +39,8 @@ pub(super) struct Front {
     pub(super) gate: Gate,
     pub(super) router: Router,
     pub(super) account: String,
+    /// The address that the account itself would have, which may well not exist.
+    pub(super) own_address: String,
     /// `https://host:port`, as clients reach it.
     pub(super) origin: String,
     pub(super) groups: usize,
@@ -229,7 +231,7 @@ impl Front {
             .router
             .route(&asked.headers, |address| autodiscover::back_end(&self.service, address));
         let call = Call {
-            account: &self.account,
+            account: &self.own_address,
             headers: &asked.headers,
             back_end: route.back_end,
             body: &asked.body,

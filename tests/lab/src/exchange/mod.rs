@@ -144,6 +144,14 @@ impl Options {
         }
     }
 
+    /// `DOMAIN\user` as `user@domain`; an account by address is its own.
+    fn own_address(&self) -> String {
+        match self.account.rsplit_once('\\') {
+            Some((_, user)) => format!("{user}@{}", self.domain),
+            None => self.account.clone(),
+        }
+    }
+
     fn front(&self, origin: String, end_point: &[u8]) -> Front {
         let faults = Faults::default();
         let domain = self.account.split_once('\\').map_or("CORP", |(domain, _)| domain);
@@ -162,6 +170,7 @@ impl Options {
             gate: gate.lock_out_after(self.lock_out_after),
             router: affinity::Router::new(self.back_ends, self.affinity, &self.domain),
             account: self.account.clone(),
+            own_address: self.own_address(),
             origin,
             groups: self.groups,
             max_concurrency: self.max_concurrency,

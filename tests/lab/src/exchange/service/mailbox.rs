@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::calendars::MailboxKind;
 use super::ids::{FolderName, FolderNumber, ItemName, SyncState};
-use super::item::{Field, Instance, Item};
+use super::item::{Field, Instance, Item, now_ms};
 use super::zone::Zone;
 
 /// One of the folders that every mailbox has.
@@ -101,6 +101,8 @@ pub(super) struct Mailbox {
     life: u32,
     next_key: u64,
     change: u64,
+    /// When the last change was.
+    changed_ms: i64,
     items: BTreeMap<u64, Arc<Item>>,
     by_uid: HashMap<Arc<str>, u64>,
     /// Single items by start.
@@ -129,6 +131,7 @@ impl Mailbox {
             life: 1,
             next_key: 1,
             change: 0,
+            changed_ms: now_ms(),
             items: BTreeMap::new(),
             by_uid: HashMap::new(),
             by_start: BTreeSet::new(),
@@ -156,6 +159,11 @@ impl Mailbox {
     /// The number of the last change of the calendar.
     pub(super) fn change(&self) -> u64 {
         self.change
+    }
+
+    /// When the calendar last changed.
+    pub(super) fn changed_ms(&self) -> i64 {
+        self.changed_ms
     }
 
     pub(super) fn len(&self) -> usize {
@@ -186,7 +194,7 @@ impl Mailbox {
     pub(super) fn insert(&mut self, mut item: Item, now_ms: i64) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
-        self.change += 1;
+        self.step();
         item.key = key;
         item.created = self.change;
         item.change = self.change;
@@ -210,7 +218,7 @@ impl Mailbox {
         let mut item = self.items.remove(&key)?;
         self.unindex(&item);
         self.changes.remove(&item.change);
-        self.change += 1;
+        self.step();
         let change = self.change;
         let changed = Arc::make_mut(&mut item);
         let fields = edit(changed);
@@ -231,7 +239,7 @@ impl Mailbox {
         if self.by_uid.get(&item.uid) == Some(&key) {
             self.by_uid.remove(&item.uid);
         }
-        self.change += 1;
+        self.step();
         self.graves.insert(self.change, Grave { created: item.created, key });
         Some(item)
     }
@@ -250,6 +258,12 @@ impl Mailbox {
     /// Every sync state that is out there becomes invalid.
     pub(super) fn forget_sync_states(&mut self) {
         self.life += 1;
+    }
+
+    /// The next change, now.
+    fn step(&mut self) {
+        self.change += 1;
+        self.changed_ms = now_ms();
     }
 
     fn index(&mut self, item: &Item) {

@@ -11,9 +11,11 @@ mod dispatch;
 mod draft;
 mod envelope;
 mod grammar;
+mod icalendar;
 mod ids;
 mod item;
 mod mailbox;
+mod mapi;
 mod meetings;
 mod ops;
 mod pattern;
@@ -94,7 +96,7 @@ impl Default for Settings {
 /// One request, signed in already.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
-    /// Who signed in.
+    /// Who signed in, by the address that such an account would have.
     pub account: &'a str,
     /// The headers of the request.
     pub headers: &'a http::HeaderMap,

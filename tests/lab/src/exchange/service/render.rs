@@ -4,11 +4,11 @@ use uuid::Uuid;
 
 use super::draft::{AttendeeKind, Draft, FreeBusy, Response, Sensitivity};
 use super::envelope::Writer;
-use super::ids::{FolderName, ItemName, KeyKind, change_key, global_object_id};
+use super::ids::{FolderName, ItemName, KeyKind, change_key};
 use super::item::{Instance, Kind, duration};
 use super::mailbox::CALENDAR;
 use super::shape::{BodyKind, ExtendedPath, Property, Property as P, Shape};
-use super::{body, days, pattern};
+use super::{body, icalendar, mapi, pattern};
 
 /// Writes `t:ItemId`.
 pub(super) fn write_id(out: &mut Writer, mailbox: Uuid, shown: &Instance<'_>) {
@@ -41,6 +41,11 @@ fn write_item_part(
 ) {
     let (item, draft) = (shown.item, shown.draft);
     match property {
+        P::MimeContent => {
+            out.start("t:MimeContent", &[("CharacterSet", "UTF-8")]);
+            out.text.push_str(&icalendar::mime_content(shown));
+            out.close("t:MimeContent");
+        }
         P::Id => write_id(out, mailbox, shown),
         P::ParentFolderId => {
             let folder = FolderName { mailbox, folder: CALENDAR };
@@ -52,13 +57,7 @@ fn write_item_part(
                 ],
             );
         }
-        P::ItemClass => out.leaf(
-            "t:ItemClass",
-            match shown.kind {
-                Kind::Exception => "IPM.OLE.CLASS.{00061055-0000-0000-C000-000000000046}",
-                _ => "IPM.Appointment",
-            },
-        ),
+        P::ItemClass => out.leaf("t:ItemClass", mapi::class(shown.kind)),
         P::Subject => out.leaf("t:Subject", &draft.subject),
         P::Sensitivity => out.leaf("t:Sensitivity", sensitivity(draft.sensitivity)),
         P::Body => body::write(out, "t:Body", draft, shape.body),
@@ -261,7 +260,7 @@ fn names(draft: &Draft, kind: AttendeeKind) -> String {
 
 fn write_extended(out: &mut Writer, shown: &Instance<'_>, paths: &[ExtendedPath]) {
     for path in paths {
-        if let Some(value) = own_property(shown, path) {
+        if let Some(value) = mapi::value(shown, path) {
             out.open("t:ExtendedProperty");
             path.write(out);
             out.leaf("t:Value", &value);
@@ -287,23 +286,6 @@ fn write_extended(out: &mut Writer, shown: &Instance<'_>, paths: &[ExtendedPath]
         }
         out.close("t:ExtendedProperty");
     }
-}
-
-/// Properties that Exchange itself keeps: the global object ids of PSETID_Meeting.
-fn own_property(shown: &Instance<'_>, path: &ExtendedPath) -> Option<String> {
-    use base64::Engine;
-    let meeting = "6ed8da90-450b-101b-98da-00aa003f1305";
-    if (path.set != "Meeting" && path.set != meeting) || path.kind != "Binary" {
-        return None;
-    }
-    let day = shown.original_ms.or(shown.item.orphan_ms);
-    let day = day.map(|ms| days::date(shown.item.zone.local(ms).0));
-    let bytes = match path.name.as_str() {
-        "3" => global_object_id(&shown.item.uid, day),
-        "35" => global_object_id(&shown.item.uid, None),
-        _ => return None,
-    };
-    Some(base64::engine::general_purpose::STANDARD.encode(bytes))
 }
 
 /// `ResponseTypeType`

@@ -19,6 +19,7 @@ macro_rules! properties {
 }
 
 properties! {
+    MimeContent "item:MimeContent",
     Id "item:ItemId",
     ParentFolderId "item:ParentFolderId",
     ItemClass "item:ItemClass",
@@ -108,10 +109,12 @@ const DEFAULT: &[Property] = &[
 ];
 
 /// What `AllProperties` leaves out.
-const NOT_IN_ALL: &[Property] = &[P::TextBody, P::StartTimeZoneId, P::EndTimeZoneId];
+const NOT_IN_ALL: &[Property] =
+    &[P::MimeContent, P::TextBody, P::StartTimeZoneId, P::EndTimeZoneId];
 
 /// What only GetItem can tell.
 const GET_ITEM_ONLY: &[Property] = &[
+    P::MimeContent,
     P::Body,
     P::TextBody,
     P::RequiredAttendees,
@@ -252,6 +255,9 @@ impl Shape {
             Some(other) => return Err(format!("The 'BodyType' element is invalid - '{other}'.")),
         };
         let mut shape = Self { wanted, body, ..Self::default() };
+        if node.text_of("IncludeMimeContent") == Some("true") {
+            shape.wanted |= bit(P::MimeContent);
+        }
         for path in node.list("AdditionalProperties") {
             match path.name.as_str() {
                 "FieldURI" => {
@@ -282,7 +288,7 @@ impl Shape {
         node.list("AdditionalProperties")
             .iter()
             .filter_map(|path| property(path.attribute("FieldURI")?))
-            .any(|property| property == P::Body || property == P::TextBody)
+            .any(|property| [P::MimeContent, P::Body, P::TextBody].contains(&property))
     }
 
     /// The same without what only GetItem can tell.

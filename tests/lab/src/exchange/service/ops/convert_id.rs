@@ -7,6 +7,7 @@ use crate::exchange::service::envelope::Failure;
 use crate::exchange::service::ids::{FolderName, ItemName, hex};
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
 use crate::exchange::service::tree::Node;
+use crate::exchange::service::world::World;
 
 const FORMATS: [&str; 6] = ["EwsLegacyId", "EwsId", "EntryId", "HexEntryId", "StoreId", "OwaId"];
 
@@ -16,7 +17,8 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
         return Err(invalid("The 'DestinationFormat' attribute is invalid."));
     }
     let sources = request.body.list("SourceIds");
-    let converted = sources.iter().map(|source| convert(source, target));
+    let world = request.shared.world();
+    let converted = sources.iter().map(|source| convert(&world, source, target));
     Ok(Reply::each("ConvertId", converted, |out, (id, mailbox)| {
         let attributes = [
             ("xsi:type", "t:AlternateIdType"),
@@ -28,20 +30,22 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
     }))
 }
 
-fn convert(source: &Node, target: &str) -> Result<(String, String), Failure> {
+fn convert(world: &World, source: &Node, target: &str) -> Result<(String, String), Failure> {
     let malformed = || Failure::of("ErrorInvalidIdMalformed");
     let id = source.attribute("Id").unwrap_or_default();
     let mailbox = source.attribute("Mailbox").filter(|mailbox| !mailbox.is_empty());
-    let mailbox = mailbox.ok_or_else(malformed)?.to_owned();
+    mailbox.ok_or_else(malformed)?;
     let ews = match source.attribute("Format") {
         Some("EwsId" | "OwaId") => id.replace('-', "/").replace('_', "+"),
         Some("StoreId" | "EntryId" | "EwsLegacyId") => id.to_owned(),
         Some("HexEntryId") => BASE64.encode(unhex(id).ok_or_else(malformed)?),
         _ => return Err(malformed()),
     };
-    if ItemName::decode(&ews).is_none() && FolderName::decode(&ews).is_none() {
-        return Err(malformed());
-    }
+    let folder = FolderName::decode(&ews).map(|name| name.mailbox);
+    let guid = folder.or_else(|| ItemName::decode(&ews).map(|name| name.mailbox));
+    // Whatever address was sent along: there are clients that learn their own in this way.
+    let number = guid.and_then(|guid| world.number_of_guid(&guid)).ok_or_else(malformed)?;
+    let mailbox = world.mailbox(number).map(|own| own.address.to_string()).unwrap_or_default();
     let converted = match target {
         "OwaId" => ews.replace('/', "-").replace('+', "_"),
         "HexEntryId" => hex(&BASE64.decode(&ews).map_err(|_| malformed())?),

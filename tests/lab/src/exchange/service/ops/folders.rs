@@ -2,10 +2,15 @@
 
 use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::ids::{FolderNumber, KeyKind, change_key};
+use crate::exchange::service::item::date_time;
 use crate::exchange::service::mailbox::{CALENDAR, FOLDERS, Mailbox};
 use crate::exchange::service::render::write_rights;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
+use crate::exchange::service::shape::ExtendedPath;
 use crate::exchange::service::tree::Node;
+
+/// Where the extended properties stand among the others.
+const EXTENDED: &str = "ExtendedProperty";
 
 /// The properties of a folder in the order of the schema, whether `Default` has them.
 const PROPERTIES: &[(&str, bool)] = &[
@@ -15,29 +20,42 @@ const PROPERTIES: &[(&str, bool)] = &[
     ("folder:DisplayName", true),
     ("folder:TotalCount", true),
     ("folder:ChildFolderCount", true),
+    (EXTENDED, false),
     ("folder:EffectiveRights", false),
     ("folder:DistinguishedFolderId", false),
     ("folder:UnreadCount", true),
 ];
 
-fn read_shape(request: &Request<'_>) -> Result<Vec<&'static str>, Refusal> {
+/// What a request wants to know of a folder.
+struct Shape {
+    /// In the order of the schema.
+    properties: Vec<&'static str>,
+    extended: Vec<ExtendedPath>,
+}
+
+fn read_shape(request: &Request<'_>) -> Result<Shape, Refusal> {
     let shape = request.body.child("FolderShape");
     let shape = shape.ok_or_else(|| invalid("FolderShape is missing."))?;
     let base = shape.text_of("BaseShape").unwrap_or("IdOnly");
     if !matches!(base, "IdOnly" | "Default" | "AllProperties") {
         return Err(invalid(format!("The 'BaseShape' element is invalid - '{base}'.")));
     }
-    let named = |uri: &str| {
-        let paths = shape.list("AdditionalProperties");
-        paths.iter().any(|path| path.attribute("FieldURI") == Some(uri))
-    };
+    let paths = shape.list("AdditionalProperties");
+    let named = |uri: &str| paths.iter().any(|path| path.attribute("FieldURI") == Some(uri));
+    let extended = paths.iter().filter(|path| path.name == "ExtendedFieldURI").map(|path| {
+        ExtendedPath::read(path).ok_or_else(|| {
+            invalid("The 'ExtendedFieldURI' element has an invalid combination of attributes.")
+        })
+    });
+    let extended = extended.collect::<Result<Vec<_>, _>>()?;
     let wanted = PROPERTIES.iter().filter(|(uri, default)| {
         *uri == "folder:FolderId"
+            || *uri == EXTENDED
             || base == "AllProperties"
             || (base == "Default" && *default)
             || named(uri)
     });
-    Ok(wanted.map(|(uri, _)| *uri).collect())
+    Ok(Shape { properties: wanted.map(|(uri, _)| *uri).collect(), extended })
 }
 
 pub(super) fn get(request: &Request<'_>) -> Result<Reply, Refusal> {
@@ -112,7 +130,7 @@ fn is_below(number: FolderNumber, ancestor: FolderNumber, deep: bool) -> bool {
         || (deep && number != 0 && is_below(folder.parent, ancestor, deep))
 }
 
-fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &[&str]) {
+fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &Shape) {
     let Some(folder) = FOLDERS.get(usize::from(number)) else { return };
     let (tag, kind) = match folder.class {
         "IPF.Appointment" => ("t:CalendarFolder", KeyKind::CalendarFolder),
@@ -122,7 +140,7 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &[&st
     };
     let change = if number == CALENDAR { mailbox.change() } else { 1 };
     out.open(tag);
-    for uri in shape {
+    for uri in &shape.properties {
         match *uri {
             "folder:FolderId" => {
                 let key = change_key(kind, &mailbox.guid, change);
@@ -145,6 +163,11 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &[&st
             "folder:ChildFolderCount" => {
                 out.leaf("t:ChildFolderCount", &below(number, false).len().to_string());
             }
+            EXTENDED => {
+                for path in &shape.extended {
+                    write_extended(out, mailbox, number, path);
+                }
+            }
             "folder:EffectiveRights" => write_rights(out),
             "folder:DistinguishedFolderId" => out.leaf("t:DistinguishedFolderId", folder.id),
             "folder:UnreadCount" if tag == "t:Folder" || tag == "t:TasksFolder" => {
@@ -154,4 +177,31 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &[&st
         }
     }
     out.close(tag);
+}
+
+/// What MAPI calls the same, and when the folder changed ([MS-OXPROPS]); nothing where there is
+/// no such property.
+fn write_extended(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, path: &ExtendedPath) {
+    let Some(folder) = FOLDERS.get(usize::from(number)) else { return };
+    let tag = path.name.strip_prefix("0x").and_then(|tag| u32::from_str_radix(tag, 16).ok());
+    let value = match (tag.filter(|_| path.set.is_empty()), path.kind.as_str()) {
+        // PidTagLastModificationTime and PidTagLocalCommitTimeMax
+        (Some(0x3008 | 0x670a), "SystemTime") => date_time(mailbox.changed_ms(), None),
+        // PidTagContentCount
+        (Some(0x3602), "Integer") => {
+            let count = if number == CALENDAR { mailbox.len() } else { 0 };
+            count.to_string()
+        }
+        // PidTagContentUnreadCount
+        (Some(0x3603), "Integer") => "0".to_owned(),
+        // PidTagSubfolders
+        (Some(0x360a), "Boolean") => (!below(number, false).is_empty()).to_string(),
+        // PidTagContainerClass
+        (Some(0x3613), "String") if !folder.class.is_empty() => folder.class.to_owned(),
+        _ => return,
+    };
+    out.open("t:ExtendedProperty");
+    path.write(out);
+    out.leaf("t:Value", &value);
+    out.close("t:ExtendedProperty");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::exchange::service::envelope::Failure;
 use crate::exchange::service::item::Item;
+use crate::exchange::service::mapi;
 use crate::exchange::service::render::sensitivity;
 use crate::exchange::service::request::{Request, read_time};
 use crate::exchange::service::shape::ExtendedPath;
@@ -17,6 +18,7 @@ enum Value {
     Text(String),
     Time(i64),
     Flag(bool),
+    Number(i64),
     Absent,
 }
 
@@ -50,8 +52,9 @@ fn value(item: &Item, path: &Node) -> Result<Value, Failure> {
         let path = path.ok_or_else(|| Failure::of("ErrorInvalidExtendedProperty"))?;
         let own = item.draft.extended.iter();
         let own = own.filter(|own| own.set == path.set && own.name == path.name);
-        let text = own.filter_map(|own| own.values.first()).next();
-        return Ok(text.map_or(Value::Absent, |text| Value::Text(text.clone())));
+        let text = own.filter_map(|own| own.values.first().cloned()).next();
+        let text = mapi::value(&item.whole(), &path).or(text);
+        return Ok(text.map_or(Value::Absent, |text| typed(&path.kind, text)));
     }
     let draft = &item.draft;
     Ok(match path.attribute("FieldURI").unwrap_or_default() {
@@ -73,6 +76,16 @@ fn value(item: &Item, path: &Node) -> Result<Value, Failure> {
             return Err(Failure::new("ErrorUnsupportedPathForQuery", text));
         }
     })
+}
+
+/// A value of a `PropertyType`.
+fn typed(kind: &str, text: String) -> Value {
+    match kind {
+        "Boolean" => Value::Flag(text == "true"),
+        "Short" | "Integer" | "Long" => text.parse().map_or(Value::Absent, Value::Number),
+        "SystemTime" => read_time(&text, Zone::utc()).map_or(Value::Absent, Value::Time),
+        _ => Value::Text(text),
+    }
 }
 
 fn compare(request: &Request<'_>, node: &Node, item: &Item) -> Result<bool, Failure> {
@@ -103,6 +116,10 @@ fn constant(request: &Request<'_>, text: &str, like: &Value) -> Result<Value, Fa
             Value::Time(time.ok_or_else(|| Failure::of("ErrorInvalidValueForProperty"))?)
         }
         Value::Flag(_) => Value::Flag(matches!(text, "true" | "1")),
+        Value::Number(_) => {
+            let number = text.parse().ok();
+            Value::Number(number.ok_or_else(|| Failure::of("ErrorInvalidValueForProperty"))?)
+        }
         Value::Text(_) | Value::Absent => Value::Text(text.to_owned()),
     })
 }
@@ -114,6 +131,7 @@ fn order(one: &Value, other: &Value) -> Option<Ordering> {
         }
         (Value::Time(one), Value::Time(other)) => Some(one.cmp(other)),
         (Value::Flag(one), Value::Flag(other)) => Some(one.cmp(other)),
+        (Value::Number(one), Value::Number(other)) => Some(one.cmp(other)),
         _ => None,
     }
 }
