@@ -74,13 +74,13 @@ def every_part_of_a_meeting_is_there():
         subject,
         at(1, 9),
         minutes=45,
-        location="Building 7; upstairs, left",
+        location="Building 7, upstairs, left",
         body="First line\nsecond, & third",
         attendees=[{"address": "guest@partner.example", "name": "Guest, Ms"}],
         sensitivity="private",
     )
     event = of(subject)
-    same(event.text("LOCATION"), "Building 7; upstairs, left")
+    same(event.text("LOCATION"), "Building 7, upstairs, left")
     same(event.text("DESCRIPTION").strip(), "First line\nsecond, & third")
     same(event.text("CLASS"), "PRIVATE")
     same(event.text("ORGANIZER").lower(), f"mailto:{USER}".lower())

@@ -114,11 +114,20 @@ fn edit_series(lab: &Lab) {
 }
 
 const ALL: &str = "<m:ItemShape><t:BaseShape>AllProperties</t:BaseShape>\
+    <t:IncludeMimeContent>true</t:IncludeMimeContent>\
     <t:BodyType>Text</t:BodyType><t:AdditionalProperties>\
     <t:FieldURI FieldURI=\"item:TextBody\"/><t:FieldURI FieldURI=\"calendar:StartTimeZoneId\"/>\
     <t:ExtendedFieldURI DistinguishedPropertySetId=\"Meeting\" PropertyId=\"3\" \
     PropertyType=\"Binary\"/><t:ExtendedFieldURI DistinguishedPropertySetId=\"Meeting\" \
-    PropertyId=\"35\" PropertyType=\"Binary\"/></t:AdditionalProperties></m:ItemShape>";
+    PropertyId=\"35\" PropertyType=\"Binary\"/><t:ExtendedFieldURI PropertyTag=\"0x36\" \
+    PropertyType=\"Integer\"/><t:ExtendedFieldURI DistinguishedPropertySetId=\"Appointment\" \
+    PropertyId=\"33315\" PropertyType=\"Boolean\"/></t:AdditionalProperties></m:ItemShape>";
+/// What MAPI calls the properties of a folder.
+const FOLDER_TAGS: &str = "<t:AdditionalProperties>\
+    <t:ExtendedFieldURI PropertyTag=\"0x670a\" PropertyType=\"SystemTime\"/>\
+    <t:ExtendedFieldURI PropertyTag=\"0x3602\" PropertyType=\"Integer\"/>\
+    <t:ExtendedFieldURI PropertyTag=\"0x360a\" PropertyType=\"Boolean\"/>\
+    <t:ExtendedFieldURI PropertyTag=\"0x3613\" PropertyType=\"String\"/></t:AdditionalProperties>";
 
 /// What the tests ask has to be as the schema says, too; otherwise they prove nothing.
 fn asked(documents: &mut Vec<(String, String)>, name: &str, operation: &str) {
@@ -150,7 +159,9 @@ fn lists_items_and_folders_are_as_the_schema_says() {
         ask(mailbox, "get-missing", get_item("nonsense", "IdOnly"));
         ask(mailbox, "sync-bad", sync("bad", 10));
         for base in ["IdOnly", "Default", "AllProperties"] {
-            let shape = format!("<m:FolderShape><t:BaseShape>{base}</t:BaseShape></m:FolderShape>");
+            let shape = format!(
+                "<m:FolderShape><t:BaseShape>{base}</t:BaseShape>{FOLDER_TAGS}</m:FolderShape>"
+            );
             let ids: String = ["root", "calendar", "inbox", "contacts", "tasks", "archiveroot"]
                 .iter()
                 .map(|id| format!("<t:DistinguishedFolderId Id=\"{id}\"/>"))
@@ -166,6 +177,8 @@ fn lists_items_and_folders_are_as_the_schema_says() {
     }
     assert!(documents.iter().any(|(_, text)| text.contains("<t:ModifiedOccurrences>")));
     assert!(documents.iter().any(|(_, text)| text.contains("<t:DeletedOccurrences>")));
+    assert!(documents.iter().any(|(_, text)| text.contains("<t:MimeContent ")));
+    assert!(documents.iter().any(|(_, text)| text.contains("<t:Value>IPF.Appointment</t:Value>")));
     assert!(documents.iter().any(|(_, text)| text.contains("<t:RelativeYearlyRecurrence>")));
     validate("lists", &documents);
 }
