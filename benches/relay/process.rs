@@ -35,6 +35,15 @@ pub fn usage(pid: u32) -> Result<Usage, String> {
     })
 }
 
+/// What is resident of `pid` now (VmRSS), in KiB.
+pub fn resident_kib(pid: u32) -> Result<f64, String> {
+    let path = format!("/proc/{pid}/status");
+    let status = read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|text| text.trim().trim_end_matches(" kB").parse().ok());
+    number.ok_or_else(|| format!("{path} has no VmRSS"))
+}
+
 /// sysconf(_SC_CLK_TCK), which is 100 on every Linux of today.
 fn ticks_per_second() -> f64 {
     static TICKS: std::sync::OnceLock<f64> = std::sync::OnceLock::new();

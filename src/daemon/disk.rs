@@ -1,5 +1,5 @@
-//! The thread that the store lives on. Commits that wait at the same time are written as one
-//! transaction, so that one sync to the disk serves them all.
+//! The thread that the store lives on. Commits that wait at the same time, and what the cloud has
+//! answered, are written as one transaction, so that one sync to the disk serves them all.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::clock;
 use crate::model::{CommandId, Fault, Outcome, Time, UserId};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
-use crate::pipeline::sync::{Commit, Loaded};
-use crate::store::{Backlog, Store};
+use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
+use crate::store::{Backlog, Settled, Store};
 
 /// Requests that may wait for the disk; beyond them callers wait.
 const QUEUE: usize = 256;
@@ -21,11 +21,11 @@ const GROUP: usize = 64;
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
 enum Request {
-    Claim(UserId, Time, Reply<bool>),
-    Load(UserId, Reply<Option<Loaded>>),
+    Load(UserId, Time, Reply<Option<Loaded>>),
+    Look(UserId, Lookup, Reply<Vec<Row>>),
     Commit(Box<Commit>, Reply<bool>),
     Outbox(usize, usize, Reply<Vec<Outgoing>>),
-    Settle(Vec<i64>, Vec<(i64, String)>, Reply<()>),
+    Settle(Settled, Reply<()>),
     Outcome(CommandId, Reply<Option<Outcome>>),
     Decide(Box<Decision>, Reply<Outcome>),
     ChannelPosition(Reply<u64>),
@@ -59,12 +59,13 @@ impl Disk {
         answer.await.map_err(|_| gone())?
     }
 
-    pub(super) async fn claim(&self, user: UserId, until: Time) -> Result<bool, Fault> {
-        self.call(|reply| Request::Claim(user, until, reply)).await
+    /// What a pass begins with, if the mailbox is active and this node may have it until then.
+    pub(super) async fn load(&self, user: UserId, until: Time) -> Result<Option<Loaded>, Fault> {
+        self.call(|reply| Request::Load(user, until, reply)).await
     }
 
-    pub(super) async fn load(&self, user: UserId) -> Result<Option<Loaded>, Fault> {
-        self.call(|reply| Request::Load(user, reply)).await
+    pub(super) async fn look(&self, user: UserId, lookup: Lookup) -> Result<Vec<Row>, Fault> {
+        self.call(|reply| Request::Look(user, lookup, reply)).await
     }
 
     pub(super) async fn commit(&self, commit: Box<Commit>) -> Result<bool, Fault> {
@@ -75,12 +76,8 @@ impl Disk {
         self.call(|reply| Request::Outbox(limit, bytes, reply)).await
     }
 
-    pub(super) async fn settle(
-        &self,
-        done: Vec<i64>,
-        aside: Vec<(i64, String)>,
-    ) -> Result<(), Fault> {
-        self.call(|reply| Request::Settle(done, aside, reply)).await
+    pub(super) async fn settle(&self, settled: Settled) -> Result<(), Fault> {
+        self.call(|reply| Request::Settle(settled, reply)).await
     }
 
     pub(super) async fn outcome(&self, id: CommandId) -> Result<Option<Outcome>, Fault> {
@@ -103,17 +100,20 @@ impl Disk {
 fn serve(mut store: Box<dyn Store>, mut inbox: mpsc::Receiver<Request>, filled: &Notify) {
     while let Some(first) = inbox.blocking_recv() {
         let mut commits = Vec::new();
+        let mut settled = None;
         let mut others = Vec::new();
         let mut next = Some(first);
         while let Some(request) = next {
             match request {
                 Request::Commit(commit, reply) => commits.push((*commit, reply)),
+                // There is one uplink, and it waits for its answer.
+                Request::Settle(rows, reply) if settled.is_none() => settled = Some((rows, reply)),
                 other => others.push(other),
             }
             next = if commits.len() < GROUP { inbox.try_recv().ok() } else { None };
         }
-        if !commits.is_empty() {
-            commit_all(store.as_mut(), commits, filled);
+        if !commits.is_empty() || settled.is_some() {
+            write_all(store.as_mut(), commits, settled, filled);
         }
         for request in others {
             answer(store.as_mut(), request, filled);
@@ -121,28 +121,34 @@ fn serve(mut store: Box<dyn Store>, mut inbox: mpsc::Receiver<Request>, filled: 
     }
 }
 
-fn commit_all(store: &mut dyn Store, commits: Vec<(Commit, Reply<bool>)>, filled: &Notify) {
+fn write_all(
+    store: &mut dyn Store,
+    commits: Vec<(Commit, Reply<bool>)>,
+    settled: Option<(Settled, Reply<()>)>,
+    filled: &Notify,
+) {
     let (commits, replies): (Vec<_>, Vec<_>) = commits.into_iter().unzip();
+    let (settled, settling) = settled.unzip();
+    let settled = settled.unwrap_or_default();
     let now = clock::wall();
-    match store.commit(&commits, now) {
-        Ok(counted) => {
-            for (reply, counted) in replies.into_iter().zip(counted) {
-                let _ = reply.send(Ok(counted));
-            }
-        }
+    let alone = commits.len() + usize::from(settling.is_some()) == 1;
+    let (mut each, taken) = match store.write(&commits, &settled, now) {
+        Ok(counted) => (counted.into_iter().map(Ok).collect::<Vec<_>>(), Ok(())),
         // Alone each shows whether it was the one that failed.
-        Err(_) if commits.len() > 1 => {
-            for (commit, reply) in commits.iter().zip(replies) {
-                let counted = store.commit(std::slice::from_ref(commit), now);
-                let counted = counted.map(|all| all.first().copied().unwrap_or(false));
-                let _ = reply.send(counted);
-            }
+        Err(_) if !alone => {
+            let one = |commit| store.commit(std::slice::from_ref(commit), now);
+            let first = |all: Vec<bool>| all.first().copied().unwrap_or(false);
+            let each = commits.iter().map(one).map(|counted| counted.map(first)).collect();
+            let taken = if settling.is_some() { store.settle(&settled) } else { Ok(()) };
+            (each, taken)
         }
-        Err(fault) => {
-            for reply in replies {
-                let _ = reply.send(Err(fault.clone()));
-            }
-        }
+        Err(fault) => (vec![Err(fault.clone()); commits.len()], Err(fault)),
+    };
+    for (reply, counted) in replies.into_iter().zip(each.drain(..)) {
+        let _ = reply.send(counted);
+    }
+    if let Some(reply) = settling {
+        let _ = reply.send(taken);
     }
     if commits.iter().any(|commit| !commit.events.is_empty()) {
         filled.notify_one();
@@ -152,11 +158,21 @@ fn commit_all(store: &mut dyn Store, commits: Vec<(Commit, Reply<bool>)>, filled
 /// A caller that does not wait any more is no fault: it was told to stop.
 fn answer(store: &mut dyn Store, request: Request, filled: &Notify) {
     match request {
-        Request::Claim(user, until, reply) => drop(reply.send(store.claim(&user, until))),
-        Request::Load(user, reply) => drop(reply.send(store.load(&user))),
-        Request::Commit(commit, reply) => commit_all(store, vec![(*commit, reply)], filled),
+        Request::Load(user, until, reply) => {
+            let loaded = store.claim(&user, until).and_then(|ours| match ours {
+                true => store.load(&user),
+                false => Ok(None),
+            });
+            let _ = reply.send(loaded);
+        }
+        Request::Look(user, lookup, reply) => drop(reply.send(store.rows(&user, &lookup))),
+        Request::Commit(commit, reply) => {
+            write_all(store, vec![(*commit, reply)], None, filled);
+        }
         Request::Outbox(limit, bytes, reply) => drop(reply.send(store.outbox(limit, bytes))),
-        Request::Settle(done, aside, reply) => drop(reply.send(store.settle(&done, &aside))),
+        Request::Settle(settled, reply) => {
+            write_all(store, Vec::new(), Some((settled, reply)), filled);
+        }
         Request::Outcome(id, reply) => drop(reply.send(store.outcome(&id))),
         Request::Decide(decision, reply) => {
             drop(reply.send(store.decide(&decision, clock::wall())));

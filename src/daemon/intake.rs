@@ -185,14 +185,11 @@ impl Intake {
             Output::Listen(stream, users) => self.listen(stream, &users),
             Output::Load(ticket, user) => self.work(
                 move |result| Input::Loaded(ticket, result),
-                Box::pin(async move {
-                    let until = clock::wall() + CLAIM;
-                    if disk.claim(user.clone(), until).await? {
-                        disk.load(user).await
-                    } else {
-                        Ok(None)
-                    }
-                }),
+                Box::pin(async move { disk.load(user, clock::wall() + CLAIM).await }),
+            ),
+            Output::Look(ticket, user, lookup) => self.work(
+                move |result| Input::Rows(ticket, result),
+                Box::pin(async move { disk.look(user, lookup).await }),
             ),
             Output::Commit(ticket, commit) => self.work(
                 move |result| Input::Committed(ticket, result),

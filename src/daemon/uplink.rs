@@ -14,6 +14,7 @@ use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE};
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::outbox::{Input, Outbox, Outgoing, Output, Verdict};
 use crate::pipeline::sync::EventKind;
+use crate::store::Settled;
 
 /// Runs until `stop` becomes true. A batch under way then is sent again at the next start; the
 /// cloud knows it.
@@ -69,7 +70,7 @@ async fn carry_out(
                 condition!(error, EVENT_SET_ASIDE, ROW = row, REASON = reason,;
                     "the cloud will never take event {row} ({reason}); it is kept in the store");
             }
-            Some(Input::Settled(disk.settle(done, aside).await))
+            Some(Input::Settled(disk.settle(Settled { done, aside }).await))
         }
         Output::Trouble(fault) => {
             well.send_replace(false);

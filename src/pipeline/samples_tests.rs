@@ -120,13 +120,5 @@ pub fn entry(meeting: &Meeting) -> Entry {
 
 /// What the store knows right after an activation.
 pub fn fresh() -> Loaded {
-    Loaded {
-        generation: 1,
-        cursor: None,
-        window: None,
-        resend: true,
-        sequence: 100,
-        keys: None,
-        index: Vec::new(),
-    }
+    Loaded { generation: 1, cursor: None, window: None, resend: true, sequence: 100, keys: None }
 }

@@ -2,7 +2,7 @@
 //!
 //! 1. **One transaction.** [`Store::commit`] writes cursor, index, keys and outbox together or not
 //!    at all, and they are on the disk (synced) before it returns. The cursor never passes a record
-//!    that is not in the outbox; so the outbox lives here.
+//!    that is not in the outbox; so the outbox lives here. What the cloud has answered goes along.
 //! 2. **An older activation cannot write.** A commit whose generation is not the mailbox's is
 //!    dropped and answered false.
 //! 3. **A newer event of a record takes the place of an older one that still waits**, so that the
@@ -21,7 +21,7 @@ use crate::model::{CommandId, Fault, Outcome, Time, UserId};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::Stashed;
-use crate::pipeline::sync::{Commit, Loaded};
+use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 
 /// A storage engine.
 pub trait Store: Send + 'static {
@@ -44,11 +44,31 @@ pub trait Store: Send + 'static {
     /// `Retry` with the engine's code.
     fn load(&mut self, user: &UserId) -> Result<Option<Loaded>, Fault>;
 
-    /// Writes these, all in one transaction. For each: whether it counted.
+    /// Lines of a mailbox's index, by key and each once; none if the mailbox is not known.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn rows(&mut self, user: &UserId, lookup: &Lookup) -> Result<Vec<Row>, Fault>;
+
+    /// Writes these and takes rows off the outbox, all in one transaction. For each commit: whether
+    /// it counted.
     ///
     /// # Errors
     /// `Retry` with the engine's code; nothing of it was written then.
-    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault>;
+    fn write(
+        &mut self,
+        commits: &[Commit],
+        settled: &Settled,
+        now: Time,
+    ) -> Result<Vec<bool>, Fault>;
+
+    /// [`Store::write`] with nothing to take away.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
+        self.write(commits, &Settled::default(), now)
+    }
 
     /// The first rows of the outbox, at most `limit` of them and about `bytes` of data; one at
     /// least, if there is any.
@@ -57,11 +77,13 @@ pub trait Store: Send + 'static {
     /// `Retry` with the engine's code.
     fn outbox(&mut self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault>;
 
-    /// Takes rows off the outbox; the second list is set aside with reasons.
+    /// [`Store::write`] with no commits.
     ///
     /// # Errors
-    /// `Retry` with the engine's code; nothing of it was written then.
-    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault>;
+    /// As [`Store::write`].
+    fn settle(&mut self, settled: &Settled) -> Result<(), Fault> {
+        self.write(&[], settled, Time::default()).map(drop)
+    }
 
     /// The outcome of a command, if it has one.
     ///
@@ -86,6 +108,15 @@ pub trait Store: Send + 'static {
     /// # Errors
     /// `Retry` with the engine's code.
     fn backlog(&mut self) -> Result<Backlog, Fault>;
+}
+
+/// What the cloud has answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Rows to take off the outbox.
+    pub done: Vec<i64>,
+    /// Rows to set aside, with the reason.
+    pub aside: Vec<(i64, String)>,
 }
 
 /// What is in the outbox.

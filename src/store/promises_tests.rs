@@ -2,11 +2,11 @@
 //!
 //! `open` makes an empty store; whatever it returns beside the store is kept until the test ends.
 
-use super::{Backlog, Store};
+use super::{Backlog, Settled, Store};
 use crate::model::{CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, UserId};
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
-use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Row};
+use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
 
 /// The promises, each a test of its own.
@@ -15,6 +15,7 @@ macro_rules! store_promises {
         crate::store::promises::store_promises! { $open;
             an_activation_begins_with_nothing_and_everything_to_send
             one_commit_is_cursor_index_keys_and_outbox
+            lines_of_the_index_are_found_by_item_and_by_series
             an_older_activation_cannot_write
             a_commit_of_many_says_for_each_whether_it_counted
             a_newer_event_takes_the_place_of_an_older_one_that_waits
@@ -110,6 +111,21 @@ pub fn commit(store: &mut impl Store, keys: &[&str]) -> Commit {
     }
 }
 
+/// The whole index.
+pub fn index(store: &mut impl Store) -> Vec<Row> {
+    store.rows(&ada(), &Lookup::All).unwrap()
+}
+
+/// What a pass can know.
+pub fn known(store: &mut impl Store) -> (Option<Loaded>, Vec<Row>) {
+    (store.load(&ada()).unwrap(), index(store))
+}
+
+fn settle(store: &mut impl Store, done: &[i64], aside: &[(i64, &str)]) {
+    let aside = aside.iter().map(|(row, why)| (*row, (*why).to_owned())).collect();
+    store.settle(&Settled { done: done.to_vec(), aside }).unwrap();
+}
+
 pub fn put(store: &mut impl Store, keys: &[&str]) {
     let commit = commit(store, keys);
     assert_eq!(store.commit(&[commit], noon()), Ok(vec![true]));
@@ -139,7 +155,7 @@ pub fn an_activation_begins_with_nothing_and_everything_to_send(store: &mut impl
     activate(store, 1, "a");
     let loaded = store.load(&ada()).unwrap().unwrap();
     assert_eq!(
-        (loaded.cursor, loaded.window, loaded.keys, loaded.index.len()),
+        (loaded.cursor, loaded.window, loaded.keys, index(store).len()),
         (None, None, None, 0)
     );
     assert!(loaded.resend);
@@ -157,7 +173,7 @@ pub fn one_commit_is_cursor_index_keys_and_outbox(store: &mut impl Store) {
     let loaded = store.load(&ada()).unwrap().unwrap();
     assert_eq!((loaded.cursor, loaded.window), (first.cursor, first.window));
     assert_eq!((loaded.keys, loaded.resend), (Some(keys), false));
-    assert_eq!((loaded.index, loaded.sequence), (first.rows, first.sequence));
+    assert_eq!((index(store), loaded.sequence), (first.rows, first.sequence));
     let rows = store.outbox(10, usize::MAX).unwrap();
     let ids: Vec<String> = rows.iter().map(|row| row.id.to_string()).collect();
     let sequence = first.sequence;
@@ -170,7 +186,28 @@ pub fn one_commit_is_cursor_index_keys_and_outbox(store: &mut impl Store) {
     assert_eq!(store.commit(&[second], noon()), Ok(vec![true]));
     let loaded = store.load(&ada()).unwrap().unwrap();
     assert!(loaded.cursor.is_some() && loaded.window.is_some() && loaded.keys.is_some());
-    assert_eq!(loaded.index.len(), 1);
+    assert_eq!(index(store).len(), 1);
+}
+
+pub fn lines_of_the_index_are_found_by_item_and_by_series(store: &mut impl Store) {
+    let tag = |n| Tag([n; 16]);
+    activate(store, 1, "a");
+    let mut first = commit(store, &["a", "b", "c"]);
+    for (row, (item, series)) in first.rows.iter_mut().zip([(1, 7), (2, 7), (3, 8)]) {
+        (row.item, row.series) = (tag(item), tag(series));
+    }
+    assert_eq!(store.commit(&[first], noon()), Ok(vec![true]));
+    let mut found = |items: &[u8], series: &[u8]| -> String {
+        let all = |tags: &[u8]| tags.iter().map(|n| tag(*n)).collect();
+        let lookup = Lookup::Of { items: all(items), series: all(series) };
+        let rows = store.rows(&ada(), &lookup).unwrap();
+        rows.iter().map(|row| row.key.as_str().to_owned()).collect()
+    };
+    assert_eq!(found(&[2], &[]), "b");
+    assert_eq!(found(&[], &[7]), "ab");
+    assert_eq!(found(&[2, 3], &[7]), "abc", "each once");
+    assert_eq!(found(&[9], &[9]), "");
+    assert_eq!(store.rows(&UserId::new("ben"), &Lookup::All), Ok(vec![]));
 }
 
 pub fn an_older_activation_cannot_write(store: &mut impl Store) {
@@ -184,7 +221,7 @@ pub fn an_older_activation_cannot_write(store: &mut impl Store) {
     let bold = Commit { sequence: u64::MAX / 4, ..late };
     assert_eq!(store.commit(&[bold], noon()), Ok(vec![false]));
     assert_eq!(waiting(store), before);
-    assert_eq!(store.load(&ada()).unwrap().unwrap().index, []);
+    assert_eq!(index(store), []);
 }
 
 pub fn a_commit_of_many_says_for_each_whether_it_counted(store: &mut impl Store) {
@@ -230,7 +267,7 @@ pub fn what_was_set_aside_makes_room_for_something_newer(store: &mut impl Store)
     activate(store, 1, "a");
     put(store, &["a", "b"]);
     let rows: Vec<i64> = store.outbox(10, usize::MAX).unwrap().iter().map(|r| r.row).collect();
-    store.settle(&[], &[(rows[0], "bad".into()), (rows[1], "bad".into())]).unwrap();
+    settle(store, &[], &[(rows[0], "bad"), (rows[1], "bad")]);
     let backlog = store.backlog().unwrap();
     assert_eq!((backlog.waiting, backlog.aside), (0, 2));
     put(store, &["a"]);
@@ -278,7 +315,7 @@ pub fn a_deactivation_withdraws_everything(store: &mut impl Store) {
     assert_eq!(store.mailboxes(), Ok(Vec::new()));
     activate(store, 3, "a");
     let loaded = store.load(&ada()).unwrap().unwrap();
-    assert_eq!((loaded.cursor, loaded.keys, loaded.index.len()), (None, None, 0));
+    assert_eq!((loaded.cursor, loaded.keys, index(store).len()), (None, None, 0));
 }
 
 pub fn a_deactivation_of_somebody_unknown_withdraws_what_an_earlier_life_sent(
@@ -299,7 +336,7 @@ pub fn another_address_withdraws_what_was_read_of_the_old_one(store: &mut impl S
     assert_eq!(waiting(store), ["Delete a"]);
     assert_eq!(store.mailboxes(), Ok(vec![(ada(), address("b"))]));
     let loaded = store.load(&ada()).unwrap().unwrap();
-    assert_eq!((loaded.cursor, loaded.index.len(), loaded.resend), (None, 0, true));
+    assert_eq!((loaded.cursor, index(store).len(), loaded.resend), (None, 0, true));
 }
 
 pub fn the_same_command_again_has_the_same_outcome_and_no_effect(store: &mut impl Store) {
@@ -334,7 +371,7 @@ pub fn a_resend_drops_the_pass_under_way(store: &mut impl Store) {
         store.decide(&decision(number as u64 + 2, effect), noon()).unwrap();
         assert_eq!(store.commit(&[under_way], noon()), Ok(vec![false]));
         let loaded = store.load(&ada()).unwrap().unwrap();
-        assert!(loaded.resend && loaded.cursor.is_some() && loaded.index.len() == 1);
+        assert!(loaded.resend && loaded.cursor.is_some() && index(store).len() == 1);
     }
     let nobody = Effect::Resend { user: Some(UserId::new("nobody")) };
     assert_eq!(store.decide(&decision(9, nobody), noon()), Ok(Outcome::Done));
@@ -356,9 +393,9 @@ pub fn settling_takes_rows_away_once(store: &mut impl Store) {
     let rows: Vec<i64> = store.outbox(9, usize::MAX).unwrap().iter().map(|r| r.row).collect();
     // While these are on their way, one of them is replaced.
     put(store, &["b"]);
-    store.settle(&rows[..2], &[]).unwrap();
+    settle(store, &rows[..2], &[]);
     assert_eq!(waiting(store), ["Update c", "Update b"], "the newer b was not sent yet");
-    store.settle(&rows, &[(rows[0], "again".into())]).unwrap();
+    settle(store, &rows, &[(rows[0], "again")]);
     assert_eq!(waiting(store), ["Update b"]);
     assert_eq!(store.backlog().unwrap().aside, 0);
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
-use super::sync::{Ask, Commit, Got, Keyed, Loaded, Pass};
+use super::sync::{Ask, Commit, Got, Keyed, Loaded, Lookup, Pass, Row};
 use super::window::Reach;
 use crate::model::{
     Fault, GroupKey, Hint, Home, KeyUri, ListenEnd, Now, ResourceUri, Span, Time, UserId,
@@ -74,6 +74,8 @@ pub enum Input {
     Ended(StreamId, ListenEnd),
     /// For [`Output::Load`]; `None`: the store does not know it.
     Loaded(Ticket, Result<Option<Loaded>, Fault>),
+    /// For [`Output::Look`].
+    Rows(Ticket, Result<Vec<Row>, Fault>),
     /// For [`Output::Homes`]: one answer for each mailbox, in order.
     Homes(Ticket, Vec<Result<Home, Fault>>),
     /// For [`Output::Ask`].
@@ -93,6 +95,8 @@ pub enum Input {
 pub enum Output {
     /// Read a mailbox's facts from the store.
     Load(Ticket, UserId),
+    /// Read lines of a mailbox's index from the store.
+    Look(Ticket, UserId, Lookup),
     /// Ask the provider where these mailboxes are served; true: not from memory.
     Homes(Ticket, Vec<UserId>, bool),
     /// Ask the provider.
@@ -307,6 +311,7 @@ impl Fleet {
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
             Input::Ended(stream, end) => self.ended(now, stream, end),
             Input::Loaded(ticket, loaded) => self.loaded(now, ticket, loaded),
+            Input::Rows(ticket, rows) => self.rows(now, ticket, rows),
             Input::Homes(ticket, homes) => self.homes(now, ticket, homes),
             Input::Got(ticket, got) => self.got(now, ticket, got),
             Input::Keyed(ticket, keyed) => self.keyed(now, ticket, keyed),

@@ -3,7 +3,7 @@
 use super::{Ear, Fleet, Note, Output, Question, Queue, Run, Stage, Ticket};
 use crate::model::{Fault, Home, Next, Now, UserId, Zone};
 use crate::pipeline::limits;
-use crate::pipeline::sync::{Got, Loaded, Pass, Step};
+use crate::pipeline::sync::{Got, Loaded, Pass, Row, Step};
 use crate::pipeline::window::Window;
 
 impl Fleet {
@@ -242,6 +242,21 @@ impl Fleet {
         self.step(now, at, run, pass, step);
     }
 
+    pub(super) fn rows(&mut self, now: Now, ticket: Ticket, rows: Result<Vec<Row>, Fault>) {
+        let Some((at, mut run)) = self.claim(ticket) else { return };
+        let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
+            self.release(run.live);
+            return;
+        };
+        match rows {
+            Err(fault) => self.store_failed(now, at, run, fault),
+            Ok(rows) => {
+                let step = pass.got(Got::Rows(rows));
+                self.step(now, at, run, pass, step);
+            }
+        }
+    }
+
     pub(super) fn step(
         &mut self,
         now: Now,
@@ -254,6 +269,10 @@ impl Fleet {
             Err(fault) => self.pass_failed(now, at, run, fault),
             Ok(Step::Ask(ask)) => self.ask(now, at, run, Question::Ask(pass, ask)),
             Ok(Step::Key) => self.want_key(now, at, run, pass),
+            Ok(Step::Look(lookup)) => {
+                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+                self.out.push(Output::Look(ticket, user, lookup));
+            }
             Ok(Step::Commit(mut commit)) => {
                 if let Some(mailbox) = self.mailbox(at) {
                     let keys = mailbox.sealer.as_ref().map(|(keys, _)| keys);

@@ -24,6 +24,14 @@ impl Desk {
     fn put(&mut self, input: Input) {
         self.fleet.handle(self.now, input);
         self.wants.extend(self.fleet.drain());
+        // The index is empty.
+        let look = |want: &Output| match want {
+            Output::Look(ticket, ..) => Some(*ticket),
+            _ => None,
+        };
+        if let Some(ticket) = self.take(look) {
+            self.put(Input::Rows(ticket, Ok(vec![])));
+        }
     }
 
     fn later(&mut self, span: Span) {

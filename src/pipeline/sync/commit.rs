@@ -1,5 +1,7 @@
 //! The end of a page: what was staged becomes one commit.
 
+use std::collections::BTreeMap;
+
 use super::{Commit, Event, EventKind, Pass, Stage, Step};
 use crate::model::Fault;
 use crate::pipeline::limits::PAGES_PER_PASS;
@@ -20,18 +22,19 @@ impl Pass {
                 let sequence = number();
                 events.push(Event { key: Some(key.clone()), kind, sequence, data });
             }
-            self.index.insert(key, row.clone());
+            self.index.insert(row.clone());
             rows.push(row);
         }
         // A record whose item got another id counts as removed until it is read again, so nothing
         // is dropped before everything is read.
-        let dropped: Vec<_> =
-            if last { std::mem::take(&mut self.removed).into_iter().collect() } else { Vec::new() };
-        for key in &dropped {
-            self.index.remove(key);
-            let data = record::withdrawn(key);
+        let removed = if last { std::mem::take(&mut self.removed) } else { BTreeMap::new() };
+        let mut dropped = Vec::with_capacity(removed.len());
+        for (key, series) in removed {
+            self.index.remove(series, &key);
+            let data = record::withdrawn(&key);
             let sequence = number();
             events.push(Event { key: Some(key.clone()), kind: EventKind::Delete, sequence, data });
+            dropped.push(key);
         }
         let whole = last && self.whole && self.listed;
         if whole && self.loaded.resend {

@@ -11,15 +11,19 @@
 //!     └──▶ Changes ──▶ Reading ──▶ (commit) ──▶ next page, or end
 //! ```
 //!
+//! Of the index only what the changed items touch is looked up; all of it only for a listing.
+//!
 //! A deletion names only an item. One that the index does not know is either a series or a meeting
 //! outside the window; the listing of the window, one call, tells which.
 
 mod commit;
+mod index;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use self::index::Index;
 use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
@@ -31,7 +35,7 @@ use crate::model::{
     UserId,
 };
 
-pub use words::{Ask, Commit, Event, EventKind, Got, Keyed, Loaded, Row, Step};
+pub use words::{Ask, Commit, Event, EventKind, Got, Keyed, Loaded, Lookup, Row, Step};
 
 /// A pass under way.
 #[derive(Debug)]
@@ -40,10 +44,12 @@ pub struct Pass {
     window: Window,
     installation: Arc<Installation>,
     sealer: Option<Arc<dyn Sealer>>,
-    /// Read, but not sealed yet: waits for the key.
+    /// Read, but not sealed yet: waits for the index and the key.
     unsealed: Vec<Found>,
+    /// Told by the feed, but not followed yet: waits for the index.
+    told: Vec<Change>,
     loaded: Facts,
-    index: BTreeMap<RecordKey, Row>,
+    index: Index,
     stage: Stage,
     cursor: Option<Cursor>,
     /// The page's end; reached when its items are staged.
@@ -57,7 +63,7 @@ pub struct Pass {
     listed: bool,
     whole: bool,
     staged: BTreeMap<RecordKey, (Row, Option<(EventKind, Sealed)>)>,
-    removed: BTreeSet<RecordKey>,
+    removed: BTreeMap<RecordKey, Tag>,
     first_sequence: u64,
     lost_once: bool,
     listings: usize,
@@ -71,13 +77,25 @@ struct Facts {
     sequence: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Drain,
     Changes,
     Reading,
     Listing,
-    Committing { last: bool },
+    /// In the index, for what comes then.
+    Looking(Lookup, Then),
+    Committing {
+        last: bool,
+    },
+}
+
+/// What waits for lines of the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Follow,
+    Stage,
+    List,
 }
 
 impl Pass {
@@ -103,13 +121,14 @@ impl Pass {
             installation,
             sealer: None,
             unsealed: Vec::new(),
+            told: Vec::new(),
             first_sequence: loaded.sequence + 1,
             loaded: Facts {
                 generation: loaded.generation,
                 resend: loaded.resend,
                 sequence: loaded.sequence,
             },
-            index: loaded.index.into_iter().map(|row| (row.key.clone(), row)).collect(),
+            index: Index::default(),
             stage,
             cursor,
             reached: None,
@@ -121,7 +140,7 @@ impl Pass {
             listed: false,
             whole,
             staged: BTreeMap::new(),
-            removed: BTreeSet::new(),
+            removed: BTreeMap::new(),
             lost_once: false,
             listings: 0,
             asked: 0,
@@ -135,7 +154,7 @@ impl Pass {
     /// # Errors
     /// When sealing fails, or an answer does not fit the question.
     pub fn got(&mut self, got: Got) -> Result<Step, Fault> {
-        match (self.stage, got) {
+        match (self.stage.clone(), got) {
             (Stage::Drain, Got::Page(page)) => self.drained(page),
             (Stage::Changes, Got::Page(page)) => self.paged(page),
             (Stage::Listing, Got::View(entries)) => self.listed(entries),
@@ -143,6 +162,10 @@ impl Pass {
             (Stage::Reading, Got::Key(sealer)) => {
                 self.sealer = Some(sealer);
                 self.stage_found()
+            }
+            (Stage::Looking(lookup, then), Got::Rows(rows)) => {
+                self.index.fill(rows, &lookup);
+                self.seen(then)
             }
             (Stage::Committing { last }, Got::Committed) => self.committed(last),
             (stage, _) => Err(Fault::refused(format!("answer does not fit stage {stage:?}"))),
@@ -193,7 +216,45 @@ impl Pass {
             return Ok(Step::Done { more: false });
         }
         self.reached = Some(page.cursor);
-        for change in page.changes {
+        let deleted = |change: &Change| match change {
+            Change::Delete(item) => Some(self.installation.item_tag(item)),
+            Change::Upsert(_) => None,
+        };
+        let items = page.changes.iter().filter_map(deleted).collect();
+        self.told = page.changes;
+        self.look(Then::Follow, items, Vec::new())
+    }
+
+    /// Sees to it that the index has the lines of these.
+    fn look(&mut self, then: Then, items: Vec<Tag>, series: Vec<Tag>) -> Result<Step, Fault> {
+        let needed = !items.is_empty() || !series.is_empty() || then == Then::List;
+        if self.index.is_whole() || !needed {
+            return self.seen(then);
+        }
+        // All of it is needed soon where the window is to be listed.
+        let lookup = match then {
+            Then::List => Lookup::All,
+            _ if self.list_due => Lookup::All,
+            _ => Lookup::Of { items, series },
+        };
+        self.stage = Stage::Looking(lookup.clone(), then);
+        Ok(Step::Look(lookup))
+    }
+
+    fn seen(&mut self, then: Then) -> Result<Step, Fault> {
+        match then {
+            Then::Follow => self.follow(),
+            Then::Stage => self.stage_found(),
+            Then::List => {
+                self.listings += 1;
+                self.stage = Stage::Listing;
+                Ok(Step::Ask(Ask::View(self.window)))
+            }
+        }
+    }
+
+    fn follow(&mut self) -> Result<Step, Fault> {
+        for change in std::mem::take(&mut self.told) {
             match change {
                 Change::Upsert(item) => {
                     if !self.wanted.contains(&item) {
@@ -212,26 +273,26 @@ impl Pass {
     /// An item is not in the calendar any more.
     fn gone(&mut self, item: &ItemId) {
         let tag = self.installation.item_tag(item);
-        let known: Vec<_> =
-            self.index.values().filter(|row| row.item == tag).map(|row| row.key.clone()).collect();
-        let staged: Vec<_> = self
-            .staged
-            .values()
-            .filter(|(row, _)| row.item == tag)
-            .map(|(row, _)| row.key.clone())
+        let staged = self.staged.values().map(|(row, _)| row);
+        let known: Vec<_> = self
+            .index
+            .all()
+            .chain(staged)
+            .filter(|row| row.item == tag)
+            .map(|row| (row.series, row.key.clone()))
             .collect();
-        if known.is_empty() && staged.is_empty() {
+        if known.is_empty() {
             self.list_due = true;
         }
-        for key in known.into_iter().chain(staged) {
-            self.remove(&key);
+        for (series, key) in known {
+            self.remove(series, &key);
         }
     }
 
-    fn remove(&mut self, key: &RecordKey) {
+    fn remove(&mut self, series: Tag, key: &RecordKey) {
         self.staged.remove(key);
-        if self.index.contains_key(key) {
-            self.removed.insert(key.clone());
+        if self.index.get(series, key).is_some() {
+            self.removed.insert(key.clone(), series);
         }
     }
 
@@ -251,9 +312,7 @@ impl Pass {
             if self.listings >= LISTINGS_PER_PAGE {
                 return Err(Fault::refused("the listing keeps naming masters of series"));
             }
-            self.listings += 1;
-            self.stage = Stage::Listing;
-            return Ok(Step::Ask(Ask::View(self.window)));
+            return self.look(Then::List, Vec::new(), Vec::new());
         }
         self.commit(true)
     }
@@ -265,7 +324,7 @@ impl Pass {
         entries.truncate(WINDOW_ENTRIES);
         let known: BTreeMap<Tag, (Tag, RecordKey)> = self
             .index
-            .values()
+            .all()
             .chain(self.staged.values().map(|(row, _)| row))
             .map(|row| (row.item, (row.version, row.key.clone())))
             .collect();
@@ -289,13 +348,13 @@ impl Pass {
         }
         let missing: Vec<_> = self
             .index
-            .keys()
-            .chain(self.staged.keys())
-            .filter(|key| !seen.contains(*key))
-            .cloned()
+            .all()
+            .chain(self.staged.values().map(|(row, _)| row))
+            .filter(|row| !seen.contains(&row.key))
+            .map(|row| (row.series, row.key.clone()))
             .collect();
-        for key in missing {
-            self.remove(&key);
+        for (series, key) in missing {
+            self.remove(series, &key);
         }
         self.next_read()
     }
@@ -308,15 +367,26 @@ impl Pass {
         if found.len() != self.asked {
             return Err(Fault::retry(format!("{} of {} items", found.len(), self.asked)));
         }
+        let (mut items, mut series) = (Vec::new(), Vec::new());
+        for found in &found {
+            match found {
+                Found::Meeting(meeting) => series.push(self.series_tag(meeting.uid.reveal())),
+                Found::Missing(item) | Found::Other(item) => {
+                    items.push(self.installation.item_tag(item));
+                }
+                Found::Master { .. } => {}
+            }
+        }
         self.unsealed = found;
+        self.look(Then::Stage, items, series)
+    }
+
+    fn stage_found(&mut self) -> Result<Step, Fault> {
+        self.stage = Stage::Reading;
         let meets = |found: &Found| matches!(found, Found::Meeting(_));
         if self.sealer.is_none() && self.unsealed.iter().any(meets) {
             return Ok(Step::Key);
         }
-        self.stage_found()
-    }
-
-    fn stage_found(&mut self) -> Result<Step, Fault> {
         for found in std::mem::take(&mut self.unsealed) {
             match found {
                 Found::Meeting(meeting) => self.stage_meeting(&meeting)?,
@@ -345,7 +415,7 @@ impl Pass {
             self.remove_others(series, &key);
         }
         if !self.window.shows(meeting) {
-            self.remove(&key);
+            self.remove(series, &key);
             return Ok(());
         }
         self.removed.remove(&key);
@@ -363,7 +433,7 @@ impl Pass {
             ),
             digest,
         };
-        let old = self.index.get(&key);
+        let old = self.index.get(series, &key);
         if old == Some(&row) && !self.loaded.resend {
             self.staged.remove(&key);
             return Ok(());
@@ -391,17 +461,16 @@ impl Pass {
     /// A series that became a single meeting keeps its item, and the feed names no occurrence: they
     /// are known by the UID.
     fn remove_others(&mut self, series: Tag, key: &RecordKey) {
-        let of = |row: &Row| row.series == series && row.key != *key;
-        let staged = self.staged.values().map(|(row, _)| row);
+        let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.series == series);
         let others: Vec<_> = self
             .index
-            .values()
+            .of_series(series)
             .chain(staged)
-            .filter(|row| of(row))
+            .filter(|row| row.key != *key)
             .map(|row| row.key.clone())
             .collect();
         for other in others {
-            self.remove(&other);
+            self.remove(series, &other);
         }
     }
 }

@@ -12,6 +12,7 @@ struct Played {
     /// `changes`, `changes:CURSOR`, `items a b`, `view`, `key`, `commit`.
     steps: Vec<String>,
     commits: Vec<Commit>,
+    looked: Vec<Lookup>,
     end: Option<Result<bool, Fault>>,
 }
 
@@ -27,13 +28,13 @@ impl Played {
     }
 
     /// What the store holds afterwards.
-    fn stored(&self, before: Loaded) -> Loaded {
-        let mut after = before;
+    fn stored(&self, before: impl Into<Stored>) -> Stored {
+        let mut after = before.into();
         for commit in &self.commits {
-            after.cursor = commit.cursor.clone().or(after.cursor);
-            after.window = commit.window.or(after.window);
-            after.resend &= !commit.resent;
-            after.sequence = commit.sequence;
+            after.loaded.cursor = commit.cursor.clone().or(after.loaded.cursor);
+            after.loaded.window = commit.window.or(after.loaded.window);
+            after.loaded.resend &= !commit.resent;
+            after.loaded.sequence = commit.sequence;
             for row in &commit.rows {
                 after.index.retain(|old| old.key != row.key);
                 after.index.push(row.clone());
@@ -44,9 +45,41 @@ impl Played {
     }
 }
 
+/// What the store holds of a mailbox.
+#[derive(Clone, Debug)]
+struct Stored {
+    loaded: Loaded,
+    index: Vec<Row>,
+}
+
+impl From<Loaded> for Stored {
+    fn from(loaded: Loaded) -> Self {
+        Self { loaded, index: Vec::new() }
+    }
+}
+
+impl Stored {
+    fn but(mut self, change: impl FnOnce(&mut Loaded)) -> Self {
+        change(&mut self.loaded);
+        self
+    }
+
+    fn rows(&self, lookup: &Lookup) -> Vec<Row> {
+        let wanted = |row: &&Row| match lookup {
+            Lookup::All => true,
+            Lookup::Of { items, series } => {
+                items.contains(&row.item) || series.contains(&row.series)
+            }
+        };
+        self.index.iter().filter(wanted).cloned().collect()
+    }
+}
+
 /// Plays until the answers are used up or the pass ends. Keys and commits are granted.
-fn play(loaded: Loaded, answers: Vec<Result<Got, Fault>>) -> Played {
+fn play(before: impl Into<Stored>, answers: Vec<Result<Got, Fault>>) -> Played {
     let mut played = Played::default();
+    let before = before.into();
+    let loaded = before.loaded.clone();
     let mut answers = VecDeque::from(answers);
     let (mut pass, mut step) = match Pass::start(user(1), window(), loaded, installation()) {
         Ok((pass, step)) => (pass, Ok(step)),
@@ -65,6 +98,11 @@ fn play(loaded: Loaded, answers: Vec<Result<Got, Fault>>) -> Played {
             Ok(Step::Key) => {
                 played.steps.push("key".into());
                 Ok(Got::Key(key("k1")))
+            }
+            Ok(Step::Look(lookup)) => {
+                let rows = played.stored(before.clone()).rows(&lookup);
+                played.looked.push(lookup);
+                Ok(Got::Rows(rows))
             }
             Ok(Step::Commit(commit)) => {
                 played.steps.push("commit".into());
@@ -128,7 +166,7 @@ fn master(uid: &str) -> Result<Got, Fault> {
 }
 
 /// What the store knows after these were read at cursor c0.
-fn holding(meetings: &[&Meeting]) -> Loaded {
+fn holding(meetings: &[&Meeting]) -> Stored {
     let first = play(fresh(), vec![page("c0", vec![]), view(meetings), found(meetings)]);
     assert_eq!(first.end, Some(Ok(false)), "{first:?}");
     let after = first.stored(fresh());
@@ -219,6 +257,27 @@ fn a_deletion_of_what_is_known_costs_no_listing_and_of_what_is_not_one() {
 }
 
 #[test]
+fn of_the_index_only_what_the_changes_touch_is_looked_up() {
+    let (a, b) = (meeting("a", "a"), meeting("b", "b"));
+    let changed = Meeting { subject: Plain::new("Other"), version: "2".into(), ..a.clone() };
+    let changes = vec![upsert("a"), delete("b")];
+    let played = play(holding(&[&a, &b]), vec![page("c1", changes), found(&[&changed])]);
+    assert_eq!(played.events(), "update delete");
+    let (item, series) =
+        (installation().item_tag(&b.item), installation().tag(&[b"series", b"a".as_slice()]));
+    let expected = [
+        Lookup::Of { items: vec![item], series: vec![] },
+        Lookup::Of { items: vec![], series: vec![series] },
+    ];
+    assert_eq!(played.looked, expected);
+    let played = play(holding(&[&a, &b]), vec![page("c1", vec![])]);
+    assert_eq!(played.looked, [], "nothing changed");
+    let rolled = holding(&[&a, &b]).but(|loaded| loaded.window = None);
+    let played = play(rolled, vec![page("c1", vec![delete("b")]), view(&[&a])]);
+    assert_eq!((played.events().as_str(), played.looked), ("delete", vec![Lookup::All]));
+}
+
+#[test]
 fn a_changed_series_is_read_anew_whatever_its_versions_say() {
     let all: Vec<_> = (0..3).map(|n| occurrence("s", n)).collect();
     let refs: Vec<_> = all.iter().collect();
@@ -298,8 +357,8 @@ fn a_lost_cursor_is_mended_in_the_same_pass_and_only_once() {
 #[test]
 fn a_resend_sends_what_did_not_change_with_higher_sequences() {
     let (a, b) = (meeting("a", "a"), meeting("b", "b"));
-    let before = Loaded { resend: true, ..holding(&[&a, &b]) };
-    let highest = before.sequence;
+    let before = holding(&[&a, &b]).but(|loaded| loaded.resend = true);
+    let highest = before.loaded.sequence;
     let played = play(
         before,
         vec![page("c1", vec![upsert("a")]), found(&[&a]), view(&[&a, &b]), found(&[&b])],
@@ -316,7 +375,7 @@ fn a_resend_sends_what_did_not_change_with_higher_sequences() {
 fn a_new_day_compares_the_window_and_reads_only_what_differs() {
     let (a, b, c) = (meeting("a", "a"), meeting("b", "b"), meeting("c", "c"));
     let yesterday = Window { from: window().from - Span::DAY, to: window().to - Span::DAY };
-    let before = Loaded { window: Some(yesterday), ..holding(&[&a, &b]) };
+    let before = holding(&[&a, &b]).but(|loaded| loaded.window = Some(yesterday));
     let changed = Meeting { version: "2".into(), subject: Plain::new("X"), ..a.clone() };
     let played =
         play(before, vec![page("c1", vec![]), view(&[&changed, &b, &c]), found(&[&changed, &c])]);
@@ -345,7 +404,7 @@ fn a_long_listing_is_committed_in_parts_without_the_cursor() {
     for chunk in all.chunks(ITEMS_PER_ASK) {
         answers.push(found(&chunk.iter().collect::<Vec<_>>()));
     }
-    let before = Loaded { window: None, ..holding(&[&old]) };
+    let before = holding(&[&old]).but(|loaded| loaded.window = None);
     let played = play(before.clone(), answers.clone());
     assert_eq!(played.end, Some(Ok(false)));
     let parts: Vec<_> =

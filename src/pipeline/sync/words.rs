@@ -49,8 +49,20 @@ pub struct Loaded {
     pub sequence: u64,
     /// The keys it was sealed with last.
     pub keys: Option<Keyed>,
-    /// What was sent.
-    pub index: Vec<Row>,
+}
+
+/// Which lines of its index a pass wants to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// All of them.
+    All,
+    /// Those that have one of these.
+    Of {
+        /// [`Row::item`].
+        items: Vec<Tag>,
+        /// [`Row::series`].
+        series: Vec<Tag>,
+    },
 }
 
 /// What a pass wants next.
@@ -73,6 +85,8 @@ pub enum Got {
     Items(Vec<Found>),
     /// For [`Ask::View`].
     View(Vec<Entry>),
+    /// For [`Step::Look`]: every line that was looked for, as the last commit left it.
+    Rows(Vec<Row>),
     /// For [`Step::Key`].
     Key(Arc<dyn Sealer>),
     /// For a commit.
@@ -135,6 +149,8 @@ pub enum EventKind {
 pub enum Step {
     /// Ask this.
     Ask(Ask),
+    /// Look these lines up in the store, then come back with [`Got::Rows`].
+    Look(Lookup),
     /// Something is to be sealed: get the key of the day.
     Key,
     /// Write this, then come back with [`Got::Committed`].

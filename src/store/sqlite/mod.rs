@@ -1,76 +1,21 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
 mod effects;
+mod schema;
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
-use super::{Backlog, Store};
+use self::schema::SCHEMA_VERSION;
+use super::{Backlog, Settled, Store};
 use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
-use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Row};
+use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
-
-/// The layout that this version writes. A store of a newer one is refused.
-const SCHEMA_VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-    CREATE TABLE mailbox (
-        id          INTEGER PRIMARY KEY,
-        user        TEXT NOT NULL UNIQUE,
-        active      INTEGER NOT NULL,
-        generation  INTEGER NOT NULL,
-        address     BLOB,
-        cursor      BLOB,
-        window_from INTEGER,
-        window_to   INTEGER,
-        resend      INTEGER NOT NULL,
-        sequence    INTEGER NOT NULL,
-        resource    TEXT,
-        key         TEXT,
-        key_day     INTEGER
-    ) STRICT;
-    CREATE TABLE record (
-        mailbox INTEGER NOT NULL REFERENCES mailbox(id),
-        key     TEXT NOT NULL,
-        item    BLOB NOT NULL,
-        series  BLOB NOT NULL,
-        version BLOB NOT NULL,
-        digest  BLOB NOT NULL,
-        PRIMARY KEY (mailbox, key)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE outbox (
-        row      INTEGER PRIMARY KEY AUTOINCREMENT,
-        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
-        key      TEXT,
-        kind     INTEGER NOT NULL,
-        sequence INTEGER NOT NULL,
-        time     INTEGER NOT NULL,
-        data     TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX outbox_of_record ON outbox (mailbox, key);
-    CREATE TABLE aside (
-        row      INTEGER PRIMARY KEY,
-        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
-        key      TEXT,
-        kind     INTEGER NOT NULL,
-        sequence INTEGER NOT NULL,
-        time     INTEGER NOT NULL,
-        data     TEXT NOT NULL,
-        reason   TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX aside_of_record ON aside (mailbox, key);
-    CREATE TABLE command (
-        id       TEXT PRIMARY KEY,
-        sequence INTEGER NOT NULL,
-        refused  TEXT
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX command_by_sequence ON command (sequence);
-";
 
 /// An open store.
 #[derive(Debug)]
@@ -94,7 +39,8 @@ impl Sqlite {
             db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
         let mut store = Self { db };
         match version {
-            0 => store.create()?,
+            0 => store.change(schema::create)?,
+            1 => store.change(schema::from_1)?,
             SCHEMA_VERSION => {}
             newer => {
                 return Err(Fault::refused(format!(
@@ -106,9 +52,9 @@ impl Sqlite {
         Ok(store)
     }
 
-    fn create(&mut self) -> Result<(), Fault> {
+    fn change(&mut self, to: fn(&Transaction) -> rusqlite::Result<()>) -> Result<(), Fault> {
         let tx = self.db.transaction().map_err(opening)?;
-        tx.execute_batch(SCHEMA).map_err(opening)?;
+        to(&tx).map_err(opening)?;
         tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(opening)?;
         tx.commit().map_err(opening)
     }
@@ -134,39 +80,26 @@ impl Store for Sqlite {
         let mut query = self
             .db
             .prepare_cached(
-                "SELECT id, generation, cursor, window_from, window_to, resend, sequence,
-                        resource, key, key_day
+                "SELECT generation, cursor, window_from, window_to, resend, sequence, resource,
+                        key, key_day
                  FROM mailbox WHERE user = ?1 AND active = 1",
             )
             .map_err(fault)?;
-        let facts = query
-            .query_row([user.as_str()], |row| Ok((row.get::<_, i64>(0)?, read_facts(row)?)))
-            .optional()
-            .map_err(fault)?;
-        let Some((id, mut loaded)) = facts else { return Ok(None) };
-        let mut query = self
-            .db
-            .prepare_cached(
-                "SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1",
-            )
-            .map_err(fault)?;
-        let rows = query
-            .query_map([id], |row| {
-                Ok(Row {
-                    key: RecordKey::new(row.get::<_, String>(0)?),
-                    item: Tag(row.get(1)?),
-                    series: Tag(row.get(2)?),
-                    version: Tag(row.get(3)?),
-                    digest: Tag(row.get(4)?),
-                })
-            })
-            .map_err(fault)?;
-        loaded.index = rows.collect::<Result<_, _>>().map_err(fault)?;
-        Ok(Some(loaded))
+        query.query_row([user.as_str()], read_facts).optional().map_err(fault)
     }
 
-    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
+    fn rows(&mut self, user: &UserId, lookup: &Lookup) -> Result<Vec<Row>, Fault> {
+        rows(&self.db, user, lookup).map_err(fault)
+    }
+
+    fn write(
+        &mut self,
+        commits: &[Commit],
+        settled: &Settled,
+        now: Time,
+    ) -> Result<Vec<bool>, Fault> {
         let tx = self.db.transaction().map_err(fault)?;
+        settle(&tx, settled).map_err(fault)?;
         let counted = commits
             .iter()
             .map(|commit| commit_one(&tx, commit, now))
@@ -196,29 +129,6 @@ impl Store for Sqlite {
             out.push(row);
         }
         Ok(out)
-    }
-
-    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
-        let work = |tx: &Transaction| -> rusqlite::Result<()> {
-            let mut keep = tx.prepare_cached(
-                "INSERT OR REPLACE INTO aside
-                    (row, mailbox, key, kind, sequence, time, data, reason)
-                 SELECT row, mailbox, key, kind, sequence, time, data, ?2
-                 FROM outbox WHERE row = ?1",
-            )?;
-            let mut drop = tx.prepare_cached("DELETE FROM outbox WHERE row = ?1")?;
-            for (row, reason) in aside {
-                keep.execute(params![row, reason])?;
-                drop.execute([row])?;
-            }
-            for row in done {
-                drop.execute([row])?;
-            }
-            Ok(())
-        };
-        let tx = self.db.transaction().map_err(fault)?;
-        work(&tx).map_err(fault)?;
-        tx.commit().map_err(fault)
     }
 
     fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault> {
@@ -258,12 +168,12 @@ impl Store for Sqlite {
 }
 
 fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
-    let window = match (row.get(3)?, row.get(4)?) {
+    let window = match (row.get(2)?, row.get(3)?) {
         (Some(from), Some(to)) => Some(Window { from: Time::from_ms(from), to: Time::from_ms(to) }),
         _ => None,
     };
     let text = |at| row.get::<_, Option<String>>(at);
-    let keys = match (text(7)?, text(8)?, row.get(9)?) {
+    let keys = match (text(6)?, text(7)?, row.get(8)?) {
         (Some(resource), Some(key), Some(day)) => Some(Keyed {
             resource: ResourceUri::new(resource),
             key: KeyUri::new(key),
@@ -272,14 +182,68 @@ fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
         _ => None,
     };
     Ok(Loaded {
-        generation: row.get(1)?,
-        cursor: row.get::<_, Option<Vec<u8>>>(2)?.map(Stashed),
+        generation: row.get(0)?,
+        cursor: row.get::<_, Option<Vec<u8>>>(1)?.map(Stashed),
         window,
-        resend: row.get(5)?,
-        sequence: row.get(6)?,
+        resend: row.get(4)?,
+        sequence: row.get(5)?,
         keys,
-        index: Vec::new(),
     })
+}
+
+const ROWS: &str = "SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1";
+
+fn rows(db: &Connection, user: &UserId, lookup: &Lookup) -> rusqlite::Result<Vec<Row>> {
+    let id: Option<i64> = db
+        .prepare_cached("SELECT id FROM mailbox WHERE user = ?1")?
+        .query_row([user.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(id) = id else { return Ok(Vec::new()) };
+    let Lookup::Of { items, series } = lookup else {
+        return db.prepare_cached(ROWS)?.query_map([id], read_row)?.collect();
+    };
+    let mut found = Vec::new();
+    for (column, tags) in [("item", items), ("series", series)] {
+        if tags.is_empty() {
+            continue;
+        }
+        let mut query = db.prepare_cached(&format!("{ROWS} AND {column} = ?2"))?;
+        for tag in tags {
+            for row in query.query_map(params![id, tag.0], read_row)? {
+                found.push(row?);
+            }
+        }
+    }
+    found.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    found.dedup();
+    Ok(found)
+}
+
+fn read_row(row: &SqlRow) -> rusqlite::Result<Row> {
+    let key = row.get_ref(0)?.as_str()?;
+    Ok(Row {
+        key: RecordKey::new(key),
+        item: Tag(row.get(1)?),
+        series: Tag(row.get(2)?),
+        version: Tag(row.get(3)?),
+        digest: Tag(row.get(4)?),
+    })
+}
+
+fn settle(tx: &Transaction, settled: &Settled) -> rusqlite::Result<()> {
+    let mut keep = tx.prepare_cached(
+        "INSERT OR REPLACE INTO aside (row, mailbox, key, kind, sequence, time, data, reason)
+         SELECT row, mailbox, key, kind, sequence, time, data, ?2 FROM outbox WHERE row = ?1",
+    )?;
+    let mut drop = tx.prepare_cached("DELETE FROM outbox WHERE row = ?1")?;
+    for (row, reason) in &settled.aside {
+        keep.execute(params![row, reason])?;
+        drop.execute([row])?;
+    }
+    for row in &settled.done {
+        drop.execute([row])?;
+    }
+    Ok(())
 }
 
 fn outgoing(row: &SqlRow) -> rusqlite::Result<Outgoing> {

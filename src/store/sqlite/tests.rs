@@ -30,13 +30,19 @@ fn what_was_committed_is_there_after_a_crash() {
     let (mut store, folder) = empty();
     activate(&mut store, 1, "a");
     put(&mut store, &["a", "b"]);
-    let before = (store.load(&ada()), waiting(&mut store), store.channel_position());
+    let before = (promises::known(&mut store), waiting(&mut store), store.channel_position());
     // A crash runs no destructor: the connection stays open while the file is opened again.
     let mut again = Sqlite::open(&file(&folder)).unwrap();
-    assert_eq!((again.load(&ada()), waiting(&mut again), again.channel_position()), before);
+    assert_eq!(
+        (promises::known(&mut again), waiting(&mut again), again.channel_position()),
+        before
+    );
     drop(store);
     let mut again = Sqlite::open(&file(&folder)).unwrap();
-    assert_eq!((again.load(&ada()), waiting(&mut again), again.channel_position()), before);
+    assert_eq!(
+        (promises::known(&mut again), waiting(&mut again), again.channel_position()),
+        before
+    );
 }
 
 #[test]
@@ -64,14 +70,57 @@ fn a_failing_commit_leaves_nothing() {
              BEGIN SELECT RAISE(ABORT, 'broken'); END",
         )
         .unwrap();
-    let before = (store.load(&ada()), waiting(&mut store));
+    let before = (promises::known(&mut store), waiting(&mut store));
     let good = commit(&mut store, &["b", "c"]);
     let bad = Commit { sequence: good.sequence + 3, ..commit(&mut store, &["d", "z", "e"]) };
     let failed = store.commit(&[good, bad], noon()).unwrap_err();
     assert!(matches!(failed.next, Next::Retry { .. }), "{failed:?}");
-    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    assert_eq!((promises::known(&mut store), waiting(&mut store)), before);
     other.execute_batch("DROP TRIGGER break").unwrap();
     put(&mut store, &["b"]);
+}
+
+#[test]
+fn what_the_cloud_answered_is_kept_with_the_commits_or_not_at_all() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a", "b"]);
+    let row = store.outbox(1, usize::MAX).unwrap()[0].row;
+    let settled = Settled { done: vec![row], aside: vec![] };
+    let other = Connection::open(file(&folder)).unwrap();
+    let trigger = "CREATE TRIGGER break BEFORE INSERT ON outbox
+                   BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    let next = commit(&mut store, &["c"]);
+    assert!(store.write(std::slice::from_ref(&next), &settled, noon()).is_err());
+    assert_eq!(waiting(&mut store), ["Update a", "Update b"]);
+    other.execute_batch("DROP TRIGGER break").unwrap();
+    assert_eq!(store.write(&[next], &settled, noon()), Ok(vec![true]));
+    assert_eq!(waiting(&mut store), ["Update b", "Update c"]);
+}
+
+#[test]
+fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    let first = Commit { resent: true, ..commit(&mut store, &["a", "b"]) };
+    store.commit(&[first], noon()).unwrap();
+    let before = store.load(&ada()).unwrap().unwrap();
+    drop(store);
+    let other = Connection::open(file(&folder)).unwrap();
+    other
+        .execute_batch(
+            "DROP INDEX record_of_item; DROP INDEX record_of_series; PRAGMA user_version = 1",
+        )
+        .unwrap();
+    drop(other);
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    let (loaded, index) = promises::known(&mut again);
+    let loaded = loaded.unwrap();
+    assert_eq!((index.len(), loaded.resend, loaded.window), (0, true, None));
+    assert_eq!((&loaded.cursor, loaded.sequence), (&before.cursor, before.sequence));
+    assert_eq!(waiting(&mut again), ["Update a", "Update b"], "what waited still does");
+    put(&mut again, &["c"]);
 }
 
 #[test]
@@ -86,10 +135,10 @@ fn a_full_disk_is_a_reason_to_try_again_and_nothing_else() {
     let names: Vec<String> = (0..400).map(|n| format!("key {n:040}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let large = commit(&mut store, &names);
-    let before = (store.load(&ada()), waiting(&mut store));
+    let before = (promises::known(&mut store), waiting(&mut store));
     let full = store.commit(std::slice::from_ref(&large), noon()).unwrap_err();
     assert!(matches!(full.next, Next::Retry { .. }) && full.to_string().contains("full"), "{full}");
-    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    assert_eq!((promises::known(&mut store), waiting(&mut store)), before);
     let _: i64 = store
         .db
         .pragma_update_and_check(None, "max_page_count", 1_000_000, |row| row.get(0))
@@ -107,10 +156,10 @@ fn a_failing_command_leaves_nothing() {
     let trigger = "CREATE TRIGGER break BEFORE INSERT ON command
                    BEGIN SELECT RAISE(ABORT, 'broken'); END";
     other.execute_batch(trigger).unwrap();
-    let before = (store.load(&ada()), waiting(&mut store));
+    let before = (promises::known(&mut store), waiting(&mut store));
     let gone = promises::decision(2, Effect::Deactivate { user: ada() });
     assert!(store.decide(&gone, noon()).is_err());
-    assert_eq!((store.load(&ada()), waiting(&mut store)), before);
+    assert_eq!((promises::known(&mut store), waiting(&mut store)), before);
     other.execute_batch("DROP TRIGGER break").unwrap();
     deactivate(&mut store, 2);
     assert_eq!(store.load(&ada()), Ok(None));

@@ -12,9 +12,9 @@ use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, UserId};
 use calway::pipeline::command::Decision;
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::seal::Stashed;
-use calway::pipeline::sync::{Commit, Loaded};
+use calway::pipeline::sync::{Commit, Loaded, Lookup, Row};
 use calway::store::sqlite::Sqlite;
-use calway::store::{Backlog, Store as _};
+use calway::store::{Backlog, Settled, Store as _};
 
 use super::memory::Memory;
 
@@ -104,6 +104,11 @@ impl Disk {
         self.both("load", |s| s.load(user), |s| s.load(user))
     }
 
+    /// Lines of an index.
+    pub fn rows(&mut self, user: &UserId, lookup: &Lookup) -> Result<Vec<Row>, Fault> {
+        self.both("rows", |s| s.rows(user, lookup), |s| s.rows(user, lookup))
+    }
+
     /// Writes these.
     pub fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
         if self.full {
@@ -141,11 +146,11 @@ impl Disk {
     }
 
     /// Takes rows away.
-    pub fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
+    pub fn settle(&mut self, settled: &Settled) -> Result<(), Fault> {
         if self.full {
             return Err(full());
         }
-        self.both("settle", |s| s.settle(done, aside), |s| s.settle(done, aside))
+        self.both("settle", |s| s.settle(settled), |s| s.settle(settled))
     }
 
     /// How a command ended.

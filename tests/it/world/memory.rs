@@ -7,9 +7,9 @@ use calway::pipeline::command::{Decision, Effect};
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::record;
 use calway::pipeline::seal::{Sealed, Stashed};
-use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Row};
+use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Lookup, Row};
 use calway::pipeline::window::Window;
-use calway::store::{Backlog, Store};
+use calway::store::{Backlog, Settled, Store};
 
 #[derive(Clone, Debug, Default)]
 struct Mailbox {
@@ -117,6 +117,15 @@ impl Memory {
         self.enqueue(user, None, EventKind::Complete, said, now);
     }
 
+    fn take_off(&mut self, settled: &Settled) {
+        for (row, _) in &settled.aside {
+            let found = self.outbox.iter().find(|w| w.row == *row);
+            self.aside.extend(found.cloned());
+        }
+        let aside = |row| settled.aside.iter().any(|(other, _)| *other == row);
+        self.outbox.retain(|w| !settled.done.contains(&w.row) && !aside(w.row));
+    }
+
     fn commit_one(&mut self, commit: &Commit, now: Time) -> bool {
         let Some(mailbox) = self.mailboxes.get_mut(&commit.user) else { return false };
         let fits = mailbox.active
@@ -167,11 +176,27 @@ impl Store for Memory {
             resend: m.resend,
             sequence: m.sequence,
             keys: m.keys.clone(),
-            index: m.index.values().cloned().collect(),
         }))
     }
 
-    fn commit(&mut self, commits: &[Commit], now: Time) -> Result<Vec<bool>, Fault> {
+    fn rows(&mut self, user: &UserId, lookup: &Lookup) -> Result<Vec<Row>, Fault> {
+        let all = self.mailboxes.get(user).into_iter().flat_map(|mailbox| mailbox.index.values());
+        let wanted = |row: &&Row| match lookup {
+            Lookup::All => true,
+            Lookup::Of { items, series } => {
+                items.contains(&row.item) || series.contains(&row.series)
+            }
+        };
+        Ok(all.filter(wanted).cloned().collect())
+    }
+
+    fn write(
+        &mut self,
+        commits: &[Commit],
+        settled: &Settled,
+        now: Time,
+    ) -> Result<Vec<bool>, Fault> {
+        self.take_off(settled);
         Ok(commits.iter().map(|commit| self.commit_one(commit, now)).collect())
     }
 
@@ -194,16 +219,6 @@ impl Store for Memory {
             });
         }
         Ok(out)
-    }
-
-    fn settle(&mut self, done: &[i64], aside: &[(i64, String)]) -> Result<(), Fault> {
-        for (row, _) in aside {
-            let found = self.outbox.iter().find(|w| w.row == *row);
-            self.aside.extend(found.cloned());
-        }
-        let gone = |row| done.contains(&row) || aside.iter().any(|(other, _)| *other == row);
-        self.outbox.retain(|w| !gone(w.row));
-        Ok(())
     }
 
     fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault> {

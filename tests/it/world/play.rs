@@ -21,8 +21,9 @@ use calway::pipeline::command::Decision;
 use calway::pipeline::fleet::{Fleet, Input, Rules, StreamId, Ticket, Want};
 use calway::pipeline::outbox::{self, Outbox, Outgoing};
 use calway::pipeline::seal::Installation;
-use calway::pipeline::sync::{Ask, Commit};
+use calway::pipeline::sync::{Ask, Commit, Lookup};
 use calway::pipeline::window::Window;
+use calway::store::Settled;
 
 use super::calendar::{CANARY, Exchange};
 use super::dice::Dice;
@@ -80,9 +81,10 @@ enum Event {
 #[derive(Debug)]
 enum Job {
     Load(Ticket, UserId),
+    Look(Ticket, UserId, Lookup),
     Commit(Ticket, Box<Commit>),
     Outbox(usize),
-    Settle(Vec<i64>, Vec<(i64, String)>),
+    Settle(Settled),
     Outcome(Command),
     Decide(Box<Decision>),
 }

@@ -96,6 +96,7 @@ impl Play {
         };
         match output {
             Output::Load(ticket, user) => self.job(Job::Load(ticket, user)),
+            Output::Look(ticket, user, lookup) => self.job(Job::Look(ticket, user, lookup)),
             Output::Commit(ticket, commit) => self.job(Job::Commit(ticket, commit)),
             Output::Homes(ticket, users, _) => {
                 let addresses: Held<Vec<_>> = users.iter().map(address).collect();

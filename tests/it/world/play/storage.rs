@@ -90,12 +90,16 @@ impl Play {
                 let loaded = fault.map_or_else(|| self.disk.load(&user), Err);
                 Event::Fleet(life, Input::Loaded(ticket, loaded))
             }
+            Job::Look(ticket, user, lookup) => {
+                let rows = fault.map_or_else(|| self.disk.rows(&user, &lookup), Err);
+                Event::Fleet(life, Input::Rows(ticket, rows))
+            }
             Job::Outbox(limit) => {
                 let rows = fault.map_or_else(|| self.disk.outbox(limit, BATCH_BYTES), Err);
                 Event::Outbox(life, outbox::Input::Loaded(rows))
             }
-            Job::Settle(done, aside) => {
-                let settled = fault.map_or_else(|| self.disk.settle(&done, &aside), Err);
+            Job::Settle(settled) => {
+                let settled = fault.map_or_else(|| self.disk.settle(&settled), Err);
                 Event::Outbox(life, outbox::Input::Settled(settled))
             }
             Job::Outcome(command) => {

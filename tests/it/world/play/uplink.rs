@@ -2,6 +2,7 @@
 
 use calway::model::{Fault, Next, Span, Time};
 use calway::pipeline::outbox::{self, Outgoing};
+use calway::store::Settled;
 
 use super::{Event, Held, Job, Play};
 
@@ -36,7 +37,9 @@ impl Play {
                     self.watch.sends(now, &rows)?;
                     self.at(after, Event::Batch(life, rows));
                 }
-                outbox::Output::Settle { done, aside } => self.job(Job::Settle(done, aside)),
+                outbox::Output::Settle { done, aside } => {
+                    self.job(Job::Settle(Settled { done, aside }))
+                }
                 outbox::Output::Trouble(_) => self.watch.cloud_well = false,
                 outbox::Output::Well => self.watch.cloud_well = true,
             }

@@ -1,0 +1,125 @@
+//! The connector in a process of its own, as systemd would start it: it says when it is ready, and
+//! how many of its mailboxes are listened to.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use calway_lab::stage::Stage;
+use tokio::net::UnixDatagram;
+use tokio::process::Child;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::process::{self, Usage};
+
+/// What it said of itself so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said {
+    pub ready: Option<Instant>,
+    pub active: usize,
+    pub streaming: usize,
+}
+
+/// A running connector.
+pub struct Connector {
+    pub started: Instant,
+    child: Child,
+    pid: u32,
+    said: watch::Receiver<Said>,
+    ear: JoinHandle<()>,
+}
+
+impl Connector {
+    /// Starts it.
+    pub fn start(stage: &Stage) -> Result<Self, String> {
+        let shipped = || PathBuf::from(env!("CARGO_BIN_EXE_calway"));
+        let program = std::env::var_os("CALWAY_PROGRAM").map_or_else(shipped, PathBuf::from);
+        let socket = stage.folder().join("notify");
+        let log = stage.folder().join("connector.log");
+        let log = std::fs::File::options().append(true).create(true).open(log);
+        let (said, ear) = listen(&socket)?;
+        let mut command = stage.connector(program);
+        command.env("NOTIFY_SOCKET", &socket).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(log.map_err(|error| error.to_string())?);
+        let started = Instant::now();
+        let child = command.spawn().map_err(|error| error.to_string())?;
+        let pid = child.id().ok_or("it ended at once")?;
+        Ok(Self { started, child, pid, said, ear })
+    }
+
+    /// What it used so far.
+    pub fn usage(&self) -> Result<Usage, String> {
+        process::usage(self.pid)
+    }
+
+    /// What is resident now, in KiB.
+    pub fn resident_kib(&self) -> Result<f64, String> {
+        process::resident_kib(self.pid)
+    }
+
+    /// Waits until what it says of itself is so.
+    pub async fn until(
+        &mut self,
+        seconds: u64,
+        what: &str,
+        so: impl FnMut(&Said) -> bool,
+    ) -> Result<Said, String> {
+        let mut said = self.said.clone();
+        let wait = async move { said.wait_for(so).await.map(|said| *said) };
+        self.within(seconds, what, wait).await?.map_err(|_| "it says nothing more".to_owned())
+    }
+
+    /// Waits for something that it brings about; its end, or so many seconds, are errors.
+    pub async fn within<T>(
+        &mut self,
+        seconds: u64,
+        what: &str,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, String> {
+        tokio::select! {
+            done = wait => Ok(done),
+            ended = self.child.wait() => Err(format!("the connector ended: {ended:?}")),
+            () = tokio::time::sleep(Duration::from_secs(seconds)) =>
+                Err(format!("the connector did not {what} within {seconds} s")),
+        }
+    }
+
+    /// Stops it as systemd does; how long that took.
+    pub async fn stop(mut self) -> Result<Duration, String> {
+        let begun = Instant::now();
+        let asked = tokio::process::Command::new("kill").arg(self.pid.to_string()).status().await;
+        asked.map_err(|error| format!("kill: {error}"))?;
+        let ended = tokio::time::timeout(Duration::from_secs(120), self.child.wait()).await;
+        self.ear.abort();
+        ended.map_err(|_| "it does not stop")?.map_err(|error| error.to_string())?;
+        Ok(begun.elapsed())
+    }
+}
+
+type Ear = (watch::Receiver<Said>, JoinHandle<()>);
+
+fn listen(path: &Path) -> Result<Ear, String> {
+    let _ = std::fs::remove_file(path);
+    let socket = UnixDatagram::bind(path).map_err(|error| error.to_string())?;
+    let (tell, said) = watch::channel(Said::default());
+    let ear = tokio::spawn(async move {
+        let mut room = [0; 4096];
+        while let Ok(length) = socket.recv(&mut room).await {
+            let text = String::from_utf8_lossy(room.get(..length).unwrap_or_default()).into_owned();
+            tell.send_modify(|said| text.lines().for_each(|line| take(said, line)));
+        }
+    });
+    Ok((said, ear))
+}
+
+/// `READY=1`, `STATUS=1000 mailboxes: 998 streaming, 2 polling, …`.
+fn take(said: &mut Said, line: &str) {
+    if line == "READY=1" {
+        said.ready.get_or_insert_with(Instant::now);
+    }
+    let Some(status) = line.strip_prefix("STATUS=") else { return };
+    let mut numbers = status.split(' ').filter_map(|word| word.parse().ok());
+    said.active = numbers.next().unwrap_or_default();
+    said.streaming = numbers.next().unwrap_or_default();
+}

@@ -1,0 +1,71 @@
+//! The figures as a table, a column for each number of mailboxes.
+
+use crate::play::Figures;
+
+/// The table, for the terminal and the page of benchmarks.
+pub fn table(machine: &str, load: f64, meetings: usize, all: &[Figures]) -> String {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let mut text = format!(
+        "{}, {profile} build, {machine}; load of the machine before the run: {load:.2}; {meetings} \
+         meetings in each calendar.\n\n",
+        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+    );
+    let row = |what: &str, cell: &dyn Fn(&Figures) -> String| {
+        let cells: Vec<_> = all.iter().map(cell).collect();
+        format!("| {what} | {} |\n", cells.join(" | "))
+    };
+    text += &row("mailboxes", &|f| f.mailboxes.to_string());
+    text += &format!("|---|{}\n", "---:|".repeat(all.len()));
+    for (what, read, places) in ROWS {
+        text += &row(what, &|f| format!("{:.*}", *places, read(f)));
+    }
+    if let (Some(first), Some(last)) = (all.first(), all.last())
+        && all.len() > 1
+    {
+        text += &format!(
+            "\nCPU an edit, {} mailboxes against {}: {:.2}.\n",
+            last.mailboxes,
+            first.mailboxes,
+            last.edit_cpu_ms / first.edit_cpu_ms,
+        );
+    }
+    for figures in all {
+        let said: Vec<_> =
+            figures.requests.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        text += &format!(
+            "\nRequests to Exchange in all, {} mailboxes: {}.\n",
+            figures.mailboxes,
+            said.join(", ")
+        );
+    }
+    text
+}
+
+type Row = (&'static str, fn(&Figures) -> f64, usize);
+
+const ROWS: &[Row] = &[
+    ("first synchronisation, seconds", |f| f.first_seconds, 1),
+    ("… until all are listened to, seconds", |f| f.all_streaming_seconds, 1),
+    ("… CPU milliseconds a mailbox", |f| 1e3 * f.first_cpu / f.mailboxes as f64, 2),
+    ("… CPU milliseconds of the lab a mailbox", |f| 1e3 * f.lab_cpu / f.mailboxes as f64, 2),
+    ("resident at rest, KiB a mailbox", |f| f.idle_kib / f.mailboxes as f64, 1),
+    ("… MiB in all", |f| f.idle_kib / 1024.0, 0),
+    ("CPU at rest, % of a core", |f| 100.0 * f.idle_cpu_second, 1),
+    ("edits", |f| f.edits as f64, 0),
+    ("edit to record, p50, ms", |f| f.p50_ms, 2),
+    ("… p99, ms", |f| f.p99_ms, 2),
+    ("… longest, ms", |f| f.most_ms, 1),
+    ("… CPU milliseconds an edit", |f| f.edit_cpu_ms, 3),
+    ("… CPU milliseconds of the lab an edit", |f| f.edit_lab_cpu_ms, 3),
+    ("resident after the edits, KiB a mailbox", |f| f.after_edits_kib / f.mailboxes as f64, 1),
+    ("all connections reset: all listened to again, seconds", |f| f.recovered_seconds, 1),
+    ("… first edit made meanwhile in the cloud, seconds", |f| f.first_edit_seconds, 2),
+    ("… last of 500, seconds", |f| f.last_edit_seconds, 2),
+    ("… CPU seconds", |f| f.recovery_cpu, 1),
+    ("stop, seconds", |f| f.stop_seconds, 2),
+    ("start to READY, seconds", |f| f.ready_seconds, 2),
+    ("… until all are listened to, seconds", |f| f.restart_streaming_seconds, 1),
+    ("… CPU milliseconds a mailbox until then", |f| 1e3 * f.restart_cpu / f.mailboxes as f64, 2),
+    ("… resident then, KiB a mailbox", |f| f.restart_kib / f.mailboxes as f64, 1),
+    ("store on the disk, MiB", |f| f.store_mib, 0),
+];

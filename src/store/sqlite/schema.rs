@@ -1,0 +1,82 @@
+//! The layout of the file, and how a file of an older one becomes of this one.
+
+use rusqlite::Transaction;
+
+/// The layout that this version writes. A store of a newer one is refused.
+pub(super) const SCHEMA_VERSION: i64 = 2;
+
+const SCHEMA: &str = "
+    CREATE TABLE mailbox (
+        id          INTEGER PRIMARY KEY,
+        user        TEXT NOT NULL UNIQUE,
+        active      INTEGER NOT NULL,
+        generation  INTEGER NOT NULL,
+        address     BLOB,
+        cursor      BLOB,
+        window_from INTEGER,
+        window_to   INTEGER,
+        resend      INTEGER NOT NULL,
+        sequence    INTEGER NOT NULL,
+        resource    TEXT,
+        key         TEXT,
+        key_day     INTEGER
+    ) STRICT;
+    CREATE TABLE record (
+        mailbox INTEGER NOT NULL REFERENCES mailbox(id),
+        key     TEXT NOT NULL,
+        item    BLOB NOT NULL,
+        series  BLOB NOT NULL,
+        version BLOB NOT NULL,
+        digest  BLOB NOT NULL,
+        PRIMARY KEY (mailbox, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX record_of_item ON record (mailbox, item);
+    CREATE INDEX record_of_series ON record (mailbox, series);
+    CREATE TABLE outbox (
+        row      INTEGER PRIMARY KEY AUTOINCREMENT,
+        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
+        key      TEXT,
+        kind     INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        time     INTEGER NOT NULL,
+        data     TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX outbox_of_record ON outbox (mailbox, key);
+    CREATE TABLE aside (
+        row      INTEGER PRIMARY KEY,
+        mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
+        key      TEXT,
+        kind     INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        time     INTEGER NOT NULL,
+        data     TEXT NOT NULL,
+        reason   TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX aside_of_record ON aside (mailbox, key);
+    CREATE TABLE command (
+        id       TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        refused  TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX command_by_sequence ON command (sequence);
+";
+
+/// What version 1 did not have. Its tags were made in another way, so its index is of no use: each
+/// mailbox is read anew and everything sent again, as after a lost store, with sequences that go on.
+const FROM_1: &str = "
+    DELETE FROM record;
+    CREATE INDEX record_of_item ON record (mailbox, item);
+    CREATE INDEX record_of_series ON record (mailbox, series);
+    UPDATE mailbox SET window_from = NULL, window_to = NULL, resend = 1,
+        generation = generation + 1 WHERE active = 1;
+";
+
+/// Makes the tables.
+pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(SCHEMA)
+}
+
+/// Takes a file of version 1 over.
+pub(super) fn from_1(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(FROM_1)
+}
