@@ -115,7 +115,7 @@ fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> 
         .optional()?;
     let Some((id, mut sequence)) = found else { return Ok(()) };
     let keys: Vec<String> = tx
-        .prepare("SELECT key FROM record WHERE mailbox = ?1")?
+        .prepare("SELECT key FROM record WHERE mailbox = ?1 ORDER BY key")?
         .query_map([id], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for key in keys {

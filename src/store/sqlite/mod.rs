@@ -200,7 +200,10 @@ fn rows(db: &Connection, user: &UserId, lookup: &Lookup) -> rusqlite::Result<Vec
         .optional()?;
     let Some(id) = id else { return Ok(Vec::new()) };
     let Lookup::Of { items, series } = lookup else {
-        return db.prepare_cached(ROWS)?.query_map([id], read_row)?.collect();
+        return db
+            .prepare_cached(&format!("{ROWS} ORDER BY key"))?
+            .query_map([id], read_row)?
+            .collect();
     };
     let mut found = Vec::new();
     for (column, tags) in [("item", items), ("series", series)] {

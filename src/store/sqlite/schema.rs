@@ -62,7 +62,7 @@ const SCHEMA: &str = "
 ";
 
 /// What version 1 did not have. Its tags were made in another way, so its index is of no use: each
-/// mailbox is read anew and everything sent again, as after a lost store, with sequences that go on.
+/// mailbox is read anew and everything sent again, with sequences that go on.
 const FROM_1: &str = "
     DELETE FROM record;
     CREATE INDEX record_of_item ON record (mailbox, item);
