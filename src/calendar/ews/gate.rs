@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use super::negotiate::Tickets;
 use super::sign_in::{Auth, refused};
 use crate::model::{Fault, Secret};
 use crate::net::Origin;
@@ -32,6 +33,7 @@ pub(super) struct SignIn {
     account: String,
     ways: Vec<Auth>,
     password: Password,
+    tickets: Option<Arc<dyn Tickets>>,
     pause: Duration,
     known: Mutex<Known>,
     turns: Semaphore,
@@ -39,9 +41,18 @@ pub(super) struct SignIn {
 
 #[derive(Debug, Default)]
 struct Known {
-    ways: HashMap<Origin, (Auth, Instant)>,
+    ways: HashMap<Origin, Way>,
     proven: Option<Secret>,
     refused: Option<Refusal>,
+}
+
+/// How a server is signed in to.
+#[derive(Debug)]
+struct Way {
+    auth: Auth,
+    since: Instant,
+    /// Negotiate: with each request, as the server does not keep it with the connection.
+    each_request: bool,
 }
 
 #[derive(Debug)]
@@ -61,18 +72,20 @@ impl fmt::Debug for SignIn {
 }
 
 impl SignIn {
-    /// An account that signs in by the first of `ways` that a server offers. A refused password is
-    /// tried again after `pause` even if it has not changed.
+    /// An account that signs in by the first of `ways` that a server offers, by Negotiate with
+    /// `tickets`. A refused secret is tried again after `pause` even if it has not changed.
     pub(super) fn new(
         account: String,
         ways: Vec<Auth>,
         password: Password,
+        tickets: Option<Arc<dyn Tickets>>,
         pause: Duration,
     ) -> Self {
         Self {
             account,
             ways,
             password,
+            tickets,
             pause,
             known: Mutex::default(),
             turns: Semaphore::new(AT_ONCE as usize),
@@ -126,21 +139,71 @@ impl SignIn {
         }
     }
 
-    /// The way that this server took before.
-    pub(super) fn way(&self, origin: &Origin) -> Option<Auth> {
-        let known = self.known();
-        let (way, since) = known.ways.get(origin)?;
-        let best = self.ways.first() == Some(way);
-        (best || since.elapsed() < SECOND_BEST).then_some(*way)
+    /// The secret that this way needs, as it is now: the account's password, or what its keytab is
+    /// known by.
+    ///
+    /// # Errors
+    /// [`Next::SignIn`](crate::model::Next) where there is none.
+    pub(super) fn secret(&self, auth: Auth) -> Result<Secret, Fault> {
+        let keytab = self.tickets.as_ref().and_then(|tickets| tickets.keytab());
+        match (auth, keytab) {
+            (Auth::Negotiate, Some(keytab)) => Ok(keytab),
+            _ => self.password(),
+        }
     }
 
-    /// Remembers, or forgets, how this server is signed in to.
-    pub(super) fn set_way(&self, origin: &Origin, way: Option<Auth>) {
+    /// Where tokens come from.
+    pub(super) fn tickets(&self) -> Option<&Arc<dyn Tickets>> {
+        self.tickets.as_ref()
+    }
+
+    /// Whether one of these ways has a secret that may be sent, before anything is opened for it.
+    ///
+    /// # Errors
+    /// As [`SignIn::enter`], or where none has a secret at all.
+    pub(super) fn check_any(&self, ways: &[Auth]) -> Result<(), Fault> {
+        let mut why = refused("the server offers none of the configured ways to sign in");
+        for way in ways {
+            match self.secret(*way).and_then(|secret| self.check(&secret)) {
+                Ok(()) => return Ok(()),
+                Err(fault) => why = fault,
+            }
+        }
+        Err(why)
+    }
+
+    /// The way that this server took before; one that was not the best for an hour.
+    pub(super) fn way(&self, origin: &Origin) -> Option<Auth> {
+        let known = self.known();
+        let way = known.ways.get(origin)?;
+        let best = self.ways.first() == Some(&way.auth);
+        (best || way.since.elapsed() < SECOND_BEST).then_some(way.auth)
+    }
+
+    /// Remembers how this server is signed in to.
+    pub(super) fn set_way(&self, origin: &Origin, auth: Auth) {
         let mut known = self.known();
-        match way {
-            Some(way) if known.ways.get(origin).is_some_and(|(known, _)| *known == way) => {}
-            Some(way) => drop(known.ways.insert(origin.clone(), (way, Instant::now()))),
-            None => drop(known.ways.remove(origin)),
+        let same = |way: &Way| way.auth == auth && way.since.elapsed() < SECOND_BEST;
+        if !known.ways.get(origin).is_some_and(same) {
+            let way = Way { auth, since: Instant::now(), each_request: false };
+            known.ways.insert(origin.clone(), way);
+        }
+    }
+
+    /// Forgets it.
+    pub(super) fn forget_way(&self, origin: &Origin) {
+        self.known().ways.remove(origin);
+    }
+
+    /// Whether Negotiate goes with each request to this server.
+    pub(super) fn each_request(&self, origin: &Origin) -> bool {
+        self.known().ways.get(origin).is_some_and(|way| way.each_request)
+    }
+
+    /// From now on it does.
+    pub(super) fn set_each_request(&self, origin: &Origin) {
+        if let Some(way) = self.known().ways.get_mut(origin) {
+            way.each_request = true;
         }
     }
 
@@ -166,7 +229,8 @@ impl SignIn {
         known.refused = Some(Refusal { secret: password.clone(), at: Instant::now(), times });
     }
 
-    fn is_proven(&self, password: &Secret) -> bool {
+    /// Whether this password was right when it was last tried.
+    pub(super) fn is_proven(&self, password: &Secret) -> bool {
         self.known().proven.as_ref() == Some(password)
     }
 

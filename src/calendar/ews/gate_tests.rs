@@ -7,7 +7,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 fn sign_in() -> SignIn {
     let ways = vec![Auth::Ntlm, Auth::Basic];
-    SignIn::new("CORP\\svc".into(), ways, Box::new(|| None), PAUSE)
+    SignIn::new("CORP\\svc".into(), ways, Box::new(|| None), None, PAUSE)
 }
 
 fn origin(url: &str) -> Origin {
@@ -84,11 +84,13 @@ async fn whoever_waited_for_a_refused_password_does_not_try_it() {
 async fn a_way_is_known_for_each_server_and_a_second_best_one_for_an_hour() {
     let gate = sign_in();
     let (one, other) = (origin("https://a.example"), origin("https://b.example"));
-    gate.set_way(&one, Some(Auth::Ntlm));
-    gate.set_way(&other, Some(Auth::Basic));
+    gate.set_way(&one, Auth::Ntlm);
+    gate.set_way(&other, Auth::Basic);
     assert_eq!((gate.way(&one), gate.way(&other)), (Some(Auth::Ntlm), Some(Auth::Basic)));
     tokio::time::advance(SECOND_BEST).await;
     assert_eq!((gate.way(&one), gate.way(&other)), (Some(Auth::Ntlm), None));
+    gate.set_way(&other, Auth::Basic);
+    assert_eq!(gate.way(&other), Some(Auth::Basic));
     gate.refuse(&Secret::new("x"));
     assert_eq!(gate.way(&one), None);
 }

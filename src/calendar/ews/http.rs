@@ -119,7 +119,7 @@ impl Http {
     async fn exchange(&self, uri: &Uri, route: &Route, body: Bytes) -> Result<Reply, Fault> {
         if let Some(mut slot) = self.idle_slot() {
             let request = request(uri, route, body.clone())?;
-            if let Sent::Answered(response) = slot.send_again(&self.sign_in, request).await? {
+            if let Sent::Answered(response) = slot.send_again(&self.entrance(uri), request).await? {
                 return self.finish(slot, response).await;
             }
         }

@@ -7,8 +7,8 @@
 //! come with the commands that need them.
 //!
 //! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], `members`,
-//! [`autodiscover`] and `ntlm` are pure; `http` alone opens sockets; `listen` drives a group's
-//! stream.
+//! [`autodiscover`], [`ntlm`], `spnego` and `channel` are pure; `http` alone opens sockets, and the
+//! library behind `kerberos`; `gate` and `session` sign in; `listen` drives a group's stream.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -19,6 +19,7 @@ pub mod get_item;
 pub mod get_streaming_events;
 pub mod get_user_availability;
 pub mod get_user_oof_settings;
+pub mod negotiate;
 pub mod ntlm;
 pub mod soap;
 pub mod stream;
@@ -29,15 +30,19 @@ pub mod unsubscribe;
 pub mod update_item;
 
 mod answer;
+mod channel;
 mod codes;
 mod convert;
 mod datetime;
 mod gate;
 mod http;
+#[cfg(feature = "kerberos")]
+mod kerberos;
 mod listen;
 mod members;
 mod session;
 mod sign_in;
+mod spnego;
 mod xml;
 
 use std::collections::HashSet;
@@ -61,6 +66,9 @@ use crate::model::{
 };
 use crate::net::{Connector, Origin, Proxy, Trust};
 
+#[cfg(feature = "kerberos")]
+pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
+pub use self::negotiate::Tickets;
 pub use self::sign_in::Auth;
 
 /// What a `[[calendar]]` of kind `ews` is told.
@@ -77,6 +85,8 @@ pub struct Options {
     pub account: String,
     /// How it signs in; the first that the server offers.
     pub auth: Vec<Auth>,
+    /// Where [`Auth::Negotiate`] has its tickets from.
+    pub tickets: Option<Arc<dyn Tickets>>,
     /// Whose certificates are accepted.
     pub trust: Trust,
     /// The way out, where there is no straight one.
@@ -106,6 +116,7 @@ impl Options {
             autodiscover: None,
             account: account.into(),
             auth: vec![Auth::Ntlm, Auth::Basic],
+            tickets: None,
             trust: Trust::default(),
             proxy: None,
             max_connections: 10,
@@ -155,7 +166,13 @@ impl Ews {
             request_timeout: options.request_timeout,
         };
         let (account, ways) = (options.account.clone(), options.auth.clone());
-        let sign_in = Arc::new(SignIn::new(account, ways, password, options.sign_in_pause));
+        let sign_in = Arc::new(SignIn::new(
+            account,
+            ways,
+            password,
+            options.tickets.clone(),
+            options.sign_in_pause,
+        ));
         let server =
             |origin| Http::new(connector.clone(), origin, Arc::clone(&sign_in), limits.clone());
         let origin = Origin::of(&options.url)?;

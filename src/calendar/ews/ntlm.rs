@@ -2,16 +2,15 @@
 //!
 //! The arithmetic of the answer is `ntlmclient`'s. Its reader panics on flags that it does not
 //! know and its writer sends a session key along, so messages are read and written here; its
-//! `Credentials` show the password under `Debug`, so they live for one call.
+//! `Credentials` show the password under `Debug` and are not wiped, so they live for one call, in
+//! a place that wipes them.
 
-use aws_lc_rs::digest::{self, Algorithm};
 use hmac::{Hmac, Mac};
 use md5::{Digest, Md5};
 use ntlmclient::{Credentials, respond_challenge_ntlm_v2};
-use x509_parser::prelude::FromDer;
-use x509_parser::signature_algorithm::SignatureAlgorithm;
 use zeroize::Zeroize;
 
+use super::channel;
 use super::sign_in::refused;
 use crate::model::{Fault, Secret, Time};
 
@@ -88,13 +87,9 @@ pub fn authenticate(
     let offered = Challenge::read(challenge).ok_or_else(|| refused("unreadable NTLM challenge"))?;
     let info = offered.answer_info(binding);
     let time = offered.timestamp().unwrap_or_else(|| file_time(now));
-    let mut credentials = Credentials {
-        username: account.user.clone(),
-        password: password.reveal().to_owned(),
-        domain: account.domain.clone(),
-    };
-    let mut response = respond_challenge_ntlm_v2(offered.nonce, &info, time, &credentials);
-    credentials.password.zeroize();
+    let credentials = Wiped::new(account, password);
+    let mut response = respond_challenge_ntlm_v2(offered.nonce, &info, time, &credentials.0);
+    drop(credentials);
     if offered.timestamp().is_some() {
         // [MS-NLMP] 3.1.5.1.2: where the server names the time there is no LM response.
         response.lm_response = vec![0; 24];
@@ -109,50 +104,33 @@ pub fn authenticate(
     Ok(message)
 }
 
-/// The `tls-server-end-point` binding of a server's certificate (RFC 5929 section 4): the MD5 of a
-/// GSS channel binding structure without addresses. Nothing where the certificate's signature has
-/// no hash of its own.
+/// The credentials for one answer; wiped however that ends.
+struct Wiped(Credentials);
+
+impl Wiped {
+    fn new(account: &Account, password: &Secret) -> Self {
+        Self(Credentials {
+            username: account.user.clone(),
+            password: password.reveal().to_owned(),
+            domain: account.domain.clone(),
+        })
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.password.zeroize();
+    }
+}
+
+/// The binding to the channel with this certificate: the MD5 of a GSS channel binding structure
+/// without addresses ([MS-NLMP] 2.2.2.1, RFC 2744 3.11). Nothing where RFC 5929 defines none.
 pub fn channel_binding(certificate: &[u8]) -> Option<[u8; 16]> {
-    let hash = digest::digest(end_point_hash(certificate)?, certificate);
-    let mut data = b"tls-server-end-point:".to_vec();
-    data.extend_from_slice(hash.as_ref());
+    let data = channel::end_point(certificate)?;
     let mut structure = vec![0; 16];
     structure.extend_from_slice(&u32::try_from(data.len()).ok()?.to_le_bytes());
     structure.extend_from_slice(&data);
     Some(Md5::digest(&structure).into())
-}
-
-/// The hash of the certificate's signature; SHA-256 in place of MD5 and SHA-1.
-fn end_point_hash(certificate: &[u8]) -> Option<&'static Algorithm> {
-    let (_, certificate) = x509_parser::certificate::X509Certificate::from_der(certificate).ok()?;
-    let algorithm = &certificate.signature_algorithm;
-    let id = match algorithm.algorithm.to_id_string().as_str() {
-        // RSASSA-PSS names its hash beside itself.
-        "1.2.840.113549.1.1.10" => match SignatureAlgorithm::try_from(algorithm).ok()? {
-            SignatureAlgorithm::RSASSA_PSS(parameters) => {
-                parameters.hash_algorithm_oid().to_id_string()
-            }
-            _ => return None,
-        },
-        _ => algorithm.algorithm.to_id_string(),
-    };
-    match id.as_str() {
-        // RSA (PKCS #1 1.5) and ECDSA with SHA-384 and SHA-512, then the hashes themselves.
-        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" | "2.16.840.1.101.3.4.2.2" => {
-            Some(&digest::SHA384)
-        }
-        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" | "2.16.840.1.101.3.4.2.3" => {
-            Some(&digest::SHA512)
-        }
-        "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" | "2.16.840.1.101.3.4.2.1" => {
-            Some(&digest::SHA256)
-        }
-        // MD5 and SHA-1.
-        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" | "1.3.14.3.2.26" => {
-            Some(&digest::SHA256)
-        }
-        _ => None,
-    }
 }
 
 struct Challenge<'a> {

@@ -1,4 +1,5 @@
-//! One connection and how it is signed in: by itself (NTLM), or request by request (Basic).
+//! One connection and how it is signed in: by itself (NTLM, Negotiate), or request by request
+//! (Basic, and Negotiate where the server wants it so).
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
@@ -7,11 +8,13 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::answer;
-use super::gate::{SignIn, Turn};
+use super::gate::SignIn;
 use super::http::{LONGEST_PAGE, bare_request, now};
+use super::negotiate::{NoToken, Token, Wish};
 use super::ntlm::{self, Account};
 use super::sign_in::{self, Auth};
+use super::spnego::{self, Answer};
+use super::{answer, channel};
 use crate::model::{Fault, Next, Secret};
 use crate::net::{Connection, Connector, Origin, read_body};
 
@@ -27,6 +30,8 @@ enum Signed {
     Basic(HeaderValue, Secret),
     /// The connection itself.
     Ntlm,
+    /// The connection itself, or each request.
+    Negotiate,
 }
 
 /// What came of a request on one connection.
@@ -46,6 +51,10 @@ pub(super) struct Entrance<'a> {
 }
 
 impl Slot {
+    fn new(connection: Connection, signed: Signed) -> Self {
+        Self { connection, signed, idle_since: Instant::now() }
+    }
+
     /// Whether it may still be good.
     pub(super) fn is_usable(&self) -> bool {
         self.connection.is_usable()
@@ -67,17 +76,25 @@ impl Slot {
     /// [`Next::SignIn`] where the password is refused now.
     pub(super) async fn send_again(
         &mut self,
-        sign_in: &SignIn,
+        entrance: &Entrance<'_>,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Sent, Fault> {
-        if let Signed::Basic(header, password) = &self.signed {
-            if sign_in.password().ok().as_ref() != Some(password) {
-                return Ok(Sent::Stale);
+        let sign_in = entrance.sign_in;
+        match &self.signed {
+            Signed::Basic(header, password) => {
+                if sign_in.password().ok().as_ref() != Some(password) {
+                    return Ok(Sent::Stale);
+                }
+                sign_in.check(password)?;
+                request.headers_mut().insert(AUTHORIZATION, header.clone());
             }
-            sign_in.check(password)?;
-            request.headers_mut().insert(AUTHORIZATION, header.clone());
+            Signed::Ntlm => {}
+            Signed::Negotiate if sign_in.each_request(entrance.origin) => {
+                return self.send_with_token(entrance, request).await;
+            }
+            Signed::Negotiate => {}
         }
-        let Ok(response) = self.connection.send(request).await else {
+        let Ok(response) = self.connection.send(request.clone()).await else {
             return Ok(Sent::Stale);
         };
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -90,98 +107,207 @@ impl Slot {
             }
             // The server forgot the connection's sign-in, which it may at any time.
             Signed::Ntlm => Ok(Sent::Stale),
+            Signed::Negotiate => {
+                let headers = drain_unauthorized(response).await?;
+                if !sign_in::is_offered(&headers, Auth::Negotiate) {
+                    return Ok(Sent::Stale);
+                }
+                let sent = self.send_with_token(entrance, request).await?;
+                if let Sent::Answered(_) = sent {
+                    sign_in.set_each_request(entrance.origin);
+                }
+                Ok(sent)
+            }
+        }
+    }
+
+    async fn send_with_token(
+        &mut self,
+        entrance: &Entrance<'_>,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Sent, Fault> {
+        let secret = entrance.sign_in.secret(Auth::Negotiate)?;
+        let turn = entrance.sign_in.enter(&secret).await?;
+        let token = match entrance.token(&self.connection, &secret).await {
+            Ok(token) => token,
+            Err(NoToken::Refused(why)) => return Err(sign_in::refused(&why)),
+            // Another way may be found on another connection.
+            Err(NoToken::Unavailable(_)) => return Ok(Sent::Stale),
+        };
+        drop(turn);
+        match send_token(&mut self.connection, request, token).await {
+            Ok(Some(response)) => Ok(Sent::Answered(response)),
+            Ok(None) => Ok(Sent::Stale),
+            Err(fault) => Err(fault),
         }
     }
 }
 
+/// The ways that were tried in vain, and why the first of them was: it is the one that was meant.
+#[derive(Default)]
+struct Failed {
+    ways: Vec<Auth>,
+    why: Option<Fault>,
+}
+
+impl Failed {
+    fn add(&mut self, auth: Auth, why: Fault) {
+        self.ways.push(auth);
+        self.why.get_or_insert(why);
+    }
+}
+
 impl Entrance<'_> {
-    /// Sends on a new connection and signs in by it.
+    /// Sends on a new connection and signs in by it, in the first way that works.
     ///
     /// # Errors
     /// [`Next::SignIn`] where that is refused, or was not long ago.
     pub(super) async fn send_first(
         &self,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<(Slot, Response<Incoming>), Fault> {
-        let password = self.sign_in.password()?;
-        let turn = self.sign_in.enter(&password).await?;
-        let mut connection =
-            self.connector.connect(self.origin).await.map_err(unreachable_server)?;
-        let (signed, header) = self.credentials(&mut connection, &password).await?;
-        request.headers_mut().insert(AUTHORIZATION, header);
-        let response = connection.send(request).await?;
-        self.judge(response.status(), &password, turn)?;
-        let slot = Slot { connection, signed, idle_since: Instant::now() };
-        Ok((slot, response))
-    }
-
-    /// What the first real request carries.
-    async fn credentials(
-        &self,
-        connection: &mut Connection,
-        password: &Secret,
-    ) -> Result<(Signed, HeaderValue), Fault> {
-        let mut auth = match self.sign_in.way(self.origin) {
-            Some(auth) => auth,
-            None => self.ask(connection).await?,
-        };
-        if auth == Auth::Ntlm {
-            match self.ntlm(connection, password).await? {
-                Ok(header) => return Ok((Signed::Ntlm, header)),
-                // NTLM is not offered any more.
-                Err(other) => auth = other,
+        let mut failed = Failed::default();
+        loop {
+            let left = self.sign_in.ways().iter().copied();
+            let left: Vec<_> = left.filter(|auth| !failed.ways.contains(auth)).collect();
+            self.sign_in.check_any(&left).map_err(|fault| failed.why.clone().unwrap_or(fault))?;
+            let mut connection =
+                self.connector.connect(self.origin).await.map_err(unreachable_server)?;
+            let known = self.sign_in.way(self.origin).filter(|auth| left.contains(auth));
+            let auth = match known {
+                Some(auth) => auth,
+                None => match self.ask(&mut connection, &left).await? {
+                    Some(auth) => auth,
+                    None => return Err(failed.why.unwrap_or_else(nothing_offered)),
+                },
+            };
+            let tried = match self.sign_in.secret(auth) {
+                Ok(secret) => self.enter(auth, connection, request.clone(), &secret).await?,
+                Err(none) => Err(none),
+            };
+            match tried {
+                Ok(done) => return Ok(done),
+                Err(why) => {
+                    self.sign_in.forget_way(self.origin);
+                    failed.add(auth, why);
+                }
             }
         }
-        self.sign_in.set_way(self.origin, Some(auth));
-        let header = sign_in::basic(self.sign_in.account(), password)?;
-        Ok((Signed::Basic(header.clone(), password.clone()), header))
     }
 
-    /// Asks without credentials what the server offers.
-    async fn ask(&self, connection: &mut Connection) -> Result<Auth, Fault> {
+    /// Signs in by this way when it is this secret's turn.
+    async fn enter(
+        &self,
+        auth: Auth,
+        connection: Connection,
+        request: Request<Full<Bytes>>,
+        secret: &Secret,
+    ) -> Result<Tried, Fault> {
+        let _turn = self.sign_in.enter(secret).await?;
+        match auth {
+            Auth::Negotiate => self.negotiate(connection, request, secret).await,
+            Auth::Ntlm => self.ntlm(connection, request, secret).await,
+            Auth::Basic => self.basic(connection, request, secret).await.map(Ok),
+        }
+    }
+
+    /// Asks without credentials which of these ways the server offers.
+    async fn ask(&self, connection: &mut Connection, ways: &[Auth]) -> Result<Option<Auth>, Fault> {
         let response = connection.send(self.empty(None)?).await?;
-        let headers = drain_unauthorized(response).await?;
-        let auth = sign_in::choose(self.sign_in.ways(), &headers).ok_or_else(|| {
-            sign_in::refused("the server offers none of the configured ways to sign in")
-        })?;
-        self.sign_in.set_way(self.origin, Some(auth));
-        Ok(auth)
+        Ok(sign_in::choose(ways, &drain_unauthorized(response).await?))
     }
 
-    /// The handshake up to the Type 3 message; or another way that is offered instead.
+    async fn basic(
+        &self,
+        mut connection: Connection,
+        mut request: Request<Full<Bytes>>,
+        password: &Secret,
+    ) -> Result<(Slot, Response<Incoming>), Fault> {
+        let header = sign_in::basic(self.sign_in.account(), password)?;
+        request.headers_mut().insert(AUTHORIZATION, header.clone());
+        let response = connection.send(request).await?;
+        self.judge(response.status(), Auth::Basic, password)?;
+        Ok((Slot::new(connection, Signed::Basic(header, password.clone())), response))
+    }
+
+    /// The handshake, whose last message goes with the request; or why there was none.
     async fn ntlm(
         &self,
-        connection: &mut Connection,
+        mut connection: Connection,
+        mut request: Request<Full<Bytes>>,
         password: &Secret,
-    ) -> Result<Result<HeaderValue, Auth>, Fault> {
+    ) -> Result<Tried, Fault> {
         let negotiate = ntlm::negotiate();
         let asking = self.empty(Some(sign_in::ntlm(&negotiate)?))?;
         let headers = drain_unauthorized(connection.send(asking).await?).await?;
-        let Some(challenge) = sign_in::ntlm_token(&headers) else {
-            let ways = self.sign_in.ways().iter().copied();
-            let others: Vec<_> = ways.filter(|auth| *auth != Auth::Ntlm).collect();
-            self.sign_in.set_way(self.origin, None);
-            return match sign_in::choose(&others, &headers) {
-                Some(other) => Ok(Err(other)),
-                None => Err(sign_in::refused("the server does not answer NTLM")),
-            };
+        let Some(challenge) = sign_in::token(&headers, Auth::Ntlm) else {
+            return Ok(Err(sign_in::refused("the server does not answer NTLM")));
         };
         let binding = connection.peer_certificate().and_then(ntlm::channel_binding);
         let account = Account::parse(self.sign_in.account());
         let answer =
             ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
-        Ok(Ok(sign_in::ntlm(&answer)?))
+        request.headers_mut().insert(AUTHORIZATION, sign_in::ntlm(&answer)?);
+        let response = connection.send(request).await?;
+        self.judge(response.status(), Auth::Ntlm, password)?;
+        Ok(Ok((Slot::new(connection, Signed::Ntlm), response)))
     }
 
-    fn judge(&self, status: StatusCode, password: &Secret, _turn: Turn<'_>) -> Result<(), Fault> {
+    /// A ticket that goes with the request; or why there is none, or it is not taken.
+    async fn negotiate(
+        &self,
+        mut connection: Connection,
+        request: Request<Full<Bytes>>,
+        secret: &Secret,
+    ) -> Result<Tried, Fault> {
+        let token = match self.token(&connection, secret).await {
+            Ok(token) => token,
+            Err(NoToken::Refused(why)) => return Err(sign_in::refused(&why)),
+            Err(NoToken::Unavailable(fault)) => return Ok(Err(fault)),
+        };
+        let Some(response) = send_token(&mut connection, request, token).await? else {
+            return Ok(Err(sign_in::refused("Kerberos: the server does not take the ticket")));
+        };
+        self.sign_in.set_way(self.origin, Auth::Negotiate);
+        Ok(Ok((Slot::new(connection, Signed::Negotiate), response)))
+    }
+
+    /// A token for this server, bound to the connection. The key server has judged the secret
+    /// then.
+    async fn token(&self, connection: &Connection, secret: &Secret) -> Result<Token, NoToken> {
+        let Some(tickets) = self.sign_in.tickets() else {
+            let fault = sign_in::refused("Kerberos: this build has none");
+            return Err(NoToken::Unavailable(fault));
+        };
+        let wish = Wish {
+            account: self.sign_in.account().to_owned(),
+            password: self.sign_in.password().ok(),
+            host: self.origin.host().to_owned(),
+            binding: connection.peer_certificate().and_then(channel::end_point),
+        };
+        let token = tickets.token(wish).await;
+        match &token {
+            Ok(_) => self.sign_in.prove(secret),
+            Err(NoToken::Refused(_)) => self.sign_in.refuse(secret),
+            Err(NoToken::Unavailable(_)) => {}
+        }
+        token
+    }
+
+    fn judge(&self, status: StatusCode, auth: Auth, password: &Secret) -> Result<(), Fault> {
         match status {
             StatusCode::UNAUTHORIZED => {
+                let before = self.sign_in.is_proven(password);
                 self.sign_in.refuse(password);
-                Err(sign_in::refused("sign-in was refused"))
+                Err(sign_in::refused(match before {
+                    true => "sign-in was refused, with a password that was right before",
+                    false => "sign-in was refused",
+                }))
             }
             // Other errors may come from something in front that never saw the password.
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {
                 self.sign_in.prove(password);
+                self.sign_in.set_way(self.origin, auth);
                 Ok(())
             }
             _ => Ok(()),
@@ -195,6 +321,41 @@ impl Entrance<'_> {
         }
         Ok(request)
     }
+}
+
+/// A request with its answer, or why this way did not work although no secret was refused.
+type Tried = Result<(Slot, Response<Incoming>), Fault>;
+
+/// Sends with a token. Nothing where the server does not take it.
+async fn send_token(
+    connection: &mut Connection,
+    mut request: Request<Full<Bytes>>,
+    token: Token,
+) -> Result<Option<Response<Incoming>>, Fault> {
+    let header = sign_in::negotiate(&spnego::offer(&token.bytes))?;
+    request.headers_mut().insert(AUTHORIZATION, header);
+    let response = connection.send(request).await?;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        return Ok(None);
+    }
+    // Many servers send no proof; TLS has shown already who they are.
+    let Some(message) = sign_in::token(response.headers(), Auth::Negotiate) else {
+        return Ok(Some(response));
+    };
+    let answer = spnego::read(&message);
+    let proven = match answer {
+        Some(Answer { accepted: Some(false), .. }) | None => false,
+        Some(Answer { token: None, .. }) => true,
+        Some(Answer { token: Some(proof), .. }) => (token.proves)(&proof),
+    };
+    match proven {
+        true => Ok(Some(response)),
+        false => Err(sign_in::refused("Kerberos: the server could not prove who it is")),
+    }
+}
+
+fn nothing_offered() -> Fault {
+    sign_in::refused("the server offers none of the configured ways to sign in")
 }
 
 /// Reads a 401 to its end, so that the connection can go on.

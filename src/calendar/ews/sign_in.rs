@@ -8,6 +8,8 @@ use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 /// A way to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
+    /// Kerberos, bound to the connection or request by request, as the server has it.
+    Negotiate,
     /// NTLMv2, bound to the connection and, where its certificate is known, to the TLS channel.
     Ntlm,
     /// Name and password with each request, inside TLS.
@@ -18,6 +20,7 @@ impl Auth {
     /// The name in `WWW-Authenticate`.
     fn scheme(self) -> &'static str {
         match self {
+            Self::Negotiate => "Negotiate",
             Self::Ntlm => "NTLM",
             Self::Basic => "Basic",
         }
@@ -31,14 +34,19 @@ pub(super) fn refused(why: &str) -> Fault {
 
 /// The first of `wanted` that a 401 offers.
 pub(super) fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
-    wanted.iter().copied().find(|auth| offers(headers).any(|(scheme, _)| is(scheme, *auth)))
+    wanted.iter().copied().find(|auth| is_offered(headers, *auth))
 }
 
-/// The token that a 401 carries for NTLM.
-pub(super) fn ntlm_token(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// The token that an answer carries for this way.
+pub(super) fn token(headers: &HeaderMap, auth: Auth) -> Option<Vec<u8>> {
     let (_, token) =
-        offers(headers).find(|(scheme, token)| is(scheme, Auth::Ntlm) && !token.is_empty())?;
+        offers(headers).find(|(scheme, token)| is(scheme, auth) && !token.is_empty())?;
     STANDARD.decode(token).ok()
+}
+
+/// Whether an answer offers this way.
+pub(super) fn is_offered(headers: &HeaderMap, auth: Auth) -> bool {
+    offers(headers).any(|(scheme, _)| is(scheme, auth))
 }
 
 fn is(scheme: &str, auth: Auth) -> bool {
@@ -61,6 +69,11 @@ pub(super) fn basic(account: &str, password: &Secret) -> Result<HeaderValue, Fau
 /// `Authorization: NTLM …`, hidden from `Debug`.
 pub(super) fn ntlm(message: &[u8]) -> Result<HeaderValue, Fault> {
     header("NTLM", message)
+}
+
+/// `Authorization: Negotiate …`, hidden from `Debug`.
+pub(super) fn negotiate(message: &[u8]) -> Result<HeaderValue, Fault> {
+    header("Negotiate", message)
 }
 
 fn header(scheme: &str, token: &[u8]) -> Result<HeaderValue, Fault> {
@@ -94,13 +107,16 @@ mod tests {
         );
         assert_eq!(choose(&[Auth::Ntlm], &headers(&["Basic realm=\"x\""])), None);
         assert_eq!(choose(&[Auth::Basic, Auth::Ntlm], &headers(&["Negotiate"])), None);
+        assert_eq!(choose(&[Auth::Negotiate, Auth::Ntlm], &both), Some(Auth::Negotiate));
     }
 
     #[test]
     fn the_challenge_is_found_among_the_offers() {
-        assert_eq!(ntlm_token(&headers(&["Negotiate abc=", "NTLM YWJj"])), Some(b"abc".to_vec()));
-        assert_eq!(ntlm_token(&headers(&["NTLM", "Basic realm=\"x\""])), None);
-        assert_eq!(ntlm_token(&headers(&["NTLM %%%"])), None);
+        let both = headers(&["Negotiate ZGVm", "NTLM YWJj"]);
+        assert_eq!(token(&both, Auth::Ntlm), Some(b"abc".to_vec()));
+        assert_eq!(token(&both, Auth::Negotiate), Some(b"def".to_vec()));
+        assert_eq!(token(&headers(&["NTLM", "Basic realm=\"x\""]), Auth::Ntlm), None);
+        assert_eq!(token(&headers(&["NTLM %%%"]), Auth::Ntlm), None);
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! Where the tokens of Negotiate come from: what is asked of Kerberos, and what it answers.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{Fault, Secret};
+
+/// A source of Kerberos tokens. One serves all servers of a calendar and keeps its tickets.
+pub trait Tickets: fmt::Debug + Send + Sync {
+    /// What the account's keytab is known by as it is now, where it signs in by one: something else
+    /// as soon as the file changes. Without it the password is used.
+    fn keytab(&self) -> Option<Secret>;
+
+    /// The token for one sign-in.
+    fn token(&self, wish: Wish) -> BoxFuture<'_, Result<Token, NoToken>>;
+}
+
+/// What a token is for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// `DOMAIN\user` or `user@domain`.
+    pub account: String,
+    /// The account's password, where it signs in by that.
+    pub password: Option<Secret>,
+    /// The host; the service is `HTTP` there.
+    pub host: String,
+    /// What the token is bound to (RFC 5929), where there is something.
+    pub binding: Option<Vec<u8>>,
+}
+
+/// One sign-in under way.
+pub struct Token {
+    /// What the server is shown; Kerberos' own, without SPNEGO's envelope.
+    pub bytes: Vec<u8>,
+    /// Whether the server's answer proves that it is the one that was meant.
+    pub proves: Box<dyn FnOnce(&[u8]) -> bool + Send>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({} bytes)", self.bytes.len())
+    }
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoToken {
+    /// The password or the key is wrong, or the account is locked: another try makes it worse.
+    Refused(String),
+    /// For another reason; other ways may be tried.
+    Unavailable(Fault),
+}
