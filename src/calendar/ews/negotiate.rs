@@ -29,12 +29,15 @@ pub struct Wish {
     pub binding: Option<Vec<u8>>,
 }
 
+/// Judges the server's answer; asked once.
+pub type Judge = Box<dyn FnOnce(&[u8]) -> bool + Send>;
+
 /// One sign-in under way.
 pub struct Token {
     /// What the server is shown; Kerberos' own, without SPNEGO's envelope.
     pub bytes: Vec<u8>,
     /// Whether the server's answer proves that it is the one that was meant.
-    pub proves: Box<dyn FnOnce(&[u8]) -> bool + Send>,
+    pub proves: Judge,
 }
 
 impl fmt::Debug for Token {

@@ -157,7 +157,9 @@ mod tests {
         }
 
         #[test]
-        fn what_is_offered_can_be_found_again(token in proptest::collection::vec(any::<u8>(), 0..600)) {
+        fn what_is_offered_can_be_found_again(
+            token in proptest::collection::vec(any::<u8>(), 0..600),
+        ) {
             let written = offer(&token);
             let (tag, body) = whole(&written).unwrap();
             prop_assert_eq!(tag, INITIAL);
