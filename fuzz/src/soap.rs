@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use calway::calendar::ews::autodiscover::{self, Place};
 use calway::calendar::ews::get_streaming_events::{EventReader, StreamEvent};
+use calway::calendar::ews::get_user_settings::{self, Told};
 use calway::calendar::ews::soap::{Header, ServerVersion, fault_in, operation};
 use calway::calendar::ews::{convert_id, create_item, find_item, get_folder, get_item};
 use calway::calendar::ews::{get_user_availability, get_user_oof_settings, subscribe};
@@ -216,9 +217,17 @@ pub fn events(xml: &[u8], reader: &mut EventReader) {
 }
 
 fn discovery(bytes: &[u8]) {
-    if let Some(settings) = shown(autodiscover::read_settings(bytes)) {
-        for text in [settings.grouping, settings.external_ews_url].into_iter().flatten() {
-            assert!(!text.is_empty() && text.trim() == text);
+    for told in shown(get_user_settings::read(bytes)).unwrap_or_default() {
+        match shown(told) {
+            Some(Told::Settings(settings)) => {
+                let urls = [settings.internal_ews_url, settings.external_ews_url];
+                for text in urls.into_iter().chain([settings.grouping]).flatten() {
+                    assert!(!text.is_empty() && text.trim() == text);
+                }
+            }
+            Some(Told::Address(text)) => assert!(!text.is_blank()),
+            Some(Told::Url(text)) => assert!(!text.is_empty()),
+            None => {}
         }
     }
     for place in [autodiscover::read_pox(bytes), autodiscover::read_json(bytes)] {

@@ -10,6 +10,7 @@ mod id;
 mod meeting;
 mod plain;
 mod time;
+mod trust;
 mod zone;
 
 pub use calendar::{Change, Cursor, Entry, Hint, Home, ItemId, ListenEnd, Order, Page, Target};
@@ -24,4 +25,5 @@ pub use meeting::{
 };
 pub use plain::{Address, Plain, Secret};
 pub use time::{Now, Span, Time};
+pub use trust::{TrustEntry, Verdict};
 pub use zone::{Shift, Zone};

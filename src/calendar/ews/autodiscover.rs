@@ -1,5 +1,6 @@
-//! Autodiscover: which mailboxes may share a stream, and where a mailbox's server is. Requests and
-//! answers only: SOAP ([MS-OXWSADISC]), POX ([MS-OXDSCLI]) and the JSON of version 2.
+//! Autodiscover in its two lesser forms, which tell only where a mailbox's server is: POX
+//! ([MS-OXDSCLI]) and the JSON of version 2. Requests and answers only; the form that tells more is
+//! [`get_user_settings`](super::get_user_settings).
 
 use std::fmt::Write as _;
 
@@ -7,15 +8,6 @@ use serde::Deserialize;
 
 use super::xml::{Pull, decode, malformed, push_escaped};
 use crate::model::{Address, Fault, Next, Plain};
-
-/// What SOAP Autodiscover says about one mailbox.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Mailboxes with the same text, and the same address below, may share a stream.
-    pub grouping: Option<String>,
-    /// Where its EWS is, seen from outside.
-    pub external_ews_url: Option<String>,
-}
 
 /// What POX and JSON say about one mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,120 +18,6 @@ pub enum Place {
     Address(Plain),
     /// Ask again there.
     Url(String),
-}
-
-/// Asks SOAP Autodiscover at `url` for one mailbox (`GetUserSettings`, [MS-OXWSADISC] 3.1.4.1).
-pub fn settings_request(url: &str, address: &Address) -> String {
-    let mut out = String::from(concat!(
-        r#"<?xml version="1.0" encoding="utf-8"?>"#,
-        r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/""#,
-        r#" xmlns:a="http://schemas.microsoft.com/exchange/2010/Autodiscover""#,
-        r#" xmlns:w="http://www.w3.org/2005/08/addressing"><s:Header>"#,
-        r#"<a:RequestedServerVersion>Exchange2013_SP1</a:RequestedServerVersion>"#,
-        r#"<w:Action>http://schemas.microsoft.com/exchange/2010/Autodiscover"#,
-        r#"/Autodiscover/GetUserSettings</w:Action><w:To>"#,
-    ));
-    push_escaped(&mut out, url);
-    out.push_str(concat!(
-        "</w:To></s:Header><s:Body><a:GetUserSettingsRequestMessage><a:Request>",
-        "<a:Users><a:User><a:Mailbox>",
-    ));
-    push_escaped(&mut out, address.reveal());
-    out.push_str("</a:Mailbox></a:User></a:Users><a:RequestedSettings>");
-    for setting in ["GroupingInformation", "ExternalEwsUrl"] {
-        let _ = write!(out, "<a:Setting>{setting}</a:Setting>");
-    }
-    out.push_str(concat!(
-        "</a:RequestedSettings></a:Request></a:GetUserSettingsRequestMessage>",
-        "</s:Body></s:Envelope>",
-    ));
-    out
-}
-
-/// Reads the answer for one mailbox. Errors stand on three levels: the answer's, the user's, the
-/// setting's; a setting that failed alone is absent.
-///
-/// # Errors
-/// What Autodiscover says against it, or a malformed answer.
-pub fn read_settings(xml: &[u8]) -> Result<Settings, Fault> {
-    let text = decode(xml);
-    let mut pull = Pull::new(&text);
-    enter(&mut pull, "Envelope")?;
-    enter(&mut pull, "Body")?;
-    match pull.child()? {
-        Some(element) if element.name() == "Fault" => Err(Fault::retry("Autodiscover fault")),
-        Some(_) => {
-            enter(&mut pull, "Response")?;
-            read_response(&mut pull)
-        }
-        None => Err(malformed()),
-    }
-}
-
-fn read_response(pull: &mut Pull<'_>) -> Result<Settings, Fault> {
-    let mut answer = None;
-    while let Some(element) = pull.child()? {
-        match element.name() {
-            "ErrorCode" => check(&pull.text()?)?,
-            "UserResponses" => {
-                while pull.child()?.is_some() {
-                    answer = Some(read_user(pull)?);
-                }
-            }
-            _ => pull.skip()?,
-        }
-    }
-    answer.ok_or_else(malformed)?
-}
-
-/// The first error is malformed XML, the second what is said about the user.
-fn read_user(pull: &mut Pull<'_>) -> Result<Result<Settings, Fault>, Fault> {
-    let mut settings = Settings::default();
-    let mut verdict = Ok(());
-    while let Some(element) = pull.child()? {
-        match element.name() {
-            "ErrorCode" => verdict = check(&pull.text()?),
-            "UserSettings" => {
-                while pull.child()?.is_some() {
-                    read_setting(pull, &mut settings)?;
-                }
-            }
-            _ => pull.skip()?,
-        }
-    }
-    Ok(verdict.map(|()| settings))
-}
-
-fn read_setting(pull: &mut Pull<'_>, settings: &mut Settings) -> Result<(), Fault> {
-    let (mut name, mut value) = (String::new(), String::new());
-    while let Some(element) = pull.child()? {
-        match element.name() {
-            "Name" => name = pull.text()?,
-            "Value" => value = pull.text()?,
-            _ => pull.skip()?,
-        }
-    }
-    let place = match name.trim() {
-        "GroupingInformation" => &mut settings.grouping,
-        "ExternalEwsUrl" => &mut settings.external_ews_url,
-        _ => return Ok(()),
-    };
-    *place = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-    Ok(())
-}
-
-/// [MS-OXWSADISC] 2.2.5.1 ErrorCode.
-fn check(code: &str) -> Result<(), Fault> {
-    let code = code.trim();
-    let next = match code {
-        "NoError" | "" => return Ok(()),
-        "ServerBusy" => Next::BackOff { after: None },
-        "InvalidUser" | "RedirectAddress" | "RedirectUrl" => Next::Gone,
-        "NotFederated" | "InvalidRequest" | "InvalidSetting" | "InvalidDomain" => Next::Refused,
-        _ => Next::Retry { after: None },
-    };
-    let plain = code.chars().all(|c| c.is_ascii_alphanumeric());
-    Err(Fault::new(next, if plain { code } else { "unreadable Autodiscover code" }))
 }
 
 /// Asks POX Autodiscover for one mailbox ([MS-OXDSCLI] 2.2.3).
@@ -171,10 +49,7 @@ pub fn read_pox(xml: &[u8]) -> Result<Place, Fault> {
     while let Some(element) = pull.child()? {
         match element.name() {
             "Account" => found.read_account(&mut pull)?,
-            "Error" => {
-                pull.skip()?;
-                return Err(Fault::new(Next::Gone, "Autodiscover does not know the address"));
-            }
+            "Error" => return Err(pox_error(&mut pull)?),
             _ => pull.skip()?,
         }
     }
@@ -186,6 +61,28 @@ pub fn read_pox(xml: &[u8]) -> Result<Place, Fault> {
     }
     // From inside: the address for the own network comes first.
     found.internal.or(found.external).map(Place::Ews).ok_or_else(malformed)
+}
+
+/// 500 says that the address is not known; the others that the service did not come to look.
+fn pox_error(pull: &mut Pull<'_>) -> Result<Fault, Fault> {
+    let mut code = String::new();
+    while let Some(element) = pull.child()? {
+        match element.name() {
+            "ErrorCode" => code = pull.text()?,
+            _ => pull.skip()?,
+        }
+    }
+    Ok(match code.trim() {
+        "500" => unknown_address(),
+        code if code.chars().all(|c| c.is_ascii_digit()) => {
+            Fault::retry(format!("Autodiscover error {code}"))
+        }
+        _ => Fault::retry("Autodiscover error"),
+    })
+}
+
+fn unknown_address() -> Fault {
+    Fault::new(Next::Gone, "Autodiscover does not know the address")
 }
 
 #[derive(Default)]
@@ -234,7 +131,7 @@ fn filled(pull: &mut Pull<'_>) -> Result<Option<String>, Fault> {
 }
 
 /// Goes into the next child of this name.
-fn enter(pull: &mut Pull<'_>, name: &str) -> Result<(), Fault> {
+pub(super) fn enter(pull: &mut Pull<'_>, name: &str) -> Result<(), Fault> {
     while let Some(element) = pull.child()? {
         if element.name() == name {
             return Ok(());
@@ -273,8 +170,10 @@ pub fn read_json(json: &[u8]) -> Result<Place, Fault> {
         error_code: Option<String>,
     }
     let answer: Answer = serde_json::from_slice(json).map_err(|_| malformed())?;
-    if answer.error_code.is_some() {
-        return Err(Fault::new(Next::Gone, "Autodiscover does not know the address"));
+    match answer.error_code.as_deref() {
+        None => {}
+        Some("UserNotFound") => return Err(unknown_address()),
+        Some(_) => return Err(Fault::retry("Autodiscover error")),
     }
     answer.url.filter(|url| !url.is_empty()).map(Place::Ews).ok_or_else(malformed)
 }
@@ -282,47 +181,6 @@ pub fn read_json(json: &[u8]) -> Result<Place, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn soap(code: &str, user: &str) -> String {
-        format!(
-            "<s:Envelope xmlns:s='s'><s:Header/><s:Body><GetUserSettingsResponseMessage><Response>\
-             <ErrorCode>{code}</ErrorCode><ErrorMessage/><UserResponses><UserResponse>{user}\
-             </UserResponse></UserResponses></Response></GetUserSettingsResponseMessage></s:Body>\
-             </s:Envelope>"
-        )
-    }
-
-    #[test]
-    fn settings_are_read_on_three_levels() {
-        let user = "<ErrorCode>NoError</ErrorCode><RedirectTarget i:nil='true'/>\
-            <UserSettingErrors/><UserSettings><UserSetting><Name>ExternalEwsUrl</Name>\
-            <Value>https://m/EWS</Value>\
-            </UserSetting><UserSetting><Name>GroupingInformation</Name><Value>SN1PRD06</Value>\
-            </UserSetting><UserSetting><Name>Other</Name><Value>x</Value></UserSetting>\
-            </UserSettings>";
-        let expected = Settings {
-            grouping: Some("SN1PRD06".into()),
-            external_ews_url: Some("https://m/EWS".into()),
-        };
-        assert_eq!(read_settings(soap("NoError", user).as_bytes()), Ok(expected));
-        let none = "<ErrorCode>NoError</ErrorCode><UserSettingErrors><UserSettingError><ErrorCode>\
-            SettingIsNotAvailable</ErrorCode></UserSettingError></UserSettingErrors>\
-            <UserSettings/>";
-        assert_eq!(read_settings(soap("NoError", none).as_bytes()), Ok(Settings::default()));
-        let gone = "<ErrorCode>InvalidUser</ErrorCode><UserSettings/>";
-        let fault = read_settings(soap("NoError", gone).as_bytes()).unwrap_err();
-        assert_eq!((fault.next, fault.cause.code.as_str()), (Next::Gone, "InvalidUser"));
-        let fault = read_settings(soap("ServerBusy", "").as_bytes()).unwrap_err();
-        assert_eq!(fault.next, Next::BackOff { after: None });
-        for bad in [
-            "",
-            "<html/>",
-            "<Envelope><Body/></Envelope>",
-            "<Envelope><Body><X/></Body></Envelope>",
-        ] {
-            assert!(read_settings(bad.as_bytes()).is_err(), "{bad}");
-        }
-    }
 
     fn pox(content: &str) -> Result<Place, Fault> {
         let xml = format!("<Autodiscover><Response><User/>{content}</Response></Autodiscover>");
@@ -344,6 +202,8 @@ mod tests {
         assert_eq!(pox(url), Ok(Place::Url("https://c/x".into())));
         let error = "<Error Time='1' Id='2'><ErrorCode>500</ErrorCode></Error>";
         assert_eq!(pox(error).unwrap_err().next, Next::Gone);
+        let away = "<Error><ErrorCode>603</ErrorCode><DebugData/></Error>";
+        assert_eq!(pox(away).unwrap_err(), Fault::retry("Autodiscover error 603"));
         assert_eq!(pox(""), Err(malformed()));
     }
 

@@ -13,12 +13,14 @@
 pub mod autodiscover;
 pub mod convert_id;
 pub mod create_item;
+pub mod discover;
 pub mod find_item;
 pub mod get_folder;
 pub mod get_item;
 pub mod get_streaming_events;
 pub mod get_user_availability;
 pub mod get_user_oof_settings;
+pub mod get_user_settings;
 pub mod negotiate;
 pub mod ntlm;
 pub mod soap;
@@ -264,15 +266,17 @@ impl Ews {
         let Some(uri) = &self.options.autodiscover else {
             return group_key(&[&url]);
         };
-        let request = autodiscover::settings_request(&uri.to_string(), &target.address);
+        let request = get_user_settings::request(&uri.to_string(), [&*target.address]);
         let http = self.discovery.as_ref().unwrap_or(&self.http);
-        let settings = match http.post(uri, &Route::default(), request).await {
-            Ok(reply) => autodiscover::read_settings(&reply.body),
+        let told = match http.post(uri, &Route::default(), request).await {
+            Ok(reply) => get_user_settings::read(&reply.body),
             Err(fault) => Err(fault),
         };
-        match settings.unwrap_or_default() {
-            autodiscover::Settings { grouping: Some(grouping), external_ews_url } => {
-                group_key(&[&url, &grouping, &external_ews_url.unwrap_or_default()])
+        match told.unwrap_or_default().into_iter().next() {
+            Some(Ok(get_user_settings::Told::Settings(settings))) => {
+                let parts = [settings.grouping, settings.external_ews_url];
+                let [grouping, external] = parts.map(Option::unwrap_or_default);
+                group_key(&[&url, &grouping, &external])
             }
             // Autodiscover only makes better groups: without it they are made all the same.
             _ => group_key(&[&url]),

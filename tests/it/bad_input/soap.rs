@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use calway::calendar::ews::autodiscover::{self, Place};
 use calway::calendar::ews::get_streaming_events::EventReader;
+use calway::calendar::ews::get_user_settings;
 use calway::calendar::ews::stream::{LONGEST, Splitter};
 use calway::calendar::ews::{find_item, get_folder, get_item, subscribe, sync_folder_items};
 use calway::model::{Change, Fault, Found, ItemId, Meeting, Next, Span};
@@ -249,7 +250,7 @@ fn a_page_of_html_is_no_answer_of_any_kind() {
     assert!(get_folder::read(page).is_err() && find_item::read(page).is_err());
     assert!(subscribe::read(page).is_err() && sync_folder_items::read(page, None).is_err());
     assert!(EventReader::default().read(page).is_err());
-    assert!(autodiscover::read_settings(page).is_err() && autodiscover::read_json(page).is_err());
+    assert!(get_user_settings::read(page).is_err() && autodiscover::read_json(page).is_err());
     assert!(autodiscover::read_pox(page).is_err());
     assert!(Splitter::default().push(page).is_err());
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use calway::calendar::ews::get_user_availability::{BusyType, Engagement};
+use calway::calendar::ews::get_user_settings::{self, Told};
 use calway::calendar::ews::{
     autodiscover, convert_id, create_item, find_item, get_folder, get_item, get_user_availability,
     get_user_oof_settings, soap, subscribe, sync_folder_items, unsubscribe, update_item,
@@ -112,8 +113,9 @@ fn check_answer(top: &str, page: &str, xml: &[u8]) {
             assert_eq!(settings.external_reply.reveal(), text("external"));
         }
         "GetUserSettingsResponseMessage" => {
-            let settings = autodiscover::read_settings(xml);
-            assert_eq!(settings, Ok(autodiscover::Settings::default()), "neither is in it");
+            let told = get_user_settings::read(xml);
+            let settings = get_user_settings::Settings::default();
+            assert_eq!(told, Ok(vec![Ok(Told::Settings(settings))]), "none is in it");
         }
         "SubscribeResponse" => {
             let denied = Fault::new(Next::Denied, "ErrorSubscriptionDelegateAccessNotSupported");

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use calway::calendar::ews::get_user_settings::{self, Told};
 use calway::calendar::ews::soap::{Header, ServerVersion};
 use calway::calendar::ews::{
     autodiscover, find_item, get_folder, get_item, get_streaming_events, get_user_availability,
@@ -143,8 +144,9 @@ fn documented_items_are_read() {
 #[test]
 fn documented_autodiscover_answers_are_read() {
     let name = "GetUserSettingsResponseMessage.getusersettings-operation-soap.1.xml";
-    if let Some(settings) = read(name, autodiscover::read_settings) {
-        assert_eq!(settings, Ok(autodiscover::Settings::default()), "neither setting is in it");
+    if let Some(told) = read(name, get_user_settings::read) {
+        let settings = get_user_settings::Settings::default();
+        assert_eq!(told, Ok(vec![Ok(Told::Settings(settings))]), "no setting of ours is in it");
     }
     let name = "Autodiscover.pox-autodiscover-response-for-exchange.0.xml";
     if let Some(place) = read(name, autodiscover::read_pox) {
@@ -174,7 +176,7 @@ fn no_reader_breaks_on_any_sample() {
         let _ = get_item::read(&xml, &[ItemId("x".into())]);
         let _ = find_item::read(&xml);
         let _ = get_streaming_events::EventReader::default().read(&xml);
-        let _ = autodiscover::read_settings(&xml);
+        let _ = get_user_settings::read(&xml);
         let _ = autodiscover::read_pox(&xml);
     }
     assert!(seen >= 40, "only {seen} samples");

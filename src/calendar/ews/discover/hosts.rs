@@ -1,0 +1,128 @@
+//! Whom credentials may be sent to.
+
+use std::collections::HashMap;
+
+use crate::model::{TrustEntry, Verdict};
+
+/// Hosts below these belong to Microsoft 365, where impersonation by an on-premises account ends.
+const CLOUD: [&str; 8] = [
+    "outlook.com",
+    "office365.com",
+    "office365.us",
+    "onmicrosoft.com",
+    "onmicrosoft.us",
+    "outlook.cn",
+    "onmschina.cn",
+    "outlook.office.com",
+];
+
+/// The hosts that are vouched for, and the trust list.
+#[derive(Clone, Debug, Default)]
+pub struct Hosts {
+    vouched: Vec<String>,
+    listed: HashMap<String, Verdict>,
+}
+
+/// How a host stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may be asked.
+    Trusted,
+    /// Nobody vouched for it.
+    Unknown,
+    /// It is passed over.
+    Blocked,
+    /// Microsoft 365.
+    Cloud,
+}
+
+impl Hosts {
+    /// `vouched` are host names, or `*.example.com` for all below; the list's verdicts come on top.
+    pub fn new(
+        vouched: impl IntoIterator<Item = String>,
+        listed: impl IntoIterator<Item = TrustEntry>,
+    ) -> Self {
+        let listed = listed.into_iter().map(|entry| (entry.host, entry.verdict)).collect();
+        let vouched = vouched.into_iter().map(|host| host.to_ascii_lowercase()).collect();
+        Self { vouched, listed }
+    }
+
+    /// One more, for this hunt.
+    pub(super) fn vouch(&mut self, host: &str) {
+        let host = host.to_ascii_lowercase();
+        if !self.vouched.contains(&host) {
+            self.vouched.push(host);
+        }
+    }
+
+    /// An administrator's word is the last; what blocks stands above what vouches.
+    pub(super) fn standing(&self, host: &str) -> Standing {
+        let host = host.to_ascii_lowercase();
+        match self.listed.get(&host) {
+            Some(Verdict::Blocked) => return Standing::Blocked,
+            Some(Verdict::Allowed) => return Standing::Trusted,
+            Some(Verdict::Pending) | None => {}
+        }
+        if self.vouched.iter().any(|known| covers(known, &host)) {
+            Standing::Trusted
+        } else if is_cloud(&host) {
+            Standing::Cloud
+        } else {
+            Standing::Unknown
+        }
+    }
+}
+
+fn covers(known: &str, host: &str) -> bool {
+    match known.strip_prefix("*.") {
+        Some(domain) => is_below(host, domain),
+        None => known == host,
+    }
+}
+
+fn is_below(host: &str, domain: &str) -> bool {
+    host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+}
+
+/// Whether a host or a mail domain belongs to Microsoft 365.
+pub(super) fn is_cloud(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    CLOUD.iter().any(|domain| host == *domain || is_below(&host, domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Time;
+
+    fn entry(host: &str, verdict: Verdict) -> TrustEntry {
+        TrustEntry { host: host.into(), verdict, via: "redirect".into(), since: Time::default() }
+    }
+
+    #[test]
+    fn only_who_was_vouched_for_is_trusted() {
+        let listed = [
+            entry("allowed.example", Verdict::Allowed),
+            entry("pending.example", Verdict::Pending),
+            entry("bad.corp.example", Verdict::Blocked),
+        ];
+        let vouched = ["Corp.example", "*.mail.example", "*.corp.example"].map(str::to_owned);
+        let hosts = Hosts::new(vouched, listed);
+        for (host, expected) in [
+            ("corp.EXAMPLE", Standing::Trusted),
+            ("a.mail.example", Standing::Trusted),
+            ("a.b.mail.example", Standing::Trusted),
+            ("mail.example", Standing::Unknown),
+            ("evilmail.example", Standing::Unknown),
+            ("allowed.example", Standing::Trusted),
+            ("pending.example", Standing::Unknown),
+            ("bad.corp.example", Standing::Blocked),
+            ("evilcorp.example", Standing::Unknown),
+            ("corp.example.evil.example", Standing::Unknown),
+            ("autodiscover-s.outlook.com", Standing::Cloud),
+            ("notoutlook.com", Standing::Unknown),
+        ] {
+            assert_eq!(hosts.standing(host), expected, "{host}");
+        }
+    }
+}

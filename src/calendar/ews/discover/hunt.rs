@@ -1,0 +1,440 @@
+//! The search for where some mailboxes are served: one step at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use http::Uri;
+
+use super::hosts::{Standing, is_cloud};
+use super::services::in_order;
+use super::trail::Trail;
+use super::ways::{Group, Try, What, redirected, waits_for_trust};
+use super::{
+    Answer, BLOCKED, Endpoint, Form, Found, IN_THE_CLOUD, Note, Points, Rules, Seen, Service, Step,
+    Via, points,
+};
+use crate::calendar::ews::autodiscover::Place;
+use crate::calendar::ews::codes;
+use crate::calendar::ews::get_user_settings::Told;
+use crate::model::{Address, Fault, Next};
+
+/// One hunt, for [`MOST_USERS`](crate::calendar::ews::get_user_settings::MOST_USERS) at most.
+#[derive(Debug)]
+pub struct Hunt {
+    rules: Rules,
+    users: Vec<User>,
+    groups: VecDeque<Group>,
+    current: Option<(Try, Vec<usize>)>,
+    notes: Vec<Note>,
+    endpoints: Vec<(String, Endpoint)>,
+}
+
+#[derive(Debug)]
+struct User {
+    /// As it was redirected.
+    address: Arc<Address>,
+    outcome: Option<Result<Found, Fault>>,
+}
+
+impl Hunt {
+    /// Begins to look for these mailboxes.
+    pub fn new(rules: Rules, addresses: impl IntoIterator<Item = Arc<Address>>) -> Self {
+        let user = |address| User { address, outcome: None };
+        let users: Vec<User> = addresses.into_iter().map(user).collect();
+        let mut groups: VecDeque<Group> = VecDeque::new();
+        for (at, user) in users.iter().enumerate() {
+            let domain = user.address.domain().to_ascii_lowercase();
+            match groups.iter_mut().find(|group| group.domain == domain) {
+                Some(group) => group.users.push(at),
+                None => {
+                    let mut group = Group::of_domain(&domain, &rules, &Trail::default(), false);
+                    group.users.push(at);
+                    groups.push_back(group);
+                }
+            }
+        }
+        let (notes, endpoints) = (Vec::new(), Vec::new());
+        Self { rules, users, groups, current: None, notes, endpoints }
+    }
+
+    /// What is to be done now; `None` when every mailbox has its answer. The same step until it is
+    /// answered.
+    pub fn next(&mut self) -> Option<Step> {
+        loop {
+            if let Some((way, users)) = &self.current {
+                return Some(self.step(way, users));
+            }
+            let Self { groups, users, .. } = self;
+            let group = groups.front_mut()?;
+            group.users.retain(|at| users.get(*at).is_some_and(|user| user.outcome.is_none()));
+            if group.users.is_empty() {
+                groups.pop_front();
+                continue;
+            }
+            match group.next() {
+                Some(way) => self.begin(way),
+                None => {
+                    let verdict = group.verdict();
+                    for at in std::mem::take(&mut group.users) {
+                        self.settle(at, Err(verdict.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What came of the step. An answer to another step than the one given is not looked at.
+    pub fn answer(&mut self, answer: Answer) {
+        let Some((way, users)) = self.current.take() else { return };
+        match (&way.what, answer) {
+            (What::Search(_), Answer::Points(found)) => self.searched(&way, found),
+            (What::Services(_), Answer::Services(found)) => self.resolved(&way, found),
+            (What::Look(url) | What::LookPlain(url), Answer::Seen(seen)) => {
+                self.looked(&way, url, seen);
+            }
+            (What::Ask(Form::Soap, url), Answer::Settings(told)) => {
+                self.told(&way, url, &users, told);
+            }
+            (What::Ask(form, url), Answer::Place(place)) => {
+                self.placed(&way, *form, url, &users, place);
+            }
+            _ => {}
+        }
+    }
+
+    /// What was met on the way since this was asked last.
+    pub fn notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// What each mailbox came to, in the order given, and the places that answered for a domain.
+    pub fn finish(self) -> (Vec<Result<Found, Fault>>, Vec<(String, Endpoint)>) {
+        let unasked = || Err(Fault::retry("Autodiscover was not asked to the end"));
+        let outcomes = self.users.into_iter().map(|user| user.outcome.unwrap_or_else(unasked));
+        (outcomes.collect(), self.endpoints)
+    }
+
+    fn step(&self, way: &Try, users: &[usize]) -> Step {
+        let address = |at: &usize| self.users.get(*at).map(|user| Arc::clone(&user.address));
+        let addresses: Vec<_> = users.iter().filter_map(address).collect();
+        match (&way.what, addresses.first()) {
+            (What::Search(server), _) => Step::Search(server.clone()),
+            (What::Look(url), _) => Step::Look(url.clone()),
+            (What::LookPlain(url), _) => Step::LookPlain(url.clone()),
+            (What::Services(name), _) => Step::Services(name.clone()),
+            (What::Ask(Form::Pox, url), Some(first)) => Step::Pox(url.clone(), first.clone()),
+            (What::Ask(Form::Json, url), Some(first)) => Step::Json(url.clone(), first.clone()),
+            (What::Ask(_, url), _) => Step::Settings(url.clone(), addresses),
+        }
+    }
+
+    /// Takes a way up, unless its host may not be sent anything.
+    fn begin(&mut self, way: Try) {
+        let Self { rules, groups, notes, current, .. } = self;
+        let Some(group) = groups.front_mut() else { return };
+        let host = way.host().map(str::to_owned);
+        let standing = host.as_ref().map_or(Standing::Trusted, |host| rules.hosts.standing(host));
+        let (host, via) = (host.unwrap_or_default(), way.via);
+        let (note, fault) = match standing {
+            // What the directory named once, it vouched for.
+            Standing::Unknown if via == Via::Directory => {
+                *current = Some((way, group.users.clone()));
+                return;
+            }
+            Standing::Trusted => {
+                *current = Some((way, group.users.clone()));
+                return;
+            }
+            Standing::Unknown => (Note::Unknown { host, via }, waits_for_trust()),
+            Standing::Blocked => (Note::Blocked { host }, Fault::new(Next::Denied, BLOCKED)),
+            Standing::Cloud => (
+                Note::Cloud { host, via },
+                Fault::new(Next::Denied, "Autodiscover leads to Microsoft 365 only"),
+            ),
+        };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+        group.weigh(fault);
+    }
+
+    fn searched(&mut self, way: &Try, found: Result<Points, Fault>) {
+        let Some(group) = self.groups.front_mut() else { return };
+        let leads = match found {
+            Ok(found) => points::leads(&found, &group.domain),
+            Err(fault) => return group.weigh(fault),
+        };
+        let mut next = Vec::new();
+        let mut refused = None;
+        let mut directories = |servers: Vec<super::Server>, next: &mut Vec<Try>| {
+            for server in servers {
+                match way.trail.to(&format!("ldap://{}", server.host)) {
+                    Ok(trail) => {
+                        next.push(Try::new(What::Search(Some(server)), Via::Directory, trail));
+                    }
+                    Err(fault) => refused = Some(fault),
+                }
+            }
+        };
+        directories(leads.own, &mut next);
+        for url in leads.urls {
+            self.rules.hosts.vouch(url.host().unwrap_or_default());
+            let trail = way.trail.past(&url.to_string());
+            next.push(Try::new(What::Look(url), Via::Directory, trail));
+        }
+        directories(leads.any, &mut next);
+        group.now(next);
+        if let Some(fault) = refused {
+            group.weigh(fault);
+        }
+    }
+
+    fn resolved(&mut self, way: &Try, found: Result<Vec<Service>, Fault>) {
+        let seed = &mut self.rules.seed;
+        let Some(group) = self.groups.front_mut() else { return };
+        match found {
+            Ok(found) => {
+                let ordered = in_order(found, |most| draw(seed, most));
+                let look = |service: Service| {
+                    let port = match service.port {
+                        443 => String::new(),
+                        port => format!(":{port}"),
+                    };
+                    let url = format!(
+                        "https://{}{port}/autodiscover/autodiscover.xml",
+                        service.target.trim_end_matches('.').to_ascii_lowercase()
+                    );
+                    Some(Try::new(What::Look(url.parse().ok()?), way.via, way.trail.past(&url)))
+                };
+                group.now(ordered.into_iter().filter_map(look).collect::<Vec<_>>());
+            }
+            Err(fault) => group.weigh(fault),
+        }
+    }
+
+    fn looked(&mut self, way: &Try, url: &Uri, seen: Result<Seen, Fault>) {
+        let Some(group) = self.groups.front_mut() else { return };
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(fault) => return group.weigh(fault),
+        };
+        let plain = matches!(way.what, What::LookPlain(_));
+        let target = seen.location.as_deref().and_then(|location| redirected(url, location));
+        match (seen.status, target) {
+            // Nothing is read over http but where to go from there.
+            (301 | 302 | 303 | 307 | 308, Some(target)) => {
+                if target.scheme_str() != Some("https") {
+                    return group.weigh(Fault::retry("Autodiscover redirects to http"));
+                }
+                match way.trail.to(&target.to_string()) {
+                    Ok(trail) => {
+                        let same = target.host() == url.host() && !plain;
+                        let via = if same { way.via } else { Via::Redirect };
+                        group.now([Try::new(What::Look(target), via, trail)]);
+                    }
+                    Err(fault) => group.weigh(fault),
+                }
+            }
+            _ if plain => {}
+            (401, _) if seen.soap => group.now(way.ask(Form::Soap, url)),
+            // Any web site may ask for a password; the others are asked before it.
+            (401, _) if way.via == Via::Domain => group.later(way.ask(Form::Pox, url)),
+            (401, _) => group.now(way.ask(Form::Pox, url)),
+            (200, _) if seen.soap => group.now(way.ask(Form::Soap, url)),
+            (status, _) => {
+                group.later(way.ask(Form::Json, url));
+                group.weigh(Fault::retry(format!("HTTP {status}")));
+            }
+        }
+    }
+
+    fn told(
+        &mut self,
+        way: &Try,
+        url: &Uri,
+        users: &[usize],
+        told: Result<Vec<Result<Told, Fault>>, Fault>,
+    ) {
+        let told = match told {
+            Ok(told) => told,
+            Err(fault) => return self.failed(way, Form::Soap, url, &fault),
+        };
+        self.answered(url, Form::Soap, way.via);
+        let mut nameless = false;
+        for (at, told) in users.iter().zip(told) {
+            match told {
+                Ok(Told::Settings(settings)) => match settings.ews_url() {
+                    Some(ews) => {
+                        let found = place(ews).map(|ews| Found {
+                            ews,
+                            grouping: settings.grouping.clone(),
+                            external: settings.external_ews_url.clone(),
+                        });
+                        self.settle(*at, found);
+                    }
+                    None => nameless = true,
+                },
+                Ok(Told::Address(address)) => self.move_to_address(way, *at, address.reveal()),
+                Ok(Told::Url(to)) => self.move_to_place(way, *at, &to),
+                Err(fault) => self.settle(*at, Err(fault)),
+            }
+        }
+        if nameless && let Some(group) = self.groups.front_mut() {
+            // Another form, or another place, may know it.
+            group.weigh(Fault::retry("Autodiscover names no EWS address"));
+            group.now(way.ask(Form::Pox, url));
+        }
+    }
+
+    fn placed(
+        &mut self,
+        way: &Try,
+        form: Form,
+        url: &Uri,
+        users: &[usize],
+        place_told: Result<Place, Fault>,
+    ) {
+        let Some((&at, rest)) = users.split_first() else { return };
+        match place_told {
+            Ok(told) => {
+                self.answered(url, form, way.via);
+                match told {
+                    Place::Ews(ews) => {
+                        let home = |ews| Found { ews, grouping: None, external: None };
+                        self.settle(at, place(&ews).map(home));
+                    }
+                    Place::Address(address) => self.move_to_address(way, at, address.reveal()),
+                    Place::Url(to) => self.move_to_place(way, at, &to),
+                }
+            }
+            Err(fault) if fault.next == Next::Gone => self.settle(at, Err(fault)),
+            Err(fault) => return self.failed(way, form, url, &fault),
+        }
+        if !rest.is_empty() {
+            self.current = Some((way.clone(), rest.to_vec()));
+        }
+    }
+
+    /// The place as a whole gave no answer.
+    fn failed(&mut self, way: &Try, form: Form, url: &Uri, fault: &Fault) {
+        let Some(group) = self.groups.front_mut() else { return };
+        if matches!(fault.next, Next::BackOff { .. }) && is_busy(fault) {
+            // It is the right place; whoever goes on asking prolongs its recovery.
+            for at in std::mem::take(&mut group.users) {
+                self.settle(at, Err(fault.clone()));
+            }
+            return;
+        }
+        group.weigh(fault.clone());
+        let spoke = codes::is_answer(fault) || is_unreadable(fault);
+        match form {
+            Form::Soap if spoke => {
+                group.later(way.ask(Form::Json, url));
+                group.now(way.ask(Form::Pox, url));
+            }
+            Form::Pox if spoke => group.later(way.ask(Form::Json, url)),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, url: &Uri, form: Form, via: Via) {
+        let Some(group) = self.groups.front() else { return };
+        let known = self.endpoints.iter().any(|(domain, _)| *domain == group.domain);
+        if !known && !group.domain.is_empty() {
+            let endpoint = Endpoint { url: url.clone(), form, via };
+            self.endpoints.push((group.domain.clone(), endpoint));
+        }
+    }
+
+    fn move_to_address(&mut self, way: &Try, at: usize, text: &str) {
+        let Ok(address) = Address::parse(text) else {
+            return self.settle(at, Err(Fault::refused("Autodiscover redirects to no address")));
+        };
+        let domain = address.domain().to_ascii_lowercase();
+        if is_cloud(&domain) {
+            return self.settle(at, Err(Fault::new(Next::Gone, IN_THE_CLOUD)));
+        }
+        let before = self.users.get(at).map(|user| user.address.reveal().to_owned());
+        match way.trail.past(&before.unwrap_or_default()).to(text) {
+            Ok(trail) => {
+                if let Some(user) = self.users.get_mut(at) {
+                    user.address = Arc::new(address);
+                }
+                let mut group = Group::of_domain(&domain, &self.rules, &trail, true);
+                group.users.push(at);
+                self.regroup(at, group);
+            }
+            Err(fault) => self.settle(at, Err(fault)),
+        }
+    }
+
+    fn move_to_place(&mut self, way: &Try, at: usize, text: &str) {
+        let url = match place(text) {
+            Ok(url) => url,
+            Err(fault) => return self.settle(at, Err(fault)),
+        };
+        match way.trail.to(text) {
+            Ok(trail) => {
+                let mut group = Group::of_place(url, trail);
+                group.users.push(at);
+                self.regroup(at, group);
+            }
+            Err(fault) => self.settle(at, Err(fault)),
+        }
+    }
+
+    /// Into a group of its own, after those that are there.
+    fn regroup(&mut self, at: usize, group: Group) {
+        if let Some(front) = self.groups.front_mut() {
+            front.users.retain(|known| *known != at);
+        }
+        let first = |group: &Group| group.ways.front().map(|way| format!("{:?}", way.what));
+        let same = |known: &&mut Group| {
+            known.domain == group.domain && first(known).is_some() && first(known) == first(&group)
+        };
+        match self.groups.iter_mut().skip(1).find(same) {
+            Some(known) => known.users.push(at),
+            None => self.groups.push_back(group),
+        }
+    }
+
+    fn settle(&mut self, at: usize, outcome: Result<Found, Fault>) {
+        if let Some(user) = self.users.get_mut(at) {
+            user.outcome.get_or_insert(outcome);
+        }
+    }
+}
+
+/// An address that an answer names, where it is one that may be asked.
+fn place(text: &str) -> Result<Uri, Fault> {
+    let uri = text.trim().parse::<Uri>().ok();
+    let uri = uri.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
+    let uri = uri.ok_or_else(|| Fault::refused("Autodiscover names an address without https"))?;
+    match uri.host() {
+        Some(host) if is_cloud(host) => Err(Fault::new(Next::Gone, IN_THE_CLOUD)),
+        _ => Ok(uri),
+    }
+}
+
+/// The server itself says that it has too much to do; a redirect to its error page says so as well.
+fn is_busy(fault: &Fault) -> bool {
+    fault.cause.code == "ServerBusy"
+        || (codes::is_answer(fault) && !fault.cause.code.starts_with("HTTP 3"))
+}
+
+/// It answered, and not what was asked for.
+fn is_unreadable(fault: &Fault) -> bool {
+    fault.cause.code == crate::calendar::ews::xml::MALFORMED
+        || fault.cause.code.starts_with("Autodiscover")
+        || fault.cause.code == "unreadable Autodiscover code"
+        || matches!(fault.next, Next::Refused)
+}
+
+/// A number from 0 up to and with `most` (SplitMix64).
+fn draw(seed: &mut u64, most: u64) -> u64 {
+    *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ (z >> 31)) % most.saturating_add(1).max(1)
+}

@@ -1,0 +1,220 @@
+//! The ways that are open to a group of mailboxes, in the order in which they are tried.
+
+use std::collections::VecDeque;
+
+use http::Uri;
+
+use super::trail::Trail;
+use super::{BLOCKED, Form, IN_THE_CLOUD, Rules, Server, Via, WAITS_FOR_TRUST};
+use crate::model::{Fault, Next, Span};
+
+/// One thing to try.
+#[derive(Clone, Debug)]
+pub(super) struct Try {
+    pub(super) what: What,
+    pub(super) via: Via,
+    pub(super) trail: Trail,
+}
+
+/// What is tried.
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Search(Option<Server>),
+    Look(Uri),
+    LookPlain(Uri),
+    Services(String),
+    Ask(Form, Uri),
+}
+
+impl Try {
+    pub(super) fn new(what: What, via: Via, trail: Trail) -> Self {
+        Self { what, via, trail }
+    }
+
+    /// The same place in another form.
+    pub(super) fn ask(&self, form: Form, url: &Uri) -> Option<Self> {
+        let url = match form {
+            Form::Soap => sibling(url, "svc"),
+            Form::Pox => sibling(url, "xml"),
+            Form::Json => at(url, "/autodiscover/autodiscover.json"),
+        }?;
+        Some(Self::new(What::Ask(form, url), self.via, self.trail.clone()))
+    }
+
+    /// The host that would be sent something over https.
+    pub(super) fn host(&self) -> Option<&str> {
+        match &self.what {
+            What::Look(url) | What::Ask(_, url) => url.host(),
+            What::Search(_) | What::LookPlain(_) | What::Services(_) => None,
+        }
+    }
+}
+
+/// Mailboxes that are looked for together.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// The domain whose hosts are asked; empty where it is a redirect's place.
+    pub(super) domain: String,
+    /// Places in the hunt's list of those that have no answer yet.
+    pub(super) users: Vec<usize>,
+    /// What is to be tried.
+    pub(super) ways: VecDeque<Try>,
+    /// What is to be tried when all that failed.
+    pub(super) later: Vec<Try>,
+    /// What kept it from an answer, the most telling.
+    fault: Option<(u8, Fault)>,
+}
+
+impl Group {
+    /// The documented order for a domain. `trail` is where a redirect by address came from.
+    pub(super) fn of_domain(domain: &str, rules: &Rules, trail: &Trail, redirected: bool) -> Self {
+        let mut group = Self { domain: domain.to_owned(), ..Self::default() };
+        let mut push = |what: What, via| {
+            let trail = match &what {
+                What::Look(url) | What::LookPlain(url) => trail.past(&url.to_string()),
+                _ => trail.clone(),
+            };
+            group.ways.push_back(Try::new(what, via, trail));
+        };
+        if let Some(first) = rules.first.as_ref().filter(|_| !redirected) {
+            push(What::Ask(first.form, first.url.clone()), first.via);
+        }
+        if rules.only_first {
+            return group;
+        }
+        if rules.directory {
+            push(What::Search(None), Via::Directory);
+        }
+        let own = rules.domains.iter().any(|known| known.eq_ignore_ascii_case(domain));
+        let host = format!("autodiscover.{domain}");
+        let look = |host: &str| {
+            let url = format!("https://{host}/autodiscover/autodiscover.xml").parse();
+            url.ok().map(What::Look)
+        };
+        if own && let Some(look) = look(domain) {
+            push(look, Via::Domain);
+        }
+        if (own || redirected)
+            && let Some(look) = look(&host)
+        {
+            push(look, if own { Via::Host } else { Via::Address });
+        }
+        if own {
+            let url = format!("http://{host}/autodiscover/autodiscover.xml").parse();
+            if let Ok(url) = url {
+                push(What::LookPlain(url), Via::Host);
+            }
+            if rules.services {
+                push(What::Services(format!("_autodiscover._tcp.{domain}.")), Via::Service);
+            }
+        }
+        group
+    }
+
+    /// One place, that an answer redirected to.
+    pub(super) fn of_place(url: Uri, trail: Trail) -> Self {
+        let way = Try::new(What::Look(url), Via::Redirect, trail);
+        Self { ways: [way].into(), ..Self::default() }
+    }
+
+    /// Next of all.
+    pub(super) fn now(
+        &mut self,
+        ways: impl IntoIterator<Item = Try, IntoIter: DoubleEndedIterator>,
+    ) {
+        for way in ways.into_iter().rev() {
+            self.ways.push_front(way);
+        }
+    }
+
+    /// When nothing else led to an answer; each place and form once.
+    pub(super) fn later(&mut self, way: Option<Try>) {
+        let Some(way) = way else { return };
+        let What::Ask(form, url) = &way.what else { return };
+        let same = |known: &Try| matches!(&known.what, What::Ask(f, u) if f == form && u == url);
+        if !self.later.iter().any(same) {
+            self.later.push(way);
+        }
+    }
+
+    /// The next way. The late ones come in the order of their forms: a web site that guards itself
+    /// with a password is asked before addresses are shown to sites without one.
+    pub(super) fn next(&mut self) -> Option<Try> {
+        if self.ways.is_empty() {
+            let (signed, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.later)
+                .into_iter()
+                .partition(|way| !matches!(way.what, What::Ask(Form::Json, _)));
+            // Those without a sign-in come after those with one found nothing either.
+            if signed.is_empty() {
+                self.ways.extend(open);
+            } else {
+                self.ways.extend(signed);
+                self.later = open;
+            }
+        }
+        self.ways.pop_front()
+    }
+
+    /// Remembers what went wrong, if it says more than what is remembered.
+    pub(super) fn weigh(&mut self, fault: Fault) {
+        let rank = match (fault.next, fault.cause.code.as_str()) {
+            (Next::SignIn, _) => 6,
+            (_, WAITS_FOR_TRUST) => 5,
+            (_, IN_THE_CLOUD) => 4,
+            (_, BLOCKED) => 3,
+            (Next::Refused | Next::Denied | Next::Gone, _) => 2,
+            _ => 1,
+        };
+        if self.fault.as_ref().is_none_or(|(known, _)| *known <= rank) {
+            self.fault = Some((rank, fault));
+        }
+    }
+
+    /// What to say to those who got no answer.
+    pub(super) fn verdict(&self) -> Fault {
+        match &self.fault {
+            Some((1, fault)) => {
+                Fault::retry(format!("Autodiscover: no way led to an answer; the last: {fault}"))
+            }
+            Some((_, fault)) => fault.clone(),
+            None => Fault::new(
+                Next::Denied,
+                "Autodiscover: the mailbox's domain is not among the configured ones, and the \
+                 directory names no server",
+            ),
+        }
+    }
+}
+
+/// Somebody has to decide; asked again after a minute, so that the decision is soon taken up.
+pub(super) fn waits_for_trust() -> Fault {
+    Fault::new(Next::Retry { after: Some(Span::MINUTE) }, WAITS_FOR_TRUST)
+}
+
+/// The address with another ending: `…/autodiscover.xml` and `…/autodiscover.svc` are siblings.
+fn sibling(url: &Uri, ending: &str) -> Option<Uri> {
+    let path = url.path();
+    let stem = path.len().checked_sub(4).and_then(|at| path.split_at_checked(at));
+    match stem {
+        Some((stem, old)) if [".xml", ".svc"].iter().any(|e| old.eq_ignore_ascii_case(e)) => {
+            at(url, &format!("{stem}.{ending}"))
+        }
+        _ => at(url, &format!("/autodiscover/autodiscover.{ending}")),
+    }
+}
+
+/// The same host, another path.
+pub(super) fn at(url: &Uri, path: &str) -> Option<Uri> {
+    let mut parts = url.clone().into_parts();
+    parts.path_and_query = path.parse().ok();
+    Uri::from_parts(parts).ok()
+}
+
+/// Where a redirect leads: a whole address, or a path on the same host.
+pub(super) fn redirected(from: &Uri, location: &str) -> Option<Uri> {
+    let location = location.trim();
+    if location.starts_with('/') && !location.starts_with("//") {
+        return at(from, location);
+    }
+    location.parse::<Uri>().ok().filter(|uri| uri.host().is_some())
+}
