@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,23 +15,17 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::model::Fault;
+use crate::net::dial::Dial;
 use crate::net::proxy::{self, Proxy};
 use crate::net::tls;
 
 /// A TLS session over TCP.
 pub type Stream = tokio_rustls::client::TlsStream<TcpStream>;
-
-/// How long a silent connection lives before the system asks the peer, how often it asks, and for
-/// how long sent bytes may stay unconfirmed. Firewalls forget idle connections after minutes.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(30);
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
-const UNCONFIRMED: Duration = Duration::from_secs(60);
 
 /// Where a connection leads to. Only https is known.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,13 +112,14 @@ pub struct Connector {
     tls: Arc<ClientConfig>,
     connect_timeout: Duration,
     proxy: Option<Proxy>,
+    dial: Dial,
 }
 
 impl Connector {
     /// A connector with the trust of `tls` (see [`tls::Trust::client`]); `connect_timeout` is for
     /// everything up to the end of the TLS handshake.
     pub fn new(tls: Arc<ClientConfig>, connect_timeout: Duration) -> Self {
-        Self { tls, connect_timeout, proxy: None }
+        Self { tls, connect_timeout, proxy: None, dial: Dial::default() }
     }
 
     /// Goes through a proxy.
@@ -135,12 +129,31 @@ impl Connector {
         self
     }
 
+    /// Finds hosts in its own way.
+    #[must_use]
+    pub fn dialling(mut self, dial: Dial) -> Self {
+        self.dial = dial;
+        self
+    }
+
+    pub(super) fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.connect_timeout
+    }
+
     /// Opens a TLS session.
     ///
     /// # Errors
     /// [`Next::Retry`](crate::model::Next), with what went wrong in words.
     pub async fn open(&self, origin: &Origin) -> Result<Stream, Fault> {
-        let deadline = Instant::now() + self.connect_timeout;
+        let deadline = self.deadline();
         let opening = self.open_before(origin, deadline);
         match timeout_at(deadline, opening).await {
             Ok(result) => result,
@@ -170,9 +183,11 @@ impl Connector {
 
     async fn open_before(&self, origin: &Origin, deadline: Instant) -> Result<Stream, Fault> {
         let stream = match &self.proxy {
-            None => dial(&origin.host, origin.port, deadline).await?,
+            None => self.dial.open(&origin.host, origin.port, deadline).await?,
             Some(via) => {
-                let mut stream = dial(&via.host, via.port, deadline)
+                let mut stream = self
+                    .dial
+                    .open(&via.host, via.port, deadline)
                     .await
                     .map_err(|fault| Fault::retry(format!("proxy: {fault}")))?;
                 proxy::tunnel(&mut stream, &origin.authority()).await?;
@@ -186,42 +201,6 @@ impl Connector {
             .await
             .map_err(|error| tls::handshake_fault(&error))
     }
-}
-
-/// Tries the addresses of a name in turn; each gets a fair part of the time that is left.
-async fn dial(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, Fault> {
-    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(|_| Fault::retry("the host name is not known (DNS)"))?
-        .take(16)
-        .collect();
-    let mut last = Fault::retry("the host name has no address (DNS)");
-    for (tried, address) in addresses.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(addresses.len() - tried).unwrap_or(1);
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                prepare(&stream).map_err(|error| io_fault(&error))?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = io_fault(&error),
-            Err(_) => last = Fault::retry("no connection in time"),
-        }
-    }
-    Err(last)
-}
-
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_EVERY)
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
-    Ok(())
 }
 
 /// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.
@@ -347,7 +326,7 @@ fn io_error(error: &hyper::Error) -> Option<&io::Error> {
     None
 }
 
-fn io_fault(error: &io::Error) -> Fault {
+pub(super) fn io_fault(error: &io::Error) -> Fault {
     if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
         return tls::handshake_fault(error);
     }

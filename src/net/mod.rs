@@ -3,13 +3,20 @@
 //! - [`tls`][]: whom we trust, and what a failed handshake means in words.
 //! - [`http`][]: one connection to one origin, spoken to by one caller at a time.
 //! - [`client`][]: whole calls over connections that are kept between them.
+//! - [`dial`][], [`dns`][]: where hosts are, and SRV records.
+//! - [`directory`][]: LDAP.
+//! - [`look`][]: a request over plain http, whose answer is not believed.
 //! - [`escape`][]: percent-encoding.
 //! - [`proxy`][]: the tunnel through an HTTP proxy.
 //! - [`status`][]: what a status that is not a success means.
 
 pub mod client;
+pub mod dial;
+pub mod directory;
+pub mod dns;
 pub mod escape;
 pub mod http;
+pub mod look;
 pub mod proxy;
 pub mod status;
 pub mod tls;

@@ -1,18 +1,7 @@
 //! The order in which the targets of SRV records are tried (RFC 2782): the lowest priority first,
 //! and among equals each by a chance as large as its weight.
 
-/// One SRV record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// Lower ones come first.
-    pub priority: u16,
-    /// Its part of the chance among those of the same priority.
-    pub weight: u16,
-    /// The port, 443 for Autodiscover.
-    pub port: u16,
-    /// The host, without the final dot; empty where the record says that there is no such service.
-    pub target: String,
-}
+pub use crate::net::dns::Service;
 
 /// Puts the records into the order in which they are tried; those without a target fall out.
 /// `chance` gives a number from 0 up to and with the one that it is given.
