@@ -14,10 +14,13 @@ mod meetings;
 mod memory;
 mod play;
 mod relay;
+mod streams;
 mod watch;
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::check::play_to_the_end;
 use self::disk::Disk;
@@ -25,6 +28,9 @@ use self::play::Play;
 
 /// Seeds that failed once.
 const REGRESSIONS: &[u64] = &[];
+
+/// How many seeds are played where nobody asks for others.
+const SEEDS: u64 = 1_000;
 
 /// One in so many seeds has the real store beside the stupid one.
 const SQLITE_ONE_IN: u64 = 12;
@@ -40,22 +46,41 @@ fn play(seed: u64, trace: bool) -> Result<String, String> {
     }
 }
 
-fn play_all(seeds: impl Iterator<Item = u64>, trace: bool) {
-    let mut broken = Vec::new();
-    for seed in seeds {
-        match play(seed, trace) {
-            Ok(summary) if trace => eprintln!("seed {seed}: {summary}"),
-            Ok(_) => {}
-            Err(why) => {
-                eprintln!("seed {seed}: {why}");
-                eprintln!(
-                    "  CALWAY_SEEDS={seed}..{} cargo test --test it world -- --nocapture",
-                    seed + 1
-                );
-                broken.push(seed);
+/// How a seed is played: its summary, or what is wrong.
+type Plays = fn(u64, bool) -> Result<String, String>;
+
+/// Plays the seeds that were asked for, or else those that failed once and the first thousand, on
+/// every core.
+fn play_all(regressions: &[u64], test: &str, plays: Plays) {
+    let seeds: Vec<u64> = match asked_for() {
+        Some(seeds) => seeds.collect(),
+        None => regressions.iter().copied().chain(0..SEEDS).collect(),
+    };
+    let trace = seeds.len() == 1;
+    let next = AtomicUsize::new(0);
+    let broken = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match plays(seed, trace) {
+                Ok(summary) if trace => eprintln!("seed {seed}: {summary}"),
+                Ok(_) => {}
+                Err(why) => {
+                    let again = seed + 1;
+                    eprintln!("seed {seed}: {why}");
+                    eprintln!(
+                        "  CALWAY_SEEDS={seed}..{again} cargo test --test it {test} -- --nocapture"
+                    );
+                    broken.lock().unwrap().push(seed);
+                }
             }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let broken = broken.into_inner().unwrap();
     assert!(broken.is_empty(), "these seeds break a promise: {broken:?}");
 }
 
@@ -67,13 +92,7 @@ fn asked_for() -> Option<Range<u64>> {
 
 #[test]
 fn world() {
-    match asked_for() {
-        Some(seeds) => {
-            let one = seeds.end.saturating_sub(seeds.start) == 1;
-            play_all(seeds, one);
-        }
-        None => play_all(REGRESSIONS.iter().copied().chain(0..320), false),
-    }
+    play_all(REGRESSIONS, "world::world", play);
 }
 
 #[test]

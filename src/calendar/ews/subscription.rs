@@ -19,8 +19,10 @@ use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time};
 const AT_ONCE: usize = 4;
 /// How often a mailbox is subscribed anew before it is refused.
 const MOST_RENEWALS: u8 = 3;
-/// How often in a row the stream may break, close or fall silent with nothing heard in between.
+/// How often in a row the stream may break, close or fall silent before it has stood for a while.
 const MOST_BREAKS: u32 = 4;
+/// A stream that stood so long was a good one: when it breaks, the count begins anew.
+const PROVEN: Span = Span::from_secs(30);
 /// How long giving back may take: the server forgets subscriptions by itself after 30 minutes.
 const GIVING_BACK: Span = Span::from_secs(10);
 
@@ -102,6 +104,7 @@ pub struct Group {
     ends_at: Time,
     silence: Span,
     heard_at: Time,
+    stands_since: Time,
     breaks: u32,
     last_refusal: Option<Fault>,
 }
@@ -121,6 +124,7 @@ impl Group {
             ends_at: now + life,
             silence,
             heard_at: now,
+            stands_since: now,
             breaks: 0,
             last_refusal: None,
         };
@@ -232,11 +236,12 @@ impl Group {
             match event {
                 StreamEvent::Opened => {
                     self.phase = Phase::Streaming;
+                    self.stands_since = now;
                     self.tell_held(Hint::Listening);
                 }
-                StreamEvent::Heartbeat => self.breaks = 0,
+                StreamEvent::Heartbeat => self.stood(now),
                 StreamEvent::Notification { subscription_id, changed } => {
-                    self.breaks = 0;
+                    self.stood(now);
                     if changed && let Some(at) = self.members.with_id(&subscription_id) {
                         self.tell(at, Hint::Changed);
                     }
@@ -244,6 +249,13 @@ impl Group {
                 StreamEvent::Closed => self.reopen(now, Fault::retry("the stream was closed")),
                 StreamEvent::Error { fault, ids } => self.on_error(now, fault, &ids),
             }
+        }
+    }
+
+    /// A server that closes every stream soon after its first words is not asked on and on.
+    fn stood(&mut self, now: Time) {
+        if now.since(self.stands_since) >= PROVEN {
+            self.breaks = 0;
         }
     }
 

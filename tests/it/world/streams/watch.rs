@@ -1,0 +1,331 @@
+//! What is checked of one group's machine while it runs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use calway::calendar::ews::get_streaming_events::{MOST, StreamEvent};
+use calway::calendar::ews::subscription::{Group, Input, Output};
+use calway::model::{Fault, Hint, ListenEnd, Next, Span, Time, UserId};
+
+use super::super::dice::Dice;
+use super::super::play::Held;
+
+/// Calls of a group under way at once.
+const CALLS: usize = 4;
+/// Streams opened within a minute.
+const OPENS: usize = 12;
+/// Longest wait for an edit to be heard, or its mailbox to be refused, after the last trouble.
+const HEARD_WITHIN: Span = Span::MINUTE.times(3);
+/// The same, whatever goes wrong.
+const HEARD_AT_LAST: Span = Span::MINUTE.times(15);
+/// Longest time that giving back takes.
+const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
+
+/// Eyes on a group.
+#[derive(Debug)]
+pub struct Watch {
+    members: Vec<String>,
+    ends_at: Time,
+    told_to_stop: Option<Time>,
+    /// Subscriptions that the group knows, by member.
+    held: BTreeMap<usize, Arc<str>>,
+    users: BTreeMap<usize, UserId>,
+    /// Those that the server called bad.
+    named: BTreeSet<String>,
+    /// Those that may be bad: the server named none.
+    doubted: BTreeSet<String>,
+    asking: BTreeSet<usize>,
+    giving: usize,
+    refused: BTreeSet<UserId>,
+    /// Given back though nobody called it bad.
+    given_up: Option<String>,
+    /// Edits that nobody heard yet.
+    unheard: Vec<(Time, UserId)>,
+    listening: BTreeSet<UserId>,
+    opens: VecDeque<Time>,
+    stands: bool,
+    /// Something was wrong, last at this time.
+    trouble: Option<Time>,
+    bad: bool,
+    slow_until: i64,
+    ended: bool,
+    calls: usize,
+    edits: usize,
+}
+
+impl Watch {
+    pub fn new(members: Vec<String>, start: i64, life: Span, bad: bool) -> Self {
+        Self {
+            members,
+            ends_at: Time::from_ms(start) + life,
+            told_to_stop: None,
+            held: BTreeMap::new(),
+            users: BTreeMap::new(),
+            named: BTreeSet::new(),
+            doubted: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            giving: 0,
+            refused: BTreeSet::new(),
+            given_up: None,
+            unheard: Vec::new(),
+            listening: BTreeSet::new(),
+            opens: VecDeque::new(),
+            stands: false,
+            trouble: bad.then(|| Time::from_ms(start)),
+            bad,
+            slow_until: 0,
+            ended: false,
+            calls: 0,
+            edits: 0,
+        }
+    }
+
+    pub fn summary(&self) -> String {
+        format!("{} members, {} calls, {} edits", self.members.len(), self.calls, self.edits)
+    }
+
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Something goes wrong.
+    pub fn trouble(&mut self, now: i64) {
+        self.trouble = Some(Time::from_ms(now));
+    }
+
+    /// Calls fail from now on, or not.
+    pub fn bad(&mut self, bad: bool) {
+        self.bad = bad;
+    }
+
+    /// Some call takes until then.
+    pub fn slow_until(&mut self, at: i64) {
+        self.slow_until = self.slow_until.max(at);
+    }
+
+    /// Somebody edits: who, and under which subscription it is known.
+    pub fn edited(&mut self, now: i64, dice: &mut Dice) -> Option<(UserId, Option<Arc<str>>)> {
+        let address = dice.pick(&self.members)?;
+        let user = UserId::new(format!("user-{address}"));
+        self.edits += 1;
+        if !self.refused.contains(&user) {
+            self.unheard.push((Time::from_ms(now), user.clone()));
+        }
+        let at = self.users.iter().find(|(_, of)| **of == user).map(|(at, _)| *at);
+        Some((user, at.and_then(|at| self.held.get(&at).cloned())))
+    }
+
+    /// Whether anything should have happened before this time.
+    pub fn overdue(&self, at: Time) -> Held {
+        let settled = if self.bad { at } else { self.trouble.unwrap_or_default() };
+        let crowd = 500 * self.members.len() as u64;
+        let grace = Span::from_ms(HEARD_WITHIN.as_ms() + crowd);
+        for (edited, user) in &self.unheard {
+            let due = (*edited + HEARD_AT_LAST).min((*edited).max(settled) + grace);
+            let due = due.max(Time::from_ms(self.slow_until));
+            if at > due {
+                return Err(format!("an edit of {user} is not heard for {}", at.since(*edited)));
+            }
+        }
+        let late = |of: Time| at > of + GIVES_BACK_WITHIN;
+        if late(self.ends_at) || self.told_to_stop.is_some_and(late) {
+            return Err("it does not end when it should".into());
+        }
+        Ok(())
+    }
+
+    /// What the group is told.
+    pub fn input(&mut self, now: Time, input: &Input) {
+        match input {
+            Input::Subscribed { member, result } => {
+                self.asking.remove(member);
+                match result {
+                    Ok((id, _)) => {
+                        self.held.insert(*member, id.as_str().into());
+                    }
+                    Err(_) => self.trouble = Some(now),
+                }
+            }
+            Input::GivenBack => self.giving -= 1,
+            Input::Broke(fault) => self.wrong(now, fault, &[]),
+            Input::Events(told) => {
+                for event in told {
+                    match event {
+                        StreamEvent::Error { fault, ids } => self.wrong(now, fault, ids),
+                        StreamEvent::Closed => self.trouble = Some(now),
+                        StreamEvent::Opened => {
+                            self.stands = true;
+                            self.listening.clear();
+                            self.doubted.clear();
+                        }
+                        StreamEvent::Heartbeat | StreamEvent::Notification { .. } => {}
+                    }
+                }
+            }
+            Input::Stop => self.told_to_stop = self.told_to_stop.or(Some(now)),
+            Input::Heard | Input::Tick => {}
+        }
+    }
+
+    fn wrong(&mut self, now: Time, fault: &Fault, ids: &[String]) {
+        self.trouble = Some(now);
+        self.stands = false;
+        if !ids.is_empty() {
+            self.named.extend(ids.iter().cloned());
+        } else if fault.cause.code.starts_with("Error") {
+            self.doubted.extend(self.held.values().map(ToString::to_string));
+        }
+    }
+
+    /// What the group wants.
+    pub fn output(&mut self, now: Time, output: &Output, group: &Group, reads: bool) -> Held {
+        match output {
+            Output::Subscribe(member) => self.subscribes(*member, group),
+            Output::GiveBack { member, id } => {
+                self.calls += 1;
+                self.giving += 1;
+                if self.held.get(member) != Some(id) {
+                    return Err(format!("{id} is given back and is not held"));
+                }
+                self.held.remove(member);
+                if !self.is_doubtful(id) {
+                    self.given_up = Some(id.to_string());
+                }
+                self.few_calls()
+            }
+            Output::Open(ids) => self.opens(now, ids, reads),
+            Output::Close => {
+                self.stands = false;
+                Ok(())
+            }
+            Output::Tell(hint) => self.tells(hint),
+            Output::End(end) => self.ends(now, end),
+        }
+    }
+
+    fn is_doubtful(&self, id: &str) -> bool {
+        self.named.contains(id) || self.doubted.contains(id)
+    }
+
+    fn few_calls(&self) -> Held {
+        let calls = self.asking.len() + self.giving;
+        if calls > CALLS { Err(format!("{calls} calls at once")) } else { Ok(()) }
+    }
+
+    fn subscribes(&mut self, member: usize, group: &Group) -> Held {
+        self.calls += 1;
+        let Some(target) = group.target(member) else { return Err("nobody to subscribe".into()) };
+        if self.told_to_stop.is_some() {
+            return Err("it subscribes though it was told to stop".into());
+        }
+        if let Some(id) = self.held.get(&member)
+            && !self.is_doubtful(id)
+        {
+            return Err(format!("{id} is good, and subscribed anew"));
+        }
+        self.held.remove(&member);
+        self.users.insert(member, target.user.clone());
+        if self.refused.contains(&target.user) {
+            return Err(format!("{} was refused, and is asked for", target.user));
+        }
+        let first = self.held.values().all(|id| self.named.contains(id.as_ref()));
+        let alone = self.asking.is_empty() && group.anchor() == Some(target);
+        if first && !alone {
+            return Err("somebody is subscribed before the anchor".into());
+        }
+        if !self.asking.insert(member) {
+            return Err("it is subscribed twice at once".into());
+        }
+        self.few_calls()
+    }
+
+    fn opens(&mut self, now: Time, ids: &[Arc<str>], reads: bool) -> Held {
+        if reads {
+            return Err("a second stream beside the first".into());
+        }
+        if ids.is_empty() || ids.len() > MOST {
+            return Err(format!("a stream of {}", ids.len()));
+        }
+        if let Some(id) = &self.given_up {
+            return Err(format!("{id} was good, and given up"));
+        }
+        let held: BTreeSet<&str> = self.held.values().map(AsRef::as_ref).collect();
+        if let Some(id) = ids.iter().find(|id| !held.contains(id.as_ref())) {
+            return Err(format!("{id} is not ours any more"));
+        }
+        let good = |id: &&&str| !self.is_doubtful(id);
+        if let Some(id) =
+            held.iter().filter(good).find(|id| !ids.iter().any(|other| other.as_ref() == **id))
+        {
+            return Err(format!("{id} is good, and left out"));
+        }
+        if let Some(id) = ids.iter().find(|id| self.named.contains(id.as_ref())) {
+            return Err(format!("{id} is bad, and asked for again"));
+        }
+        self.opens.push_back(now);
+        self.opens.retain(|at| now.since(*at) < Span::MINUTE);
+        if self.opens.len() > OPENS {
+            return Err(format!("{} streams in a minute", self.opens.len()));
+        }
+        Ok(())
+    }
+
+    fn tells(&mut self, hint: &Hint) -> Held {
+        let user = match hint {
+            Hint::Changed(user) => user,
+            Hint::Listening(user) => {
+                if !self.stands {
+                    return Err(format!("{user} is told listening, and no stream stands"));
+                }
+                self.listening.insert(user.clone());
+                user
+            }
+            Hint::Refused(user, _) => {
+                if !self.refused.insert(user.clone()) {
+                    return Err(format!("{user} is refused twice"));
+                }
+                user
+            }
+        };
+        self.unheard.retain(|(_, of)| of != user);
+        Ok(())
+    }
+
+    /// The stream stands: whoever is in it was told so.
+    pub fn all_told(&self) -> Held {
+        let good = self.held.iter().filter(|(_, id)| !self.is_doubtful(id));
+        let mut good = good.filter_map(|(at, _)| self.users.get(at));
+        match good.find(|user| self.stands && !self.listening.contains(*user)) {
+            Some(user) => Err(format!("the stream stands and {user} does not know")),
+            None => Ok(()),
+        }
+    }
+
+    fn ends(&mut self, now: Time, end: &ListenEnd) -> Held {
+        self.ended = true;
+        match end {
+            ListenEnd::RollOver if now < self.ends_at && !self.members.is_empty() => {
+                Err("it rolls over before its time".into())
+            }
+            ListenEnd::Stopped if self.told_to_stop.is_none() => Err("nobody stopped it".into()),
+            ListenEnd::Failed(fault) if self.trouble.is_none() => {
+                Err(format!("it failed ({fault}) though all was well"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The end: nothing of ours is left at the server, where that could be done.
+    pub fn all_given_back(&self, now: Time, end: &ListenEnd, lives: impl Fn(&str) -> bool) -> Held {
+        let quiet = matches!(
+            end,
+            ListenEnd::Failed(Fault { next: Next::BackOff { .. } | Next::SignIn, .. })
+        );
+        let late = now.as_ms() < self.slow_until + GIVES_BACK_WITHIN.as_ms() as i64;
+        let left = self.held.values().find(|id| lives(id));
+        match left {
+            Some(id) if !quiet && !late => Err(format!("{id} is left behind")),
+            _ => Ok(()),
+        }
+    }
+}
