@@ -142,7 +142,8 @@ fn becomes_a_record(meeting: &Meeting) {
         assert!(is_legal(text.reveal()));
     }
     let (sealer, user) = (Measure::new(), UserId::new("u"));
-    let sealed = record::record(&INSTALLATION, &sealer, &user, meeting).expect("a record");
+    let key = record::key(&INSTALLATION, &user, meeting);
+    let sealed = record::record(&INSTALLATION, &sealer, &user, &key, meeting).expect("a record");
     let json: serde_json::Value = serde_json::from_str(sealed.json()).expect("JSON");
     let record = &json["calendarMeetingExternal"];
     assert_eq!(record["id"].as_str().map(str::len), Some(43));

@@ -56,6 +56,14 @@ impl Sealer for ContentKey {
     fn seal(&self, plain: &str) -> Result<String, Fault> {
         self.key.seal(plain.as_bytes()).map_err(|bad| Fault::retry(bad.0))
     }
+
+    fn seal_into(&self, plain: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
+        // A compact JWE needs no escape.
+        out.push(b'"');
+        self.key.seal_into(plain.as_bytes(), out).map_err(|bad| Fault::retry(bad.0))?;
+        out.push(b'"');
+        Ok(())
+    }
 }
 
 impl fmt::Debug for ContentKey {

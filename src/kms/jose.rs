@@ -6,6 +6,7 @@
 //! wrong length; whatever is longer than [`LONGEST`].
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
@@ -101,6 +102,7 @@ pub struct Key {
     octets: Octets,
     /// The protected header of what is sealed with it, as base64url; also its AAD.
     header: String,
+    ivs: Ivs,
 }
 
 impl fmt::Debug for Key {
@@ -109,8 +111,26 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Text up to this length is sealed without memory of its own besides the result.
-const SHORT: usize = 1024;
+/// IVs of which none comes twice: the first is random, each other is the one before and one (SP
+/// 800-38D, 8.2.2).
+struct Ivs {
+    first: u128,
+    given: AtomicU64,
+}
+
+impl Ivs {
+    fn new() -> Result<Self, Bad> {
+        let mut bytes = [0; 16];
+        rand::fill(&mut bytes).map_err(|_| Bad("no randomness"))?;
+        Ok(Self { first: u128::from_be_bytes(bytes), given: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> [u8; NONCE_LEN] {
+        let given = self.given.fetch_add(1, Ordering::Relaxed);
+        let [_, _, _, _, iv @ ..] = self.first.wrapping_add(u128::from(given)).to_be_bytes();
+        iv
+    }
+}
 
 impl Key {
     /// Makes a key ready. With `kid`, what is sealed names it.
@@ -126,23 +146,26 @@ impl Key {
                 format!(r#"{{"alg":"dir","enc":"A256GCM","kid":{kid}}}"#)
             }
         };
-        Ok(Self { gcm, octets, header: encode(header.as_bytes()) })
+        Ok(Self { gcm, octets, header: encode(header.as_bytes()), ivs: Ivs::new()? })
     }
 
-    /// Seals with a fresh random IV. 2^32 messages are the most for one key (SP 800-38D, 8.3);
-    /// a key of ours serves one mailbox for a day.
+    /// Seals with an IV of its own. 2^32 messages are the most for one key (SP 800-38D, 8.3); a
+    /// key of ours serves one mailbox for a day.
     ///
     /// # Errors
-    /// Where the cipher or the source of randomness fails, or the text is beyond [`LONGEST`].
+    /// Where the cipher fails, or the text is beyond [`LONGEST`].
     pub fn seal(&self, plain: &[u8]) -> Result<String, Bad> {
-        if plain.len() <= SHORT {
-            let mut room = [0; SHORT];
-            let text = room.get_mut(..plain.len()).ok_or(Bad("too long"))?;
-            text.copy_from_slice(plain);
-            seal_in(&self.gcm, &self.header, "", text)
-        } else {
-            seal_in(&self.gcm, &self.header, "", &mut plain.to_vec())
-        }
+        let mut out = Vec::new();
+        self.seal_into(plain, &mut out)?;
+        String::from_utf8(out).map_err(|_| Bad("base64url is not text"))
+    }
+
+    /// As [`Key::seal`], and appends what is sealed.
+    ///
+    /// # Errors
+    /// As [`Key::seal`]; nothing is appended then.
+    pub fn seal_into(&self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
+        seal_in(&self.gcm, (&self.header, ""), self.ivs.next(), plain, out)
     }
 
     /// Opens a compact JWE. With `kid`, only one that names it.
@@ -183,30 +206,59 @@ fn gcm(octets: &Octets) -> Result<LessSafeKey, Bad> {
     Ok(LessSafeKey::new(key))
 }
 
-/// Seals `text` in its place and writes the message; `wrapped` is its second part.
-fn seal_in(key: &LessSafeKey, header: &str, wrapped: &str, text: &mut [u8]) -> Result<String, Bad> {
-    if text.len() > LONGEST / 2 {
+/// Appends the message; `head` is its first two parts. The text is sealed in its place behind the
+/// room for its base64url, so that it lies nowhere else.
+fn seal_in(
+    key: &LessSafeKey,
+    (header, wrapped): (&str, &str),
+    iv: [u8; NONCE_LEN],
+    plain: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), Bad> {
+    if plain.len() > LONGEST / 2 {
         return Err(Bad("too long"));
     }
-    let mut iv = [0; NONCE_LEN];
-    let sealed = rand::fill(&mut iv).and_then(|()| {
-        let nonce = Nonce::assume_unique_for_key(iv);
-        key.seal_in_place_separate_tag(nonce, Aad::from(header.as_bytes()), text)
-    });
-    let Ok(tag) = sealed else {
-        text.zeroize();
-        return Err(Bad("the cipher or the source of randomness failed"));
+    let before = out.len();
+    let room = base64::encoded_len(plain.len(), false).ok_or(Bad("too long"))?;
+    out.reserve(header.len() + wrapped.len() + room + plain.len() + 48);
+    out.extend_from_slice(header.as_bytes());
+    out.push(b'.');
+    out.extend_from_slice(wrapped.as_bytes());
+    out.push(b'.');
+    push_encoded(&iv, out)?;
+    out.push(b'.');
+    let begin = out.len();
+    out.resize(begin + room, 0);
+    out.extend_from_slice(plain);
+    let (coded, text) = out.split_at_mut(begin + room);
+    let coded = coded.get_mut(begin..).ok_or(Bad("too long"))?;
+    let nonce = Nonce::assume_unique_for_key(iv);
+    let sealed = key
+        .seal_in_place_separate_tag(nonce, Aad::from(header.as_bytes()), text)
+        .map_err(|_| Bad("the cipher failed"))
+        .and_then(|tag| match URL_SAFE_NO_PAD.encode_slice(&*text, coded) {
+            Ok(length) if length == room => Ok(tag),
+            _ => Err(Bad("base64url of another length")),
+        });
+    let tag = match sealed {
+        Ok(tag) => tag,
+        Err(bad) => {
+            text.zeroize();
+            out.truncate(before);
+            return Err(bad);
+        }
     };
-    let length = header.len() + wrapped.len() + text.len().div_ceil(3) * 4 + 48;
-    let mut out = String::with_capacity(length);
-    out.push_str(header);
-    out.push('.');
-    out.push_str(wrapped);
-    for part in [&iv[..], text, tag.as_ref()] {
-        out.push('.');
-        URL_SAFE_NO_PAD.encode_string(part, &mut out);
-    }
-    Ok(out)
+    out.truncate(begin + room);
+    out.push(b'.');
+    push_encoded(tag.as_ref(), out)
+}
+
+/// For an IV or a tag.
+fn push_encoded(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
+    let mut room = [0; 24];
+    let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut room).map_err(|_| Bad("too long"))?;
+    out.extend_from_slice(room.get(..length).ok_or(Bad("too long"))?);
+    Ok(())
 }
 
 fn open_in(
@@ -334,8 +386,10 @@ impl PublicKey {
             key.encrypt(&OAEP_SHA1_MGF1SHA1, &*content.0, &mut room, None).map_err(failed)?;
         let kid = serde_json::Value::from(self.kid.as_str());
         let header = format!(r#"{{"alg":"RSA-OAEP","enc":"A256GCM","kid":{kid}}}"#);
-        let mut text = Zeroizing::new(plain.to_vec());
-        seal_in(&gcm(&content)?, &encode(header.as_bytes()), &encode(wrapped), &mut text)
+        let (header, wrapped) = (encode(header.as_bytes()), encode(wrapped));
+        let mut out = Vec::new();
+        seal_in(&gcm(&content)?, (&header, &wrapped), Ivs::new()?.next(), plain, &mut out)?;
+        String::from_utf8(out).map_err(|_| Bad("base64url is not text"))
     }
 
     /// The payload of a compact JWS that this key signed with PS256, under its own name.

@@ -105,10 +105,10 @@ fn padding_white_space_and_more_parts_are_refused() {
 
 fn with_header(header: &str) -> Result<(), Bad> {
     // Sealed under that very header, so that nothing but the header can be the reason.
-    let mut text = *b"x";
     let gcm = gcm(&octets()).unwrap();
-    let jwe = seal_in(&gcm, &encode(header.as_bytes()), "", &mut text).unwrap();
-    key().open(&jwe, None).map(|_| ())
+    let mut jwe = Vec::new();
+    seal_in(&gcm, (&encode(header.as_bytes()), ""), [7; NONCE_LEN], b"x", &mut jwe).unwrap();
+    key().open(std::str::from_utf8(&jwe).unwrap(), None).map(|_| ())
 }
 
 #[test]
@@ -203,6 +203,20 @@ fn a_signature_of_the_server_is_believed_and_no_other() {
     assert_eq!(server.verify(&hmac), Err(Bad("alg is not PS256")));
     let empty = format!("{}.{payload}.", encode(br#"{"alg":"PS256","kid":"kms://kms.example"}"#));
     assert_eq!(server.verify(&empty), Err(Bad("a signature of a wrong length")));
+}
+
+#[test]
+fn no_iv_comes_twice_and_a_key_that_is_made_ready_again_begins_elsewhere() {
+    let iv = |jwe: &str| jwe.split('.').nth(2).unwrap().to_owned();
+    let (one, other) = (key(), key());
+    let mut ivs: Vec<_> =
+        (0..300).flat_map(|_| [&one, &other].map(|key| iv(&key.seal(b"x").unwrap()))).collect();
+    ivs.sort();
+    ivs.dedup();
+    assert_eq!(ivs.len(), 600);
+    // Beyond the last of all IVs comes the first.
+    let ivs = Ivs { first: u128::MAX, given: AtomicU64::new(0) };
+    assert_eq!([ivs.next(), ivs.next(), ivs.next()].map(|iv| iv[11]), [0xff, 0, 1]);
 }
 
 fn without_zeros(number: &[u8]) -> Vec<u8> {

@@ -3,14 +3,17 @@
 //! **Promise.** Every personal text is sealed with the one key that the record names. Empty and
 //! absent fields are left out. Two meetings with the same digest show the same to their user.
 
-use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::io::Write as _;
+
+use serde_json::json;
 
 use super::join::{Join, join};
 use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use super::seal::{Installation, Sealed, Sealer, Tag};
 use crate::model::{
     Answer, Fault, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole, Person,
-    Plain, RecordKey, Sensitivity, Time, UserId,
+    RecordKey, Sensitivity, Time, UserId,
 };
 
 /// The key of a meeting's record.
@@ -37,17 +40,17 @@ pub fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
     ];
     let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
     let Join { uri, url } = join(meeting);
-    let text = |plain: &Option<Plain>| plain.as_ref().map_or(String::new(), |p| p.reveal().into());
-    let (uri, url) = (Plain::new(text(&uri)), Plain::new(text(&url)));
-    let mut parts: Vec<&[u8]> = vec![
-        b"meeting",
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(9 + 5 * meeting.participants.len());
+    parts.extend([
+        b"meeting".as_slice(),
         &numbers,
         meeting.subject.reveal().as_bytes(),
         meeting.location.reveal().as_bytes(),
         meeting.body.text.reveal().as_bytes(),
-        uri.reveal().as_bytes(),
-        url.reveal().as_bytes(),
-    ];
+    ]);
+    for address in [&uri, &url] {
+        parts.push(address.as_ref().map_or("", |address| address.reveal()).as_bytes());
+    }
     let (name, address) = person_parts(meeting.organizer.as_ref());
     parts.extend([name, address]);
     for participant in &meeting.participants {
@@ -63,7 +66,7 @@ pub fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
     installation.tag(&parts)
 }
 
-/// The record of a meeting: the `data` of its event.
+/// The record of a meeting: the `data` of its event. `key` is its own, as [`key`] makes it.
 ///
 /// # Errors
 /// As [`Sealer::seal`].
@@ -71,50 +74,154 @@ pub fn record(
     installation: &Installation,
     sealer: &dyn Sealer,
     user: &UserId,
+    key: &RecordKey,
     meeting: &Meeting,
 ) -> Result<Sealed, Fault> {
-    let seal = |text: &str, limit| sealer.seal(cut(text, limit)).map(Value::String);
-    let mut out = Map::new();
-    let series = installation.record_key(user, &meeting.uid, None);
-    out.insert("id".into(), key(installation, user, meeting).as_str().into());
-    out.insert("seriesId".into(), series.as_str().into());
-    out.insert("start".into(), rfc3339(meeting.start).into());
-    let minutes = meeting.end.since(meeting.start).as_ms() / 60_000;
-    out.insert("durationMinutes".into(), minutes.into());
-    out.insert("isRecurring".into(), recurs(meeting).into());
-    out.insert("isDeleted".into(), false.into());
-    if let Some(at) = meeting.last_modified {
-        out.insert("lastModified".into(), rfc3339(at).into());
+    let mut out = Writer::new(sealer, room(meeting));
+    out.begin("calendarMeetingExternal");
+    out.word("id", key.as_str());
+    match meeting.kind {
+        // A single meeting is a series of itself.
+        MeetingKind::Single if meeting.original_start.is_none() => {
+            out.word("seriesId", key.as_str());
+        }
+        _ => {
+            let series = installation.record_key(user, &meeting.uid, None);
+            out.word("seriesId", series.as_str());
+        }
     }
-    out.insert("meetingSensitivity".into(), sensitivity(meeting.sensitivity).into());
-    out.insert("encryptionKeyUrl".into(), sealer.key_uri().as_str().into());
+    out.word("start", &rfc3339(meeting.start));
+    out.bare("durationMinutes", meeting.end.since(meeting.start).as_ms() / 60_000);
+    out.bare("isRecurring", recurs(meeting));
+    out.bare("isDeleted", false);
+    if let Some(at) = meeting.last_modified {
+        out.word("lastModified", &rfc3339(at));
+    }
+    out.word("meetingSensitivity", sensitivity(meeting.sensitivity));
+    out.text("encryptionKeyUrl", sealer.key_uri().as_str());
     for (field, text, limit) in [
         ("encryptedSubject", &meeting.subject, LINE_BYTES),
         ("encryptedLocation", &meeting.location, LINE_BYTES),
         ("encryptedNotes", &meeting.body.text, NOTES_BYTES),
     ] {
         if !text.is_blank() {
-            out.insert(field.into(), seal(text.reveal(), limit)?);
+            out.sealed(field, text.reveal(), limit)?;
         }
     }
     if let Some(organizer) = &meeting.organizer {
-        out.insert("encryptedOrganizer".into(), person(sealer, organizer)?.into());
+        out.begin("encryptedOrganizer");
+        out.person(organizer)?;
+        out.end();
     }
-    let participants = participants(sealer, &meeting.participants)?;
-    if !participants.is_empty() {
-        out.insert("encryptedParticipants".into(), participants.into());
+    if !meeting.participants.is_empty() {
+        out.name("encryptedParticipants");
+        out.list(&meeting.participants)?;
     }
     let found = join(meeting);
     if !found.is_empty() {
-        let mut info = Map::new();
+        out.begin("meetingJoinInfo");
         for (field, text) in [("meetingJoinURI", found.uri), ("meetingJoinURL", found.url)] {
             if let Some(text) = text {
-                info.insert(field.into(), seal(text.reveal(), LINE_BYTES)?);
+                out.sealed(field, text.reveal(), LINE_BYTES)?;
             }
         }
-        out.insert("meetingJoinInfo".into(), info.into());
+        out.end();
     }
-    Ok(Sealed::new(json!({ "calendarMeetingExternal": out }).to_string()))
+    out.end();
+    out.finish()
+}
+
+/// About as many bytes as the record of a meeting has.
+fn room(meeting: &Meeting) -> usize {
+    let lines = meeting.subject.reveal().len() + meeting.location.reveal().len();
+    let notes = meeting.body.text.reveal().len().min(NOTES_BYTES);
+    let people = meeting.participants.len().min(PARTICIPANTS);
+    2_048 + (lines + notes) / 3 * 4 + 512 * people
+}
+
+/// A record as it is written, without a tree in between: JSON in which every text that could need
+/// an escape is written by [`Writer::text`].
+struct Writer<'a> {
+    out: Vec<u8>,
+    sealer: &'a dyn Sealer,
+}
+
+impl<'a> Writer<'a> {
+    fn new(sealer: &'a dyn Sealer, room: usize) -> Self {
+        let mut out = Vec::with_capacity(room);
+        out.push(b'{');
+        Self { out, sealer }
+    }
+
+    fn finish(mut self) -> Result<Sealed, Fault> {
+        self.out.push(b'}');
+        let json = String::from_utf8(self.out).map_err(|_| Fault::refused("not text"))?;
+        Ok(Sealed::new(json))
+    }
+
+    fn name(&mut self, name: &str) {
+        if !matches!(self.out.last(), Some(b'{' | b'[')) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn begin(&mut self, name: &str) {
+        self.name(name);
+        self.out.push(b'{');
+    }
+
+    fn end(&mut self) {
+        self.out.push(b'}');
+    }
+
+    /// A value of letters, digits and marks that need no escape.
+    fn word(&mut self, name: &str, word: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b'"');
+    }
+
+    /// A number, or a truth.
+    fn bare(&mut self, name: &str, value: impl Display) {
+        self.name(name);
+        let _ = write!(self.out, "{value}");
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        // Writing into memory does not fail.
+        let _ = serde_json::to_writer(&mut self.out, text);
+    }
+
+    fn sealed(&mut self, name: &str, text: &str, limit: usize) -> Result<(), Fault> {
+        self.name(name);
+        self.sealer.seal_into(cut(text, limit), &mut self.out)
+    }
+
+    /// Readers expect both fields of a person always, so an absent one is sealed as empty text.
+    fn person(&mut self, person: &Person) -> Result<(), Fault> {
+        let address = person.address.as_ref().map_or("", |a| a.reveal());
+        self.sealed("encryptedEmailAddress", address, LINE_BYTES)?;
+        self.sealed("encryptedName", person.name.reveal(), LINE_BYTES)
+    }
+
+    fn list(&mut self, all: &[Participant]) -> Result<(), Fault> {
+        self.out.push(b'[');
+        for (at, participant) in all.iter().take(PARTICIPANTS).enumerate() {
+            self.out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
+            self.person(&participant.person)?;
+            self.word("type", kind(participant));
+            self.word("participantType", role(participant));
+            self.word("responseType", answer(participant));
+            self.end();
+        }
+        self.out.push(b']');
+        Ok(())
+    }
 }
 
 fn recurs(meeting: &Meeting) -> bool {
@@ -135,29 +242,6 @@ pub fn complete(first_sequence: u64) -> Sealed {
 /// RFC 3339 in UTC, without a fraction where there is none.
 pub fn rfc3339(time: Time) -> String {
     jiff::Timestamp::from_millisecond(time.as_ms()).unwrap_or_default().to_string()
-}
-
-fn participants(sealer: &dyn Sealer, all: &[Participant]) -> Result<Vec<Value>, Fault> {
-    all.iter()
-        .take(PARTICIPANTS)
-        .map(|participant| {
-            let mut out = person(sealer, &participant.person)?;
-            out.insert("type".into(), kind(participant).into());
-            out.insert("participantType".into(), role(participant).into());
-            out.insert("responseType".into(), answer(participant).into());
-            Ok(out.into())
-        })
-        .collect()
-}
-
-/// Readers expect both fields of a person always, so an absent one is sealed as empty text.
-fn person(sealer: &dyn Sealer, person: &Person) -> Result<Map<String, Value>, Fault> {
-    let address = person.address.as_ref().map_or("", |a| a.reveal());
-    let mut out = Map::new();
-    out.insert("encryptedEmailAddress".into(), sealer.seal(cut(address, LINE_BYTES))?.into());
-    let name = cut(person.name.reveal(), LINE_BYTES);
-    out.insert("encryptedName".into(), sealer.seal(name)?.into());
-    Ok(out)
 }
 
 fn person_parts(person: Option<&Person>) -> (&[u8], &[u8]) {

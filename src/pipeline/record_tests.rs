@@ -2,13 +2,17 @@
 
 use proptest::prelude::*;
 
+use serde_json::{Map, Value};
+
 use super::*;
+use crate::model::Plain;
 use crate::model::{Address, Body, Span, UserId};
 use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
     let user = UserId::new("user-1");
-    let sealed = record(&installation(), sealer("k").as_ref(), &user, meeting).unwrap();
+    let key = super::key(&installation(), &user, meeting);
+    let sealed = record(&installation(), sealer("k").as_ref(), &user, &key, meeting).unwrap();
     let mut outer: Map<String, Value> = serde_json::from_str(sealed.json()).unwrap();
     assert_eq!(outer.len(), 1);
     match outer.remove("calendarMeetingExternal") {

@@ -29,6 +29,15 @@ pub trait Sealer: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the cipher or the source of randomness fails; nothing may be sent then.
     fn seal(&self, plain: &str) -> Result<String, Fault>;
+
+    /// As [`Sealer::seal`], and appends it as a JSON string, quotes and all.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`].
+    fn seal_into(&self, plain: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let sealed = self.seal(plain)?;
+        serde_json::to_writer(out, &sealed).map_err(|_| Fault::refused("not a JSON string"))
+    }
 }
 
 /// The `data` of an event: JSON in which everything that is personal is a JWE.
@@ -82,7 +91,7 @@ impl fmt::Debug for Tag {
 /// time: every mailbox is activated anew and its window read anew.
 pub struct Installation {
     record: hmac::Key,
-    tag: hmac::Key,
+    tag: LessSafeKey,
     nonce: hmac::Key,
     disk: LessSafeKey,
 }
@@ -114,10 +123,12 @@ impl Installation {
             prk.expand(&info, Bytes32).and_then(|okm| okm.fill(&mut key)).map_err(failed)?;
             Ok(key)
         };
-        let disk = UnboundKey::new(&AES_256_GCM_SIV, &derive(b"disk")?).map_err(failed)?;
+        let siv = |key: [u8; 32]| UnboundKey::new(&AES_256_GCM_SIV, &key).map_err(failed);
+        let disk = siv(derive(b"disk")?)?;
+        let tag = siv(derive(b"tag")?)?;
         Ok(Self {
             record: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"record")?),
-            tag: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"tag")?),
+            tag: LessSafeKey::new(tag),
             nonce: hmac::Key::new(hmac::HMAC_SHA256, &derive(b"nonce")?),
             disk: LessSafeKey::new(disk),
         })
@@ -142,16 +153,25 @@ impl Installation {
         RecordKey::new(URL_SAFE_NO_PAD.encode(hash.sign()))
     }
 
-    /// A keyed hash of several parts; the parts' borders count.
+    /// A keyed hash of several parts; the parts' borders count. It is the synthetic IV of AES-GCM-SIV
+    /// (RFC 8452) for no text and these parts beside it: a pseudorandom function by construction, at
+    /// a tenth of the cost of HMAC for a body.
     pub fn tag(&self, parts: &[&[u8]]) -> Tag {
-        let mut hash = hmac::Context::with_key(&self.tag);
+        let length = parts.iter().map(|part| part.len() + 8).sum();
+        let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(length));
         for part in parts {
-            hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part);
+            whole.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            whole.extend_from_slice(part);
         }
+        let nonce = Nonce::assume_unique_for_key([0; 12]);
         let mut tag = [0; 16];
-        for (to, from) in tag.iter_mut().zip(hash.sign().as_ref()) {
-            *to = *from;
+        match self.tag.seal_in_place_separate_tag(nonce, Aad::from(&*whole), &mut []) {
+            Ok(siv) => tag.iter_mut().zip(siv.as_ref()).for_each(|(to, from)| *to = *from),
+            // Beyond 64 GiB. Still a keyed hash, and the same each time.
+            Err(_) => {
+                let hash = hmac::sign(&self.nonce, &whole);
+                tag.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+            }
         }
         Tag(tag)
     }

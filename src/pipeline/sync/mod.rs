@@ -450,7 +450,7 @@ impl Pass {
                     return Err(Fault::retry("no key to seal with"));
                 };
                 let data =
-                    record::record(&self.installation, sealer.as_ref(), &self.user, meeting)?;
+                    record::record(&self.installation, sealer.as_ref(), &self.user, &key, meeting)?;
                 Some((kind, data))
             }
         };
