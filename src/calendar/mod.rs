@@ -12,6 +12,7 @@
 //! 6. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces.
 
 pub mod ews;
+mod ledger;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
@@ -19,6 +20,8 @@ use tokio::sync::mpsc;
 use crate::model::{
     Cursor, Entry, Fault, Found, Hint, Home, ItemId, ListenEnd, Order, Page, Target, Time,
 };
+
+pub use ledger::{Forgetful, Ledger};
 
 /// The most mailboxes of one [`Calendar::homes`]: Autodiscover takes 100 users a request.
 pub const HOMES_PER_CALL: usize = 100;

@@ -5,6 +5,7 @@
 //! takes the place of an earlier one's. An unknown key or a wrong value is an error that names the
 //! file and the key and says what is allowed.
 
+mod discover;
 pub mod secrets;
 mod written;
 
@@ -216,13 +217,12 @@ fn calendar(
     if account.is_empty() {
         wrong.push(r"account: CORP\svc-calway or svc-calway@corp.example is needed".into());
     }
-    let url = match &one.url {
-        None => {
-            wrong.push("url: https://…/EWS/Exchange.asmx is needed".into());
-            None
-        }
-        Some(url) => https(url, "url", wrong),
-    };
+    if one.url.is_none() && one.discover.is_none() {
+        wrong.push("url: https://…/EWS/Exchange.asmx is needed, or discover".into());
+    }
+    let url = one.url.as_ref().map(|url| https(url, "url", wrong));
+    let domains: Vec<_> = one.domains.iter().flatten().map(|d| d.to_ascii_lowercase()).collect();
+    let discover = one.discover.as_ref().and_then(|one| discover::discover(one, &domains, wrong));
     let autodiscover = one.autodiscover.as_ref().and_then(|url| https(url, "autodiscover", wrong));
     let mut auth = Vec::new();
     for way in one.auth.clone().unwrap_or_else(|| vec!["ntlm".into(), "basic".into()]) {
@@ -239,13 +239,18 @@ fn calendar(
     if !(1..=100).contains(&connections) {
         wrong.push("connections: 1 to 100 are allowed; Microsoft's advice is 10".into());
     }
-    let mut options = ews::Options::new(CalendarName::new(name), url?, account);
+    let name = CalendarName::new(name);
+    let mut options = match (url, &discover) {
+        (Some(url), _) => ews::Options::new(name, url?, account),
+        (None, Some(found)) => ews::Options::discovering(name, found.clone(), account),
+        (None, None) => return None,
+    };
+    options.discover = discover;
     options.auth = auth;
     options.trust = trust(one.ca_file.as_ref(), one.system_trust);
     options.max_connections = connections;
     options.autodiscover = autodiscover;
-    let domains = one.domains.iter().flatten().map(|domain| domain.to_ascii_lowercase());
-    Some(CalendarSettings { domains: domains.collect(), ews: options })
+    Some(CalendarSettings { domains: domains.into_iter().collect(), ews: options })
 }
 
 fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Options> {

@@ -28,11 +28,29 @@ pub(super) struct WrittenCalendar {
     pub(super) account: Option<String>,
     pub(super) url: Option<String>,
     pub(super) autodiscover: Option<String>,
+    pub(super) discover: Option<WrittenDiscover>,
     pub(super) domains: Option<Vec<String>>,
     pub(super) auth: Option<Vec<String>>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) system_trust: Option<bool>,
     pub(super) connections: Option<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDiscover {
+    pub(super) domains: Option<Vec<String>>,
+    pub(super) scp: Option<WrittenScp>,
+    pub(super) srv: Option<bool>,
+    pub(super) trusted_hosts: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenScp {
+    pub(super) server: Option<String>,
+    pub(super) bind: Option<String>,
+    pub(super) site: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -69,6 +69,11 @@ impl Zone {
         Self { shifts, ..Self::fixed(bias_minutes) }
     }
 
+    /// What it is made of, for whoever keeps it: [`Zone::new`] makes the same of it.
+    pub fn parts(&self) -> (i16, Option<[Shift; 2]>) {
+        (self.bias_minutes, self.shifts)
+    }
+
     /// The last midnight at or before `at`. A day begins with its first instant: where the clock
     /// is set from 00:00 to 01:00, that is its 01:00.
     pub fn midnight(&self, at: Time) -> Time {

@@ -7,6 +7,8 @@ const FLOOR: Span = Span::SECOND;
 
 /// The code of a refused protocol version.
 pub(super) const INVALID_SERVER_VERSION: &str = "ErrorInvalidServerVersion";
+/// The code of a mailbox that this server does not have.
+pub(super) const NON_EXISTENT_MAILBOX: &str = "ErrorNonExistentMailbox";
 /// The code of a view that holds too many items.
 pub(super) const EXCEEDED_FIND_COUNT: &str = "ErrorExceededFindCountLimit";
 

@@ -36,21 +36,24 @@ mod channel;
 mod codes;
 mod convert;
 mod datetime;
+mod discovery;
 mod gate;
+mod homes;
 mod http;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 mod listen;
 mod members;
+mod servers;
 mod session;
 mod sign_in;
 mod spnego;
 mod xml;
+mod zones;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::http::Uri;
@@ -58,16 +61,21 @@ use aws_lc_rs::{digest, rand};
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc;
 
+use self::discovery::Discovery;
 use self::gate::SignIn;
-use self::http::{Events, Http, Limits, Route};
-use self::soap::{Header, ServerVersion};
-use super::Calendar;
+use self::homes::Known;
+use self::http::{Events, Limits, Route};
+use self::servers::{Server, Servers};
+use self::soap::Header;
+use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
-    CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd, Order,
-    Page, Secret, ServerKey, Span, Target, Time,
+    Address, CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd,
+    Next, Order, Page, Secret, ServerKey, Span, Target, Time,
 };
+use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
 
+pub use self::discovery::{Discover, Scp, ScpBind, Witness};
 #[cfg(feature = "kerberos")]
 pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;
@@ -78,11 +86,16 @@ pub use self::sign_in::Auth;
 pub struct Options {
     /// Its name in the configuration.
     pub name: CalendarName,
-    /// `https://host/EWS/Exchange.asmx`.
-    pub url: Uri,
-    /// SOAP Autodiscover (`https://host/autodiscover/autodiscover.svc`), which alone knows which
-    /// mailboxes may share a stream. Without it all of the server's may.
+    /// `https://host/EWS/Exchange.asmx`, where one serves all; else Autodiscover names them.
+    pub url: Option<Uri>,
+    /// SOAP Autodiscover (`https://host/autodiscover/autodiscover.svc`): asked before every other
+    /// place, and the only one where `discover` is absent.
     pub autodiscover: Option<Uri>,
+    /// How servers are found. Beside a `url` only for the groups: which mailboxes may share a
+    /// stream.
+    pub discover: Option<Discover>,
+    /// Where hosts are.
+    pub dial: Dial,
     /// The account that may impersonate: `DOMAIN\user` or `user@domain`.
     pub account: String,
     /// How it signs in; the first that the server offers.
@@ -112,10 +125,23 @@ pub struct Options {
 impl Options {
     /// What is right for most.
     pub fn new(name: CalendarName, url: Uri, account: impl Into<String>) -> Self {
+        Self { url: Some(url), ..Self::discovering(name, Discover::default(), account) }
+            .without_discovery()
+    }
+
+    fn without_discovery(mut self) -> Self {
+        self.discover = None;
+        self
+    }
+
+    /// The same, for servers that are to be found.
+    pub fn discovering(name: CalendarName, discover: Discover, account: impl Into<String>) -> Self {
         Self {
             name,
-            url,
+            url: None,
             autodiscover: None,
+            discover: Some(discover),
+            dial: Dial::default(),
             account: account.into(),
             auth: vec![Auth::Ntlm, Auth::Basic],
             tickets: None,
@@ -135,14 +161,11 @@ impl Options {
 /// Spans of a view are not halved below this.
 const SHORTEST_VIEW: Span = Span::MINUTE;
 
-/// An Exchange organisation, reached through one address.
+/// An Exchange organisation.
 pub struct Ews {
     options: Options,
-    http: Http,
-    /// Where Autodiscover has an origin of its own.
-    discovery: Option<Http>,
-    /// The server refused the version that is asked for first.
-    old: AtomicBool,
+    servers: Arc<Servers>,
+    discovery: Discovery,
 }
 
 impl fmt::Debug for Ews {
@@ -152,16 +175,30 @@ impl fmt::Debug for Ews {
 }
 
 impl Ews {
-    /// A provider; `password` is asked for each sign-in, so that a changed one is taken up.
+    /// A provider; `password` is asked for each sign-in, so that a changed one is taken up. It
+    /// forgets what it found at its end.
     ///
     /// # Errors
-    /// [`Next::Refused`](crate::model::Next) where an address is not https or the trust is empty.
+    /// [`Next::Refused`] where an address is not https or the trust is empty.
     pub fn new(
         options: Options,
         password: Box<dyn Fn() -> Option<Secret> + Send + Sync>,
     ) -> Result<Self, Fault> {
+        Self::keeping(options, password, Arc::new(Forgetful::default()))
+    }
+
+    /// A provider that keeps what it found in a ledger.
+    ///
+    /// # Errors
+    /// As [`Ews::new`].
+    pub fn keeping(
+        options: Options,
+        password: Box<dyn Fn() -> Option<Secret> + Send + Sync>,
+        ledger: Arc<dyn Ledger>,
+    ) -> Result<Self, Fault> {
         let connector = Connector::new(options.trust.client()?, options.connect_timeout)
-            .through(options.proxy.clone());
+            .through(options.proxy.clone())
+            .dialling(options.dial.clone());
         let limits = Limits {
             connections: options.max_connections,
             streams: options.max_streams,
@@ -175,15 +212,23 @@ impl Ews {
             options.tickets.clone(),
             options.sign_in_pause,
         ));
-        let server =
-            |origin| Http::new(connector.clone(), origin, Arc::clone(&sign_in), limits.clone());
-        let origin = Origin::of(&options.url)?;
-        let discovery = match &options.autodiscover {
-            Some(uri) => Some(Origin::of(uri)?).filter(|other| *other != origin).map(server),
-            None => None,
-        };
-        let http = server(origin);
-        Ok(Self { options, http, discovery, old: AtomicBool::new(false) })
+        for url in [&options.url, &options.autodiscover].into_iter().flatten() {
+            Origin::of(url)?;
+        }
+        let servers = Arc::new(Servers::new(connector, sign_in, limits));
+        let discovery = Discovery::new(&options, Arc::clone(&servers), ledger)?;
+        Ok(Self { options, servers, discovery })
+    }
+
+    /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub async fn discover(&self, address: &Arc<Address>, tell: Witness<'_>) -> Result<Uri, Fault> {
+        let addresses = std::slice::from_ref(address);
+        let mut found = self.discovery.find(addresses, true, Some(tell)).await;
+        let unknown = || Err(Fault::retry("no answer"));
+        found.pop().unwrap_or_else(unknown).map(|known| known.place.ews.clone())
     }
 
     /// Calls with the version that the server takes; `write` and `read` are an operation's.
@@ -194,9 +239,10 @@ impl Ews {
         write: impl Fn(&Header<'_>) -> String,
         read: impl Fn(&[u8]) -> Result<T, Fault>,
     ) -> Result<(T, Option<Arc<str>>), Fault> {
+        let (url, server) = self.home(target).await?;
         loop {
-            let header = self.header(target);
-            let result = match self.http.post(&self.options.url, route, write(&header)).await {
+            let header = Header { version: server.version(), impersonate: &target.address };
+            let result = match server.http.post(&url, route, write(&header)).await {
                 Ok(reply) => match read(&reply.body) {
                     Ok(value) => Ok((value, reply.cookie)),
                     Err(fault) => Err(fault.with_request_id(reply.request_id)),
@@ -204,7 +250,8 @@ impl Ews {
                 Err(fault) => Err(fault),
             };
             match result {
-                Err(fault) if self.falls_back(&header, &fault) => {}
+                Err(fault) if server.falls_back(header.version, &fault) => {}
+                Err(fault) => return Err(self.perhaps_moved(target, fault)),
                 result => return result,
             }
         }
@@ -217,33 +264,43 @@ impl Ews {
         route: &Route,
         write: impl Fn(&Header<'_>) -> String,
     ) -> Result<Events, Fault> {
-        let header = self.header(target);
-        let opened = self.http.stream(&self.options.url, route, write(&header)).await;
+        let (url, server) = self.home(target).await?;
+        let header = Header { version: server.version(), impersonate: &target.address };
+        let opened = server.http.stream(&url, route, write(&header)).await;
         match opened {
-            Err(fault) if self.falls_back(&header, &fault) => {
-                let xml = write(&self.header(target));
-                self.http.stream(&self.options.url, route, xml).await
+            Err(fault) if server.falls_back(header.version, &fault) => {
+                let header = Header { version: server.version(), impersonate: &target.address };
+                server.http.stream(&url, route, write(&header)).await
             }
             opened => opened,
         }
     }
 
-    fn header<'a>(&self, target: &'a Target) -> Header<'a> {
-        let version = match self.old.load(Ordering::Relaxed) {
-            false => ServerVersion::Exchange2013Sp1,
-            true => ServerVersion::Exchange2010Sp2,
+    /// Where the target is served: as far as it is known, else it is asked for.
+    async fn home(&self, target: &Target) -> Result<(Uri, Arc<Server>), Fault> {
+        let url = match self.discovery.known(&target.address) {
+            Some(known) => known.place.ews.clone(),
+            None => match &self.options.url {
+                Some(url) => url.clone(),
+                None => {
+                    let addresses = std::slice::from_ref(&target.address);
+                    let mut found = self.discovery.find(addresses, false, None).await;
+                    let unknown = || Err(Fault::retry("no answer"));
+                    found.pop().unwrap_or_else(unknown)?.place.ews.clone()
+                }
+            },
         };
-        Header { version, impersonate: &target.address }
+        let server = self.servers.at(&url)?;
+        Ok((url, server))
     }
 
-    /// Whether the request is to be sent once more with the older version.
-    fn falls_back(&self, header: &Header<'_>, fault: &Fault) -> bool {
-        let refused = fault.cause.code == codes::INVALID_SERVER_VERSION
-            && header.version != ServerVersion::Exchange2010Sp2;
-        if refused {
-            self.old.store(true, Ordering::Relaxed);
+    /// A server that does not know a mailbox any more may only not be its server any more.
+    fn perhaps_moved(&self, target: &Target, fault: Fault) -> Fault {
+        let left = fault.cause.code == codes::NON_EXISTENT_MAILBOX;
+        if left && self.options.url.is_none() && self.discovery.may_have_moved(&target.address) {
+            return Fault { next: Next::Moved, ..fault };
         }
-        refused
+        fault
     }
 
     /// As [`Ews::ask`], to the target's own back end.
@@ -257,30 +314,18 @@ impl Ews {
         Ok(self.ask(target, &route, write, read).await?.0)
     }
 
-    fn server_key(&self) -> ServerKey {
-        ServerKey::new(short_hash(&[&self.options.url.to_string()]))
-    }
-
-    async fn group_of(&self, target: &Target) -> GroupKey {
-        let url = self.options.url.to_string();
-        let Some(uri) = &self.options.autodiscover else {
-            return group_key(&[&url]);
-        };
-        let request = get_user_settings::request(&uri.to_string(), [&*target.address]);
-        let http = self.discovery.as_ref().unwrap_or(&self.http);
-        let told = match http.post(uri, &Route::default(), request).await {
-            Ok(reply) => get_user_settings::read(&reply.body),
-            Err(fault) => Err(fault),
-        };
-        match told.unwrap_or_default().into_iter().next() {
-            Some(Ok(get_user_settings::Told::Settings(settings))) => {
-                let parts = [settings.grouping, settings.external_ews_url];
-                let [grouping, external] = parts.map(Option::unwrap_or_default);
-                group_key(&[&url, &grouping, &external])
-            }
-            // Autodiscover only makes better groups: without it they are made all the same.
-            _ => group_key(&[&url]),
+    async fn homes_of(&self, targets: &[Target], fresh: bool) -> Vec<Result<Home, Fault>> {
+        let addresses: Vec<_> = targets.iter().map(|one| Arc::clone(&one.address)).collect();
+        let mut found = self.discovery.find(&addresses, fresh, None).await;
+        if zones::learn(self, targets).await {
+            found = self.discovery.find(&addresses, false, None).await;
         }
+        let home = |known: Known| Home {
+            server: ServerKey::new(short_hash(&[&known.place.ews.to_string()])),
+            group: known.place.group.clone(),
+            zone: known.zone,
+        };
+        found.into_iter().map(|known| known.map(home)).collect()
     }
 
     async fn items_of(&self, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
@@ -372,17 +417,9 @@ impl Calendar for Ews {
     fn homes<'a>(
         &'a self,
         targets: &'a [Target],
-        _fresh: bool,
+        fresh: bool,
     ) -> BoxFuture<'a, Vec<Result<Home, Fault>>> {
-        async move {
-            let mut homes = Vec::with_capacity(targets.len());
-            for target in targets {
-                let group = self.group_of(target).await;
-                homes.push(Ok(Home { server: self.server_key(), group, zone: None }));
-            }
-            homes
-        }
-        .boxed()
+        self.homes_of(targets, fresh).boxed()
     }
 
     fn changes<'a>(

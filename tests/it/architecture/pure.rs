@@ -28,9 +28,13 @@ const OUTSIDE_PATHS: &[&str] =
 const SOCKETS: &[&str] = &["tokio::net", "tokio::fs", "std::net", "std::fs", "TcpStream"];
 
 /// Files of the provider that wait: the port itself, its listener, the gate that keeps a refused
-/// password from being tried again, and what a connection does to be signed in.
+/// password from being tried again, what a connection does to be signed in, and what carries the
+/// decisions of a discovery out.
 const GLUE: &[&str] = &[
     "src/calendar/ews/mod.rs",
+    "src/calendar/ews/discovery.rs",
+    "src/calendar/ews/discovery/steps.rs",
+    "src/calendar/ews/zones.rs",
     "src/calendar/ews/listen.rs",
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/session.rs",

@@ -237,8 +237,13 @@ impl Hunt {
             }
             _ if plain => {}
             (401, _) if seen.soap => group.now(way.ask(Form::Soap, url)),
-            // Any web site may ask for a password; the others are asked before it.
-            (401, _) if way.via == Via::Domain => group.later(way.ask(Form::Pox, url)),
+            // Any web site may ask for a password, and is not given ours; whoever looks like
+            // Windows is asked when the others gave no answer.
+            (401, _) if way.via == Via::Domain => {
+                let form = if seen.windows { Form::Pox } else { Form::Json };
+                group.later(way.ask(form, url));
+                group.weigh(Fault::retry("HTTP 401"));
+            }
             (401, _) => group.now(way.ask(Form::Pox, url)),
             (200, _) if seen.soap => group.now(way.ask(Form::Soap, url)),
             (status, _) => {

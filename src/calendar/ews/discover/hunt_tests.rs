@@ -105,11 +105,11 @@ fn listed(mut rules: Rules, host: &str, verdict: Verdict) -> Rules {
 }
 
 fn seen(status: u16, soap: bool) -> Answer {
-    Answer::Seen(Ok(Seen { status, soap, location: None }))
+    Answer::Seen(Ok(Seen { status, soap, ..Seen::default() }))
 }
 
 fn to(location: &str) -> Answer {
-    Answer::Seen(Ok(Seen { status: 302, soap: false, location: Some(location.into()) }))
+    Answer::Seen(Ok(Seen { status: 302, location: Some(location.into()), ..Seen::default() }))
 }
 
 fn told(ews: &str) -> Result<Told, Fault> {
@@ -162,6 +162,7 @@ fn each_way_leads_home() {
     }]));
     let home = settings(&[told(EWS)]);
     let place = Answer::Place(Ok(Place::Ews(EWS.into())));
+    let windows = Answer::Seen(Ok(Seen { status: 401, windows: true, ..Seen::default() }));
     let (soap, ask, page) = (seen(401, true), seen(401, false), seen(200, false));
     let allowed = || listed(rules(), "mail.corp.example", Verdict::Allowed);
     let json = "json https://autodiscover.corp.example/autodiscover/autodiscover.json";
@@ -213,7 +214,7 @@ fn each_way_leads_home() {
         (
             "a domain that asks for a password",
             rules(),
-            vec![(APEX, ask), (apex_pox, place.clone())],
+            vec![(APEX, windows), (apex_pox, place.clone())],
             apex_pox,
             Form::Pox,
         ),
@@ -425,6 +426,13 @@ fn what_soap_cannot_say_the_lesser_forms_may() {
     let own = |at: usize, name: &str| played.steps[at].ends_with(name);
     let n = played.steps.len();
     assert!(own(n - 2, "ann@corp.example") && own(n - 1, "bob@corp.example"), "{:?}", played.steps);
+}
+
+#[test]
+fn a_web_site_that_asks_for_a_password_is_not_given_ours() {
+    let played = play(rules(), &["ann@corp.example"], &[(APEX, seen(401, false))]);
+    let signed = ["soap", "pox"].map(|form| played.steps.iter().any(|s| s.starts_with(form)));
+    assert_eq!(signed, [false, false], "{:#?}", played.steps);
 }
 
 #[test]

@@ -13,7 +13,7 @@
 //! | 3 | `https://autodiscover.<domain>/…` | the same |
 //! | 4 | `http://autodiscover.<domain>/…`, without credentials | for a redirect |
 //! | 5 | SRV `_autodiscover._tcp.<domain>` | SOAP, POX |
-//! | 6 | POX at 2, where all that is known is a 401: any web site may answer so | POX |
+//! | 6 | POX at 2, where all that is known is a 401 of Windows | POX |
 //! | 7 | the hosts that answered anything | the JSON of version 2 |
 //!
 //! [`Hunt`] is asked for its [`Step`] with [`Hunt::next`] and told what came of it with
@@ -186,6 +186,8 @@ pub struct Seen {
     pub status: u16,
     /// `X-SOAP-Enabled` says yes: this is Exchange, and SOAP is offered.
     pub soap: bool,
+    /// It offers NTLM or Negotiate, which web sites do not.
+    pub windows: bool,
     /// `Location`.
     pub location: Option<String>,
 }

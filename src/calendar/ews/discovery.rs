@@ -1,0 +1,345 @@
+//! Carries out what a [`Hunt`] decides, and keeps the homes that it found.
+
+mod steps;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::http::Uri;
+use aws_lc_rs::rand;
+use tokio::sync::OnceCell;
+
+use self::steps::Steps;
+use super::discover::{Answer, Endpoint, Form, Found, Hosts, Hunt, Note, Rules, Step, Via};
+use super::homes::{Homes, Known, Place};
+use super::servers::Servers;
+use super::{Options, group_key};
+use crate::calendar::Ledger;
+use crate::model::{Address, Fault, Next, Plain, Time, TrustEntry, Zone};
+
+/// How the servers of mailboxes are found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Discover {
+    /// Domains whose own hosts may be asked, with credentials.
+    pub domains: Vec<String>,
+    /// The directory that holds the service connection points.
+    pub scp: Option<Scp>,
+    /// Whether DNS is asked for SRV records.
+    pub srv: bool,
+    /// Hosts that may be asked although only a redirect leads to them: names, or `*.example.com`.
+    pub trusted_hosts: Vec<String>,
+    /// The name servers that are asked; the system's where there are none.
+    pub name_servers: Vec<SocketAddr>,
+}
+
+/// A directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scp {
+    /// Its server's name.
+    pub host: String,
+    /// Its server's port.
+    pub port: u16,
+    /// `ldaps`; without it Kerberos protects what is said.
+    pub secure: bool,
+    /// How the account signs in to it.
+    pub bind: ScpBind,
+    /// The site of Active Directory that is ours; that of the server where none is named.
+    pub site: Option<String>,
+}
+
+/// How an account signs in to a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScpBind {
+    /// By name and password, inside TLS.
+    Simple,
+    /// By the Kerberos ticket of the process.
+    Kerberos,
+}
+
+/// Hears of each step and its answer.
+pub type Witness<'a> = &'a (dyn Fn(&Step, &Answer) + Send + Sync);
+
+/// Finds homes and keeps them.
+pub(super) struct Discovery {
+    /// The EWS address that is configured: then only groups are looked for.
+    fixed: Option<Uri>,
+    start: Option<Uri>,
+    discover: Option<Discover>,
+    steps: Steps,
+    ledger: Arc<dyn Ledger>,
+    homes: Mutex<Homes>,
+    recalled: OnceCell<()>,
+    hunting: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Discovery")
+    }
+}
+
+/// What keeps a discovery from an answer of its own.
+type Lines = Vec<(Plain, Option<Plain>)>;
+
+impl Discovery {
+    pub(super) fn new(
+        options: &Options,
+        servers: Arc<Servers>,
+        ledger: Arc<dyn Ledger>,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            fixed: options.url.clone(),
+            start: options.autodiscover.clone(),
+            discover: options.discover.clone(),
+            steps: Steps::new(options, servers)?,
+            ledger,
+            homes: Mutex::default(),
+            recalled: OnceCell::new(),
+            hunting: tokio::sync::Mutex::default(),
+        })
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.ledger.now()
+    }
+
+    /// What is known of a mailbox, however old.
+    pub(super) fn known(&self, address: &Address) -> Option<Known> {
+        self.homes().get(address).cloned()
+    }
+
+    /// Whether what is known of it may be wrong by now.
+    pub(super) fn may_have_moved(&self, address: &Address) -> bool {
+        self.hunts() && self.homes().may_have_moved(self.now(), address)
+    }
+
+    /// Where these are served; asked for where it is due.
+    pub(super) async fn find(
+        &self,
+        addresses: &[Arc<Address>],
+        moved: bool,
+        witness: Option<Witness<'_>>,
+    ) -> Vec<Result<Known, Fault>> {
+        self.recall().await;
+        let now = self.now();
+        let mut asked: Vec<(String, Vec<Arc<Address>>)> = Vec::new();
+        for address in addresses {
+            if !self.homes().is_due(now, address, moved) {
+                continue;
+            }
+            let domain = address.domain().to_ascii_lowercase();
+            match asked.iter_mut().find(|(known, _)| *known == domain) {
+                Some((_, users)) => users.push(Arc::clone(address)),
+                None => asked.push((domain, vec![Arc::clone(address)])),
+            }
+        }
+        let mut refused: Vec<(Arc<Address>, Fault)> = Vec::new();
+        for (domain, users) in asked {
+            for some in users.chunks(super::get_user_settings::MOST_USERS) {
+                refused.extend(self.ask(&domain, some, witness).await);
+            }
+        }
+        let homes = self.homes();
+        let answer = |address: &Arc<Address>| match homes.get(address) {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let why = refused.iter().find(|(refused, _)| refused == address);
+                let unknown = || Fault::retry("Autodiscover was not asked");
+                Err(why.map_or_else(unknown, |(_, why)| why.clone()))
+            }
+        };
+        addresses.iter().map(answer).collect()
+    }
+
+    /// Whether a mailbox's time zone is to be asked for.
+    pub(super) fn is_zone_due(&self, address: &Address) -> bool {
+        self.homes().is_zone_due(self.now(), address)
+    }
+
+    /// What came of asking for time zones: see [`Homes::learn_zone`].
+    pub(super) async fn learn_zones(&self, told: Vec<(Arc<Address>, Option<Option<Zone>>)>) {
+        let now = self.now();
+        let lines = {
+            let mut homes = self.homes();
+            let told = told.into_iter();
+            told.filter_map(|(address, zone)| homes.learn_zone(now, &address, zone)).collect()
+        };
+        self.keep(lines).await;
+    }
+
+    /// Whether there is anything to be asked at all.
+    fn hunts(&self) -> bool {
+        self.start.is_some() || self.discover.is_some()
+    }
+
+    /// Asks for users of one domain; what stays unanswered comes back with its reason.
+    async fn ask(
+        &self,
+        domain: &str,
+        users: &[Arc<Address>],
+        witness: Option<Witness<'_>>,
+    ) -> Vec<(Arc<Address>, Fault)> {
+        let outcomes = match self.hunts() {
+            true => self.hunt(domain, users, witness).await,
+            false => users.iter().map(|_| Err(Fault::retry("nothing to be asked"))).collect(),
+        };
+        let now = self.now();
+        let (mut lines, mut refused) = (Lines::new(), Vec::new());
+        {
+            let mut homes = self.homes();
+            for (address, outcome) in users.iter().zip(outcomes) {
+                match (outcome, &self.fixed) {
+                    (Ok(found), fixed) => {
+                        let place = place(found, fixed.as_ref());
+                        lines.push(homes.learn(now, address, place, true));
+                    }
+                    // Autodiscover only makes better groups: without it they are made all the same.
+                    (Err(_), Some(ews)) => {
+                        homes.missed(now, address);
+                        if homes.get(address).is_none() {
+                            let group = group_key(&[&ews.to_string()]);
+                            let place = Place { ews: ews.clone(), group };
+                            homes.learn(now, address, place, !self.hunts());
+                        }
+                    }
+                    (Err(fault), None) => {
+                        homes.missed(now, address);
+                        if fault.next == Next::Gone {
+                            lines.extend(homes.forget(address));
+                        }
+                        refused.push((Arc::clone(address), fault));
+                    }
+                }
+            }
+        }
+        self.keep(lines).await;
+        refused
+    }
+
+    async fn hunt(
+        &self,
+        domain: &str,
+        users: &[Arc<Address>],
+        witness: Option<Witness<'_>>,
+    ) -> Vec<Result<Found, Fault>> {
+        let all = |fault: &Fault| users.iter().map(|_| Err(fault.clone())).collect();
+        let trust = match self.ledger.trust().await {
+            Ok(trust) => trust,
+            Err(fault) => return all(&fault),
+        };
+        // One looks for all; who waited finds what it found.
+        let known = self.homes().endpoint(self.now(), domain).is_some();
+        let _turn = if known { None } else { Some(self.hunting.lock().await) };
+        let now = self.now();
+        let (first, young) = match self.homes().endpoint(now, domain) {
+            Some((endpoint, young)) => (Some(endpoint), young),
+            None => (None, false),
+        };
+        if first.is_none()
+            && let Some(fault) = self.homes().pause(now, domain, &trust)
+        {
+            return all(&fault);
+        }
+        let have_old = users.iter().all(|user| self.homes().get(user).is_some());
+        let rules = self.rules(first, young && have_old, &trust);
+        let (outcomes, endpoints) = self.play(Hunt::new(rules, users.to_vec()), witness).await;
+        let mut lines = Lines::new();
+        {
+            let mut homes = self.homes();
+            if endpoints.is_empty()
+                && let Some(Err(fault)) = outcomes.first()
+            {
+                homes.failed(now, domain, trust, fault.clone());
+            }
+            for (domain, endpoint) in endpoints {
+                lines.extend(homes.answered(now, &domain, endpoint));
+            }
+        }
+        self.keep(lines).await;
+        outcomes
+    }
+
+    fn rules(&self, first: Option<Endpoint>, only_first: bool, trust: &[TrustEntry]) -> Rules {
+        let discover = self.discover.clone().unwrap_or_default();
+        let hosts = discover.domains.iter().flat_map(|domain| {
+            let domain = domain.to_ascii_lowercase();
+            [format!("autodiscover.{domain}"), domain]
+        });
+        let start = self.start.clone();
+        let configured = start.as_ref().and_then(|url| url.host()).map(str::to_owned);
+        let vouched = hosts.chain(discover.trusted_hosts).chain(configured);
+        let mut seed = [0; 8];
+        // Without chance the order is the same each time, which is as good.
+        let _ = rand::fill(&mut seed);
+        let configured = start.map(|url| Endpoint { url, form: Form::Soap, via: Via::Configured });
+        Rules {
+            directory: discover.scp.is_some(),
+            services: discover.srv,
+            // The administrator's word comes before what answered last.
+            first: configured.or(first),
+            only_first: only_first || self.discover.is_none(),
+            hosts: Hosts::new(vouched, trust.iter().cloned()),
+            domains: discover.domains,
+            seed: u64::from_le_bytes(seed),
+        }
+    }
+
+    async fn play(
+        &self,
+        mut hunt: Hunt,
+        witness: Option<Witness<'_>>,
+    ) -> (Vec<Result<Found, Fault>>, Vec<(String, Endpoint)>) {
+        while let Some(step) = hunt.next() {
+            let answer = self.steps.carry_out(&step).await;
+            if let Some(witness) = witness {
+                witness(&step, &answer);
+            }
+            hunt.answer(answer);
+            self.note(hunt.notes()).await;
+        }
+        self.note(hunt.notes()).await;
+        hunt.finish()
+    }
+
+    async fn note(&self, notes: Vec<Note>) {
+        for note in notes {
+            if let Note::Unknown { host, via } = note {
+                // It is met again with the next hunt.
+                let _ = self.ledger.meet(&host, via.as_str()).await;
+            }
+        }
+    }
+
+    /// Takes in what was kept, once. Without it everything is asked for.
+    async fn recall(&self) {
+        self.recalled
+            .get_or_init(|| async {
+                if let (true, Ok(lines)) = (self.hunts(), self.ledger.recall().await) {
+                    self.homes().recall(self.now(), &lines);
+                }
+            })
+            .await;
+    }
+
+    async fn keep(&self, lines: Lines) {
+        if self.hunts() && !lines.is_empty() {
+            // What is not kept is asked for again after a restart.
+            let _ = self.ledger.keep(lines).await;
+        }
+    }
+
+    fn homes(&self) -> MutexGuard<'_, Homes> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn place(found: Found, fixed: Option<&Uri>) -> Place {
+    let ews = fixed.cloned().unwrap_or(found.ews);
+    let url = ews.to_string();
+    let group = match (found.grouping, found.external) {
+        (Some(grouping), external) => group_key(&[&url, &grouping, &external.unwrap_or_default()]),
+        (None, _) => group_key(&[&url]),
+    };
+    Place { ews, group }
+}

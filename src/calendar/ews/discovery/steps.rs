@@ -1,0 +1,262 @@
+//! One step of a hunt: a search, a look, a question.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{HeaderMap, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
+use ::http::{Method, Request, Response, Uri};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use rustls::ClientConfig;
+use tokio::time::timeout;
+
+use super::{Scp, ScpBind};
+use crate::calendar::ews::autodiscover::{self, Place};
+use crate::calendar::ews::discover::{Answer, FILTER, Point, Points, Seen, Server, Step};
+use crate::calendar::ews::http::Route;
+use crate::calendar::ews::servers::Servers;
+use crate::calendar::ews::{Options, get_user_settings};
+use crate::model::{Address, Fault, Next};
+use crate::net::dial::Dial;
+use crate::net::directory::{self, Bind, Row, Search};
+use crate::net::dns::Dns;
+use crate::net::{Origin, read_body};
+
+/// The longest JSON that is read; a whole one has a hundred bytes.
+const LONGEST_JSON: usize = 64 * 1024;
+
+/// Whoever was not asked with credentials answers within this, or does not count.
+const LOOK_WITHIN: Duration = Duration::from_secs(20);
+
+/// For a whole search.
+const SEARCH_WITHIN: Duration = Duration::from_secs(30);
+
+/// What the steps need.
+pub(super) struct Steps {
+    servers: Arc<Servers>,
+    scp: Option<Scp>,
+    dns: Dns,
+    tls: Arc<ClientConfig>,
+    dial: Dial,
+}
+
+impl Steps {
+    pub(super) fn new(options: &Options, servers: Arc<Servers>) -> Result<Self, Fault> {
+        let discover = options.discover.clone().unwrap_or_default();
+        Ok(Self {
+            servers,
+            dns: Dns::new(discover.name_servers),
+            scp: discover.scp,
+            tls: options.trust.client()?,
+            dial: options.dial.clone(),
+        })
+    }
+
+    pub(super) async fn carry_out(&self, step: &Step) -> Answer {
+        match step {
+            Step::Search(server) => Answer::Points(self.search(server.as_ref()).await),
+            Step::Services(name) => Answer::Services(self.dns.services(name).await),
+            Step::Look(url) => Answer::Seen(self.look(url).await),
+            Step::LookPlain(url) => {
+                let head = self.servers.connector().look(url).await;
+                let seen = |head: crate::net::look::Head| Seen {
+                    status: head.status,
+                    location: head.location,
+                    ..Seen::default()
+                };
+                Answer::Seen(head.map(seen))
+            }
+            Step::Settings(url, users) => Answer::Settings(self.settings(url, users).await),
+            Step::Pox(url, user) => Answer::Place(self.pox(url, user).await),
+            Step::Json(url, user) => Answer::Place(self.json(url, user).await),
+        }
+    }
+
+    async fn settings(
+        &self,
+        url: &Uri,
+        users: &[Arc<Address>],
+    ) -> Result<Vec<Result<get_user_settings::Told, Fault>>, Fault> {
+        let users = users.iter().map(AsRef::as_ref);
+        let xml = get_user_settings::request(&url.to_string(), users);
+        let reply = self.servers.at(url)?.http.post(url, &Route::default(), xml).await?;
+        get_user_settings::read(&reply.body)
+    }
+
+    async fn pox(&self, url: &Uri, user: &Address) -> Result<Place, Fault> {
+        let xml = autodiscover::pox_request(user);
+        let reply = self.servers.at(url)?.http.post(url, &Route::default(), xml).await?;
+        autodiscover::read_pox(&reply.body)
+    }
+
+    async fn json(&self, url: &Uri, user: &Address) -> Result<Place, Fault> {
+        let origin = Origin::of(url)?;
+        let url = Origin::join(
+            &format!("{origin}/").parse::<Uri>().map_err(|_| no_address())?,
+            &autodiscover::json_path(user),
+        )?;
+        let asking = async {
+            let response = self.get(&url).await?;
+            let status = response.status();
+            match (status.as_u16(), location(response.headers())) {
+                (301 | 302 | 303 | 307 | 308, Some(to)) => Ok(Place::Url(to)),
+                (200 | 400..=499, _) => {
+                    let body = read_body(response, LONGEST_JSON).await;
+                    autodiscover::read_json(&body.unwrap_or_default())
+                }
+                (status, _) => Err(Fault::retry(format!("HTTP {status}"))),
+            }
+        };
+        in_time(asking).await
+    }
+
+    async fn look(&self, url: &Uri) -> Result<Seen, Fault> {
+        let response = in_time(self.get(url)).await?;
+        let headers = response.headers();
+        let soap = headers.get("x-soap-enabled").and_then(|value| value.to_str().ok());
+        Ok(Seen {
+            status: response.status().as_u16(),
+            soap: soap.is_some_and(|value| value.trim().eq_ignore_ascii_case("true")),
+            windows: offers_windows(headers),
+            location: location(headers),
+        })
+    }
+
+    /// Without credentials, on a connection of its own; the body is left to whoever wants it.
+    async fn get(&self, url: &Uri) -> Result<Response<Incoming>, Fault> {
+        let mut connection = self.servers.connector().connect(&Origin::of(url)?).await?;
+        let request = Request::builder()
+            .method(Method::GET)
+            .uri(url.clone())
+            .header(USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| no_address())?;
+        connection.send(request).await
+    }
+
+    async fn search(&self, server: Option<&Server>) -> Result<Points, Fault> {
+        let Some(scp) = &self.scp else { return Ok(Points::default()) };
+        let server = directory_server(scp, server);
+        let (bind, password, _turn) = match scp.bind {
+            ScpBind::Kerberos => (kerberos()?, None, None),
+            ScpBind::Simple => {
+                let sign_in = self.servers.sign_in();
+                let password = sign_in.password()?;
+                let turn = sign_in.enter(&password).await?;
+                let bind = Bind::Simple(sign_in.account().to_owned(), password.clone());
+                (bind, Some(password), Some(turn))
+            }
+        };
+        let search = Search {
+            server,
+            bind,
+            filter: FILTER,
+            attributes: &["keywords", "serviceBindingInformation"],
+            within: SEARCH_WITHIN,
+        };
+        let found = directory::search(search, &self.tls, &self.dial).await;
+        if let Some(password) = password {
+            match &found {
+                Ok(_) => self.servers.sign_in().prove(&password),
+                Err(fault) if fault.next == Next::SignIn => {
+                    self.servers.sign_in().refuse(&password);
+                }
+                Err(_) => {}
+            }
+        }
+        let (root, rows) = found?;
+        let site = scp.site.clone().or_else(|| site_of(&root.service.unwrap_or_default()));
+        Ok(Points { site, points: rows.into_iter().map(point).collect() })
+    }
+}
+
+#[cfg(feature = "kerberos")]
+fn kerberos() -> Result<Bind, Fault> {
+    Ok(Bind::Kerberos)
+}
+
+#[cfg(not(feature = "kerberos"))]
+fn kerberos() -> Result<Bind, Fault> {
+    Err(Fault::refused("LDAP: this build knows no Kerberos"))
+}
+
+fn no_address() -> Fault {
+    Fault::refused("the address cannot be asked")
+}
+
+async fn in_time<T>(asking: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    timeout(LOOK_WITHIN, asking).await.unwrap_or_else(|_| Err(Fault::retry("no answer in time")))
+}
+
+fn location(headers: &HeaderMap) -> Option<String> {
+    headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// Whether a 401 offers what only a server of Windows does.
+fn offers_windows(headers: &HeaderMap) -> bool {
+    let mut offers = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|v| v.to_str().ok());
+    offers.any(|offer| {
+        let scheme = offer.split([' ', ',']).next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case("Negotiate") || scheme.eq_ignore_ascii_case("NTLM")
+    })
+}
+
+/// The same protection for a directory that an entry points to. The ports without TLS that entries
+/// name have their siblings with it.
+fn directory_server(scp: &Scp, pointed: Option<&Server>) -> directory::Server {
+    let Some(pointed) = pointed else {
+        return directory::Server { host: scp.host.clone(), port: scp.port, secure: scp.secure };
+    };
+    let port = match (pointed.port, scp.secure) {
+        (None | Some(389), true) => 636,
+        (Some(3268), true) => 3269,
+        (None, false) => 389,
+        (Some(port), _) => port,
+    };
+    directory::Server { host: pointed.host.clone(), port, secure: scp.secure }
+}
+
+/// `CN=NTDS Settings,CN=DC1,CN=Servers,CN=Rome,CN=Sites,…` stands in the site Rome.
+fn site_of(service: &str) -> Option<String> {
+    let mut parts = service.split(',').map(str::trim);
+    parts.find(|part| part.eq_ignore_ascii_case("CN=Servers"))?;
+    let site = parts.next()?;
+    let name = site.get(..3).filter(|head| head.eq_ignore_ascii_case("CN="))?.len();
+    site.get(name..).map(str::to_owned)
+}
+
+fn point(mut row: Row) -> Point {
+    let mut take = |name: &str| row.remove(name).unwrap_or_default();
+    Point { keywords: take("keywords"), bindings: take("servicebindinginformation") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_site_of_a_directory_stands_in_its_own_name() {
+        let service = "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Default-First-Site-Name,CN=Sites,\
+                       CN=Configuration,DC=corp,DC=test";
+        assert_eq!(site_of(service).as_deref(), Some("Default-First-Site-Name"));
+        assert_eq!(site_of("CN=x,DC=corp"), None);
+        assert_eq!(site_of(""), None);
+    }
+
+    #[test]
+    fn a_directory_that_is_pointed_to_is_asked_with_the_same_protection() {
+        let scp =
+            Scp { host: "dc1".into(), port: 636, secure: true, bind: ScpBind::Simple, site: None };
+        let port = |port, secure| {
+            let scp = Scp { secure, ..scp.clone() };
+            directory_server(&scp, Some(&Server { host: "dc2".into(), port })).port
+        };
+        assert_eq!(
+            [None, Some(389), Some(3268), Some(7000)].map(|p| port(p, true)),
+            [636, 636, 3269, 7000]
+        );
+        assert_eq!([None, Some(3268)].map(|p| port(p, false)), [389, 3268]);
+        assert_eq!(directory_server(&scp, None).host, "dc1");
+    }
+}

@@ -1,0 +1,155 @@
+//! When a home is asked for anew, and what a restart gives back.
+
+use super::*;
+use crate::model::Verdict;
+
+const START: Time = Time::from_ms(1_800_000_000_000);
+
+fn ann() -> Address {
+    Address::parse("Ann@corp.example").unwrap()
+}
+
+fn place(host: &str) -> Place {
+    let ews = format!("https://{host}/EWS/Exchange.asmx").parse().unwrap();
+    Place { ews, group: GroupKey::new(host) }
+}
+
+fn host(homes: &Homes) -> String {
+    homes.get(&ann()).unwrap().place.ews.host().unwrap().to_owned()
+}
+
+fn berlin() -> Zone {
+    let shift = |bias_minutes, month| Shift {
+        bias_minutes,
+        second: 7_200,
+        month,
+        order: 5,
+        weekday: 0,
+        year: None,
+    };
+    Zone::new(-60, Some(shift(0, 10)), Some(shift(-60, 3)))
+}
+
+#[test]
+fn an_answer_is_good_for_a_day_and_a_failure_lets_it_alone_for_an_hour() {
+    let mut homes = Homes::default();
+    assert!(homes.is_due(START, &ann(), false));
+    homes.learn(START, &ann(), place("a"), true);
+    assert!(!homes.is_due(START + Span::from_secs(86_399), &ann(), false));
+    let day = START + Span::DAY;
+    assert!(homes.is_due(day, &ann(), false));
+    homes.missed(day, &ann());
+    assert!(!homes.is_due(day + Span::MINUTE.times(59), &ann(), false));
+    assert!(homes.is_due(day + Span::HOUR, &ann(), false));
+    assert_eq!(host(&homes), "a", "the old answer is kept");
+}
+
+#[test]
+fn a_mailbox_that_moved_is_asked_for_at_once_but_not_twice_in_a_minute() {
+    let mut homes = Homes::default();
+    homes.learn(START, &ann(), place("a"), true);
+    assert!(!homes.is_due(START + Span::SECOND, &ann(), true));
+    let later = START + Span::MINUTE;
+    assert!(homes.is_due(later, &ann(), true) && homes.may_have_moved(later, &ann()));
+    homes.learn(later, &ann(), place("b"), true);
+    assert!(!homes.is_due(later, &ann(), true) && !homes.may_have_moved(later, &ann()));
+    assert_eq!(host(&homes), "b");
+}
+
+#[test]
+fn what_was_only_guessed_is_asked_for_after_an_hour() {
+    let mut homes = Homes::default();
+    homes.learn(START, &ann(), place("a"), false);
+    assert!(!homes.is_due(START + Span::MINUTE, &ann(), false));
+    assert!(homes.is_due(START + Span::HOUR, &ann(), false));
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_make_answers_good_for_ever() {
+    let mut homes = Homes::default();
+    homes.learn(START + Span::DAY.times(400), &ann(), place("a"), true);
+    homes.missed(START - Span::HOUR, &ann());
+    assert!(homes.is_due(START, &ann(), false));
+}
+
+#[test]
+fn a_restart_gives_back_homes_zones_and_places() {
+    let mut homes = Homes::default();
+    let url: Uri = "https://h/autodiscover/autodiscover.svc".parse().unwrap();
+    let endpoint = Endpoint { url, form: Form::Soap, via: Via::Redirect };
+    homes.learn(START, &ann(), place("a"), true);
+    let lines = [
+        homes.learn_zone(START, &ann(), Some(Some(berlin()))).unwrap(),
+        homes.answered(START, "corp.example", endpoint.clone()).unwrap(),
+    ];
+    let same = homes.learn_zone(START, &ann(), Some(Some(berlin())));
+    assert_eq!(same, None, "nothing new");
+    assert_eq!(homes.answered(START, "corp.example", endpoint.clone()), None);
+    let mut lines: Vec<_> = lines.into_iter().filter_map(|(_, line)| line).collect();
+    lines.push(Plain::new("{\"home\":{}}"));
+    lines.push(Plain::new("nonsense"));
+
+    let later = START + Span::MINUTE;
+    let mut again = Homes::default();
+    again.recall(later, &lines);
+    assert_eq!((host(&again).as_str(), again.get(&ann()).unwrap().zone), ("a", Some(berlin())));
+    assert_eq!(again.endpoint(later, "corp.example"), Some((endpoint, true)));
+    assert!(!again.is_due(later, &ann(), false));
+    assert!(again.is_due(START + Span::DAY, &ann(), false), "old answers are asked for at once");
+
+    let mut much_later = Homes::default();
+    much_later.recall(START + Span::DAY.times(31), &lines);
+    assert!(much_later.get(&ann()).is_none());
+}
+
+#[test]
+fn a_zone_is_asked_for_once_a_day_and_kept_where_it_cannot_be_told() {
+    let mut homes = Homes::default();
+    assert!(!homes.is_zone_due(START, &ann()), "nobody knows where to ask");
+    homes.learn(START, &ann(), place("a"), true);
+    assert!(homes.is_zone_due(START, &ann()));
+    homes.learn_zone(START, &ann(), Some(Some(berlin())));
+    homes.learn(START, &ann(), place("b"), true);
+    assert!(!homes.is_zone_due(START + Span::HOUR, &ann()));
+    let day = START + Span::DAY;
+    assert!(homes.is_zone_due(day, &ann()));
+    homes.learn_zone(day, &ann(), None);
+    assert_eq!(homes.get(&ann()).unwrap().zone, Some(berlin()));
+    assert!(!homes.is_zone_due(day + Span::MINUTE, &ann()));
+    assert!(homes.is_zone_due(day + Span::HOUR, &ann()));
+    homes.learn_zone(day, &ann(), Some(None));
+    assert!(!homes.is_zone_due(day + Span::HOUR, &ann()));
+}
+
+#[test]
+fn a_forgotten_mailbox_is_forgotten_in_the_ledger_too() {
+    let mut homes = Homes::default();
+    let (key, _) = homes.learn(START, &ann(), place("a"), true);
+    assert_eq!(homes.forget(&ann()), Some((key, None)));
+    assert_eq!(homes.forget(&ann()), None);
+}
+
+#[test]
+fn a_failed_hunt_is_not_begun_again_unless_somebody_decided() {
+    let mut homes = Homes::default();
+    let why = Fault::retry("x");
+    let entry =
+        |verdict| TrustEntry { host: "h".into(), verdict, via: "redirect".into(), since: START };
+    let pending = vec![entry(Verdict::Pending)];
+    homes.failed(START, "corp.example", pending.clone(), why.clone());
+    let soon = START + Span::from_secs(29);
+    assert_eq!(homes.pause(soon, "corp.example", &pending), Some(why));
+    assert_eq!(homes.pause(soon, "corp.example", &[entry(Verdict::Allowed)]), None);
+    assert_eq!(homes.pause(soon, "other.example", &pending), None);
+    assert_eq!(homes.pause(START + Span::from_secs(30), "corp.example", &pending), None);
+}
+
+#[test]
+fn mailboxes_of_one_place_share_it() {
+    let mut homes = Homes::default();
+    let bob = Address::parse("bob@corp.example").unwrap();
+    homes.learn(START, &ann(), place("a"), true);
+    homes.learn(START, &bob, place("a"), true);
+    let both = [&ann(), &bob].map(|address| Arc::clone(&homes.get(address).unwrap().place));
+    assert!(Arc::ptr_eq(&both[0], &both[1]));
+}

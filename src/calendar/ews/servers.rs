@@ -1,0 +1,86 @@
+//! The servers of a calendar: connections for each origin, one sign-in for them all.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::Uri;
+
+use super::codes;
+use super::gate::SignIn;
+use super::http::{Http, Limits};
+use super::soap::ServerVersion;
+use crate::model::Fault;
+use crate::net::{Connector, Origin};
+
+/// One server, and the version that it takes.
+pub(super) struct Server {
+    pub(super) http: Http,
+    /// It refused the version that is asked for first.
+    old: AtomicBool,
+}
+
+/// All of them; made when they are asked for first.
+pub(super) struct Servers {
+    connector: Connector,
+    sign_in: Arc<SignIn>,
+    limits: Limits,
+    known: Mutex<HashMap<Origin, Arc<Server>>>,
+}
+
+impl fmt::Debug for Servers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Servers")
+    }
+}
+
+impl Server {
+    /// The version to ask with. What the server reports is never echoed: it reports versions that
+    /// it refuses.
+    pub(super) fn version(&self) -> ServerVersion {
+        match self.old.load(Ordering::Relaxed) {
+            false => ServerVersion::Exchange2013Sp1,
+            true => ServerVersion::Exchange2010Sp2,
+        }
+    }
+
+    /// Whether the request is to be sent once more, with the older version.
+    pub(super) fn falls_back(&self, asked_with: ServerVersion, fault: &Fault) -> bool {
+        let refused = fault.cause.code == codes::INVALID_SERVER_VERSION
+            && asked_with != ServerVersion::Exchange2010Sp2;
+        if refused {
+            self.old.store(true, Ordering::Relaxed);
+        }
+        refused
+    }
+}
+
+impl Servers {
+    pub(super) fn new(connector: Connector, sign_in: Arc<SignIn>, limits: Limits) -> Self {
+        Self { connector, sign_in, limits, known: Mutex::default() }
+    }
+
+    /// The server that an address leads to.
+    ///
+    /// # Errors
+    /// [`Next::Refused`](crate::model::Next) where it is not one of https.
+    pub(super) fn at(&self, url: &Uri) -> Result<Arc<Server>, Fault> {
+        let origin = Origin::of(url)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = known.entry(origin).or_insert_with_key(|origin| {
+            let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
+            let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
+            Arc::new(Server { http, old: AtomicBool::new(false) })
+        });
+        Ok(Arc::clone(server))
+    }
+
+    pub(super) fn sign_in(&self) -> &SignIn {
+        &self.sign_in
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+}
