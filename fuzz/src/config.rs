@@ -46,8 +46,17 @@ fn keeps_its_limits(settings: &Settings) {
     names.sort_unstable();
     assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
     for one in &settings.calendars {
-        assert_eq!(one.ews.url.scheme_str(), Some("https"));
-        assert!(one.ews.url.host().is_some_and(|host| !host.is_empty()));
+        for url in [&one.ews.url, &one.ews.autodiscover].into_iter().flatten() {
+            assert_eq!(url.scheme_str(), Some("https"));
+            assert!(url.host().is_some_and(|host| !host.is_empty()));
+        }
+        match &one.ews.discover {
+            None => assert!(one.ews.url.is_some()),
+            Some(found) => {
+                assert!(!found.domains.is_empty() || found.scp.is_some());
+                assert!(found.domains.iter().all(|domain| !domain.contains(['/', ':', '*'])));
+            }
+        }
         assert!(!one.ews.account.is_empty() && !one.ews.auth.is_empty());
         assert!((1..=100).contains(&one.ews.max_connections));
         assert!(one.domains.iter().all(|domain| !domain.bytes().any(|b| b.is_ascii_uppercase())));

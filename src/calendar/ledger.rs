@@ -34,8 +34,8 @@ pub trait Ledger: Send + Sync + 'static {
     /// `Retry` where the disk gives nothing; nobody is trusted then.
     fn trust(&self) -> BoxFuture<'_, Result<Vec<TrustEntry>, Fault>>;
 
-    /// A host that nobody vouched for was met: it becomes a pending entry, and a condition the first
-    /// time. One that is known stays as it is.
+    /// A host that nobody vouched for was met: it becomes a pending entry, and a condition the
+    /// first time. One that is known stays as it is.
     ///
     /// # Errors
     /// `Retry` where the disk takes nothing.

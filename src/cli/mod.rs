@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`. Their places are kept for `check`, `status`, `user`, `secret`, `trust`,
-//! `diagnose`, `completions`.
+//! Built: `run`, `demo`, `discover`, `trust`. Their places are kept for `check`, `status`, `user`,
+//! `secret`, `diagnose`, `completions`.
 
 #[cfg(feature = "demo")]
 mod demo;
+mod discover;
 mod run;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,10 @@ struct Arguments {
 enum Command {
     /// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
     Run(run::Run),
+    /// Find out where a mailbox is served, and show each step on the way.
+    Discover(discover::Discover),
+    /// Say which hosts that a discovery met may be sent the account's credentials.
+    Trust(trust::Trust),
     /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -43,6 +49,8 @@ pub(crate) enum Failure {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Discover(discover) => discover.run(),
+        Command::Trust(trust) => trust.run(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
     };

@@ -83,6 +83,35 @@ impl std::error::Error for Mistakes {}
 /// # Errors
 /// All mistakes that were found.
 pub fn read(file: &Path) -> Result<Settings, Mistakes> {
+    validate(merged(file)?).map_err(|mistakes| in_file(file, &mistakes))
+}
+
+/// The calendars alone, and where the store lies: for whoever looks at one thing at a time, before
+/// the rest is configured.
+///
+/// # Errors
+/// All mistakes that were found in them.
+pub fn read_calendars(file: &Path) -> Result<(Vec<CalendarSettings>, PathBuf), Mistakes> {
+    let written = merged(file)?;
+    let mut wrong = Vec::new();
+    let found = calendars(&written, &mut wrong);
+    if !wrong.is_empty() {
+        return Err(in_file(file, &wrong));
+    }
+    Ok((found, store_path(&written)))
+}
+
+fn in_file(file: &Path, mistakes: &[String]) -> Mistakes {
+    Mistakes(mistakes.iter().map(|why| format!("{}: {why}", file.display())).collect())
+}
+
+fn store_path(written: &Written) -> PathBuf {
+    let path = written.store.path.clone();
+    path.unwrap_or_else(|| "/var/lib/calway/calway.db".into())
+}
+
+/// As written, one file over the other.
+fn merged(file: &Path) -> Result<Written, Mistakes> {
     let mut files = vec![file.to_path_buf()];
     files.extend(drop_ins(file)?);
     let mut builder = layered::Config::builder();
@@ -100,13 +129,10 @@ pub fn read(file: &Path) -> Result<Settings, Mistakes> {
     if !mistakes.is_empty() {
         return Err(Mistakes(mistakes));
     }
-    let merged: Written = builder
+    builder
         .build()
         .and_then(layered::Config::try_deserialize)
-        .map_err(|error| Mistakes(vec![format!("{}: {error}", file.display())]))?;
-    validate(merged).map_err(|mistakes| {
-        Mistakes(mistakes.iter().map(|why| format!("{}: {why}", file.display())).collect())
-    })
+        .map_err(|error| Mistakes(vec![format!("{}: {error}", file.display())]))
 }
 
 /// One text alone: whether its keys are known and their values of the right kind.
@@ -168,7 +194,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     if !(5..=3_600).contains(&poll) {
         wrong.push("poll_seconds: 5 to 3600 seconds are allowed".into());
     }
-    let store = written.store.path.unwrap_or_else(|| "/var/lib/calway/calway.db".into());
+    let store = store_path(&written);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
             calendars,

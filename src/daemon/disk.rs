@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::clock;
-use crate::model::{CommandId, Fault, Outcome, Time, UserId};
+use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
+use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 use crate::store::{Backlog, Settled, Store};
 
@@ -30,6 +31,10 @@ enum Request {
     Decide(Box<Decision>, Reply<Outcome>),
     ChannelPosition(Reply<u64>),
     Backlog(Reply<Backlog>),
+    Kept(CalendarName, Reply<Vec<Stashed>>),
+    Keep(CalendarName, Vec<(Tag, Option<Stashed>)>, Reply<()>),
+    Trust(Reply<Vec<TrustEntry>>),
+    Meet(String, String, Reply<bool>),
 }
 
 /// The store, from anywhere.
@@ -90,6 +95,27 @@ impl Disk {
 
     pub(super) async fn channel_position(&self) -> Result<u64, Fault> {
         self.call(Request::ChannelPosition).await
+    }
+
+    pub(super) async fn kept(&self, calendar: CalendarName) -> Result<Vec<Stashed>, Fault> {
+        self.call(|reply| Request::Kept(calendar, reply)).await
+    }
+
+    pub(super) async fn keep(
+        &self,
+        calendar: CalendarName,
+        lines: Vec<(Tag, Option<Stashed>)>,
+    ) -> Result<(), Fault> {
+        self.call(|reply| Request::Keep(calendar, lines, reply)).await
+    }
+
+    pub(super) async fn trust(&self) -> Result<Vec<TrustEntry>, Fault> {
+        self.call(Request::Trust).await
+    }
+
+    /// Whether the host was not on the trust list.
+    pub(super) async fn meet(&self, host: String, via: String) -> Result<bool, Fault> {
+        self.call(|reply| Request::Meet(host, via, reply)).await
     }
 
     pub(super) async fn backlog(&self) -> Result<Backlog, Fault> {
@@ -180,5 +206,13 @@ fn answer(store: &mut dyn Store, request: Request, filled: &Notify) {
         }
         Request::ChannelPosition(reply) => drop(reply.send(store.channel_position())),
         Request::Backlog(reply) => drop(reply.send(store.backlog())),
+        Request::Kept(calendar, reply) => drop(reply.send(store.kept(calendar.as_str()))),
+        Request::Keep(calendar, lines, reply) => {
+            drop(reply.send(store.keep(calendar.as_str(), &lines)));
+        }
+        Request::Trust(reply) => drop(reply.send(store.trust())),
+        Request::Meet(host, via, reply) => {
+            drop(reply.send(store.meet(&host, &via, clock::wall())));
+        }
     }
 }

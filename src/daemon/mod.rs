@@ -12,6 +12,7 @@ mod clock;
 mod commands;
 mod disk;
 mod intake;
+mod ledger;
 mod run;
 mod status;
 mod uplink;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
+use super::ledger::Book;
 use super::{clock, intake, status, uplink};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
@@ -140,7 +141,11 @@ fn calendar_parts(
     let secret = format!("calendar.{name}.password");
     secrets.get(&secret)?;
     let secrets = secrets.clone();
-    let ews = Ews::new(calendar.ews.clone(), Box::new(move || secrets.get(&secret).ok()))?;
+    let password = Box::new(move || secrets.get(&secret).ok());
+    let (disk, installation) = (disk.clone(), installation.clone());
+    let book =
+        Book { calendar: name.clone(), disk: disk.clone(), installation: installation.clone() };
+    let ews = Ews::keeping(calendar.ews.clone(), password, Arc::new(book))?;
     let passes = calendar.ews.max_connections;
     let rules = Rules {
         reach: settings.reach,
@@ -154,8 +159,8 @@ fn calendar_parts(
         name,
         calendar: Arc::new(ews),
         keys: keys.clone(),
-        disk: disk.clone(),
-        installation: installation.clone(),
+        disk,
+        installation,
         rules,
     };
     Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))

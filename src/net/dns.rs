@@ -15,6 +15,9 @@ use crate::model::Fault;
 const PATIENCE: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
 
+/// Where a name server listens.
+pub type NameServer = SocketAddr;
+
 /// One SRV record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -31,7 +34,7 @@ pub struct Service {
 /// Asks the system's name servers, or given ones.
 #[derive(Clone, Default)]
 pub struct Dns {
-    servers: Vec<SocketAddr>,
+    servers: Vec<NameServer>,
 }
 
 impl fmt::Debug for Dns {
@@ -42,7 +45,7 @@ impl fmt::Debug for Dns {
 
 impl Dns {
     /// Asks these servers; those of `/etc/resolv.conf` where there are none.
-    pub fn new(servers: Vec<SocketAddr>) -> Self {
+    pub fn new(servers: Vec<NameServer>) -> Self {
         Self { servers }
     }
 

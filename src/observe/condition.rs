@@ -90,6 +90,10 @@ conditions! {
     /// A mailbox whose domain no calendar serves.
     NO_CALENDAR = "no-calendar" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
         "Add the mailbox's domain to the domains of a [[calendar]].";
+    /// Discovery leads to a host that nobody vouched for.
+    HOST_WAITS = "host-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e40"
+        "See whether the host is yours (calway trust list shows what led to it), then calway trust \
+         allow HOST or calway trust block HOST. The decision is taken up within five minutes.";
     /// A mistake in Calway.
     INTERNAL = "internal-error" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14"
         "Report it with its PLACE. The part that failed is rebuilt from the store.";

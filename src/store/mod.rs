@@ -17,14 +17,53 @@
 
 pub mod sqlite;
 
-use crate::model::{CommandId, Fault, Outcome, Time, UserId};
+use crate::model::{CommandId, Fault, Outcome, Time, TrustEntry, UserId, Verdict};
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
-use crate::pipeline::seal::Stashed;
+use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 
+/// Hosts that wait for a decision; whoever leads us to more of them is not to be followed.
+pub const MOST_PENDING: i64 = 500;
+
+/// What a provider keeps over a restart, and the trust list. Of both an administrator's tool may
+/// change the file while the daemon runs, so nothing of them is kept in memory here.
+pub trait Shelf {
+    /// All lines of a shelf.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn kept(&mut self, shelf: &str) -> Result<Vec<Stashed>, Fault>;
+
+    /// Puts lines onto a shelf, each in the place of an earlier one with its key; `None` takes it
+    /// off. All in one transaction.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn keep(&mut self, shelf: &str, lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault>;
+
+    /// The trust list, by host.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault>;
+
+    /// Puts a host onto the trust list as pending, unless it is there, or [`MOST_PENDING`] are.
+    /// Whether it was put there.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault>;
+
+    /// Writes an administrator's word on a host, known or not.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn decide_trust(&mut self, host: &str, verdict: Verdict, now: Time) -> Result<(), Fault>;
+}
+
 /// A storage engine.
-pub trait Store: Send + 'static {
+pub trait Store: Shelf + Send + 'static {
     /// Takes a mailbox for this node until then. SQLite serves one node: always yes. A cluster
     /// store says no while another node has it.
     ///

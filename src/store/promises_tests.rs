@@ -2,8 +2,10 @@
 //!
 //! `open` makes an empty store; whatever it returns beside the store is kept until the test ends.
 
-use super::{Backlog, Settled, Store};
-use crate::model::{CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, UserId};
+use super::{Backlog, MOST_PENDING, Settled, Store};
+use crate::model::{
+    CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, TrustEntry, UserId, Verdict,
+};
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
@@ -32,6 +34,9 @@ macro_rules! store_promises {
             settling_takes_rows_away_once
             the_channel_goes_on_where_it_stood
             the_backlog_counts_what_waits
+            a_shelf_gives_back_what_was_put_onto_it
+            a_host_is_pending_until_somebody_decides
+            pending_hosts_are_bounded
         }
     };
     ($open:expr; $($name:ident)+) => {
@@ -415,4 +420,44 @@ pub fn the_backlog_counts_what_waits(store: &mut impl Store) {
     store.commit(&[later], noon() + Span::HOUR).unwrap();
     let backlog = Backlog { waiting: 2, oldest: Some(noon()), aside: 0 };
     assert_eq!(store.backlog(), Ok(backlog));
+}
+
+pub fn a_shelf_gives_back_what_was_put_onto_it(store: &mut dyn Store) {
+    let (one, two) = (Tag([1; 16]), Tag([2; 16]));
+    let line = |text: &str| Some(Stashed(text.as_bytes().to_vec()));
+    store.keep("hq", &[(one, line("a")), (two, line("b"))]).unwrap();
+    store.keep("other", &[(one, line("c"))]).unwrap();
+    assert_eq!(store.kept("hq").unwrap(), [line("a").unwrap(), line("b").unwrap()]);
+    store.keep("hq", &[(one, line("d")), (two, None)]).unwrap();
+    assert_eq!(store.kept("hq").unwrap(), [line("d").unwrap()]);
+    assert_eq!(store.kept("other").unwrap(), [line("c").unwrap()]);
+    assert_eq!(store.kept("none").unwrap(), []);
+}
+
+pub fn a_host_is_pending_until_somebody_decides(store: &mut dyn Store) {
+    assert!(store.meet("a.example", "redirect", noon()).unwrap());
+    assert!(!store.meet("a.example", "dns srv", noon()).unwrap(), "it is known");
+    store.decide_trust("a.example", Verdict::Allowed, noon() + Span::HOUR).unwrap();
+    store.decide_trust("b.example", Verdict::Blocked, noon()).unwrap();
+    assert!(!store.meet("b.example", "redirect", noon()).unwrap());
+    let entry = |host: &str, verdict, via: &str, since| TrustEntry {
+        host: host.into(),
+        verdict,
+        via: via.into(),
+        since,
+    };
+    let expected = [
+        entry("a.example", Verdict::Allowed, "redirect", noon() + Span::HOUR),
+        entry("b.example", Verdict::Blocked, "administrator", noon()),
+    ];
+    assert_eq!(store.trust().unwrap(), expected);
+}
+
+pub fn pending_hosts_are_bounded(store: &mut dyn Store) {
+    for n in 0..MOST_PENDING {
+        assert!(store.meet(&format!("h{n}.example"), "redirect", noon()).unwrap());
+    }
+    assert!(!store.meet("one-more.example", "redirect", noon()).unwrap());
+    store.decide_trust("h0.example", Verdict::Blocked, noon()).unwrap();
+    assert!(store.meet("one-more.example", "redirect", noon()).unwrap());
 }

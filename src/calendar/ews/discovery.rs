@@ -3,7 +3,6 @@
 mod steps;
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::http::Uri;
@@ -17,6 +16,7 @@ use super::servers::Servers;
 use super::{Options, group_key};
 use crate::calendar::Ledger;
 use crate::model::{Address, Fault, Next, Plain, Time, TrustEntry, Zone};
+use crate::net::dns::NameServer;
 
 /// How the servers of mailboxes are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Discover {
     /// Hosts that may be asked although only a redirect leads to them: names, or `*.example.com`.
     pub trusted_hosts: Vec<String>,
     /// The name servers that are asked; the system's where there are none.
-    pub name_servers: Vec<SocketAddr>,
+    pub name_servers: Vec<NameServer>,
 }
 
 /// A directory.

@@ -2,6 +2,7 @@
 
 mod effects;
 mod schema;
+mod shelf;
 
 use std::path::Path;
 use std::time::Duration;
@@ -49,6 +50,7 @@ impl Sqlite {
                 )));
             }
         }
+        shelf::make(&store.db)?;
         Ok(store)
     }
 

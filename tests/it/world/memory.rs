@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, UserId};
+use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, TrustEntry, UserId, Verdict};
 use calway::pipeline::command::{Decision, Effect};
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::record;
-use calway::pipeline::seal::{Sealed, Stashed};
+use calway::pipeline::seal::{Sealed, Stashed, Tag};
 use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Lookup, Row};
 use calway::pipeline::window::Window;
-use calway::store::{Backlog, Settled, Store};
+use calway::store::{Backlog, Settled, Shelf, Store};
 
 #[derive(Clone, Debug, Default)]
 struct Mailbox {
@@ -154,6 +154,29 @@ impl Memory {
             self.enqueue(&commit.user, event.key.as_ref(), event.kind, said, now);
         }
         true
+    }
+}
+
+/// Nothing here looks for servers, and nobody is met.
+impl Shelf for Memory {
+    fn kept(&mut self, _shelf: &str) -> Result<Vec<Stashed>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn keep(&mut self, _shelf: &str, _lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn meet(&mut self, _host: &str, _via: &str, _now: Time) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    fn decide_trust(&mut self, _host: &str, _to: Verdict, _now: Time) -> Result<(), Fault> {
+        Ok(())
     }
 }
 

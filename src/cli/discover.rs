@@ -1,0 +1,189 @@
+//! `calway discover`: where a mailbox is served, with each step that led there.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::calendar::ews::Ews;
+use crate::calendar::ews::discover::{Answer, Step};
+use crate::calendar::{Forgetful, Ledger as _};
+use crate::config::{self, CalendarSettings, secrets::Secrets};
+use crate::model::{Address, Fault, Verdict};
+use crate::store::Shelf as _;
+use crate::store::sqlite::Sqlite;
+
+/// Asks as the connector would, with the account's credentials, and keeps nothing. Hosts that
+/// nobody vouched for are sent nothing; the trust list of the store counts (calway trust).
+#[derive(Args, Debug)]
+pub(super) struct Discover {
+    /// The mailbox's SMTP address.
+    #[arg(value_name = "ADDRESS")]
+    address: String,
+    /// The configuration; of it only [[calendar]] and the store's place are looked at.
+    #[arg(long, value_name = "FILE", default_value = "/etc/calway/calway.toml")]
+    config: PathBuf,
+    /// The [[calendar]] to ask as; without it the one that serves the address's domain.
+    #[arg(long, value_name = "NAME")]
+    calendar: Option<String>,
+    /// One JSON object a line: the steps, then {"ews"} or {"error"}, then the hosts that wait.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Discover {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let usage = |why: String| Failure::Usage(why);
+        let (calendars, store) =
+            config::read_calendars(&self.config).map_err(|why| usage(why.to_string()))?;
+        let address = Address::parse(&self.address).map_err(|why| usage(why.to_owned()))?;
+        let calendar = self.calendar(&calendars, &address).ok_or_else(|| {
+            usage("no [[calendar]] of this name, or none that serves this domain".into())
+        })?;
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let secrets = Secrets::open(credentials);
+        let secret = format!("calendar.{}.password", calendar.ews.name);
+        let failed = |fault: Fault| Failure::Failed(fault.to_string());
+        let ledger = Arc::new(Forgetful::default());
+        for entry in listed(&store).map_err(failed)? {
+            ledger.decide(&entry.0, entry.1);
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        let found = runtime.block_on(async {
+            let password = Box::new(move || secrets.get(&secret).ok());
+            let ews = Ews::keeping(calendar.ews.clone(), password, ledger.clone())?;
+            let count = Mutex::new(0_usize);
+            let tell = |step: &Step, answer: &Answer| {
+                let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+                *count += 1;
+                self.tell(*count, step, answer);
+            };
+            let found = ews.discover(&Arc::new(address), &tell).await;
+            let waiting = ledger.trust().await?.into_iter();
+            let waiting = waiting.filter(|entry| entry.verdict == Verdict::Pending);
+            Ok((found, waiting.map(|entry| (entry.host, entry.via)).collect::<Vec<_>>()))
+        });
+        let (found, waiting) = found.map_err(failed)?;
+        self.conclude(found.map(|url| url.to_string()), &waiting)
+    }
+
+    fn calendar<'a>(
+        &self,
+        calendars: &'a [CalendarSettings],
+        address: &Address,
+    ) -> Option<&'a CalendarSettings> {
+        if let Some(name) = &self.calendar {
+            return calendars.iter().find(|one| one.ews.name.as_str() == name);
+        }
+        let domain = address.domain().to_ascii_lowercase();
+        let own = calendars.iter().find(|one| one.domains.contains(&domain));
+        own.or_else(|| calendars.iter().find(|one| one.domains.is_empty()))
+    }
+
+    fn tell(&self, count: usize, step: &Step, answer: &Answer) {
+        let (what, whom) = asked(step);
+        let said = said(answer);
+        if self.json {
+            println!("{}", json!({"step": what, "at": whom, "answer": said}));
+        } else {
+            println!("{count:>3}  {what} {whom}\n       {}", in_words(&said));
+        }
+    }
+
+    fn conclude(
+        &self,
+        found: Result<String, Fault>,
+        waiting: &[(String, String)],
+    ) -> Result<(), Failure> {
+        for (host, via) in waiting {
+            if self.json {
+                println!("{}", json!({"waits": host, "via": via}));
+            } else {
+                println!(
+                    "     {host} ({via}) waits for a decision: calway trust allow {host}, or \
+                     calway trust block {host}"
+                );
+            }
+        }
+        match found {
+            Ok(ews) if self.json => println!("{}", json!({"ews": ews})),
+            Ok(ews) => println!("     The mailbox is served at {ews}"),
+            Err(fault) => {
+                if self.json {
+                    println!("{}", json!({"error": fault.to_string()}));
+                }
+                return Err(Failure::Failed(fault.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The verdicts of the store, where there is one.
+fn listed(store: &std::path::Path) -> Result<Vec<(String, Verdict)>, Fault> {
+    if !store.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = Sqlite::open(store)?.trust()?.into_iter();
+    let decided = entries.filter(|entry| entry.verdict != Verdict::Pending);
+    Ok(decided.map(|entry| (entry.host, entry.verdict)).collect())
+}
+
+fn asked(step: &Step) -> (&'static str, String) {
+    match step {
+        Step::Search(None) => ("search", "the directory".into()),
+        Step::Search(Some(server)) => ("search", server.host.clone()),
+        Step::Services(name) => ("srv", name.clone()),
+        Step::Look(url) | Step::LookPlain(url) => ("look", url.to_string()),
+        Step::Settings(url, _) => ("soap", url.to_string()),
+        Step::Pox(url, _) => ("pox", url.to_string()),
+        Step::Json(url, _) => ("json", url.to_string()),
+    }
+}
+
+fn said(answer: &Answer) -> Value {
+    let failed = |fault: &Fault| json!({"failed": fault.to_string()});
+    match answer {
+        Answer::Points(Ok(found)) => {
+            let points = found.points.iter();
+            let points = points.map(|p| json!({"keywords": p.keywords, "at": p.bindings}));
+            json!({"site": found.site, "points": points.collect::<Vec<_>>()})
+        }
+        Answer::Services(Ok(found)) => found
+            .iter()
+            .map(|s| {
+                json!({"priority": s.priority, "weight": s.weight, "port": s.port,
+                       "target": s.target})
+            })
+            .collect(),
+        Answer::Seen(Ok(seen)) => {
+            json!({"status": seen.status, "soap": seen.soap, "location": seen.location})
+        }
+        Answer::Settings(Ok(told)) => told
+            .iter()
+            .map(|told| match told {
+                Ok(told) => json!(format!("{told:?}")),
+                Err(fault) => failed(fault),
+            })
+            .collect(),
+        Answer::Place(Ok(place)) => json!(format!("{place:?}")),
+        Answer::Points(Err(fault))
+        | Answer::Services(Err(fault))
+        | Answer::Seen(Err(fault))
+        | Answer::Settings(Err(fault))
+        | Answer::Place(Err(fault)) => failed(fault),
+    }
+}
+
+/// For people: what failed as a sentence, everything else as it is.
+fn in_words(said: &Value) -> String {
+    match said.get("failed").and_then(Value::as_str) {
+        Some(why) => format!("failed: {why}"),
+        None => said.to_string(),
+    }
+}

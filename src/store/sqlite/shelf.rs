@@ -1,0 +1,123 @@
+//! What providers keep, and the trust list.
+
+use rusqlite::{Connection, params};
+
+use super::{Sqlite, fault, opening};
+use crate::model::{Fault, Time, TrustEntry, Verdict};
+use crate::pipeline::seal::{Stashed, Tag};
+use crate::store::{MOST_PENDING, Shelf};
+
+/// These came to the layout later and change nothing of it: they are made where they are absent.
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS shelf (
+        name TEXT NOT NULL,
+        key  BLOB NOT NULL,
+        line BLOB NOT NULL,
+        PRIMARY KEY (name, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS trust (
+        host    TEXT PRIMARY KEY,
+        verdict INTEGER NOT NULL,
+        via     TEXT NOT NULL,
+        since   INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+";
+
+pub(super) fn make(db: &Connection) -> Result<(), Fault> {
+    db.execute_batch(TABLES).map_err(opening)
+}
+
+impl Shelf for Sqlite {
+    fn kept(&mut self, shelf: &str) -> Result<Vec<Stashed>, Fault> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT line FROM shelf WHERE name = ?1 ORDER BY key")
+            .map_err(fault)?;
+        let rows = query.query_map([shelf], |row| Ok(Stashed(row.get(0)?))).map_err(fault)?;
+        rows.collect::<Result<_, _>>().map_err(fault)
+    }
+
+    fn keep(&mut self, shelf: &str, lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        {
+            let mut put = tx
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO shelf (name, key, line) VALUES (?1, ?2, ?3)",
+                )
+                .map_err(fault)?;
+            let mut drop = tx
+                .prepare_cached("DELETE FROM shelf WHERE name = ?1 AND key = ?2")
+                .map_err(fault)?;
+            for (key, line) in lines {
+                match line {
+                    Some(line) => put.execute(params![shelf, key.0, line.0]),
+                    None => drop.execute(params![shelf, key.0]),
+                }
+                .map_err(fault)?;
+            }
+        }
+        tx.commit().map_err(fault)
+    }
+
+    fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT host, verdict, via, since FROM trust ORDER BY host")
+            .map_err(fault)?;
+        let entry = |row: &rusqlite::Row<'_>| {
+            Ok(TrustEntry {
+                host: row.get(0)?,
+                verdict: verdict_of(row.get(1)?),
+                via: row.get(2)?,
+                since: Time::from_ms(row.get(3)?),
+            })
+        };
+        let rows = query.query_map([], entry).map_err(fault)?;
+        rows.collect::<Result<_, _>>().map_err(fault)
+    }
+
+    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault> {
+        let pending = number_of(Verdict::Pending);
+        let made = self
+            .db
+            .prepare_cached(
+                "INSERT OR IGNORE INTO trust (host, verdict, via, since)
+                 SELECT ?1, ?2, ?3, ?4
+                 WHERE (SELECT count(*) FROM trust WHERE verdict = ?2) < ?5",
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![host, pending, via, now.as_ms(), MOST_PENDING])
+            })
+            .map_err(fault)?;
+        Ok(made > 0)
+    }
+
+    fn decide_trust(&mut self, host: &str, verdict: Verdict, now: Time) -> Result<(), Fault> {
+        self.db
+            .prepare_cached(
+                "INSERT INTO trust (host, verdict, via, since)
+                 VALUES (?1, ?2, 'administrator', ?3)
+                 ON CONFLICT (host) DO UPDATE SET verdict = ?2, since = ?3",
+            )
+            .and_then(|mut put| put.execute(params![host, number_of(verdict), now.as_ms()]))
+            .map(drop)
+            .map_err(fault)
+    }
+}
+
+fn number_of(verdict: Verdict) -> i64 {
+    match verdict {
+        Verdict::Pending => 0,
+        Verdict::Allowed => 1,
+        Verdict::Blocked => 2,
+    }
+}
+
+/// What is not known trusts nobody.
+fn verdict_of(number: i64) -> Verdict {
+    match number {
+        1 => Verdict::Allowed,
+        2 => Verdict::Blocked,
+        _ => Verdict::Pending,
+    }
+}
