@@ -1,8 +1,8 @@
 //! The homes that are known, with the times of their answers: what is asked anew, and when.
 //!
 //! **Promise.** An old answer is kept until a new one takes its place. Settings are asked for anew
-//! after a day; what could not be asked anew, not again within the hour; what is said to have moved,
-//! at once, but not twice within a minute. A place of Autodiscover is kept while it works.
+//! after a day; what could not be asked anew, not again within the hour; what is said to have
+//! moved, at once, but not twice within a minute. A place of Autodiscover is kept while it works.
 
 use std::collections::HashMap;
 use std::sync::Arc;
