@@ -1,5 +1,5 @@
-//! The part of a calendar that is relayed: some days back, some ahead, rolling at the midnight of the
-//! mailbox's own time zone.
+//! The part of a calendar that is relayed: some days back, some ahead, rolling at the midnight of
+//! the mailbox's own time zone.
 
 use crate::model::{Meeting, Time, Zone};
 

@@ -1,10 +1,11 @@
 //! GetUserAvailability: when people and rooms are free, and in which time zone they work
 //! ([MS-OXWAVLS] 3.1.4.1).
 //!
-//! The zones of up to [`MOST`] mailboxes come with one request: [`zones_request`] in the name of any
-//! of them, then [`read_zones`]. A mailbox that shows the others nothing (`ErrorNoFreeBusyAccess`)
-//! still shows itself, so one that failed is worth one more request in its own name. A zone only
-//! decides when the window rolls: without it UTC does, and nobody waits for it.
+//! The zones of up to [`MOST`] mailboxes come with one request: [`zones_request`] in the name of
+//! any of them, then [`read_zones`]. A mailbox that shows the others nothing
+//! (`ErrorNoFreeBusyAccess`) still shows itself, so one that failed is worth one more request in
+//! its own name. A zone only decides when the window rolls: without it UTC does, and nobody waits
+//! for it.
 
 use super::datetime;
 use super::soap::{self, Header};
