@@ -10,7 +10,8 @@ exchangelib's favour:
   CPU.
 - A view of the window for the first reading: exchangelib asks FindItem for ids only, then GetItem
   for 100 items at a time, and only for the properties that a record needs.
-- Bodies are sealed as they come, as calway does today; no text is made of HTML.
+- Notes are the text of the invitation. The server makes it from HTML for exchangelib (TextBody);
+  calway fetches the HTML and makes it itself.
 - Pages of 512 changes; ids only, as every changed item is fetched anyway.
 - One stream for each mailbox, in a thread of its own that does nothing but ring; a mailbox that
   rang while it is being read is read once more, not once for each ring.
@@ -58,7 +59,7 @@ BATCH_BYTES = 768 * 1024
 FIELDS = [
     "subject",
     "location",
-    "body",
+    "text_body",
     "start",
     "end",
     "original_start",
@@ -242,10 +243,10 @@ class Mailbox:
         for member, text in (
             ("encryptedSubject", item.subject),
             ("encryptedLocation", item.location),
-            ("encryptedNotes", item.body),
+            ("encryptedNotes", item.text_body),
         ):
             if text:
-                record[member] = self.seal(str(text))
+                record[member] = self.seal(str(text)[: 64 * 1024])
         participants = [
             dict(
                 self.person(attendee.mailbox),

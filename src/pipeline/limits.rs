@@ -24,6 +24,10 @@ pub const LINE_BYTES: usize = 4 * 1024;
 /// Participants in a record. The sealed name and address of one take about 250 bytes.
 pub const PARTICIPANTS: usize = 1_000;
 
+/// Bytes that all participants of a record may take. With the largest notes beside them the record
+/// still fits a batch; names of kilobytes must not make a meeting that never arrives.
+pub const PARTICIPANTS_BYTES: usize = 512 * 1024;
+
 /// Mailboxes of one stream (Exchange's own limit for one GetStreamingEvents).
 pub const GROUP_MEMBERS: usize = 200;
 

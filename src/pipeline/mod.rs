@@ -10,6 +10,7 @@ pub mod command;
 pub mod fleet;
 pub mod join;
 pub mod limits;
+pub mod notes;
 pub mod outbox;
 pub mod pace;
 pub mod record;

@@ -9,7 +9,8 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::join::{Join, join};
-use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
+use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS, PARTICIPANTS_BYTES};
+use super::notes::Notes;
 use super::seal::{Installation, Sealed, Sealer, Tag};
 use crate::model::{
     Answer, Fault, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole, Person,
@@ -28,32 +29,55 @@ pub fn key(installation: &Installation, user: &UserId, meeting: &Meeting) -> Rec
     installation.record_key(user, &meeting.uid, original)
 }
 
+/// A meeting as its user will see it: what its digest and its record are made of.
+#[derive(Debug)]
+pub struct Shown<'a> {
+    meeting: &'a Meeting,
+    notes: Notes<'a>,
+    join: Join,
+}
+
+impl<'a> Shown<'a> {
+    /// Reads the body, which takes as long as the body is.
+    pub fn new(meeting: &'a Meeting) -> Self {
+        Self { meeting, notes: Notes::of(&meeting.body), join: join(meeting) }
+    }
+
+    fn notes(&self) -> &str {
+        cut(self.notes.text().reveal(), NOTES_BYTES)
+    }
+
+    fn participants(&self) -> &'a [Participant] {
+        let all = &self.meeting.participants;
+        all.get(..PARTICIPANTS).unwrap_or(all)
+    }
+}
+
 /// A keyed hash of all that a user can see of the meeting. `last_modified` is not among it: a
 /// meeting that was only touched is not sent again.
-pub fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
+pub fn digest(installation: &Installation, shown: &Shown<'_>) -> Tag {
+    let meeting = shown.meeting;
     let numbers = [
         meeting.start.as_ms(),
         meeting.end.as_ms(),
-        i64::from(meeting.all_day),
         i64::from(recurs(meeting)),
         meeting.sensitivity as i64,
     ];
     let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
-    let Join { uri, url } = join(meeting);
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(9 + 5 * meeting.participants.len());
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(9 + 5 * shown.participants().len());
     parts.extend([
         b"meeting".as_slice(),
         &numbers,
         meeting.subject.reveal().as_bytes(),
         meeting.location.reveal().as_bytes(),
-        meeting.body.text.reveal().as_bytes(),
+        shown.notes().as_bytes(),
     ]);
-    for address in [&uri, &url] {
+    for address in [&shown.join.uri, &shown.join.url] {
         parts.push(address.as_ref().map_or("", |address| address.reveal()).as_bytes());
     }
     let (name, address) = person_parts(meeting.organizer.as_ref());
     parts.extend([name, address]);
-    for participant in &meeting.participants {
+    for participant in shown.participants() {
         let (name, address) = person_parts(Some(&participant.person));
         parts.extend([
             name,
@@ -75,9 +99,10 @@ pub fn record(
     sealer: &dyn Sealer,
     user: &UserId,
     key: &RecordKey,
-    meeting: &Meeting,
+    shown: &Shown<'_>,
 ) -> Result<Sealed, Fault> {
-    let mut out = Writer::new(sealer, room(meeting));
+    let meeting = shown.meeting;
+    let mut out = Writer::new(sealer, room(shown));
     out.begin("calendarMeetingExternal");
     out.word("id", key.as_str());
     match meeting.kind {
@@ -100,12 +125,12 @@ pub fn record(
     out.word("meetingSensitivity", sensitivity(meeting.sensitivity));
     out.text("encryptionKeyUrl", sealer.key_uri().as_str());
     for (field, text, limit) in [
-        ("encryptedSubject", &meeting.subject, LINE_BYTES),
-        ("encryptedLocation", &meeting.location, LINE_BYTES),
-        ("encryptedNotes", &meeting.body.text, NOTES_BYTES),
+        ("encryptedSubject", meeting.subject.reveal(), LINE_BYTES),
+        ("encryptedLocation", meeting.location.reveal(), LINE_BYTES),
+        ("encryptedNotes", shown.notes(), NOTES_BYTES),
     ] {
-        if !text.is_blank() {
-            out.sealed(field, text.reveal(), limit)?;
+        if !text.trim().is_empty() {
+            out.sealed(field, text, limit)?;
         }
     }
     if let Some(organizer) = &meeting.organizer {
@@ -113,14 +138,14 @@ pub fn record(
         out.person(organizer)?;
         out.end();
     }
-    if !meeting.participants.is_empty() {
+    if !shown.participants().is_empty() {
         out.name("encryptedParticipants");
-        out.list(&meeting.participants)?;
+        out.list(shown.participants())?;
     }
-    let found = join(meeting);
+    let found = &shown.join;
     if !found.is_empty() {
         out.begin("meetingJoinInfo");
-        for (field, text) in [("meetingJoinURI", found.uri), ("meetingJoinURL", found.url)] {
+        for (field, text) in [("meetingJoinURI", &found.uri), ("meetingJoinURL", &found.url)] {
             if let Some(text) = text {
                 out.sealed(field, text.reveal(), LINE_BYTES)?;
             }
@@ -132,11 +157,10 @@ pub fn record(
 }
 
 /// About as many bytes as the record of a meeting has.
-fn room(meeting: &Meeting) -> usize {
+fn room(shown: &Shown<'_>) -> usize {
+    let meeting = shown.meeting;
     let lines = meeting.subject.reveal().len() + meeting.location.reveal().len();
-    let notes = meeting.body.text.reveal().len().min(NOTES_BYTES);
-    let people = meeting.participants.len().min(PARTICIPANTS);
-    2_048 + (lines + notes) / 3 * 4 + 512 * people
+    2_048 + (lines + shown.notes().len()) / 3 * 4 + 512 * shown.participants().len()
 }
 
 /// A record as it is written, without a tree in between: JSON in which every text that could need
@@ -209,15 +233,22 @@ impl<'a> Writer<'a> {
         self.sealed("encryptedName", person.name.reveal(), LINE_BYTES)
     }
 
+    /// As many as fit.
     fn list(&mut self, all: &[Participant]) -> Result<(), Fault> {
         self.out.push(b'[');
-        for (at, participant) in all.iter().take(PARTICIPANTS).enumerate() {
+        let begin = self.out.len();
+        for (at, participant) in all.iter().enumerate() {
+            let before = self.out.len();
             self.out.extend_from_slice(if at == 0 { b"{" } else { b",{" });
             self.person(&participant.person)?;
             self.word("type", kind(participant));
             self.word("participantType", role(participant));
             self.word("responseType", answer(participant));
             self.end();
+            if self.out.len() - begin > PARTICIPANTS_BYTES {
+                self.out.truncate(before);
+                break;
+            }
         }
         self.out.push(b']');
         Ok(())

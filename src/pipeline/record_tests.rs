@@ -1,24 +1,27 @@
 //! Records field by field, after the published form of them.
 
 use proptest::prelude::*;
-
 use serde_json::{Map, Value};
 
 use super::*;
-use crate::model::Plain;
-use crate::model::{Address, Body, Span, UserId};
+use crate::model::{Address, Body, KeyUri, Plain, Span, UserId};
+use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
     let user = UserId::new("user-1");
-    let key = super::key(&installation(), &user, meeting);
-    let sealed = record(&installation(), sealer("k").as_ref(), &user, &key, meeting).unwrap();
+    let (key, shown) = (super::key(&installation(), &user, meeting), Shown::new(meeting));
+    let sealed = record(&installation(), sealer("k").as_ref(), &user, &key, &shown).unwrap();
     let mut outer: Map<String, Value> = serde_json::from_str(sealed.json()).unwrap();
     assert_eq!(outer.len(), 1);
     match outer.remove("calendarMeetingExternal") {
         Some(Value::Object(inner)) => inner,
         other => panic!("{other:?}"),
     }
+}
+
+fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
+    super::digest(installation, &Shown::new(meeting))
 }
 
 fn names(record: &Map<String, Value>) -> Vec<&str> {
@@ -161,6 +164,60 @@ fn long_texts_are_cut_between_characters() {
 }
 
 #[test]
+fn a_page_becomes_its_text_and_its_markup_changes_nothing() {
+    let page = |text: &str| Meeting {
+        body: Body { text: Plain::new(text), html: true },
+        ..meeting("uid", "item")
+    };
+    let one = page("<html><head><title>x</title></head><body><p>One &amp; two</p></body></html>");
+    assert_eq!(made(&one)["encryptedNotes"], "jwe:owt & enO");
+    let other = page("<div style='color:red'>One&nbsp;&amp; <b>two</b></div>");
+    assert_eq!(digest(&installation(), &one), digest(&installation(), &other));
+    assert_eq!(made(&page("<p>&nbsp;</p>")).get("encryptedNotes"), None);
+}
+
+/// As long as a compact JWE is.
+#[derive(Debug)]
+struct Jwe(KeyUri);
+
+impl Sealer for Jwe {
+    fn key_uri(&self) -> &KeyUri {
+        &self.0
+    }
+
+    fn seal(&self, plain: &str) -> Result<String, Fault> {
+        Ok("x".repeat(39 + 4 + 16 + 22 + plain.len().div_ceil(3) * 4))
+    }
+}
+
+#[test]
+fn the_largest_record_still_fits_a_batch() {
+    let mut guest = meeting("a", "b").participants[0].clone();
+    guest.person.name = Plain::new("n".repeat(9_000));
+    let largest = Meeting {
+        subject: Plain::new("s".repeat(9_000)),
+        location: Plain::new("l".repeat(9_000)),
+        conference: Plain::new(format!("https://{}.example", "c".repeat(2_000))),
+        body: Body { text: Plain::new("b".repeat(1 << 20)), html: false },
+        participants: vec![guest; 5_000],
+        ..meeting("uid", "item")
+    };
+    let user = UserId::new("user-1");
+    let shown = Shown::new(&largest);
+    let (jwe, key) = (Jwe(KeyUri::new("kms://k/keys/1")), key(&installation(), &user, &largest));
+    let whole = record(&installation(), &jwe, &user, &key, &shown);
+    let whole = whole.unwrap();
+    assert!(whole.json().len() < BATCH_BYTES, "{}", whole.json().len());
+    let value: Value = serde_json::from_str(whole.json()).unwrap();
+    let guests = &value["calendarMeetingExternal"]["encryptedParticipants"];
+    assert!(guests.as_array().is_some_and(|guests| guests.len() > 80));
+    // Beyond what is shown nothing is a change.
+    let mut more = largest.clone();
+    more.participants.push(meeting("a", "b").participants[0].clone());
+    assert_eq!(digest(&installation(), &largest), digest(&installation(), &more));
+}
+
+#[test]
 fn the_digest_sees_what_a_user_sees_and_nothing_else() {
     let i = installation();
     let base = meeting("uid", "item");
@@ -168,6 +225,8 @@ fn the_digest_sees_what_a_user_sees_and_nothing_else() {
         item: crate::model::ItemId("other".into()),
         version: "2".into(),
         last_modified: Some(Time::from_ms(7)),
+        // There is no field for it: start and length tell.
+        all_day: true,
         ..base.clone()
     };
     assert_eq!(digest(&i, &base), digest(&i, &same));

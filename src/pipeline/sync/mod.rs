@@ -419,7 +419,8 @@ impl Pass {
             return Ok(());
         }
         self.removed.remove(&key);
-        let digest = record::digest(&self.installation, meeting);
+        let shown = record::Shown::new(meeting);
+        let digest = record::digest(&self.installation, &shown);
         let row = Row {
             key: key.clone(),
             item: self.installation.item_tag(&meeting.item),
@@ -450,7 +451,7 @@ impl Pass {
                     return Err(Fault::retry("no key to seal with"));
                 };
                 let data =
-                    record::record(&self.installation, sealer.as_ref(), &self.user, &key, meeting)?;
+                    record::record(&self.installation, sealer.as_ref(), &self.user, &key, &shown)?;
                 Some((kind, data))
             }
         };

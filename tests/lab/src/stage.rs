@@ -217,7 +217,7 @@ fn expected(shown: &exchange::service::Shown) -> String {
         people.join(" "),
         shown.recurring,
         shown.sensitivity,
-        text(&shown.body),
+        notes(shown),
     )
 }
 
@@ -241,13 +241,21 @@ fn seen(meeting: &crate::people::Opened) -> String {
         people.join(" "),
         meeting.recurring,
         sensitivity,
-        text(&meeting.notes),
+        words(&meeting.notes),
     )
 }
 
-/// Line ends are Exchange's business.
-fn text(body: &str) -> String {
-    body.replace("\r\n", "\n").trim().to_owned()
+fn notes(shown: &exchange::service::Shown) -> String {
+    match shown.body_html {
+        true => words(&exchange::service::text_of_page(&shown.body)),
+        false => words(&shown.body),
+    }
+}
+
+/// What a text says: how lines are turned, items marked and links shown is its writer's business.
+fn words(text: &str) -> String {
+    let words = text.split_whitespace().filter(|word| *word != "-" && !word.starts_with('<'));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn response(response: exchange::Response) -> &'static str {

@@ -44,7 +44,7 @@ pub(super) fn to_html(text: &str) -> String {
 }
 
 /// The text of a page, without its head.
-pub(super) fn to_text(html: &str) -> String {
+pub fn to_text(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
     let mut hidden: Option<&str> = None;

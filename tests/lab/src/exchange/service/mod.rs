@@ -31,6 +31,7 @@ mod world;
 mod write;
 mod zone;
 
+pub use body::to_text as text_of_page;
 pub use calendars::{
     Calendars, Info, Mail, MailboxKind, MovedTo, Shown, ShownAttendee, Whereabouts,
 };
