@@ -11,6 +11,7 @@ use crate::calendar::ews::Ews;
 use crate::calendar::ews::discover::{Answer, Step};
 use crate::calendar::{Forgetful, Ledger as _};
 use crate::config::{self, CalendarSettings, secrets::Secrets};
+use crate::daemon::account::Account;
 use crate::model::{Address, Fault, Verdict};
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
@@ -43,20 +44,21 @@ impl Discover {
             usage("no [[calendar]] of this name, or none that serves this domain".into())
         })?;
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        let secrets = Secrets::open(credentials);
-        let secret = format!("calendar.{}.password", calendar.ews.name);
+        let secrets = Arc::new(Secrets::open(credentials));
+        #[cfg(feature = "kerberos")]
+        super::keytab::provide(std::slice::from_ref(calendar))?;
         let failed = |fault: Fault| Failure::Failed(fault.to_string());
         let ledger = Arc::new(Forgetful::default());
         for entry in listed(&store).map_err(failed)? {
             ledger.decide(&entry.0, entry.1);
         }
+        let account = Account::new(calendar, &secrets).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::Failed(error.to_string()))?;
         let found = runtime.block_on(async {
-            let password = Box::new(move || secrets.get(&secret).ok());
-            let ews = Ews::keeping(calendar.ews.clone(), password, ledger.clone())?;
+            let ews = Ews::keeping(account.options.clone(), account.password(), ledger.clone())?;
             let count = Mutex::new(0_usize);
             let tell = |step: &Step, answer: &Answer| {
                 let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,8 @@
 #[cfg(feature = "demo")]
 mod demo;
 mod discover;
+#[cfg(feature = "kerberos")]
+mod keytab;
 mod run;
 mod trust;
 

@@ -25,6 +25,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let settings = config::read(&self.config).map_err(|why| Failure::Usage(why.to_string()))?;
+        #[cfg(feature = "kerberos")]
+        super::keytab::provide(&settings.calendars)?;
         let shape = if self.json { Shape::Json } else { Shape::Text };
         journal::start(&settings.log, shape).map_err(Failure::Usage)?;
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);

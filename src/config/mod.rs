@@ -5,6 +5,7 @@
 //! takes the place of an earlier one's. An unknown key or a wrong value is an error that names the
 //! file and the key and says what is allowed.
 
+mod connection;
 mod discover;
 pub mod secrets;
 mod written;
@@ -49,6 +50,8 @@ pub struct Settings {
 pub struct CalendarSettings {
     /// Its mailboxes' domains, lower case; empty: all that no other calendar names.
     pub domains: BTreeSet<String>,
+    /// The account's keys for Kerberos, where it signs in by those and not by its password.
+    pub keytab: Option<PathBuf>,
     /// The provider's own part.
     pub ews: ews::Options,
 }
@@ -250,17 +253,16 @@ fn calendar(
     let domains: Vec<_> = one.domains.iter().flatten().map(|d| d.to_ascii_lowercase()).collect();
     let discover = one.discover.as_ref().and_then(|one| discover::discover(one, &domains, wrong));
     let autodiscover = one.autodiscover.as_ref().and_then(|url| https(url, "autodiscover", wrong));
-    let mut auth = Vec::new();
-    for way in one.auth.clone().unwrap_or_else(|| vec!["ntlm".into(), "basic".into()]) {
-        match way.as_str() {
-            "ntlm" => auth.push(ews::Auth::Ntlm),
-            "basic" => auth.push(ews::Auth::Basic),
-            _ => wrong.push("auth: this version knows \"ntlm\" and \"basic\"".into()),
-        }
-    }
-    if auth.is_empty() {
-        wrong.push("auth: one way at least is needed".into());
-    }
+    let auth = connection::ways(one.auth.as_ref(), one.keytab.as_deref(), wrong);
+    let pins = &one.pinned_certificate.0;
+    let trust = connection::trust(
+        one.ca_file.as_ref(),
+        one.system_trust,
+        pins,
+        "pinned_certificate",
+        wrong,
+    );
+    let proxy = connection::proxy(one.proxy.as_ref(), one.proxy_auth.as_ref(), "", wrong);
     let connections = one.connections.unwrap_or(10);
     if !(1..=100).contains(&connections) {
         wrong.push("connections: 1 to 100 are allowed; Microsoft's advice is 10".into());
@@ -273,10 +275,15 @@ fn calendar(
     };
     options.discover = discover;
     options.auth = auth;
-    options.trust = trust(one.ca_file.as_ref(), one.system_trust);
+    options.trust = trust;
+    options.proxy = proxy;
     options.max_connections = connections;
     options.autodiscover = autodiscover;
-    Some(CalendarSettings { domains: domains.into_iter().collect(), ews: options })
+    Some(CalendarSettings {
+        domains: domains.into_iter().collect(),
+        keytab: one.keytab.clone(),
+        ews: options,
+    })
 }
 
 fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Options> {
@@ -304,8 +311,9 @@ fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Optio
         wrong.push("cloud.connector: 1 to 64 letters, digits, - . _ ~ are allowed".into());
     }
     let mut options = cloud::Options::new(url?, connector, client_id);
-    options.trust = trust(one.ca_file.as_ref(), one.system_trust);
-    options.proxy = one.proxy.as_ref().and_then(|text| proxy(text, "cloud.proxy", wrong));
+    let (pins, key) = (&one.pinned_certificate.0, "cloud.pinned_certificate");
+    options.trust = connection::trust(one.ca_file.as_ref(), one.system_trust, pins, key, wrong);
+    options.proxy = connection::proxy(one.proxy.as_ref(), one.proxy_auth.as_ref(), "cloud.", wrong);
     Some(options)
 }
 
@@ -334,8 +342,10 @@ fn kms_part(
         }
     };
     let own = one.ca_file.is_some() || one.system_trust.is_some();
-    let trust =
-        if own { trust(one.ca_file.as_ref(), one.system_trust) } else { cloud.trust.clone() };
+    let trust = match own {
+        true => connection::trust(one.ca_file.as_ref(), one.system_trust, &[], "", wrong),
+        false => cloud.trust.clone(),
+    };
     Some(KmsSettings { url, anchors, trust, proxy: cloud.proxy.clone() })
 }
 
@@ -346,26 +356,6 @@ fn https(text: &str, key: &str, wrong: &mut Vec<String>) -> Option<Uri> {
         wrong.push(format!("{key}: an address that begins with https:// is needed"));
     }
     uri
-}
-
-fn trust(ca_file: Option<&PathBuf>, system: Option<bool>) -> Trust {
-    Trust {
-        system: system.unwrap_or(true),
-        ca_files: ca_file.cloned().into_iter().collect(),
-        ca_pem: Vec::new(),
-    }
-}
-
-fn proxy(text: &str, key: &str, wrong: &mut Vec<String>) -> Option<Proxy> {
-    let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme_str() == Some("http"));
-    let found = uri.as_ref().and_then(|uri| Some((uri.host()?, uri.port_u16()?)));
-    match found {
-        Some((host, port)) => Some(Proxy { host: host.to_owned(), port }),
-        None => {
-            wrong.push(format!("{key}: http://host:port is needed"));
-            None
-        }
-    }
 }
 
 /// How long the daemon waits for what is on its way when it is told to stop.

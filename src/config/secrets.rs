@@ -7,7 +7,9 @@
 //! | name | what |
 //! |---|---|
 //! | `calendar.<name>.password` | the account's password |
+//! | `calendar.<name>.proxy_password` | that of `proxy_auth` |
 //! | `cloud.client_secret` | the OAuth client's secret |
+//! | `cloud.proxy_password` | that of `cloud.proxy_auth` |
 //! | `store.key` | 32 bytes, base64url: what the store is sealed with |
 
 use std::any::Any;

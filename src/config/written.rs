@@ -31,8 +31,13 @@ pub(super) struct WrittenCalendar {
     pub(super) discover: Option<WrittenDiscover>,
     pub(super) domains: Option<Vec<String>>,
     pub(super) auth: Option<Vec<String>>,
+    pub(super) keytab: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) system_trust: Option<bool>,
+    #[serde(default)]
+    pub(super) pinned_certificate: OneOrMore,
+    pub(super) proxy: Option<String>,
+    pub(super) proxy_auth: Option<WrittenProxyAuth>,
     pub(super) connections: Option<usize>,
 }
 
@@ -61,7 +66,37 @@ pub(super) struct WrittenCloud {
     pub(super) auth: Option<WrittenCloudAuth>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) system_trust: Option<bool>,
+    #[serde(default)]
+    pub(super) pinned_certificate: OneOrMore,
     pub(super) proxy: Option<String>,
+    pub(super) proxy_auth: Option<WrittenProxyAuth>,
+}
+
+/// A text, or a list of them.
+#[derive(Deserialize, Default)]
+#[serde(from = "Texts")]
+pub(super) struct OneOrMore(pub(super) Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Texts {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<Texts> for OneOrMore {
+    fn from(texts: Texts) -> Self {
+        match texts {
+            Texts::One(text) => Self(vec![text]),
+            Texts::More(texts) => Self(texts),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub(super) enum WrittenProxyAuth {
+    Basic { user: String },
 }
 
 #[derive(Deserialize)]

@@ -52,6 +52,8 @@ pub(super) enum Tell {
     StirAll,
     /// The mailboxes that the store knows were told, all of them.
     Known,
+    /// A secret of the account changed.
+    SecretChanged,
 }
 
 /// What the loop shows of itself.
@@ -155,6 +157,7 @@ impl Intake {
                 }
             }
             Tell::Known => self.known = true,
+            Tell::SecretChanged => self.take(Input::SecretChanged),
         }
     }
 

@@ -8,6 +8,7 @@
 //! | disk | all of them | SQLite, on a thread of its own |
 //! | status | intake, disk | cloud, systemd |
 
+pub(crate) mod account;
 mod clock;
 mod commands;
 mod disk;

@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::account::{self, Account};
 use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
@@ -19,7 +20,7 @@ use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
 use crate::config::secrets::Secrets;
-use crate::config::{CalendarSettings, STOP_WITHIN, Settings};
+use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
 use crate::model::{Fault, UserId};
 use crate::net::Trust;
@@ -61,6 +62,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         let disk = Disk::start(Box::new(store)).map_err(|e| Fault::retry(e.to_string()))?;
         (disk, mailboxes)
     };
+    let mut settings = settings;
+    cloud_proxy(&mut settings, &secrets)?;
     let link = Arc::new(link(&settings, &secrets)?);
     let keys: Arc<dyn Keys> = Arc::new(key_client(&settings, &link)?);
     let cloud: Arc<dyn Cloud> = link;
@@ -69,9 +72,11 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut switchboard = Switchboard::default();
     let mut views = Vec::new();
     for calendar in &settings.calendars {
+        let account = Account::new(calendar, &secrets)?;
         let (tells, seen, parts) =
-            calendar_parts(calendar, &settings, &secrets, &keys, &known.0, &installation)?;
+            calendar_parts(&account, &settings, &keys, &known.0, &installation)?;
         let (tell, inbox) = tells;
+        loops.spawn(account::watch(account, tell.clone(), stop.clone()));
         switchboard.add(calendar.domains.clone(), tell);
         views.push(seen.1);
         loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
@@ -104,6 +109,20 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     Ok(reason)
 }
 
+/// The key server is reached through the cloud's proxy.
+fn cloud_proxy(settings: &mut Settings, secrets: &Arc<Secrets>) -> Result<(), Fault> {
+    const PASSWORD: &str = "cloud.proxy_password";
+    let Some(proxy) = settings.cloud.proxy.take() else { return Ok(()) };
+    if proxy.account.is_some() {
+        secrets.get(PASSWORD)?;
+    }
+    let secrets = secrets.clone();
+    let proxy = proxy.with_password(move || secrets.get(PASSWORD).ok());
+    settings.cloud.proxy = Some(proxy.clone());
+    settings.kms.proxy = Some(proxy);
+    Ok(())
+}
+
 fn link(settings: &Settings, secrets: &Arc<Secrets>) -> Result<Link, Fault> {
     // Asked once now, so that a missing secret is told at the start and not in the night.
     secrets.get("cloud.client_secret")?;
@@ -130,23 +149,20 @@ type Wires = (
 );
 
 fn calendar_parts(
-    calendar: &CalendarSettings,
+    account: &Account,
     settings: &Settings,
-    secrets: &Arc<Secrets>,
     keys: &Arc<dyn Keys>,
     disk: &Disk,
     installation: &Arc<Installation>,
 ) -> Result<Wires, Fault> {
-    let name = calendar.ews.name.clone();
-    let secret = format!("calendar.{name}.password");
-    secrets.get(&secret)?;
-    let secrets = secrets.clone();
-    let password = Box::new(move || secrets.get(&secret).ok());
     let (disk, installation) = (disk.clone(), installation.clone());
-    let book =
-        Book { calendar: name.clone(), disk: disk.clone(), installation: installation.clone() };
-    let ews = Ews::keeping(calendar.ews.clone(), password, Arc::new(book))?;
-    let passes = calendar.ews.max_connections;
+    let book = Book {
+        calendar: account.options.name.clone(),
+        disk: disk.clone(),
+        installation: installation.clone(),
+    };
+    let ews = Ews::keeping(account.options.clone(), account.password(), Arc::new(book))?;
+    let passes = account.options.max_connections;
     let rules = Rules {
         reach: settings.reach,
         passes,
@@ -156,7 +172,7 @@ fn calendar_parts(
         seed: u64::from(std::process::id()),
     };
     let parts = intake::Parts {
-        name,
+        name: account.options.name.clone(),
         calendar: Arc::new(ews),
         keys: keys.clone(),
         disk,

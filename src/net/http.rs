@@ -190,7 +190,7 @@ impl Connector {
                     .open(&via.host, via.port, deadline)
                     .await
                     .map_err(|fault| Fault::retry(format!("proxy: {fault}")))?;
-                proxy::tunnel(&mut stream, &origin.authority()).await?;
+                proxy::tunnel(&mut stream, via, &origin.authority()).await?;
                 stream
             }
         };

@@ -43,7 +43,7 @@ impl Connector {
             None => self.dial().open(host, port, deadline).await?,
             Some(via) => {
                 let mut stream = self.dial().open(&via.host, via.port, deadline).await?;
-                proxy::tunnel(&mut stream, &format!("{host}:{port}")).await?;
+                proxy::tunnel(&mut stream, via, &format!("{host}:{port}")).await?;
                 stream
             }
         };

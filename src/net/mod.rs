@@ -6,7 +6,9 @@
 //! - [`dial`][], [`dns`][]: where hosts are, and SRV records.
 //! - [`directory`][]: LDAP.
 //! - [`look`][]: a request over plain http, whose answer is not believed.
+//! - [`gate`][]: a secret that a server refused is not tried again and again.
 //! - [`escape`][]: percent-encoding.
+//! - [`pin`][]: one certificate that is accepted as it is.
 //! - [`proxy`][]: the tunnel through an HTTP proxy.
 //! - [`status`][]: what a status that is not a success means.
 
@@ -15,8 +17,10 @@ pub mod dial;
 pub mod directory;
 pub mod dns;
 pub mod escape;
+pub mod gate;
 pub mod http;
 pub mod look;
+pub mod pin;
 pub mod proxy;
 pub mod status;
 pub mod tls;
@@ -28,7 +32,9 @@ use futures_util::future::BoxFuture;
 use crate::model::{Fault, Secret};
 
 pub use client::{Answer, Client};
+pub use gate::Gate;
 pub use http::{Connection, Connector, Origin, Stream, read_body};
+pub use pin::Pin;
 pub use proxy::Proxy;
 pub use tls::Trust;
 

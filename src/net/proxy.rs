@@ -1,9 +1,18 @@
-//! The tunnel through an HTTP proxy: CONNECT (RFC 9110, 9.3.6), without sign-in.
+//! The tunnel through an HTTP proxy: CONNECT (RFC 9110, 9.3.6), with Basic sign-in (RFC 7617) or
+//! none.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use zeroize::Zeroizing;
 
-use crate::model::{Fault, Next};
+use crate::model::{Fault, Next, Secret};
+use crate::net::Gate;
 
 /// A proxy that opens tunnels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,14 +21,103 @@ pub struct Proxy {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Who signs in there, if anybody has to.
+    pub account: Option<Account>,
 }
+
+/// An account at a proxy. Clones share what is known of its password.
+#[derive(Clone)]
+pub struct Account {
+    user: String,
+    password: Option<Source>,
+    gate: Arc<Gate>,
+}
+
+/// Where a password comes from; asked again for each tunnel.
+type Source = Arc<dyn Fn() -> Option<Secret> + Send + Sync>;
 
 /// The longest answer to CONNECT that is read.
 const LONGEST: usize = 8 * 1024;
 
+/// A refused password is tried again after so long even if it has not changed.
+const PAUSE: Duration = Duration::from_secs(60 * 60);
+
+impl Proxy {
+    /// A proxy that asks nobody who he is.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, account: None }
+    }
+
+    /// Names the place of the password, where an account is configured.
+    pub fn with_password(
+        mut self,
+        source: impl Fn() -> Option<Secret> + Send + Sync + 'static,
+    ) -> Self {
+        if let Some(account) = &mut self.account {
+            account.password = Some(Arc::new(source));
+        }
+        self
+    }
+}
+
+impl Account {
+    /// An account whose password's place is still to be named.
+    pub fn new(user: impl Into<String>) -> Self {
+        let words = "proxy: sign-in was refused before; not tried again with the same password";
+        Self { user: user.into(), password: None, gate: Arc::new(Gate::new(PAUSE, words)) }
+    }
+
+    fn password(&self) -> Result<Secret, Fault> {
+        let found = self.password.as_ref().and_then(|source| source());
+        found.ok_or_else(|| Fault::new(Next::SignIn, "proxy: its account has no password here"))
+    }
+
+    /// `Proxy-Authorization: Basic …`.
+    fn header(&self, password: &Secret) -> Zeroizing<String> {
+        let text = Zeroizing::new(format!("{}:{}", self.user, password.reveal()));
+        let encoded = Zeroizing::new(STANDARD.encode(text.as_bytes()));
+        Zeroizing::new(format!("Proxy-Authorization: Basic {}\r\n", *encoded))
+    }
+}
+
+impl PartialEq for Account {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user
+    }
+}
+
+impl Eq for Account {}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Account")
+    }
+}
+
 /// Asks for a tunnel to `authority` (`host:port`); afterwards `stream` is the tunnel.
-pub(super) async fn tunnel(stream: &mut TcpStream, authority: &str) -> Result<(), Fault> {
-    let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+pub(super) async fn tunnel(
+    stream: &mut TcpStream,
+    proxy: &Proxy,
+    authority: &str,
+) -> Result<(), Fault> {
+    let Some(account) = &proxy.account else {
+        return judge(&ask(stream, authority, "").await?, false);
+    };
+    let password = account.password()?;
+    let _turn = account.gate.enter(&password).await?;
+    let answer = judge(&ask(stream, authority, &account.header(&password)).await?, true);
+    match &answer {
+        Err(fault) if fault.next == Next::SignIn => account.gate.refuse(&password),
+        // Whatever else it says: it did not ask for another sign-in.
+        _ => account.gate.prove(&password),
+    }
+    answer
+}
+
+async fn ask(stream: &mut TcpStream, authority: &str, header: &str) -> Result<Vec<u8>, Fault> {
+    let request = Zeroizing::new(format!(
+        "CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{header}\r\n"
+    ));
     let broken = |error: std::io::Error| Fault::retry(format!("proxy: {}", error.kind()));
     stream.write_all(request.as_bytes()).await.map_err(broken)?;
     let mut head = Vec::with_capacity(256);
@@ -30,21 +128,37 @@ pub(super) async fn tunnel(stream: &mut TcpStream, authority: &str) -> Result<()
         }
         head.push(stream.read_u8().await.map_err(broken)?);
     }
-    judge(&head)
+    Ok(head)
 }
 
-fn judge(head: &[u8]) -> Result<(), Fault> {
+fn judge(head: &[u8], signed_in: bool) -> Result<(), Fault> {
     let text = String::from_utf8_lossy(head);
     let mut words = text.split_ascii_whitespace();
     let version = words.next().unwrap_or_default();
     let status = words.next().and_then(|word| word.parse::<u16>().ok());
     match status {
         Some(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
-        Some(407) => Err(Fault::new(Next::SignIn, "proxy: 407, it asks for a sign-in")),
+        Some(407) => Err(Fault::new(Next::SignIn, unknown_here(&text, signed_in))),
         Some(status) if version.starts_with("HTTP/") => {
             Err(Fault::retry(format!("proxy: {status} to CONNECT")))
         }
         _ => Err(Fault::retry("proxy: what answers there is not an HTTP proxy")),
+    }
+}
+
+/// What a 407 means.
+fn unknown_here(head: &str, signed_in: bool) -> &'static str {
+    let offers = head.lines().filter_map(|line| {
+        let (name, offer) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("proxy-authenticate").then(|| offer.trim())
+    });
+    let schemes: Vec<_> =
+        offers.filter_map(|offer| offer.split_ascii_whitespace().next()).collect();
+    let basic = schemes.is_empty() || schemes.iter().any(|one| one.eq_ignore_ascii_case("Basic"));
+    match (signed_in, basic) {
+        (_, false) => "proxy: 407, it asks for a sign-in and offers none by user and password",
+        (true, true) => "proxy: 407, it refuses the user or the password",
+        (false, true) => "proxy: 407, it asks for a sign-in (proxy_auth)",
     }
 }
 
@@ -54,12 +168,34 @@ mod tests {
 
     #[test]
     fn only_a_success_opens_the_tunnel() {
-        let next = |head: &str| judge(head.as_bytes()).map_err(|fault| fault.next);
+        let next = |head: &str| judge(head.as_bytes(), true).map_err(|fault| fault.next);
         assert_eq!(next("HTTP/1.1 200 Connection established\r\n\r\n"), Ok(()));
         assert_eq!(next("HTTP/1.0 200\r\n\r\n"), Ok(()));
         assert_eq!(next("HTTP/1.1 407 Who are you\r\n\r\n"), Err(Next::SignIn));
         for bad in ["HTTP/1.1 403 No\r\n\r\n", "SSH-2.0-x\r\n\r\n", "\r\n\r\n", "200 200\r\n\r\n"] {
             assert_eq!(next(bad), Err(Next::Retry { after: None }), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_407_says_what_is_missing() {
+        let words = |offers: &str, signed_in| {
+            let head = format!("HTTP/1.1 407 Who\r\n{offers}\r\n");
+            judge(head.as_bytes(), signed_in).unwrap_err().to_string()
+        };
+        let both = "proxy-authenticate: Negotiate\r\nProxy-Authenticate: basic realm=\"x\"\r\n";
+        assert!(words(both, false).ends_with("asks for a sign-in (proxy_auth)"));
+        assert!(words(both, true).ends_with("refuses the user or the password"));
+        assert!(words("", true).ends_with("refuses the user or the password"));
+        let other = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n";
+        assert!(words(other, true).ends_with("offers none by user and password"));
+    }
+
+    #[test]
+    fn an_account_shows_nothing_of_itself() {
+        let account = Account::new("calway");
+        assert_eq!(format!("{account:?}"), "Account");
+        let header = account.header(&Secret::new("a:ü"));
+        assert_eq!(*header, "Proxy-Authorization: Basic Y2Fsd2F5OmE6w7w=\r\n");
     }
 }

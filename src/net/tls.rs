@@ -8,10 +8,12 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, OtherError,
+    PeerIncompatible, RootCertStore,
 };
 
 use crate::model::{Fault, Next};
+use crate::net::pin::{self, NotPinned, Pin};
 
 /// Whose certificates are accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,18 +24,20 @@ pub struct Trust {
     pub ca_files: Vec<PathBuf>,
     /// Those of these PEM texts as well; every text must hold one at least.
     pub ca_pem: Vec<Vec<u8>>,
+    /// Where this is not empty: these certificates and no others, whoever signed them.
+    pub pinned: Vec<Pin>,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { system: true, ca_files: Vec::new(), ca_pem: Vec::new() }
+        Self { system: true, ca_files: Vec::new(), ca_pem: Vec::new(), pinned: Vec::new() }
     }
 }
 
 impl Trust {
     /// The certificates of a PEM text and no others.
     pub fn only(pem: impl Into<Vec<u8>>) -> Self {
-        Self { system: false, ca_files: Vec::new(), ca_pem: vec![pem.into()] }
+        Self { system: false, ca_pem: vec![pem.into()], ..Self::default() }
     }
 
     /// The trust anchors. Reads the files, so an own CA takes effect only when this is called
@@ -70,12 +74,15 @@ impl Trust {
     /// # Errors
     /// As [`Trust::roots`].
     pub fn client(&self) -> Result<Arc<ClientConfig>, Fault> {
-        let roots = self.roots()?;
-        let mut config = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-            .map_err(|error| Fault::refused(explain(&error)))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .map_err(|error| Fault::refused(explain(&error)))?;
+        let mut config = if self.pinned.is_empty() {
+            builder.with_root_certificates(self.roots()?).with_no_client_auth()
+        } else {
+            let verifier = Arc::new(pin::Verifier::new(self.pinned.clone()));
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -125,9 +132,14 @@ pub(super) fn handshake_fault(error: &io::Error) -> Fault {
 pub fn explain(error: &Error) -> String {
     let words = match error {
         Error::InvalidCertificate(reason) => return explain_certificate(reason),
-        Error::PeerIncompatible(_) | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
-            "the server speaks neither TLS 1.3 nor TLS 1.2 with a cipher known here"
+        Error::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        )
+        | Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "the server speaks neither TLS 1.3 nor TLS 1.2, only an older protocol"
         }
+        Error::PeerIncompatible(_) => "the server speaks TLS 1.2 only in ways that are too weak",
         Error::AlertReceived(AlertDescription::HandshakeFailure) => {
             "the server found no cipher in common, or wants a client certificate"
         }
@@ -146,6 +158,11 @@ pub fn explain(error: &Error) -> String {
 }
 
 fn explain_certificate(reason: &CertificateError) -> String {
+    if let CertificateError::Other(OtherError(other)) = reason
+        && let Some(other) = other.downcast_ref::<NotPinned>()
+    {
+        return format!("TLS: {other}");
+    }
     let words = match reason {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {

@@ -259,7 +259,7 @@ async fn proxy(refusal: Option<&'static str>) -> (Proxy, Arc<AtomicUsize>) {
             });
         }
     });
-    (Proxy { host: "127.0.0.1".into(), port }, tunnels)
+    (Proxy::new("127.0.0.1", port), tunnels)
 }
 
 #[tokio::test]
@@ -316,6 +316,7 @@ fn trust_names_what_is_wrong_with_it() {
             system: false,
             ca_files: vec![file.to_owned()],
             ca_pem: vec![pem.clone().into()],
+            ..Trust::default()
         };
         trust.roots().map(|roots| roots.len()).map_err(|fault| fault.to_string())
     };
@@ -323,7 +324,7 @@ fn trust_names_what_is_wrong_with_it() {
     assert!(roots(&empty).unwrap_err().contains("empty.pem holds no certificate"));
     let missing = roots(&folder.path().join("missing.pem")).unwrap_err();
     assert!(missing.contains("missing.pem"), "{missing}");
-    let nothing = Trust { system: false, ca_files: vec![], ca_pem: vec![] };
+    let nothing = Trust { system: false, ..Trust::default() };
     assert!(nothing.client().is_err());
     let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(Trust::only(broken.to_vec()).roots().is_err());

@@ -81,6 +81,13 @@ pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;
 pub use self::sign_in::Auth;
 
+/// How an account signs in where nothing else is said: Kerberos where this build has it.
+#[cfg(feature = "kerberos")]
+pub const DEFAULT_WAYS: &[Auth] = &[Auth::Negotiate, Auth::Ntlm, Auth::Basic];
+/// How an account signs in where nothing else is said: Kerberos where this build has it.
+#[cfg(not(feature = "kerberos"))]
+pub const DEFAULT_WAYS: &[Auth] = &[Auth::Ntlm, Auth::Basic];
+
 /// What a `[[calendar]]` of kind `ews` is told.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -85,7 +85,7 @@ impl Slot {
                 if sign_in.password().ok().as_ref() != Some(password) {
                     return Ok(Sent::Stale);
                 }
-                sign_in.check(password)?;
+                sign_in.gate(Auth::Basic).check(password)?;
                 request.headers_mut().insert(AUTHORIZATION, header.clone());
             }
             Signed::Ntlm => {}
@@ -102,7 +102,7 @@ impl Slot {
         }
         match &self.signed {
             Signed::Basic(_, password) => {
-                sign_in.refuse(password);
+                sign_in.refuse(Auth::Basic, password);
                 Err(sign_in::refused("Basic sign-in was refused"))
             }
             // The server forgot the connection's sign-in, which it may at any time.
@@ -127,7 +127,7 @@ impl Slot {
         request: Request<Full<Bytes>>,
     ) -> Result<Sent, Fault> {
         let secret = entrance.sign_in.secret(Auth::Negotiate)?;
-        let turn = entrance.sign_in.enter(&secret).await?;
+        let turn = entrance.sign_in.gate(Auth::Negotiate).enter(&secret).await?;
         let token = match entrance.token(&self.connection, &secret).await {
             Ok(token) => token,
             Err(NoToken::Refused(why)) => return Err(sign_in::refused(&why)),
@@ -203,7 +203,7 @@ impl Entrance<'_> {
         request: Request<Full<Bytes>>,
         secret: &Secret,
     ) -> Result<Tried, Fault> {
-        let _turn = self.sign_in.enter(secret).await?;
+        let _turn = self.sign_in.gate(auth).enter(secret).await?;
         match auth {
             Auth::Negotiate => self.negotiate(connection, request, secret).await,
             Auth::Ntlm => self.ntlm(connection, request, secret).await,
@@ -287,8 +287,8 @@ impl Entrance<'_> {
         };
         let token = tickets.token(wish).await;
         match &token {
-            Ok(_) => self.sign_in.prove(secret),
-            Err(NoToken::Refused(_)) => self.sign_in.refuse(secret),
+            Ok(_) => self.sign_in.gate(Auth::Negotiate).prove(secret),
+            Err(NoToken::Refused(_)) => self.sign_in.refuse(Auth::Negotiate, secret),
             Err(NoToken::Unavailable(_)) => {}
         }
         token
@@ -297,8 +297,8 @@ impl Entrance<'_> {
     fn judge(&self, status: StatusCode, auth: Auth, password: &Secret) -> Result<(), Fault> {
         match status {
             StatusCode::UNAUTHORIZED => {
-                let before = self.sign_in.is_proven(password);
-                self.sign_in.refuse(password);
+                let before = self.sign_in.gate(auth).is_proven(password);
+                self.sign_in.refuse(auth, password);
                 Err(sign_in::refused(match before {
                     true => "sign-in was refused, with a password that was right before",
                     false => "sign-in was refused",
@@ -306,7 +306,7 @@ impl Entrance<'_> {
             }
             // Other errors may come from something in front that never saw the password.
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {
-                self.sign_in.prove(password);
+                self.sign_in.gate(auth).prove(password);
                 self.sign_in.set_way(self.origin, auth);
                 Ok(())
             }

@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use super::{Scp, ScpBind};
+use crate::calendar::ews::Auth;
 use crate::calendar::ews::autodiscover::{self, Place};
 use crate::calendar::ews::discover::{Answer, FILTER, Point, Points, Seen, Server, Step};
 use crate::calendar::ews::http::Route;
@@ -143,7 +144,7 @@ impl Steps {
             ScpBind::Simple => {
                 let sign_in = self.servers.sign_in();
                 let password = sign_in.password()?;
-                let turn = sign_in.enter(&password).await?;
+                let turn = sign_in.gate(Auth::Basic).enter(&password).await?;
                 let bind = Bind::Simple(sign_in.account().to_owned(), password.clone());
                 (bind, Some(password), Some(turn))
             }
@@ -158,9 +159,9 @@ impl Steps {
         let found = directory::search(search, &self.tls, &self.dial).await;
         if let Some(password) = password {
             match &found {
-                Ok(_) => self.servers.sign_in().prove(&password),
+                Ok(_) => self.servers.sign_in().gate(Auth::Basic).prove(&password),
                 Err(fault) if fault.next == Next::SignIn => {
-                    self.servers.sign_in().refuse(&password);
+                    self.servers.sign_in().refuse(Auth::Basic, &password);
                 }
                 Err(_) => {}
             }
