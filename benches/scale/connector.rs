@@ -1,5 +1,4 @@
-//! The connector in a process of its own, as systemd would start it: it says when it is ready, and
-//! how many of its mailboxes are listened to.
+//! The connector in a process of its own, as systemd would start it: it says when it is ready.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,20 +12,12 @@ use tokio::task::JoinHandle;
 
 use crate::process::{self, Usage};
 
-/// What it said of itself so far.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Said {
-    pub ready: Option<Instant>,
-    pub active: usize,
-    pub streaming: usize,
-}
-
 /// A running connector.
 pub struct Connector {
     pub started: Instant,
     child: Child,
     pid: u32,
-    said: watch::Receiver<Said>,
+    said: watch::Receiver<Option<Instant>>,
     ear: JoinHandle<()>,
 }
 
@@ -58,16 +49,27 @@ impl Connector {
         process::resident_kib(self.pid)
     }
 
-    /// Waits until what it says of itself is so.
-    pub async fn until(
-        &mut self,
-        seconds: u64,
-        what: &str,
-        so: impl FnMut(&Said) -> bool,
-    ) -> Result<Said, String> {
+    /// Waits until it says that it is ready; when it was.
+    pub async fn ready(&mut self, seconds: u64) -> Result<Instant, String> {
         let mut said = self.said.clone();
-        let wait = async move { said.wait_for(so).await.map(|said| *said) };
-        self.within(seconds, what, wait).await?.map_err(|_| "it says nothing more".to_owned())
+        let wait = async move { said.wait_for(Option::is_some).await.map(|said| *said) };
+        let ready = self.within(seconds, "become ready", wait).await?;
+        ready.ok().flatten().ok_or_else(|| "it says nothing more".to_owned())
+    }
+
+    /// Waits until so many mailboxes are listened to.
+    pub async fn listens(
+        &mut self,
+        stage: &Stage,
+        seconds: u64,
+        mailboxes: usize,
+    ) -> Result<(), String> {
+        let all = async {
+            while stage.exchange.listened() < mailboxes {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        self.within(seconds, "listen to all", all).await
     }
 
     /// Waits for something that it brings about; its end, or so many seconds, are errors.
@@ -97,29 +99,20 @@ impl Connector {
     }
 }
 
-type Ear = (watch::Receiver<Said>, JoinHandle<()>);
+type Ear = (watch::Receiver<Option<Instant>>, JoinHandle<()>);
 
 fn listen(path: &Path) -> Result<Ear, String> {
     let _ = std::fs::remove_file(path);
     let socket = UnixDatagram::bind(path).map_err(|error| error.to_string())?;
-    let (tell, said) = watch::channel(Said::default());
+    let (tell, said) = watch::channel(None);
     let ear = tokio::spawn(async move {
         let mut room = [0; 4096];
         while let Ok(length) = socket.recv(&mut room).await {
             let text = String::from_utf8_lossy(room.get(..length).unwrap_or_default()).into_owned();
-            tell.send_modify(|said| text.lines().for_each(|line| take(said, line)));
+            if text.lines().any(|line| line == "READY=1") {
+                tell.send_replace(Some(Instant::now()));
+            }
         }
     });
     Ok((said, ear))
-}
-
-/// `READY=1`, `STATUS=1000 mailboxes: 998 streaming, 2 polling, …`.
-fn take(said: &mut Said, line: &str) {
-    if line == "READY=1" {
-        said.ready.get_or_insert_with(Instant::now);
-    }
-    let Some(status) = line.strip_prefix("STATUS=") else { return };
-    let mut numbers = status.split(' ').filter_map(|word| word.parse().ok());
-    said.active = numbers.next().unwrap_or_default();
-    said.streaming = numbers.next().unwrap_or_default();
 }

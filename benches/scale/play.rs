@@ -120,7 +120,7 @@ async fn first(
     figures.first_cpu = one.usage()?.cpu - cpu;
     figures.lab_cpu = process::usage(std::process::id())?.cpu - lab_cpu;
     note(size, "until all are listened to");
-    one.until(patience(size), "listen to all", |said| said.streaming >= size.mailboxes).await?;
+    one.listens(stage, patience(size), size.mailboxes).await?;
     figures.all_streaming_seconds = begun.elapsed().as_secs_f64();
     Ok(())
 }
@@ -273,11 +273,16 @@ async fn recovery(
     arrivals.with(|open| (open.first, open.last) = (None, None));
     let begun = Instant::now();
     stage.exchange.drop_connections();
+    let gone = async {
+        while stage.exchange.listened() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    one.within(10, "lose its streams", gone).await?;
     for (n, target) in targets.iter().take(500).enumerate() {
         arrivals.edit(stage, target, 1_000_000 + n);
     }
-    one.until(60, "notice", |said| said.streaming < size.mailboxes).await?;
-    one.until(patience(size), "listen again", |said| said.streaming >= size.mailboxes).await?;
+    one.listens(stage, patience(size), size.mailboxes).await?;
     figures.recovered_seconds = begun.elapsed().as_secs_f64();
     one.within(patience(size), "relay all edits", arrivals.all()).await?;
     let (first, last) = arrivals.with(|open| (open.first, open.last));
@@ -291,10 +296,9 @@ async fn recovery(
 async fn restart(stage: &Stage, size: Size, figures: &mut Figures) -> Result<(), String> {
     note(size, "starting again");
     let mut one = Connector::start(stage)?;
-    let said = one.until(patience(size), "be ready", |said| said.ready.is_some()).await?;
-    let ready = said.ready.unwrap_or(one.started);
+    let ready = one.ready(patience(size)).await?;
     figures.ready_seconds = (ready - one.started).as_secs_f64();
-    one.until(patience(size), "listen to all", |said| said.streaming >= size.mailboxes).await?;
+    one.listens(stage, patience(size), size.mailboxes).await?;
     figures.restart_streaming_seconds = one.started.elapsed().as_secs_f64();
     figures.restart_cpu = one.usage()?.cpu;
     one.within(60, "rest", tokio::time::sleep(Duration::from_secs(10))).await?;

@@ -97,11 +97,11 @@ impl<'a> Pull<'a> {
     /// The text up to the next mark, taken past the reader: it would give a body with its thousands
     /// of references in as many events.
     fn run(&mut self) -> &'a str {
-        let rest: &'a [u8] = self.reader.get_mut();
-        let length = rest.iter().position(|byte| *byte == b'<').unwrap_or(rest.len());
-        let begin = self.xml.len().saturating_sub(rest.len());
-        let Some(text) = self.xml.get(begin..begin + length) else { return "" };
-        *self.reader.get_mut() = rest.get(length..).unwrap_or_default();
+        let left = self.reader.get_ref().len();
+        let begin = self.xml.len().saturating_sub(left);
+        let Some(rest) = self.xml.get(begin..) else { return "" };
+        let (text, rest) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
+        *self.reader.get_mut() = rest.as_bytes();
         text
     }
 
@@ -146,21 +146,42 @@ impl Element<'_> {
 
 /// Appends text of an answer: references resolved, an ampersand that begins none kept as it is.
 fn push_unescaped(out: &mut String, text: &str) {
+    out.reserve(text.len());
+    // Looked through once, and not again between any two references.
+    let push = if is_plain(text) { String::push_str } else { push_legal };
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
-        push_legal(out, before);
-        rest = match reference(after) {
-            Some((name, after)) => {
-                push_reference(out, name);
+        push(out, before);
+        rest = match frequent(after) {
+            Some((mark, after)) => {
+                out.push(mark);
                 after
             }
-            None => {
-                out.push('&');
-                after
-            }
+            None => match reference(after) {
+                Some((name, after)) => {
+                    push_reference(out, name);
+                    after
+                }
+                None => {
+                    out.push('&');
+                    after
+                }
+            },
         };
     }
-    push_legal(out, rest);
+    push(out, rest);
+}
+
+/// The references that a body in HTML is full of.
+fn frequent(text: &str) -> Option<(char, &str)> {
+    let (mark, length) = match text.as_bytes() {
+        [b'l', b't', b';', ..] => ('<', 3),
+        [b'g', b't', b';', ..] => ('>', 3),
+        [b'a', b'm', b'p', b';', ..] => ('&', 4),
+        [b'q', b'u', b'o', b't', b';', ..] => ('"', 5),
+        _ => return None,
+    };
+    Some((mark, text.get(length..)?))
 }
 
 /// The name of the reference that begins here, and what follows it.
@@ -197,25 +218,45 @@ fn is_legal(c: char) -> bool {
     }
 }
 
-/// Appends characters as they stand, lines ended as XML wants it (section 2.11).
-fn push_legal(out: &mut String, text: &str) {
+/// Whether every character of it is legal and no line ends with more than a line feed.
+fn is_plain(text: &str) -> bool {
+    first_doubtful(text).is_none()
+}
+
+/// Where the first byte is that may begin what cannot stay as it is.
+fn first_doubtful(text: &str) -> Option<usize> {
+    const PIECE: usize = 64;
     // 0xEF begins U+FFFE and U+FFFF in UTF-8. Pieces, so that many bytes are looked at in one step.
     let doubtful = |byte: u8| (byte < b' ' && byte != b'\n' && byte != b'\t') || byte == 0xef;
-    let piece_is_doubtful =
-        |piece: &[u8]| piece.iter().fold(false, |found, byte| found | doubtful(*byte));
-    if !text.as_bytes().chunks(64).any(piece_is_doubtful) {
-        out.push_str(text);
-        return;
-    }
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        if c == '\r' {
-            characters.next_if_eq(&'\n');
-            out.push('\n');
-        } else if is_legal(c) {
-            out.push(c);
+    let in_piece = |piece: &[u8]| piece.iter().fold(false, |found, byte| found | doubtful(*byte));
+    let mut pieces = text.as_bytes().chunks(PIECE).enumerate();
+    let (at, piece) = pieces.find(|(_, piece)| in_piece(piece))?;
+    Some(at * PIECE + piece.iter().position(|byte| doubtful(*byte))?)
+}
+
+/// Appends characters as they stand, lines ended as XML wants it (section 2.11).
+fn push_legal(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some((before, after)) = first_doubtful(rest).and_then(|at| rest.split_at_checked(at))
+    {
+        out.push_str(before);
+        let mut characters = after.chars();
+        match characters.next() {
+            Some('\r') => {
+                out.push('\n');
+                rest = characters.as_str();
+                rest = rest.strip_prefix('\n').unwrap_or(rest);
+            }
+            Some(c) => {
+                if is_legal(c) {
+                    out.push(c);
+                }
+                rest = characters.as_str();
+            }
+            None => return,
         }
     }
+    out.push_str(rest);
 }
 
 /// Appends text to a request: marks escaped, characters that XML 1.0 forbids left out.

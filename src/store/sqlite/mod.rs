@@ -18,6 +18,13 @@ use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
 
+/// Memory for pages that were read, in KiB: the index pages of 50,000 mailboxes, not their rows.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// Pages that are written behind one another before they go to their places (4 KiB each). What
+/// waits for the cloud is mostly gone by then, and need not go there.
+const WAL_PAGES: i64 = 4_096;
+
 /// An open store.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -36,6 +43,8 @@ impl Sqlite {
         db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
         db.pragma_update(None, "foreign_keys", true).map_err(opening)?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(opening)?;
+        db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(opening)?;
         let version: i64 =
             db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
         let mut store = Self { db };
@@ -294,13 +303,21 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
         commit.keys.as_ref().map(|keys| keys.key.as_str()),
         commit.keys.as_ref().map(|keys| keys.day.as_ms()),
     ])?;
+    // Most lines are there already, and their indexes need not be written then.
+    let mut renew = tx.prepare_cached(
+        "UPDATE record SET version = ?5, digest = ?6
+         WHERE mailbox = ?1 AND key = ?2 AND item = ?3 AND series = ?4",
+    )?;
     let mut put = tx.prepare_cached(
         "INSERT OR REPLACE INTO record (mailbox, key, item, series, version, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for row in &commit.rows {
         let (item, series) = (row.item.0, row.series.0);
-        put.execute(params![id, row.key.as_str(), item, series, row.version.0, row.digest.0])?;
+        let line = params![id, row.key.as_str(), item, series, row.version.0, row.digest.0];
+        if renew.execute(line)? == 0 {
+            put.execute(line)?;
+        }
     }
     let mut drop = tx.prepare_cached("DELETE FROM record WHERE mailbox = ?1 AND key = ?2")?;
     for key in &commit.dropped {

@@ -287,6 +287,11 @@ impl Exchange {
         self.inner.front.streams.load(Ordering::Acquire)
     }
 
+    /// Subscriptions that a stream tells of. Counting takes time with many of them.
+    pub fn listened(&self) -> usize {
+        self.calendars().listened()
+    }
+
     /// TCP connections.
     pub fn open_connections(&self) -> usize {
         self.inner.doors.open_connections()

@@ -130,6 +130,10 @@ impl Calendars {
         self.shared.world().add(address, name, kind, back_ends);
     }
 
+    pub(in crate::exchange) fn listened(&self) -> usize {
+        self.shared.world().desk.listened()
+    }
+
     /// Takes the mailbox away; its streams and subscriptions fail.
     pub fn remove_mailbox(&self, address: &str) {
         self.shared.world().remove(address);

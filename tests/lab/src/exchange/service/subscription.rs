@@ -178,6 +178,11 @@ impl Desk {
         self.subscriptions.get(id)
     }
 
+    /// How many subscriptions have a stream that tells of them.
+    pub(super) fn listened(&self) -> usize {
+        self.subscriptions.values().filter(|subscription| subscription.queue.is_some()).count()
+    }
+
     /// Ends a subscription; its stream is told why when there is a reason.
     pub(super) fn remove(&mut self, id: &str, why: Option<&'static str>) -> Option<Subscription> {
         let (id, subscription) = self.subscriptions.remove_entry(id)?;
