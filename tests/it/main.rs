@@ -5,6 +5,7 @@ mod bad_input;
 mod canaries;
 mod cloud;
 mod crash;
+mod discovery;
 mod edits;
 mod ews;
 mod flow;

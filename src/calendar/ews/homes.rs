@@ -46,12 +46,20 @@ pub(super) struct Known {
     zone_tried: Time,
 }
 
+/// A place of Autodiscover.
+#[derive(Debug)]
+struct Kept {
+    endpoint: Endpoint,
+    found: Time,
+    worked: Time,
+}
+
 /// All of a calendar's.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
     known: HashMap<Box<str>, Known>,
     places: HashMap<GroupKey, Arc<Place>>,
-    endpoints: HashMap<String, (Endpoint, Time)>,
+    endpoints: HashMap<String, Kept>,
     failures: HashMap<String, (Time, Vec<TrustEntry>, Fault)>,
 }
 
@@ -129,10 +137,12 @@ impl Homes {
     }
 
     /// The place of Autodiscover that answered last for a domain, and whether that was within the
-    /// hour: then its failure is no reason to look for another one.
+    /// hour: then its failure is no reason to look for another one. After a day a place that offers
+    /// a lesser form is no place any more: there may be a better one by then.
     pub(super) fn endpoint(&self, now: Time, domain: &str) -> Option<(Endpoint, bool)> {
-        let (endpoint, at) = self.endpoints.get(domain)?;
-        Some((endpoint.clone(), now.since(*at) < RETRY_AFTER))
+        let Kept { endpoint, found, worked } = self.endpoints.get(domain)?;
+        let good = endpoint.form == Form::Soap || !old(now, *found);
+        good.then(|| (endpoint.clone(), now.since(*worked) < RETRY_AFTER))
     }
 
     /// A place answered for a domain. The line is for the ledger, where it is new.
@@ -150,9 +160,16 @@ impl Homes {
             via: endpoint.via.as_str().into(),
             at: now.as_ms(),
         };
-        let before = self.endpoints.insert(domain.to_owned(), (endpoint.clone(), now));
-        let same = before.is_some_and(|(before, _)| before == endpoint);
-        (!same).then(|| (Plain::new(format!("endpoint {domain}")), line.written()))
+        if let Some(kept) = self.endpoints.get_mut(domain)
+            && kept.endpoint == endpoint
+            && (endpoint.form == Form::Soap || !old(now, kept.found))
+        {
+            kept.worked = now;
+            return None;
+        }
+        let kept = Kept { endpoint, found: now, worked: now };
+        self.endpoints.insert(domain.to_owned(), kept);
+        Some((Plain::new(format!("endpoint {domain}")), line.written()))
     }
 
     /// Nothing answered for a domain, as things stand with trust.
@@ -195,8 +212,10 @@ impl Homes {
                     else {
                         continue;
                     };
-                    let found = (Endpoint { url, form, via }, Time::from_ms(at));
-                    self.endpoints.entry(domain).or_insert(found);
+                    let at = Time::from_ms(at);
+                    let kept =
+                        Kept { endpoint: Endpoint { url, form, via }, found: at, worked: at };
+                    self.endpoints.entry(domain).or_insert(kept);
                 }
                 Err(_) => {}
             }

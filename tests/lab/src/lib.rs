@@ -31,14 +31,16 @@
 //!
 //! - `cut`, `restore`, `drop_connections`: the port refuses and all connections are reset, it is
 //!   back again, or the connections are reset and new ones are welcome;
-//! - `Calendars`: mailboxes removed, moved to another back end or to the cloud, impersonation
-//!   denied for some;
+//! - `Calendars`: mailboxes removed, moved to another back end, another server or the cloud,
+//!   impersonation denied for some;
 //! - [`Options`](exchange::Options): other SOAP prefixes, back ends with affinity by cookie
 //!   (without it ErrorSubscriptionNotFound), HangingConnectionLimit, EWSMaxSubscriptions,
 //!   EWSMaxConcurrency, a limit of connections, Extended Protection, an account that wrong
 //!   passwords lock, sign-in schemes that are not offered, a certificate that is expired,
 //!   self-signed or another host's;
 //! - `Gate::set_password`: the password changes under a running client.
+//!
+//! Beside it: [`site`], web sites that are no Exchange, and [`dns`], a name server with SRV records.
 //!
 //! # What the cloud can be told to do wrong
 //!
@@ -56,9 +58,11 @@
 
 pub mod canary;
 pub mod cloud;
+pub mod dns;
 pub mod exchange;
 pub mod jose;
 pub mod kms;
 pub mod people;
+pub mod site;
 pub mod stage;
 pub mod tls;

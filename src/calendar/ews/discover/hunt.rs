@@ -16,6 +16,7 @@ use super::{
 use crate::calendar::ews::autodiscover::Place;
 use crate::calendar::ews::codes;
 use crate::calendar::ews::get_user_settings::Told;
+use crate::calendar::ews::xml::MALFORMED;
 use crate::model::{Address, Fault, Next};
 
 /// One hunt, for [`MOST_USERS`](crate::calendar::ews::get_user_settings::MOST_USERS) at most.
@@ -331,7 +332,7 @@ impl Hunt {
             return;
         }
         group.weigh(fault.clone());
-        let spoke = codes::is_answer(fault) || is_unreadable(fault);
+        let spoke = is_not_offered(fault);
         match form {
             Form::Soap if spoke => {
                 group.later(way.ask(Form::Json, url));
@@ -427,12 +428,15 @@ fn is_busy(fault: &Fault) -> bool {
         || (codes::is_answer(fault) && !fault.cause.code.starts_with("HTTP 3"))
 }
 
-/// It answered, and not what was asked for.
-fn is_unreadable(fault: &Fault) -> bool {
-    fault.cause.code == crate::calendar::ews::xml::MALFORMED
-        || fault.cause.code.starts_with("Autodiscover")
-        || fault.cause.code == "unreadable Autodiscover code"
+/// It answered, and not what was asked for. What it cannot do just now (HTTP 5xx) it offers all the
+/// same: a lesser form would only hide that.
+fn is_not_offered(fault: &Fault) -> bool {
+    let code = fault.cause.code.as_str();
+    code == MALFORMED
+        || code.starts_with("Autodiscover")
+        || code == "unreadable Autodiscover code"
         || matches!(fault.next, Next::Refused)
+        || (codes::is_answer(fault) && !code.starts_with("HTTP 5"))
 }
 
 /// A number from 0 up to and with `most` (SplitMix64).

@@ -459,6 +459,18 @@ fn the_place_that_answered_last_is_asked_first_and_the_order_follows_if_it_fails
 }
 
 #[test]
+fn no_place_is_asked_twice_in_the_same_form() {
+    let url: Uri = HOST_SOAP.trim_start_matches("soap ").parse().unwrap();
+    let first = Endpoint { url, form: Form::Soap, via: Via::Host };
+    let rules = Rules { first: Some(first), ..rules() };
+    let failing = Answer::Settings(Err(Fault::retry("HTTP 500")));
+    let played = play(rules, &["ann@corp.example"], &[(HOST, seen(401, true)), ("soap", failing)]);
+    let asked = played.steps.iter().filter(|step| step.starts_with(HOST_SOAP)).count();
+    assert_eq!(asked, 1, "{:#?}", played.steps);
+    assert!(!played.steps.iter().any(|step| step.starts_with("pox")), "a lesser form hides it");
+}
+
+#[test]
 fn a_remembered_place_is_asked_only_while_its_host_is_trusted() {
     let url: Uri = "https://gone.example/autodiscover/autodiscover.svc".parse().unwrap();
     let first = Endpoint { url, form: Form::Soap, via: Via::Redirect };

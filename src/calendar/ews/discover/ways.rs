@@ -61,6 +61,8 @@ pub(super) struct Group {
     pub(super) ways: VecDeque<Try>,
     /// What is to be tried when all that failed.
     pub(super) later: Vec<Try>,
+    /// What was asked: no place is asked twice in the same form.
+    asked: Vec<(Form, Uri)>,
     /// What kept it from an answer, the most telling.
     fault: Option<(u8, Fault)>,
 }
@@ -140,6 +142,20 @@ impl Group {
     /// The next way. The late ones come in the order of their forms: a web site that guards itself
     /// with a password is asked before addresses are shown to sites without one.
     pub(super) fn next(&mut self) -> Option<Try> {
+        loop {
+            let way = self.pop()?;
+            if let What::Ask(form, url) = &way.what {
+                let this = (*form, url.clone());
+                if self.asked.contains(&this) {
+                    continue;
+                }
+                self.asked.push(this);
+            }
+            return Some(way);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Try> {
         if self.ways.is_empty() {
             let (signed, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.later)
                 .into_iter()

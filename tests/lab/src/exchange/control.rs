@@ -26,7 +26,7 @@ use super::{Exchange, service};
 const HELP: &str = "\
 POST /mailboxes {address, name?, room?, time_zone?}
 DELETE /mailboxes/ADDRESS
-POST /mailboxes/ADDRESS/move {back_end | to}
+POST /mailboxes/ADDRESS/move {back_end | server | to}
 POST /mailboxes/ADDRESS/impersonation {denied}
 GET  /mailboxes/ADDRESS/view?from=MS&to=MS
 POST /items {mailbox, subject, start_ms, minutes, location?, body?, html?, all_day?, time_zone?,
@@ -147,7 +147,10 @@ fn mailboxes(
                     MovedTo::BackEnd(usize::try_from(back_end).unwrap_or_default())
                 }
                 (None, Some(to)) => MovedTo::Cloud(to.to_owned()),
-                _ => return Err("back_end or to is missing".to_owned()),
+                _ if body["server"].is_string() => {
+                    MovedTo::Server(text(body, "server")?.to_owned())
+                }
+                _ => return Err("back_end, server or to is missing".to_owned()),
             };
             calendars.move_mailbox(address, to);
         }

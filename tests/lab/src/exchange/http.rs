@@ -43,6 +43,7 @@ pub(super) struct Front {
     pub(super) own_address: String,
     /// `https://host:port`, as clients reach it.
     pub(super) origin: String,
+    pub(super) autodiscover: super::Forms,
     pub(super) groups: usize,
     /// Requests of one mailbox that may run at once.
     pub(super) max_concurrency: usize,
@@ -150,6 +151,16 @@ impl Front {
 
     /// What Exchange tells without sign-in.
     fn open_to_all(&self, asked: &Asked) -> Option<Reply> {
+        let super::Forms { soap, pox, json } = self.autodiscover;
+        let absent = match asked.path.rsplit_once('/') {
+            Some(("/autodiscover", "autodiscover.svc")) => !soap,
+            // The one path tells of both.
+            Some(("/autodiscover", "autodiscover.xml")) => !soap && !pox,
+            _ => asked.path.starts_with("/autodiscover/autodiscover.json") && !json,
+        };
+        if absent {
+            return Some(asked.reply("", 404, HTML, "<html><body>404 - not found</body></html>"));
+        }
         match asked.path.as_str() {
             "/ews/healthcheck.htm" | "/autodiscover/healthcheck.htm" => {
                 let text = format!("200 OK<br/>{}", self.router.host(0).to_uppercase());
@@ -205,7 +216,9 @@ impl Front {
             "/ews/exchange.asmx" => asked.reply("Page", 200, HTML, pages::SERVICE),
             "/ews/services.wsdl" => asked.reply("Wsdl", 200, XML, pages::wsdl(&self.origin)),
             "/autodiscover/autodiscover.svc" => autodiscover::soap::answer(&self, &asked),
-            "/autodiscover/autodiscover.xml" => autodiscover::pox::answer(&self, &asked),
+            "/autodiscover/autodiscover.xml" if self.autodiscover.pox => {
+                autodiscover::pox::answer(&self, &asked)
+            }
             _ => asked.reply("", 404, HTML, "<html><body>404 - not found</body></html>"),
         };
         Ok(self.respond(&asked, reply, shape))
@@ -349,7 +362,9 @@ impl Front {
         append(headers, HeaderName::from_static("x-feserver"), "EX01");
         append(headers, http::header::CACHE_CONTROL, "private");
         if asked.path.starts_with("/autodiscover/") {
-            append(headers, HeaderName::from_static("x-soap-enabled"), "True");
+            if self.autodiscover.soap {
+                append(headers, HeaderName::from_static("x-soap-enabled"), "True");
+            }
             append(headers, HeaderName::from_static("x-wssecurity-enabled"), "False");
             append(headers, HeaderName::from_static("x-oauth-enabled"), "False");
         }

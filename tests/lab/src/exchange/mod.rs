@@ -50,6 +50,23 @@ pub use service::{
 use doors::Doors;
 use http::Front;
 
+/// The forms of Autodiscover; each may be absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forms {
+    /// GetUserSettings, and the header that tells of it.
+    pub soap: bool,
+    /// Plain XML.
+    pub pox: bool,
+    /// Version 2.
+    pub json: bool,
+}
+
+impl Default for Forms {
+    fn default() -> Self {
+        Self { soap: true, pox: true, json: true }
+    }
+}
+
 /// How the server is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -73,6 +90,8 @@ pub struct Options {
     pub back_ends: usize,
     /// What a client must do to meet the same host again.
     pub affinity: affinity::Rule,
+    /// The forms of Autodiscover that are offered.
+    pub autodiscover: Forms,
     /// Values that Autodiscover's GroupingInformation takes.
     pub groups: usize,
     /// Between two heartbeats of a silent stream.
@@ -113,6 +132,7 @@ impl Default for Options {
             lock_out_after: None,
             back_ends: settings.back_ends,
             affinity: affinity::Rule::Cookie,
+            autodiscover: Forms::default(),
             groups: 1,
             heartbeat: settings.heartbeat,
             hanging_connection_limit: settings.hanging_connection_limit,
@@ -172,6 +192,7 @@ impl Options {
             account: self.account.clone(),
             own_address: self.own_address(),
             origin,
+            autodiscover: self.autodiscover,
             groups: self.groups,
             max_concurrency: self.max_concurrency,
             running: std::sync::Mutex::default(),

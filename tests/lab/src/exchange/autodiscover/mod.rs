@@ -4,7 +4,7 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 
 use super::http::Front;
-use super::service::{Service, Whereabouts};
+use super::service::{Calendars, Service, Whereabouts};
 
 pub(super) mod pox;
 pub(super) mod soap;
@@ -20,8 +20,8 @@ pub(super) fn back_end(service: &Service, address: &str) -> Option<usize> {
 
 /// What the directory says about an address.
 enum Found {
-    /// A mailbox of this server.
-    Mailbox { address: String, name: String, back_end: usize },
+    /// A mailbox of the organisation, and where its EWS is.
+    Mailbox { address: String, name: String, back_end: usize, ews: String },
     /// Ask again for this address.
     RedirectAddress(String),
     /// Ask this Autodiscover service.
@@ -33,13 +33,18 @@ enum Found {
 fn find(front: &Front, address: &str) -> Found {
     let calendars = front.service.calendars();
     match calendars.whereabouts(address) {
-        Whereabouts::BackEnd(back_end) => match calendars.info(address) {
-            Some(info) => Found::Mailbox { address: info.address, name: info.name, back_end },
-            None => Found::Nobody,
-        },
+        Whereabouts::BackEnd(back_end) => mailbox(calendars, address, back_end, ews_url(front)),
+        Whereabouts::Server(url) => mailbox(calendars, address, 0, url),
         Whereabouts::Cloud(to) if to.contains("://") => Found::RedirectUrl(to),
         Whereabouts::Cloud(to) => Found::RedirectAddress(to),
         Whereabouts::Nowhere => Found::Nobody,
+    }
+}
+
+fn mailbox(calendars: &Calendars, address: &str, back_end: usize, ews: String) -> Found {
+    match calendars.info(address) {
+        Some(info) => Found::Mailbox { address: info.address, name: info.name, back_end, ews },
+        None => Found::Nobody,
     }
 }
 

@@ -4,7 +4,7 @@ use quick_xml::escape::escape;
 
 use super::super::faults::Place;
 use super::super::http::{Asked, Front, Reply};
-use super::{Found, ews_url, find, legacy_dn, texts};
+use super::{Found, find, legacy_dn, texts};
 
 /// The name in the log and to faults.
 pub(crate) const OPERATION: &str = "AutodiscoverPox";
@@ -37,8 +37,8 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
         return error(asked, 603, "The Active Directory is not available.");
     }
     match find(front, user) {
-        Found::Mailbox { address, name, back_end } => {
-            settings(front, asked, &address, &name, back_end)
+        Found::Mailbox { address, name, back_end, ews } => {
+            settings(front, asked, (&address, &name), back_end, &ews)
         }
         Found::RedirectAddress(to) => redirect(asked, "redirectAddr", "RedirectAddr", &to),
         Found::RedirectUrl(to) => redirect(asked, "redirectUrl", "RedirectUrl", &to),
@@ -46,8 +46,13 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
     }
 }
 
-fn settings(front: &Front, asked: &Asked, address: &str, name: &str, back_end: usize) -> Reply {
-    let url = ews_url(front);
+fn settings(
+    front: &Front,
+    asked: &Asked,
+    (address, name): (&str, &str),
+    back_end: usize,
+    url: &str,
+) -> Reply {
     let host = front.router.host(back_end);
     let protocol = |kind: &str| {
         format!(

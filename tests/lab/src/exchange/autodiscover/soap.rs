@@ -7,7 +7,7 @@ use quick_xml::escape::escape;
 
 use super::super::faults::{Fault, Place};
 use super::super::http::{Asked, Front, Reply};
-use super::{Found, ews_url, find, legacy_dn, texts};
+use super::{Found, find, legacy_dn, texts};
 
 /// The operation's name in the log and to faults.
 pub(crate) const OPERATION: &str = "GetUserSettings";
@@ -51,15 +51,15 @@ fn user_response(front: &Front, user: &str, settings: &[&str]) -> String {
     if let Some(fault) = fault {
         return user_error(code_of(&fault), None);
     }
-    let (address, name, back_end) = match find(front, user) {
-        Found::Mailbox { address, name, back_end } => (address, name, back_end),
+    let (address, name, back_end, ews) = match find(front, user) {
+        Found::Mailbox { address, name, back_end, ews } => (address, name, back_end, ews),
         Found::RedirectAddress(to) => return user_error("RedirectAddress", Some(&to)),
         Found::RedirectUrl(to) => return user_error("RedirectUrl", Some(&to)),
         Found::Nobody => return user_error("InvalidUser", None),
     };
     let (mut values, mut errors) = (String::new(), String::new());
     for setting in settings {
-        match value(front, setting, &address, &name, back_end) {
+        match value(front, setting, (&address, &name), back_end, &ews) {
             Some(value) => {
                 let _ = write!(
                     values,
@@ -91,9 +91,9 @@ fn user_response(front: &Front, user: &str, settings: &[&str]) -> String {
 fn value(
     front: &Front,
     setting: &str,
-    address: &str,
-    name: &str,
+    (address, name): (&str, &str),
     back_end: usize,
+    ews: &str,
 ) -> Option<String> {
     let host = front.router.host(back_end);
     Some(match setting {
@@ -101,7 +101,7 @@ fn value(
         "UserDN" => legacy_dn(name),
         "UserDeploymentId" => "5d2c9d5c-2f49-4c63-9f5a-7c6ee3f3a001".to_owned(),
         "AutoDiscoverSMTPAddress" => address.to_owned(),
-        "InternalEwsUrl" | "ExternalEwsUrl" => ews_url(front),
+        "InternalEwsUrl" | "ExternalEwsUrl" => ews.to_owned(),
         "EwsSupportedSchemas" => SCHEMAS.to_owned(),
         "GroupingInformation" => front.group(back_end),
         "CasVersion" | "ExternalEwsVersion" => "15.02.1118.030".to_owned(),

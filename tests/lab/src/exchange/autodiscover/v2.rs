@@ -4,7 +4,7 @@ use http::header::LOCATION;
 use serde_json::json;
 
 use super::super::http::{Asked, Front, Reply};
-use super::{Found, ews_url, find};
+use super::{Found, find};
 
 /// The name in the log.
 const OPERATION: &str = "AutodiscoverJson";
@@ -34,8 +34,8 @@ fn answer_for(front: &Front, asked: &Asked, address: &str) -> Reply {
         return error(asked, 400, "InvalidUserId", "The address is not valid.");
     }
     match find(front, address) {
-        Found::Mailbox { .. } => {
-            let body = json!({"Protocol": "EWS", "Url": ews_url(front)}).to_string();
+        Found::Mailbox { ews, .. } => {
+            let body = json!({"Protocol": "EWS", "Url": ews}).to_string();
             done(asked.reply(OPERATION, 200, JSON, body), "NoError")
         }
         Found::RedirectAddress(to) => {

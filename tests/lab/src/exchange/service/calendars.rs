@@ -24,7 +24,9 @@ pub enum MailboxKind {
 pub enum MovedTo {
     /// Another back end of this server.
     BackEnd(usize),
-    /// Away; Autodiscover redirects to this address.
+    /// Another server of the organisation; Autodiscover names this address of its EWS.
+    Server(String),
+    /// Away; Autodiscover redirects to this address, or to this Autodiscover.
     Cloud(String),
 }
 
@@ -33,6 +35,8 @@ pub enum MovedTo {
 pub enum Whereabouts {
     /// A mailbox of this server on this back end.
     BackEnd(usize),
+    /// On another server of the organisation, with this address of EWS.
+    Server(String),
     /// Moved away, to this address.
     Cloud(String),
     /// No such mailbox.
@@ -147,8 +151,9 @@ impl Calendars {
         match to {
             MovedTo::BackEnd(back_end) => {
                 mailbox.back_end = back_end;
-                mailbox.cloud = None;
+                (mailbox.cloud, mailbox.elsewhere) = (None, None);
             }
+            MovedTo::Server(url) => mailbox.elsewhere = Some(url.into()),
             MovedTo::Cloud(address) => mailbox.cloud = Some(address.into()),
         }
         world.drop_subscriptions(number, "ErrorReadEventsFailed");
@@ -184,9 +189,10 @@ impl Calendars {
         let world = self.shared.world();
         match world.number(address).and_then(|number| world.mailbox(number)) {
             None => Whereabouts::Nowhere,
-            Some(mailbox) => match &mailbox.cloud {
-                Some(to) => Whereabouts::Cloud(to.to_string()),
-                None => Whereabouts::BackEnd(mailbox.back_end),
+            Some(mailbox) => match (&mailbox.cloud, &mailbox.elsewhere) {
+                (Some(to), _) => Whereabouts::Cloud(to.to_string()),
+                (None, Some(url)) => Whereabouts::Server(url.to_string()),
+                (None, None) => Whereabouts::BackEnd(mailbox.back_end),
             },
         }
     }

@@ -89,6 +89,8 @@ pub(super) struct Mailbox {
     pub(super) back_end: usize,
     /// Moved away, to this address.
     pub(super) cloud: Option<Box<str>>,
+    /// On another server of the organisation, whose EWS is here.
+    pub(super) elsewhere: Option<Box<str>>,
     pub(super) removed: bool,
     pub(super) denied: bool,
     /// The zone of its working hours; without one they are in UTC.
@@ -123,6 +125,7 @@ impl Mailbox {
             kind,
             back_end: 0,
             cloud: None,
+            elsewhere: None,
             removed: false,
             denied: false,
             zone: None,
@@ -144,7 +147,7 @@ impl Mailbox {
 
     /// Whether it can be worked with.
     pub(super) fn is_here(&self) -> bool {
-        !self.removed && self.cloud.is_none()
+        !self.removed && self.cloud.is_none() && self.elsewhere.is_none()
     }
 
     pub(super) fn folder(&self, number: FolderNumber) -> FolderName {

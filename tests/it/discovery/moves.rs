@@ -1,0 +1,139 @@
+//! Mailboxes that move, restarts, and what works without any of it.
+
+use calway::calendar::Calendar;
+use calway::model::{Next, Span};
+use calway_lab::exchange::{Fault as Wrong, Match, MovedTo};
+
+use super::{HOST, Org, add, asked, fresh_home, home, target};
+
+#[tokio::test]
+async fn a_mailbox_that_moved_to_another_server_is_found_there() {
+    let mut org = Org::new();
+    let first = org.server_at(HOST).await;
+    let second = org.server(calway_lab::exchange::Options::default()).await;
+    let (ann, bob) = (target("ann"), target("bob"));
+    let ews = org.provider();
+    let before = home(&ews, "ann").await.unwrap();
+    ews.verify(&ann).await.unwrap();
+    org.book.pass(Span::HOUR);
+
+    add(&second, "ann");
+    first.calendars().move_mailbox("ann@corp.example", MovedTo::Server(second.url()));
+    let fault = ews.changes(&ann, None).await.unwrap_err();
+    assert_eq!(fault.next, Next::Moved, "{fault}");
+    let after = fresh_home(&ews, "ann").await.unwrap();
+    assert_ne!((&after.server, &after.group), (&before.server, &before.group));
+    ews.changes(&ann, None).await.expect("served by the other one");
+    assert!(asked(&second, "SyncFolderItems") > 0);
+    home(&ews, "bob").await.unwrap();
+    ews.changes(&bob, None).await.expect("the others stay");
+    assert_eq!(asked(&second, "SyncFolderItems"), 1);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_moved_to_the_cloud_is_named_so_and_comes_back() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ann = target("ann");
+    let cloud = "ann@corp.mail.onmicrosoft.com";
+    for to in [cloud, "https://autodiscover-s.outlook.com/autodiscover/autodiscover.svc"] {
+        let ews = org.provider();
+        home(&ews, "ann").await.unwrap();
+        ews.verify(&ann).await.unwrap();
+        org.book.pass(Span::HOUR);
+        let calendars = exchange.calendars();
+        calendars.move_mailbox("ann@corp.example", MovedTo::Cloud(to.to_owned()));
+        assert_eq!(ews.changes(&ann, None).await.unwrap_err().next, Next::Moved);
+        let fault = fresh_home(&ews, "ann").await.unwrap_err();
+        assert_eq!(
+            (fault.next, fault.cause.code.as_str()),
+            (Next::Gone, "mailbox moved to Microsoft 365")
+        );
+        let again = home(&ews, "ann").await.unwrap_err();
+        assert_eq!(again.next, Next::Gone, "and stays so");
+        assert_eq!(org.book.waiting().await, [], "nobody has to decide anything");
+
+        calendars.move_mailbox("ann@corp.example", MovedTo::BackEnd(0));
+        home(&ews, "ann").await.expect("back again");
+        ews.changes(&ann, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_mailbox_is_gone_and_not_moved_for_ever() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    home(&ews, "ann").await.unwrap();
+    org.book.pass(Span::HOUR);
+    exchange.calendars().remove_mailbox("ann@corp.example");
+    assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Moved);
+    assert_eq!(fresh_home(&ews, "ann").await.unwrap_err().next, Next::Gone);
+    assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Gone);
+}
+
+#[tokio::test]
+async fn homes_outlive_a_restart_and_an_outage_of_autodiscover() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    let before = [home(&ews, "ann").await.unwrap(), home(&ews, "bob").await.unwrap()];
+    let questions = asked(&exchange, "GetUserSettings");
+    drop(ews);
+
+    org.place(HOST, 443, super::NOWHERE.into());
+    let ews = org.provider();
+    let after = [home(&ews, "ann").await.unwrap(), home(&ews, "bob").await.unwrap()];
+    assert_eq!(before, after);
+    ews.verify(&target("ann")).await.unwrap();
+    assert_eq!(asked(&exchange, "GetUserSettings"), questions, "nothing was asked");
+
+    org.book.pass(Span::HOUR.times(25));
+    let kept = home(&ews, "ann").await.expect("old, and better than nothing");
+    assert_eq!(kept, after[0]);
+    org.place(HOST, 443, exchange.address());
+    home(&org.provider(), "ann").await.unwrap();
+    assert!(asked(&exchange, "GetUserSettings") > questions, "old answers are asked for anew");
+}
+
+#[tokio::test]
+async fn an_answer_is_asked_for_once_a_day() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    for _ in 0..48 {
+        home(&ews, "ann").await.unwrap();
+        org.book.pass(Span::MINUTE.times(30));
+    }
+    assert_eq!(asked(&exchange, "GetUserSettings"), 1);
+    home(&ews, "ann").await.unwrap();
+    assert_eq!(asked(&exchange, "GetUserSettings"), 2);
+    let failing = exchange.faults().always(
+        Match::operation("GetUserSettings"),
+        Wrong::Http { status: 500, retry_after: None },
+    );
+    org.book.pass(Span::DAY);
+    for _ in 0..4 {
+        home(&ews, "ann").await.expect("the old one is kept");
+        org.book.pass(Span::MINUTE.times(30));
+    }
+    assert_eq!(asked(&exchange, "GetUserSettings"), 4, "once an hour while it fails");
+    failing.stop();
+}
+
+#[tokio::test]
+async fn a_configured_address_works_without_any_of_it() {
+    let org = Org::new();
+    let exchange = org.server(calway_lab::exchange::Options::default()).await;
+    add(&exchange, "ann");
+    let url = exchange.url();
+    let ews = org.provider_with(super::PASSWORD, |options| {
+        options.url = Some(url.parse().expect("an address"));
+    });
+    home(&ews, "ann").await.expect("the address alone is enough");
+    ews.verify(&target("ann")).await.unwrap();
+    ews.changes(&target("ann"), None).await.unwrap();
+    exchange.calendars().remove_mailbox("ann@corp.example");
+    org.book.pass(Span::HOUR);
+    assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Gone, "nowhere else");
+}
