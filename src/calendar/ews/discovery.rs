@@ -10,7 +10,9 @@ use aws_lc_rs::rand;
 use tokio::sync::OnceCell;
 
 use self::steps::Steps;
-use super::discover::{Answer, Endpoint, Form, Found, Hosts, Hunt, Note, Rules, Step, Via};
+use super::discover::{
+    Answer, Endpoint, Form, Found, Hosts, Hunt, Note, Outcome, Rules, Step, Via,
+};
 use super::homes::{Homes, Known, Place};
 use super::servers::Servers;
 use super::{Options, group_key};
@@ -243,7 +245,8 @@ impl Discovery {
         }
         let have_old = users.iter().all(|user| self.homes().get(user).is_some());
         let rules = self.rules(first, young && have_old, &trust);
-        let (outcomes, endpoints) = self.play(Hunt::new(rules, users.to_vec()), witness).await;
+        let Outcome { homes: outcomes, endpoints } =
+            self.play(Hunt::new(rules, users.to_vec()), witness).await;
         let mut lines = Lines::new();
         {
             let mut homes = self.homes();
@@ -285,12 +288,8 @@ impl Discovery {
         }
     }
 
-    async fn play(
-        &self,
-        mut hunt: Hunt,
-        witness: Option<Witness<'_>>,
-    ) -> (Vec<Result<Found, Fault>>, Vec<(String, Endpoint)>) {
-        while let Some(step) = hunt.next() {
+    async fn play(&self, mut hunt: Hunt, witness: Option<Witness<'_>>) -> Outcome {
+        while let Some(step) = hunt.step() {
             let answer = self.steps.carry_out(&step).await;
             if let Some(witness) = witness {
                 witness(&step, &answer);

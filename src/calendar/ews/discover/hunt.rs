@@ -30,6 +30,15 @@ pub struct Hunt {
     endpoints: Vec<(String, Endpoint)>,
 }
 
+/// What came of a hunt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What each mailbox came to, in the order given.
+    pub homes: Vec<Result<Found, Fault>>,
+    /// The places that answered, by domain.
+    pub endpoints: Vec<(String, Endpoint)>,
+}
+
 #[derive(Debug)]
 struct User {
     /// As it was redirected.
@@ -60,10 +69,10 @@ impl Hunt {
 
     /// What is to be done now; `None` when every mailbox has its answer. The same step until it is
     /// answered.
-    pub fn next(&mut self) -> Option<Step> {
+    pub fn step(&mut self) -> Option<Step> {
         loop {
             if let Some((way, users)) = &self.current {
-                return Some(self.step(way, users));
+                return Some(self.asked(way, users));
             }
             let Self { groups, users, .. } = self;
             let group = groups.front_mut()?;
@@ -108,14 +117,14 @@ impl Hunt {
         std::mem::take(&mut self.notes)
     }
 
-    /// What each mailbox came to, in the order given, and the places that answered for a domain.
-    pub fn finish(self) -> (Vec<Result<Found, Fault>>, Vec<(String, Endpoint)>) {
+    /// What came of it all.
+    pub fn finish(self) -> Outcome {
         let unasked = || Err(Fault::retry("Autodiscover was not asked to the end"));
         let outcomes = self.users.into_iter().map(|user| user.outcome.unwrap_or_else(unasked));
-        (outcomes.collect(), self.endpoints)
+        Outcome { homes: outcomes.collect(), endpoints: self.endpoints }
     }
 
-    fn step(&self, way: &Try, users: &[usize]) -> Step {
+    fn asked(&self, way: &Try, users: &[usize]) -> Step {
         let address = |at: &usize| self.users.get(*at).map(|user| Arc::clone(&user.address));
         let addresses: Vec<_> = users.iter().filter_map(address).collect();
         match (&way.what, addresses.first()) {

@@ -71,8 +71,8 @@ fn play(rules: Rules, addresses: &[&str], world: &[(&str, Answer)]) -> Played {
     let addresses = addresses.iter().map(|text| Arc::new(Address::parse(text).unwrap()));
     let mut hunt = Hunt::new(rules, addresses);
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
-    while let Some(step) = hunt.next() {
-        assert_eq!(hunt.next().as_ref(), Some(&step), "the same until it is answered");
+    while let Some(step) = hunt.step() {
+        assert_eq!(hunt.step().as_ref(), Some(&step), "the same until it is answered");
         let text = words(&step);
         let known = world.iter().find(|(begin, _)| text.starts_with(begin));
         hunt.answer(known.map_or_else(|| nothing(&step), |(_, answer)| answer.clone()));
@@ -81,7 +81,7 @@ fn play(rules: Rules, addresses: &[&str], world: &[(&str, Answer)]) -> Played {
         assert!(steps.len() < 200, "{steps:#?}");
     }
     notes.extend(hunt.notes());
-    let (outcomes, endpoints) = hunt.finish();
+    let Outcome { homes: outcomes, endpoints } = hunt.finish();
     Played { steps, outcomes, notes, endpoints }
 }
 

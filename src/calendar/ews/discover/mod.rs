@@ -16,7 +16,7 @@
 //! | 6 | POX at 2, where all that is known is a 401 of Windows | POX |
 //! | 7 | the hosts that answered anything | the JSON of version 2 |
 //!
-//! [`Hunt`] is asked for its [`Step`] with [`Hunt::next`] and told what came of it with
+//! [`Hunt`] is asked for its [`Step`] with [`Hunt::step`] and told what came of it with
 //! [`Hunt::answer`], one at a time, until it is done; a driver carries the steps out.
 
 mod hosts;
@@ -36,7 +36,7 @@ use http::Uri;
 use crate::model::{Address, Fault};
 
 pub use self::hosts::Hosts;
-pub use self::hunt::Hunt;
+pub use self::hunt::{Hunt, Outcome};
 pub use self::points::{FILTER, Point, Points, Server};
 pub use self::services::Service;
 
