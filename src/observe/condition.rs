@@ -94,6 +94,17 @@ conditions! {
     HOST_WAITS = "host-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e40"
         "See whether the host is yours (calway trust list shows what led to it), then calway trust \
          allow HOST or calway trust block HOST. The decision is taken up within five minutes.";
+    /// A mailbox is polled because streams refuse it.
+    MAILBOX_DEMOTED = "mailbox-demoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e15"
+        "Changes of this mailbox come late, by polling. See its rights and the throttling policy \
+         (EwsMaxSubscriptions) of the mailbox: Get-ThrottlingPolicyAssociation.";
+    /// A group of mailboxes is polled because streams fail.
+    GROUP_DEMOTED = "group-demoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e16"
+        "Changes come late, by polling. Check proxies and load balancers between here and Exchange \
+         for idle time-outs below 90 s and for answers that they hold back.";
+    /// Streams of a group work again.
+    GROUP_PROMOTED = "group-promoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e17"
+        "Nothing to do.";
     /// A mistake in Calway.
     INTERNAL = "internal-error" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14"
         "Report it with its PLACE. The part that failed is rebuilt from the store.";
@@ -139,6 +150,20 @@ pub fn note(calendar: &str, note: &Note) {
         Note::StreamFailed(fault, mailboxes) => {
             condition!(warn, STREAM_FAILED, CALENDAR = calendar, CAUSE = fault,;
                 "a stream of {mailboxes} mailboxes broke ({fault}); they are polled meanwhile");
+        }
+        Note::Demoted(user, fault, wait) => {
+            condition!(warn, MAILBOX_DEMOTED, CALENDAR = calendar, USER_ID = user, CAUSE = fault,;
+                "mailbox {user} cannot be listened to ({fault}); it is polled, and listening is \
+                 tried again in {wait}");
+        }
+        Note::GroupDemoted(fault, wait) => {
+            condition!(warn, GROUP_DEMOTED, CALENDAR = calendar, CAUSE = fault,;
+                "streams of a group of mailboxes fail again and again ({fault}); they are polled, \
+                 and one tries again in {wait}");
+        }
+        Note::GroupPromoted => {
+            condition!(info, GROUP_PROMOTED, CALENDAR = calendar,;
+                "streams work again; polled mailboxes are listened to");
         }
         Note::Listening(user) => {
             condition!(debug, LISTENING, CALENDAR = calendar, USER_ID = user,;

@@ -60,6 +60,31 @@ pub const KEY_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
 /// First and longest wait for a mailbox that may not be read: an administrator has to act.
 pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 
+/// How long a mailbox that is not there is left alone: an administrator has to act, and an absent
+/// mailbox must not cost requests for ever.
+pub const GONE_RETRY: (Span, Span) = (Span::HOUR, Span::HOUR);
+
+/// First and longest wait of a mailbox that is still not where the directory says. A move is over
+/// when the directory knows it, and is to be healed within 20 minutes.
+pub const MOVED_RETRY: (Span, Span) = (Span::from_secs(5), Span::from_secs(300));
+
+/// Mailboxes whose home is asked for in one call; Autodiscover takes as many.
+pub const HOMES_PER_CALL: usize = 100;
+
+/// Calls for homes at once. The first goes alone, and the others gather while it is on its way.
+pub const HOMES_AT_ONCE: usize = 2;
+
+/// Polls of unheard mailboxes a second, at most: where no stream works for tens of thousands, they
+/// are polled less often rather than drown the server.
+pub const POLLS_PER_SECOND: u64 = 50;
+
+/// How far apart mailboxes are read anew when their day begins, and over how long at most: a
+/// window is a listing, and 50,000 at once would delay whatever people do then.
+pub const MIDNIGHT_EACH: Span = Span::from_ms(36);
+
+/// As [`MIDNIGHT_EACH`].
+pub const MIDNIGHT_SPREAD: Span = Span::MINUTE.times(30);
+
 /// First and longest wait of everybody after Exchange said it is busy. Sending again prolongs its
 /// recovery, so the floor holds even where it suggests 0 ms.
 pub const SERVER_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
@@ -69,6 +94,24 @@ pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::HOUR);
 
 /// First and longest wait before a broken stream is opened again; polling bridges it.
 pub const LISTEN_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(600));
+
+/// Failures in a row after which a mailbox, or a whole group, is polled and no stream is tried for
+/// a while: each try costs as many requests as there are mailboxes.
+pub const LISTEN_FAILURES: u8 = 4;
+
+/// How long a demoted mailbox or group is left to polling before a stream is tried again.
+pub const QUIET: Span = Span::MINUTE.times(15);
+
+/// Streams of one server that are being subscribed at once. Each has four calls open, so most of
+/// the server's budget goes to it and tens of thousands take minutes.
+pub const STREAMS_OPENING: usize = 2;
+
+/// A stream smaller than this takes newcomers in: opening it anew reads all its members once more,
+/// so it must not be large.
+pub const JOIN_BELOW: usize = 25;
+
+/// How often small streams of a group are merged into larger ones.
+pub const MERGE: Span = Span::MINUTE.times(27);
 
 /// A stream that lived so long was a good one: when it breaks, the wait begins from the first.
 pub const LISTEN_PROVEN: Span = Span::MINUTE;
@@ -82,6 +125,9 @@ pub const LOOK: Span = Span::MINUTE;
 
 /// New mailboxes wait this long for others before a stream is opened for them.
 pub const GATHER: Span = Span::from_ms(200);
+
+/// And this long at most while the homes of more are being asked for.
+pub const GATHER_MOST: Span = Span::from_secs(5);
 
 /// A full disk is tried again at this interval.
 pub const STORE_RETRY: Span = Span::from_secs(5);

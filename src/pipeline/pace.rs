@@ -59,7 +59,7 @@ impl Pace {
     ) -> Time {
         let doubled = first.times(1 << u64::from(self.failures.min(20)));
         self.failures = self.failures.saturating_add(1);
-        let own = dice.jitter(doubled.min(longest));
+        let own = dice.jitter(doubled.min(longest)).max(first);
         // A Retry-After of weeks would be a way to switch the connector off from outside.
         let asked = asked.unwrap_or_default().min(Span::HOUR);
         now + own.max(asked)
@@ -79,7 +79,7 @@ mod tests {
         for _ in 0..40 {
             waits.push(pace.fail(now, limits, None, &mut dice).since(now).as_ms());
         }
-        assert!((800..=1_200).contains(&waits[0]), "{waits:?}");
+        assert!((1_000..=1_200).contains(&waits[0]), "{waits:?}");
         assert!(waits[6..].iter().all(|w| (48_000..=72_000).contains(w)), "{waits:?}");
         let asked = pace.fail(now, limits, Some(Span::from_secs(600)), &mut dice);
         assert_eq!(asked.since(now), Span::from_secs(600));
@@ -87,6 +87,6 @@ mod tests {
         assert_eq!(absurd.since(now), Span::HOUR);
         pace.reset();
         let zero = pace.fail(now, limits, Some(Span::default()), &mut dice).since(now);
-        assert!(zero.as_ms() >= 800, "a floor of our own: {zero}");
+        assert!(zero.as_ms() >= 1_000, "a floor of our own: {zero}");
     }
 }

@@ -39,7 +39,7 @@ impl Fleet {
     ) {
         let Some((at, mut run)) = self.claim(ticket) else { return };
         let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
-            self.release(run.live);
+            self.release(run.server, run.live);
             return;
         };
         let day = now.wall.midnight();
@@ -77,7 +77,7 @@ impl Fleet {
                     request_id: fault.cause.request_id,
                 };
                 let fault = Fault { next: Next::Retry { after }, cause };
-                self.release(run.live);
+                self.release(run.server, run.live);
                 return self.mailbox_failed(now, at, fault, limits::KEY_RETRY, after);
             }
         };

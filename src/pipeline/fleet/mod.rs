@@ -1,172 +1,50 @@
-//! All mailboxes of one calendar: who is read next, who is listened to, who waits.
+//! All mailboxes of one calendar: where each is served, who is read next, who is listened to, who
+//! waits.
 //!
 //! **Promise.** A rung mailbox is read before the backlog. Never more passes than allowed are under
-//! way, and each has one request open. After Exchange said it is busy nobody asks before its time,
-//! then one alone. A mailbox that cannot be listened to is polled, and listened to again later. A
-//! fault of one mailbox waits for that mailbox alone; its state is built anew from the store.
+//! way at a server, and each has one request open. After a server said it is busy none of its
+//! mailboxes asks before its time, then one alone, then more and more; other servers go on. A
+//! mailbox that cannot be listened to is polled, and listened to again later. A fault of one
+//! mailbox waits for that mailbox alone; its state is built anew from the store.
 //!
 //! ```text
-//!   Unheard ──plan──▶ Subscribing ──Listening──▶ Heard
-//!      ▲ polled           │ refused, failed        │ ended
-//!      └──────────────────┴────────────────────────┘
+//!             homes of many       a place           gathered with others
+//!   Added ──▶ Seeking ──────────▶ Unheard ─────────▶ Subscribing ──Listening──▶ Heard
+//!                ▲                 ▲ polled             │ refused, failed         │ ended,
+//!                │ moved, midnight └────────────────────┴─────────────────────────┘ merged
 //! ```
 //!
 //! Contract: [`Fleet::handle`] one input, then [`Fleet::drain`] all outputs and carry them out.
 //! Every output with a ticket is answered by exactly one input with that ticket.
+//!
+//! Nothing that is done for one event looks at all mailboxes: what is counted is counted as it
+//! changes. Only a midnight looks at all of them.
 
+mod days;
+mod directory;
+mod gate;
+mod groups;
 mod keys;
 mod passes;
 mod queue;
 mod streams;
 mod trouble;
+mod words;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+pub use self::words::{Census, Input, Note, Output, Rules, StreamId, Ticket, Want};
+
+use self::days::Days;
+use self::directory::{Directory, Seeking};
+use self::gate::Gate;
+use self::groups::Group;
 use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
-use super::sync::{Ask, Commit, Got, Keyed, Loaded, Lookup, Pass, Row};
-use super::window::Reach;
-use crate::model::{
-    Fault, GroupKey, Hint, Home, KeyUri, ListenEnd, Now, ResourceUri, Span, Time, UserId,
-};
-
-/// How a fleet behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
-    /// The window.
-    pub reach: Reach,
-    /// Passes under way at a time, and with that open requests (Microsoft's advice: 10).
-    pub passes: usize,
-    /// How many of them may serve the backlog; the rest is kept for rung mailboxes.
-    pub backlog: usize,
-    /// How often an unheard mailbox is polled.
-    pub poll: Span,
-    /// For jitter.
-    pub seed: u64,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { reach: Reach::default(), passes: 10, backlog: 8, poll: limits::POLL, seed: 1 }
-    }
-}
-
-/// Names an output, so that its answer finds back.
-pub type Ticket = u64;
-
-/// Names a stream.
-pub type StreamId = u64;
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// This mailbox is active: at start, or from now on.
-    Added(UserId),
-    /// It is not active any more.
-    Removed(UserId),
-    /// Its store row changed (a resend was asked for): read it.
-    Stirred(UserId),
-    /// A stream tells something.
-    Hint(StreamId, Hint),
-    /// A stream ended.
-    Ended(StreamId, ListenEnd),
-    /// For [`Output::Load`]; `None`: the store does not know it.
-    Loaded(Ticket, Result<Option<Loaded>, Fault>),
-    /// For [`Output::Look`].
-    Rows(Ticket, Result<Vec<Row>, Fault>),
-    /// For [`Output::Homes`]: one answer for each mailbox, in order.
-    Homes(Ticket, Vec<Result<Home, Fault>>),
-    /// For [`Output::Ask`].
-    Got(Ticket, Result<Got, Fault>),
-    /// For [`Output::Key`].
-    Keyed(Ticket, Result<(ResourceUri, Arc<dyn Sealer>), Fault>),
-    /// For [`Output::Commit`]; false: an older activation's, dropped.
-    Committed(Ticket, Result<bool, Fault>),
-    /// The secret of the account changed: sign-in may be tried again at once.
-    SecretChanged,
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Output {
-    /// Read a mailbox's facts from the store.
-    Load(Ticket, UserId),
-    /// Read lines of a mailbox's index from the store.
-    Look(Ticket, UserId, Lookup),
-    /// Ask the provider where these mailboxes are served; true: not from memory.
-    Homes(Ticket, Vec<UserId>, bool),
-    /// Ask the provider.
-    Ask(Ticket, UserId, Ask),
-    /// Ask the KMS.
-    Key(Ticket, UserId, Want),
-    /// Write.
-    Commit(Ticket, Box<Commit>),
-    /// Open a stream over these.
-    Listen(StreamId, Vec<UserId>),
-    /// One more mailbox for this stream: `Listening` or `Refused` comes, or the stream's `Ended`.
-    Join(StreamId, UserId),
-    /// One mailbox less: the others of the stream stay.
-    Leave(StreamId, UserId),
-    /// Close a stream; its `Ended` still comes.
-    Hush(StreamId),
-    /// Tell the operator.
-    Note(Note),
-}
-
-/// Which key is wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Want {
-    /// A new resource with a first key.
-    Establish,
-    /// A new key for this resource: the day is over.
-    Rotate(ResourceUri),
-    /// The key of today, after a restart.
-    Recall(ResourceUri, KeyUri),
-}
-
-/// What an operator is told. Only changes are told, not every repetition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// A mailbox fails; the wait until it is tried again.
-    MailboxFailing(UserId, Fault, Span),
-    /// It works again.
-    MailboxWell(UserId),
-    /// Exchange is busy, or away: everybody waits.
-    ServerWaits(Fault, Span),
-    /// Exchange answers again.
-    ServerWell,
-    /// Sign-in was refused.
-    SignInRefused(Fault, Span),
-    /// The store cannot write.
-    StoreFails(Fault),
-    /// A stream broke; so many mailboxes are polled until it is back.
-    StreamFailed(Fault, usize),
-    /// A mailbox is listened to.
-    Listening(UserId),
-    /// The KMS gives no key; what is sealed with yesterday's goes on.
-    KeyLate(UserId, Fault),
-    /// The server refused the cursor; the window is read anew.
-    CursorLost(UserId),
-}
-
-/// How many mailboxes are in which state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// Active ones.
-    pub active: usize,
-    /// Listened to.
-    pub streaming: usize,
-    /// Polled.
-    pub polling: usize,
-    /// Failing.
-    pub failing: usize,
-    /// Waiting for their turn to be read.
-    pub queued: usize,
-}
+use super::sync::{Ask, Keyed, Pass};
+use crate::model::{GroupKey, Now, ServerKey, Span, Time, UserId};
 
 #[derive(Debug)]
 enum Ear {
@@ -187,16 +65,9 @@ enum Queue {
 #[derive(Debug)]
 enum Stage {
     Loading,
-    Grouping(Box<Loaded>),
     Passing(Box<Pass>),
     /// Its next request waits until Exchange may be asked again.
-    Held(Question),
-}
-
-#[derive(Debug)]
-enum Question {
-    Group(Box<Loaded>),
-    Ask(Box<Pass>, Ask),
+    Held(Box<Pass>, Ask),
 }
 
 #[derive(Debug)]
@@ -204,34 +75,124 @@ struct Run {
     ticket: Ticket,
     stage: Stage,
     live: bool,
+    /// Whose budget it counts for.
+    server: usize,
     /// How many pauses had begun when it last asked Exchange.
     pauses: u64,
 }
 
-/// Why nobody asks Exchange, and until when.
-#[derive(Clone, Copy, Debug)]
-struct Pause {
-    until: Time,
-    /// Because sign-in was refused: another secret ends it.
-    sign_in: bool,
-    /// But not before this: Exchange was busy too.
-    busy_until: Time,
+/// Where a mailbox is served, as places in the fleet's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    server: usize,
+    group: usize,
+    zone: usize,
+}
+
+/// Why a mailbox fails, as it was told.
+#[derive(Debug)]
+struct Trouble {
+    code: Box<str>,
+    /// It may not be read, or is not there: an answer all the same.
+    shut: bool,
 }
 
 #[derive(Debug)]
 struct Mailbox {
     user: UserId,
-    group: Option<GroupKey>,
+    place: Option<Place>,
+    seeking: Seeking,
+    /// How often in a row it was not where it was thought.
+    strays: u8,
+    /// What its timer leads to: the directory (true), or a reading.
+    lost: bool,
+    /// Its day is over: its home is asked for again with the next reading.
+    new_day: bool,
     ear: Ear,
     planned: Option<Time>,
     listen_pace: Pace,
+    demoted: bool,
     queue: Queue,
     again: bool,
     run: Option<Run>,
     timer: Option<Time>,
     pace: Pace,
+    trouble: Option<Trouble>,
     sealer: Option<(Keyed, Arc<dyn Sealer>)>,
     stored_keys: Option<Keyed>,
+}
+
+impl Mailbox {
+    fn new(user: UserId) -> Self {
+        Self {
+            user,
+            place: None,
+            seeking: Seeking::No,
+            strays: 0,
+            lost: false,
+            new_day: false,
+            ear: Ear::Unheard,
+            planned: None,
+            listen_pace: Pace::default(),
+            demoted: false,
+            queue: Queue::None,
+            again: false,
+            run: None,
+            timer: None,
+            pace: Pace::default(),
+            trouble: None,
+            sealer: None,
+            stored_keys: None,
+        }
+    }
+}
+
+/// One endpoint: its mailboxes wait in its queues and use its budget.
+#[derive(Debug)]
+struct Server {
+    gate: Gate,
+    live: VecDeque<usize>,
+    backlog: VecDeque<usize>,
+    /// Entries of both that count; the others were left behind.
+    queued: usize,
+    running: usize,
+    running_backlog: usize,
+    held: VecDeque<usize>,
+    /// Groups that may open a stream.
+    ready: VecDeque<usize>,
+    /// Streams whose members are being subscribed.
+    opening: usize,
+}
+
+impl Server {
+    fn new(passes: usize) -> Self {
+        Self {
+            gate: Gate::new(passes),
+            live: VecDeque::new(),
+            backlog: VecDeque::new(),
+            queued: 0,
+            running: 0,
+            running_backlog: 0,
+            held: VecDeque::new(),
+            ready: VecDeque::new(),
+            opening: 0,
+        }
+    }
+
+    /// Passes that wait for an answer.
+    fn asking(&self) -> usize {
+        self.running.saturating_sub(self.held.len())
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    group: usize,
+    members: BTreeSet<usize>,
+    /// Members that are being subscribed.
+    pending: usize,
+    /// Not all of the first ones are through.
+    opening: bool,
 }
 
 /// The machine.
@@ -243,25 +204,33 @@ pub struct Fleet {
     mailboxes: Vec<Option<Mailbox>>,
     free: Vec<usize>,
     names: HashMap<UserId, usize>,
-    live: VecDeque<usize>,
-    backlog: VecDeque<usize>,
+    servers: Vec<Server>,
+    server_names: HashMap<ServerKey, usize>,
+    groups: Vec<Group>,
+    group_names: HashMap<(usize, GroupKey), usize>,
+    days: Days,
+    directory: Directory,
     timers: BTreeSet<(Time, usize)>,
     planned: BTreeSet<(Time, usize)>,
-    streams: HashMap<StreamId, BTreeSet<usize>>,
-    running: usize,
-    running_backlog: usize,
-    held: VecDeque<usize>,
+    gathering: BTreeSet<(Time, usize)>,
+    streams: HashMap<StreamId, Stream>,
     tickets: HashMap<Ticket, usize>,
-    /// Requests of mailboxes that were removed meanwhile, live or not: they count until answered.
-    orphans: HashMap<Ticket, bool>,
+    /// Requests of mailboxes that were removed meanwhile (server, live or not): they count until
+    /// answered.
+    orphans: HashMap<Ticket, (usize, bool)>,
     last_ticket: Ticket,
     last_stream: StreamId,
-    server: Pace,
-    paused: Option<Pause>,
-    pauses: u64,
+    /// Sign-in: for all servers.
+    account: Gate,
     store: Pace,
     store_rests: Option<Time>,
-    today: Option<Time>,
+    census: Census,
+    /// Mailboxes and groups that are not listened to for now.
+    demoted: usize,
+    /// Mailboxes that may not be read, or are not there.
+    shut: usize,
+    /// A mailbox was read.
+    has_read: bool,
     /// When it last looked at the clocks.
     looked: Time,
     out: Vec<Output>,
@@ -277,24 +246,27 @@ impl Fleet {
             mailboxes: Vec::new(),
             free: Vec::new(),
             names: HashMap::new(),
-            live: VecDeque::new(),
-            backlog: VecDeque::new(),
+            servers: Vec::new(),
+            server_names: HashMap::new(),
+            groups: Vec::new(),
+            group_names: HashMap::new(),
+            days: Days::default(),
+            directory: Directory::default(),
             timers: BTreeSet::new(),
             planned: BTreeSet::new(),
+            gathering: BTreeSet::new(),
             streams: HashMap::new(),
-            running: 0,
-            running_backlog: 0,
-            held: VecDeque::new(),
             tickets: HashMap::new(),
             orphans: HashMap::new(),
             last_ticket: 0,
             last_stream: 0,
-            server: Pace::default(),
-            paused: None,
-            pauses: 0,
+            account: Gate::new(usize::MAX),
             store: Pace::default(),
             store_rests: None,
-            today: None,
+            census: Census::default(),
+            demoted: 0,
+            shut: 0,
+            has_read: false,
             looked: Time::default(),
             out: Vec::new(),
         }
@@ -303,10 +275,10 @@ impl Fleet {
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.looked = now.mono;
-        self.roll_day(now);
+        self.roll_days(now);
         match input {
-            Input::Added(user) => self.added(now, user),
-            Input::Removed(user) => self.removed(now, &user),
+            Input::Added(user) => self.added(user),
+            Input::Removed(user) => self.removed(&user),
             Input::Stirred(user) => self.ring(&user, Queue::Backlog),
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
             Input::Ended(stream, end) => self.ended(now, stream, end),
@@ -320,6 +292,8 @@ impl Fleet {
             Input::Tick => {}
         }
         self.fire_timers(now);
+        self.open_gates(now);
+        self.seek_homes(now);
         self.start_passes(now);
         self.plan_streams(now);
     }
@@ -331,100 +305,79 @@ impl Fleet {
 
     /// When the next [`Input::Tick`] is due at the latest (monotonic).
     pub fn wake_at(&self, now: Now) -> Time {
-        let midnight = now.wall.midnight() + Span::DAY;
-        let midnight = midnight.since(now.wall).max(Span::from_ms(1));
-        let timer = self.timers.first().map(|(at, _)| *at);
-        // One that is due already waits for a pause or for the one that tries after it.
-        let planned = self.planned.first().map(|(at, _)| *at).filter(|at| *at > now.mono);
-        let pause = self.paused.map(|pause| pause.until);
         let look = self.looked + limits::LOOK;
-        let own = [timer, planned, pause, self.store_rests].into_iter().flatten().min();
-        own.unwrap_or(look).min(look).min(now.mono + midnight)
+        let first = |times: &BTreeSet<(Time, usize)>| times.first().map(|(at, _)| *at);
+        let timers = [first(&self.timers), first(&self.planned), first(&self.gathering)];
+        let gates = self.servers.iter().map(|server| server.gate.until);
+        let gates = gates.chain([self.account.until, self.directory.gate.until, self.store_rests]);
+        let own = timers.into_iter().chain(gates).flatten().min().unwrap_or(look);
+        let day = self.days.next(now.wall).map_or(look, |span| now.mono + span);
+        own.min(look).min(day).max(now.mono + Span::from_ms(1))
     }
 
     /// How the mailboxes are.
     pub fn census(&self) -> Census {
-        let mut census =
-            Census { queued: self.live.len() + self.backlog.len(), ..Census::default() };
-        for mailbox in self.mailboxes.iter().flatten() {
-            census.active += 1;
-            match mailbox.ear {
-                Ear::Heard(..) => census.streaming += 1,
-                Ear::Unheard | Ear::Subscribing(_) => census.polling += 1,
-            }
-            if mailbox.pace.failures() > 0 {
-                census.failing += 1;
-            }
-        }
-        census
+        self.census
     }
 
-    /// Passes under way; never above [`Rules::passes`].
+    /// Whether the connector does its work: a mailbox was read, and streams are open or were given
+    /// up for polling; or every mailbox said that it may not be read.
+    pub fn serving(&self) -> bool {
+        let told = self.census.streaming > 0 || self.demoted > 0;
+        let shut = self.census.active > 0 && self.shut == self.census.active;
+        (self.has_read && told) || shut
+    }
+
+    /// Passes under way at all servers; at one of them never above [`Rules::passes`].
     pub fn running(&self) -> usize {
-        self.running
+        self.servers.iter().map(|server| server.running).sum()
     }
 
     fn mailbox(&mut self, at: usize) -> Option<&mut Mailbox> {
         self.mailboxes.get_mut(at).and_then(Option::as_mut)
     }
 
+    fn place(&self, at: usize) -> Option<Place> {
+        self.mailboxes.get(at).and_then(Option::as_ref)?.place
+    }
+
     // ---- who is there ----
 
-    fn added(&mut self, now: Now, user: UserId) {
+    fn added(&mut self, user: UserId) {
         if self.names.contains_key(&user) {
             self.ring(&user, Queue::Backlog);
             return;
         }
-        let mailbox = Mailbox {
-            user: user.clone(),
-            group: None,
-            ear: Ear::Unheard,
-            planned: None,
-            listen_pace: Pace::default(),
-            queue: Queue::None,
-            again: false,
-            run: None,
-            timer: None,
-            pace: Pace::default(),
-            sealer: None,
-            stored_keys: None,
-        };
+        let mailbox = Some(Mailbox::new(user.clone()));
         let at = match self.free.pop() {
             Some(at) => {
-                self.mailboxes[at] = Some(mailbox);
+                self.mailboxes[at] = mailbox;
                 at
             }
             None => {
-                self.mailboxes.push(Some(mailbox));
+                self.mailboxes.push(mailbox);
                 self.mailboxes.len() - 1
             }
         };
         self.names.insert(user, at);
-        let _ = now;
-        self.enqueue(at, Queue::Backlog);
+        self.census.active += 1;
+        self.census.polling += 1;
+        self.seek(at, false);
     }
 
-    fn removed(&mut self, now: Now, user: &UserId) {
+    fn removed(&mut self, user: &UserId) {
         let Some(at) = self.names.remove(user) else { return };
         self.end_run(at);
         self.unplan(at);
         self.set_timer(at, None);
-        self.live.retain(|queued| *queued != at);
-        self.backlog.retain(|queued| *queued != at);
-        let stream = self.mailbox(at).and_then(|mailbox| match mailbox.ear {
-            Ear::Unheard => None,
-            Ear::Subscribing(stream) | Ear::Heard(stream, _) => Some(stream),
-        });
+        self.unqueue(at);
+        self.leave_stream(at);
+        self.well(at);
+        self.set_demoted(at, false);
         self.mailboxes[at] = None;
         self.free.push(at);
-        let Some(stream) = stream else { return };
-        // The subscription must go at once, so the stream is closed; the others come back at the
-        // next plan.
-        self.out.push(Output::Hush(stream));
-        let members = self.streams.remove(&stream).unwrap_or_default();
-        for other in members.into_iter().filter(|other| *other != at) {
-            self.unhear(now, other, Span::default());
-        }
+        self.census.active -= 1;
+        self.census.polling -= 1;
     }
 }
 

@@ -1,83 +1,99 @@
 //! Passes: begun, asked on, committed, ended.
 
-use super::{Ear, Fleet, Note, Output, Question, Queue, Run, Stage, Ticket};
-use crate::model::{Fault, Home, Next, Now, UserId, Zone};
+use super::{Ear, Fleet, Note, Output, Queue, Run, Server, Stage, Ticket};
+use crate::model::{Fault, Next, Now, Span, UserId};
 use crate::pipeline::limits;
-use crate::pipeline::sync::{Got, Loaded, Pass, Row, Step};
+use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Step};
 use crate::pipeline::window::Window;
 
 impl Fleet {
-    /// After trouble one pass alone tries whether the server is back.
-    pub(super) fn tries(&self) -> bool {
-        self.server.failures() > 0
-    }
-
-    /// Passes that wait for an answer.
-    pub(super) fn asking(&self) -> usize {
-        self.running.saturating_sub(self.held.len())
-    }
-
-    pub(super) fn start_passes(&mut self, now: Now) {
-        if self.paused.is_some_and(|pause| now.mono >= pause.until) {
-            self.paused = None;
+    /// How many of a server's mailboxes may ask at once.
+    fn allows(&self, now: Now, server: usize) -> usize {
+        let Some(one) = self.servers.get(server) else { return 0 };
+        let most = one.gate.allows(now.mono, self.rules.passes);
+        let most = self.account.allows(now.mono, most);
+        if !self.account.tries() {
+            return most;
         }
+        // Whether sign-in works again is tried by one of all servers.
+        let others = self.servers.iter().enumerate().filter(|(at, _)| *at != server);
+        let asking: usize = others.map(|(_, one)| one.asking()).sum();
+        if asking + self.directory.asking() > 0 { 0 } else { most }
+    }
+
+    /// Pauses that are over end.
+    pub(super) fn open_gates(&mut self, now: Now) {
+        for server in &mut self.servers {
+            server.gate.open_if_due(now.mono);
+        }
+        self.account.open_if_due(now.mono);
+        self.directory.gate.open_if_due(now.mono);
         if self.store_rests.is_some_and(|until| now.mono >= until) {
             self.store_rests = None;
         }
-        if self.paused.is_some() {
-            return;
+    }
+
+    pub(super) fn start_passes(&mut self, now: Now) {
+        for server in 0..self.servers.len() {
+            self.start_passes_of(now, server);
         }
+    }
+
+    fn start_passes_of(&mut self, now: Now, server: usize) {
+        let mut most = self.allows(now, server);
+        let mut backlog = self.rules.backlog.min(most);
         // Nor is Exchange read by everybody again and again for a disk that takes nothing.
-        let (passes, backlog) = if self.tries() || self.store.failures() > 0 {
-            (1, 1)
-        } else {
-            (self.rules.passes, self.rules.backlog.min(self.rules.passes))
-        };
-        while self.asking() < passes {
-            if let Some(at) = self.held.pop_front() {
+        if self.store.failures() > 0 {
+            (most, backlog) = (most.min(1), most.min(1));
+        }
+        while let Some(one) = self.servers.get_mut(server).filter(|one| one.asking() < most) {
+            if let Some(at) = one.held.pop_front() {
                 self.release_held(at);
                 continue;
             }
             if self.store_rests.is_some() {
                 return;
             }
-            let (at, live) = if let Some(at) = self.live.pop_front() {
-                (at, true)
-            } else if self.running_backlog < backlog {
-                match self.backlog.pop_front() {
-                    Some(at) => (at, false),
+            let (at, queue) = if let Some(at) = one.live.pop_front() {
+                (at, Queue::Live)
+            } else if one.running_backlog < backlog {
+                match one.backlog.pop_front() {
+                    Some(at) => (at, Queue::Backlog),
                     None => return,
                 }
             } else {
                 return;
             };
-            self.start_pass(at, live);
+            if self.is_queued(at, server, queue) {
+                self.unqueue(at);
+                self.start_pass(at, server, queue == Queue::Live);
+            }
         }
     }
 
-    pub(super) fn start_pass(&mut self, at: usize, live: bool) {
+    fn start_pass(&mut self, at: usize, server: usize, live: bool) {
         let ticket = self.last_ticket + 1;
         let Some(mailbox) = self.mailbox(at) else { return };
-        let expected = if live { Queue::Live } else { Queue::Backlog };
-        if mailbox.queue != expected || mailbox.run.is_some() {
+        if mailbox.run.is_some() {
             return;
         }
-        mailbox.queue = Queue::None;
         mailbox.again = false;
-        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live, pauses: 0 });
+        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live, server, pauses: 0 });
         let user = mailbox.user.clone();
         self.last_ticket = ticket;
         self.tickets.insert(ticket, at);
-        self.running += 1;
-        self.running_backlog += usize::from(!live);
+        if let Some(one) = self.servers.get_mut(server) {
+            one.running += 1;
+            one.running_backlog += usize::from(!live);
+        }
         self.set_timer(at, None);
         self.out.push(Output::Load(ticket, user));
     }
 
     /// The mailbox that a ticket belongs to; the ticket is used up.
     pub(super) fn claim(&mut self, ticket: Ticket) -> Option<(usize, Run)> {
-        if let Some(live) = self.orphans.remove(&ticket) {
-            self.release(live);
+        if let Some((server, live)) = self.orphans.remove(&ticket) {
+            self.release(server, live);
             return None;
         }
         let at = self.tickets.remove(&ticket)?;
@@ -107,55 +123,57 @@ impl Fleet {
     }
 
     /// Asks Exchange, or waits until that is allowed.
-    pub(super) fn ask(&mut self, now: Now, at: usize, mut run: Run, question: Question) {
-        let paused = self.paused.is_some_and(|pause| now.mono < pause.until);
-        let alone = !self.tries() || self.asking() <= 1;
-        if !paused && alone {
-            run.pauses = self.pauses;
-            return self.ask_now(at, run, question);
+    pub(super) fn ask(&mut self, now: Now, at: usize, mut run: Run, pass: Box<Pass>, ask: Ask) {
+        let asking = self.servers.get(run.server).map_or(0, Server::asking);
+        if asking <= self.allows(now, run.server) {
+            return self.ask_now(at, run, pass, ask);
         }
-        run.stage = Stage::Held(question);
+        let server = run.server;
+        run.stage = Stage::Held(pass, ask);
         if let Some(mailbox) = self.mailbox(at) {
             mailbox.run = Some(run);
-            self.held.push_back(at);
-        }
-    }
-
-    pub(super) fn ask_now(&mut self, at: usize, run: Run, question: Question) {
-        match question {
-            Question::Group(loaded) => {
-                let (ticket, user) = self.wait(at, run, Stage::Grouping(loaded));
-                self.out.push(Output::Homes(ticket, vec![user], false));
-            }
-            Question::Ask(pass, ask) => {
-                let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
-                self.out.push(Output::Ask(ticket, user, ask));
+            if let Some(server) = self.servers.get_mut(server) {
+                server.held.push_back(at);
             }
         }
     }
 
-    pub(super) fn release_held(&mut self, at: usize) {
+    fn ask_now(&mut self, at: usize, mut run: Run, pass: Box<Pass>, ask: Ask) {
+        run.pauses = self.pauses(run.server);
+        let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
+        self.out.push(Output::Ask(ticket, user, ask));
+    }
+
+    fn pauses(&self, server: usize) -> u64 {
+        let own = self.servers.get(server).map_or(0, |server| server.gate.pauses);
+        own + self.account.pauses
+    }
+
+    fn release_held(&mut self, at: usize) {
         let Some(mut run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
-        run.pauses = self.pauses;
         match std::mem::replace(&mut run.stage, Stage::Loading) {
-            Stage::Held(question) => self.ask_now(at, run, question),
-            Stage::Loading | Stage::Grouping(_) | Stage::Passing(_) => self.release(run.live),
+            Stage::Held(pass, ask) => self.ask_now(at, run, pass, ask),
+            Stage::Loading | Stage::Passing(_) => self.release(run.server, run.live),
         }
     }
 
-    pub(super) fn release(&mut self, live: bool) {
-        self.running = self.running.saturating_sub(1);
-        self.running_backlog = self.running_backlog.saturating_sub(usize::from(!live));
+    pub(super) fn release(&mut self, server: usize, live: bool) {
+        let Some(server) = self.servers.get_mut(server) else { return };
+        server.running = server.running.saturating_sub(1);
+        server.running_backlog = server.running_backlog.saturating_sub(usize::from(!live));
     }
 
     pub(super) fn end_run(&mut self, at: usize) {
         let Some(run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
-        if matches!(run.stage, Stage::Held(_)) {
-            self.held.retain(|held| *held != at);
-            return self.release(run.live);
+        if matches!(run.stage, Stage::Held(..)) {
+            if let Some(server) = self.servers.get_mut(run.server) {
+                // No longer than the passes that are allowed.
+                server.held.retain(|held| *held != at);
+            }
+            return self.release(run.server, run.live);
         }
         if self.tickets.remove(&run.ticket).is_some() {
-            self.orphans.insert(run.ticket, run.live);
+            self.orphans.insert(run.ticket, (run.server, run.live));
         }
     }
 
@@ -169,9 +187,9 @@ impl Fleet {
         let loaded = match loaded {
             Ok(Some(loaded)) => loaded,
             Ok(None) => {
-                self.release(run.live);
+                self.release(run.server, run.live);
                 if let Some(user) = self.mailbox(at).map(|mailbox| mailbox.user.clone()) {
-                    self.removed(now, &user);
+                    self.removed(&user);
                 }
                 return;
             }
@@ -179,37 +197,15 @@ impl Fleet {
         };
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.stored_keys.clone_from(&loaded.keys);
-        if mailbox.group.is_none() {
-            return self.ask(now, at, run, Question::Group(Box::new(loaded)));
-        }
         self.begin(now, at, run, loaded);
-    }
-
-    pub(super) fn homes(&mut self, now: Now, ticket: Ticket, mut homes: Vec<Result<Home, Fault>>) {
-        let home = homes.pop().unwrap_or_else(|| Err(Fault::retry("no answer for the mailbox")));
-        let Some((at, mut run)) = self.claim(ticket) else {
-            return self.orphan_answered(now, home.err());
-        };
-        let Stage::Grouping(loaded) = std::mem::replace(&mut run.stage, Stage::Loading) else {
-            self.release(run.live);
-            return;
-        };
-        match home {
-            Err(fault) => self.pass_failed(now, at, run, fault),
-            Ok(home) => {
-                if let Some(mailbox) = self.mailbox(at) {
-                    mailbox.group = Some(home.group);
-                }
-                self.plan(at, now.mono + limits::GATHER);
-                self.begin(now, at, run, *loaded);
-            }
-        }
     }
 
     pub(super) fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
         let Some(mailbox) = self.mailbox(at) else { return };
-        let user = mailbox.user.clone();
-        let window = Window::at(now.wall, self.rules.reach, &Zone::default());
+        mailbox.new_day = false;
+        let (user, place) = (mailbox.user.clone(), mailbox.place);
+        let zone = place.map(|place| self.days.get(place.zone)).unwrap_or_default();
+        let window = Window::at(now.wall, self.rules.reach, &zone);
         match Pass::start(user, window, loaded, self.installation.clone()) {
             Ok((pass, step)) => self.step(now, at, run, Box::new(pass), Ok(step)),
             Err(fault) => self.pass_failed(now, at, run, fault),
@@ -217,11 +213,16 @@ impl Fleet {
     }
 
     pub(super) fn got(&mut self, now: Now, ticket: Ticket, got: Result<Got, Fault>) {
+        let orphan = self.orphans.get(&ticket).map(|(server, _)| *server);
         let Some((at, mut run)) = self.claim(ticket) else {
-            return self.orphan_answered(now, got.err());
+            // Its mailbox was removed, but what Exchange says to us all counts.
+            if let (Some(server), Err(fault)) = (orphan, got) {
+                self.server_trouble(now, server, &fault);
+            }
+            return;
         };
         let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
-            self.release(run.live);
+            self.release(run.server, run.live);
             return;
         };
         let step = match got {
@@ -245,7 +246,7 @@ impl Fleet {
     pub(super) fn rows(&mut self, now: Now, ticket: Ticket, rows: Result<Vec<Row>, Fault>) {
         let Some((at, mut run)) = self.claim(ticket) else { return };
         let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
-            self.release(run.live);
+            self.release(run.server, run.live);
             return;
         };
         match rows {
@@ -267,7 +268,7 @@ impl Fleet {
     ) {
         match step {
             Err(fault) => self.pass_failed(now, at, run, fault),
-            Ok(Step::Ask(ask)) => self.ask(now, at, run, Question::Ask(pass, ask)),
+            Ok(Step::Ask(ask)) => self.ask(now, at, run, pass, ask),
             Ok(Step::Key) => self.want_key(now, at, run, pass),
             Ok(Step::Look(lookup)) => {
                 let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
@@ -290,14 +291,14 @@ impl Fleet {
     pub(super) fn committed(&mut self, now: Now, ticket: Ticket, committed: Result<bool, Fault>) {
         let Some((at, mut run)) = self.claim(ticket) else { return };
         let Stage::Passing(mut pass) = std::mem::replace(&mut run.stage, Stage::Loading) else {
-            self.release(run.live);
+            self.release(run.server, run.live);
             return;
         };
         match committed {
             Err(fault) => self.store_failed(now, at, run, fault),
             Ok(false) => {
                 // Deactivated, or activated anew, meanwhile: the store's word counts.
-                self.release(run.live);
+                self.release(run.server, run.live);
                 self.enqueue(at, Queue::Backlog);
             }
             Ok(true) => {
@@ -311,18 +312,15 @@ impl Fleet {
         }
     }
 
-    pub(super) fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool) {
-        self.release(run.live);
-        let poll = self.dice.jitter(self.rules.poll);
+    fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool) {
+        self.release(run.server, run.live);
+        self.has_read = true;
+        self.well(at);
+        let poll = self.poll();
         let Some(mailbox) = self.mailbox(at) else { return };
-        let user = mailbox.user.clone();
-        let was_failing = mailbox.pace.failures() > 0;
-        mailbox.pace.reset();
+        mailbox.strays = 0;
         let again = std::mem::take(&mut mailbox.again);
         let heard = matches!(mailbox.ear, Ear::Heard(..));
-        if was_failing {
-            self.out.push(Output::Note(Note::MailboxWell(user)));
-        }
         if again {
             self.enqueue(at, Queue::Live);
         } else if more {
@@ -332,10 +330,23 @@ impl Fleet {
         }
     }
 
+    /// When an unheard mailbox is polled: later, where so many are that a server would have too
+    /// much of it.
+    pub(super) fn poll(&mut self) -> Span {
+        let fair = 1_000 * self.census.polling as u64 / limits::POLLS_PER_SECOND;
+        self.dice.jitter(self.rules.poll.max(Span::from_ms(fair)))
+    }
+
     /// An answer to what was asked before the last pause says nothing of how it is now.
-    pub(super) fn server_answered(&mut self, run: &Run) {
-        if self.tries() && run.pauses == self.pauses {
-            self.server.reset();
+    fn server_answered(&mut self, run: &Run) {
+        if run.pauses != self.pauses(run.server) {
+            return;
+        }
+        let mut well = self.account.answered(usize::MAX);
+        if let Some(server) = self.servers.get_mut(run.server) {
+            well |= server.gate.answered(self.rules.passes);
+        }
+        if well {
             self.out.push(Output::Note(Note::ServerWell));
         }
     }

@@ -1,7 +1,8 @@
 //! Who waits for a turn, and until when.
 
+use super::directory::Seeking;
 use super::{Fleet, Queue};
-use crate::model::{Now, Span, Time, UserId};
+use crate::model::{Now, Time, UserId};
 
 impl Fleet {
     pub(super) fn ring(&mut self, user: &UserId, queue: Queue) {
@@ -19,20 +20,60 @@ impl Fleet {
             // It waits for its own retry; the doorbell does not shorten that.
             return;
         }
+        // Whoever has no home, or not the old one any more, is read as soon as it is known.
+        let moves = matches!(mailbox.seeking, Seeking::Queued(true) | Seeking::Asked(_, true));
+        let Some(place) = mailbox.place.filter(|_| !moves) else { return };
         match (mailbox.queue, queue) {
             (Queue::Live, _) | (Queue::Backlog, Queue::Backlog | Queue::None) => return,
-            (Queue::Backlog, Queue::Live) => {
-                mailbox.queue = Queue::Live;
-                // Its place in the backlog is passed over when reached.
+            // Its place in the backlog is passed over when reached.
+            (Queue::Backlog, Queue::Live) => mailbox.queue = Queue::Live,
+            (Queue::None, queue) => {
+                mailbox.queue = if queue == Queue::Live { queue } else { Queue::Backlog };
+                self.census.queued += 1;
+                self.servers[place.server].queued += 1;
             }
-            (Queue::None, queue) => mailbox.queue = queue,
         }
-        let queue = mailbox.queue;
         self.set_timer(at, None);
+        let server = &mut self.servers[place.server];
         match queue {
-            Queue::Live => self.live.push_back(at),
-            Queue::Backlog | Queue::None => self.backlog.push_back(at),
+            Queue::Live => server.live.push_back(at),
+            Queue::Backlog | Queue::None => server.backlog.push_back(at),
         }
+        self.sweep(place.server);
+    }
+
+    /// It waits no more; what it leaves behind in a queue is passed over.
+    pub(super) fn unqueue(&mut self, at: usize) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        if std::mem::replace(&mut mailbox.queue, Queue::None) == Queue::None {
+            return;
+        }
+        if let Some(place) = mailbox.place {
+            self.census.queued -= 1;
+            self.servers[place.server].queued -= 1;
+        }
+    }
+
+    /// Drops what was left behind once it is more than what counts.
+    fn sweep(&mut self, server: usize) {
+        let Some(one) = self.servers.get_mut(server) else { return };
+        if one.live.len() + one.backlog.len() <= 2 * one.queued + 64 {
+            return;
+        }
+        let (mut live, mut backlog) =
+            (std::mem::take(&mut one.live), std::mem::take(&mut one.backlog));
+        live.retain(|at| self.is_queued(*at, server, Queue::Live));
+        backlog.retain(|at| self.is_queued(*at, server, Queue::Backlog));
+        if let Some(one) = self.servers.get_mut(server) {
+            (one.live, one.backlog) = (live, backlog);
+        }
+    }
+
+    pub(super) fn is_queued(&self, at: usize, server: usize, queue: Queue) -> bool {
+        let mailbox = self.mailboxes.get(at).and_then(Option::as_ref);
+        mailbox.is_some_and(|mailbox| {
+            mailbox.queue == queue && mailbox.place.is_some_and(|place| place.server == server)
+        })
     }
 
     pub(super) fn set_timer(&mut self, at: usize, time: Option<Time>) {
@@ -52,29 +93,20 @@ impl Fleet {
                 break;
             }
             self.set_timer(at, None);
-            self.enqueue(at, Queue::Backlog);
-        }
-    }
-
-    /// A new day: every window is read anew, spread over some time.
-    pub(super) fn roll_day(&mut self, now: Now) {
-        let today = now.wall.midnight();
-        let before = self.today.replace(today);
-        if before.is_none() || before == Some(today) {
-            return;
-        }
-        let spread = Span::from_ms(10 * self.names.len() as u64).min(Span::MINUTE.times(30));
-        for at in 0..self.mailboxes.len() {
-            let due = now.mono + Span::from_ms(self.dice.below(spread.as_ms() + 1));
             let Some(mailbox) = self.mailbox(at) else { continue };
-            if mailbox.run.is_some() {
-                mailbox.again = true;
-            } else if mailbox.queue == Queue::None && mailbox.timer.is_none_or(|t| t > due) {
-                let failing = mailbox.pace.failures() > 0;
-                if !failing {
-                    self.set_timer(at, Some(due));
-                }
+            let (lost, new_day) = (mailbox.lost, std::mem::take(&mut mailbox.new_day));
+            if lost {
+                self.seek(at, mailbox_was_seen(self, at));
+            } else if new_day {
+                self.seek(at, false);
+            } else {
+                self.enqueue(at, Queue::Backlog);
             }
         }
     }
+}
+
+/// One that never had a home may be answered from memory.
+fn mailbox_was_seen(fleet: &Fleet, at: usize) -> bool {
+    fleet.place(at).is_some()
 }

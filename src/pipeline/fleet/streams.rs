@@ -1,116 +1,181 @@
-//! Streams: planned, heard, ended.
+//! Streams: opened, joined, heard, left, ended.
 
-use std::collections::BTreeMap;
-
-use super::{Ear, Fleet, Note, Output, Queue, StreamId};
-use crate::model::{Fault, GroupKey, Hint, ListenEnd, Next, Now, Span, Time};
+use super::{Ear, Fleet, Note, Output, Queue, Stream, StreamId};
+use crate::model::{Fault, Hint, ListenEnd, Next, Now, UserId};
 use crate::pipeline::limits;
 
 impl Fleet {
-    pub(super) fn plan(&mut self, at: usize, when: Time) {
-        self.unplan(at);
-        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
-        mailbox.planned = Some(when);
-        self.planned.insert((when, at));
-    }
-
-    pub(super) fn unplan(&mut self, at: usize) {
-        let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
-        if let Some(when) = mailbox.planned.take() {
-            self.planned.remove(&(when, at));
-        }
-    }
-
-    pub(super) fn plan_streams(&mut self, now: Now) {
-        // While one tries whether the server is back, streams would be more than one.
-        if self.paused.is_some() || (self.tries() && self.running > 0) {
-            return;
-        }
-        let mut due: BTreeMap<GroupKey, Vec<usize>> = BTreeMap::new();
-        while let Some(&(when, at)) = self.planned.first() {
-            if when > now.mono {
-                break;
-            }
-            self.unplan(at);
-            let Some(mailbox) = self.mailbox(at) else { continue };
-            if let (Some(group), Ear::Unheard) = (&mailbox.group, &mailbox.ear) {
-                due.entry(group.clone()).or_default().push(at);
-            }
-        }
-        for members in due.into_values() {
-            for chunk in members.chunks(limits::GROUP_MEMBERS) {
-                self.listen(chunk);
-            }
-        }
-    }
-
-    pub(super) fn listen(&mut self, members: &[usize]) {
+    pub(super) fn listen(&mut self, group: usize, members: &[usize]) {
         self.last_stream += 1;
-        let stream = self.last_stream;
-        let mut users = Vec::with_capacity(members.len());
-        for at in members {
-            if let Some(mailbox) = self.mailbox(*at) {
-                mailbox.ear = Ear::Subscribing(stream);
-                users.push(mailbox.user.clone());
+        let id = self.last_stream;
+        let stream = Stream {
+            group,
+            members: members.iter().copied().collect(),
+            pending: members.len(),
+            opening: true,
+        };
+        self.streams.insert(id, stream);
+        if let Some(group) = self.groups.get_mut(group) {
+            group.streams.insert(id);
+            if let Some(server) = self.servers.get_mut(group.server) {
+                server.opening += 1;
             }
         }
+        let mut users: Vec<_> = members.iter().filter_map(|at| self.subscribing(*at, id)).collect();
         users.sort();
-        self.streams.insert(stream, members.iter().copied().collect());
-        self.out.push(Output::Listen(stream, users));
+        self.out.push(Output::Listen(id, users));
     }
 
-    pub(super) fn hint(&mut self, now: Now, stream: StreamId, hint: Hint) {
-        if !self.streams.contains_key(&stream) {
+    pub(super) fn join(&mut self, id: StreamId, members: &[usize]) {
+        for at in members {
+            let Some(stream) = self.streams.get_mut(&id) else { return };
+            stream.members.insert(*at);
+            stream.pending += 1;
+            if let Some(user) = self.subscribing(*at, id) {
+                self.out.push(Output::Join(id, user));
+            }
+        }
+    }
+
+    fn subscribing(&mut self, at: usize, stream: StreamId) -> Option<UserId> {
+        let mailbox = self.mailbox(at)?;
+        mailbox.ear = Ear::Subscribing(stream);
+        Some(mailbox.user.clone())
+    }
+
+    /// One that was being subscribed is through, however.
+    fn settle(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.pending = stream.pending.saturating_sub(1);
+        if stream.pending == 0 && std::mem::take(&mut stream.opening) {
+            let group = stream.group;
+            self.opened(group);
+        }
+    }
+
+    fn opened(&mut self, group: usize) {
+        let server = self.groups.get(group).map(|group| group.server);
+        if let Some(server) = server.and_then(|server| self.servers.get_mut(server)) {
+            server.opening = server.opening.saturating_sub(1);
+        }
+    }
+
+    /// The stream is no more; who was in it, and its group.
+    fn drop_stream(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.streams.remove(&id)?;
+        if let Some(group) = self.groups.get_mut(stream.group) {
+            group.streams.remove(&id);
+        }
+        if stream.opening {
+            self.opened(stream.group);
+        }
+        Some(stream)
+    }
+
+    /// Whether a mailbox of the stream is listened to.
+    pub(super) fn is_heard(&self, id: StreamId) -> bool {
+        let heard = |at: &usize| {
+            let mailbox = self.mailboxes.get(*at).and_then(Option::as_ref);
+            mailbox.is_some_and(|mailbox| matches!(mailbox.ear, Ear::Heard(..)))
+        };
+        self.streams.get(&id).is_some_and(|stream| stream.members.iter().any(heard))
+    }
+
+    pub(super) fn hint(&mut self, now: Now, id: StreamId, hint: Hint) {
+        let (Hint::Listening(user) | Hint::Changed(user) | Hint::Refused(user, _)) = &hint;
+        let Some(&at) = self.names.get(user) else { return };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        // One that was refused by this stream, or left it, is not in it any more.
+        if !stream.members.contains(&at) {
             return;
         }
+        let group = stream.group;
         match hint {
-            Hint::Changed(user) => self.ring(&user, Queue::Live),
+            Hint::Changed(_) => self.enqueue(at, Queue::Live),
             Hint::Listening(user) => {
-                let Some(&at) = self.names.get(&user) else { return };
-                // One that was refused by this stream is not in it any more.
-                if !self.streams.get(&stream).is_some_and(|members| members.contains(&at)) {
-                    return;
-                }
                 let Some(mailbox) = self.mailbox(at) else { return };
-                if !matches!(mailbox.ear, Ear::Heard(..)) {
-                    mailbox.ear = Ear::Heard(stream, now.mono);
+                if matches!(mailbox.ear, Ear::Subscribing(_)) {
+                    mailbox.ear = Ear::Heard(id, now.mono);
+                    self.census.streaming += 1;
+                    self.census.polling -= 1;
+                    self.set_demoted(at, false);
+                    self.settle(id);
+                    self.group_heard(now, group);
                     self.out.push(Output::Note(Note::Listening(user)));
                 }
                 self.enqueue(at, Queue::Backlog);
             }
-            Hint::Refused(user, fault) => {
+            Hint::Refused(_, fault) => {
                 // Why shows when it is polled; the stream goes on with the others.
-                let Some(&at) = self.names.get(&user) else { return };
-                let members = self.streams.get_mut(&stream);
-                if !members.is_some_and(|members| members.remove(&at)) {
-                    return;
+                stream.members.remove(&at);
+                let server = self.groups.get(group).map(|group| group.server);
+                if let Some(server) = server {
+                    self.server_trouble(now, server, &fault);
                 }
-                self.server_trouble(now, &fault);
                 self.listen_failed(now, at, &fault);
             }
         }
     }
 
-    pub(super) fn ended(&mut self, now: Now, stream: StreamId, end: ListenEnd) {
-        let Some(members) = self.streams.remove(&stream) else { return };
-        let failed = match end {
-            ListenEnd::RollOver | ListenEnd::Stopped => None,
-            ListenEnd::Failed(fault) => {
-                let note = Note::StreamFailed(fault.clone(), members.len());
-                self.out.push(Output::Note(note));
-                self.server_trouble(now, &fault);
-                Some(fault)
+    pub(super) fn ended(&mut self, now: Now, id: StreamId, end: ListenEnd) {
+        let proven = self.is_proven(now, id);
+        let Some(stream) = self.drop_stream(id) else { return };
+        let fault = match end {
+            ListenEnd::Failed(fault) => fault,
+            ListenEnd::RollOver | ListenEnd::Stopped => {
+                if stream.members.len() < limits::GROUP_MEMBERS {
+                    self.merge(now, stream.group, stream.members.len());
+                }
+                for at in stream.members {
+                    self.unhear(now, at);
+                    self.plan(now, at, now.mono);
+                }
+                return;
             }
         };
-        for at in members {
-            match &failed {
-                Some(fault) => self.listen_failed(now, at, fault),
-                None => self.unhear(now, at, Span::default()),
+        self.out.push(Output::Note(Note::StreamFailed(fault.clone(), stream.members.len())));
+        let group = stream.group;
+        if let Some(server) = self.groups.get(group).map(|group| group.server) {
+            self.server_trouble(now, server, &fault);
+        }
+        if proven && let Some(group) = self.groups.get_mut(group) {
+            group.pace.reset();
+        }
+        if self.works(group) {
+            // Streams of the group work, but not with these: they are told apart.
+            for at in stream.members {
+                self.listen_failed(now, at, &fault);
+            }
+            return;
+        }
+        if fault.next != Next::SignIn {
+            self.group_failed(now, group, &fault);
+        }
+        let mut first = true;
+        for at in stream.members {
+            self.unhear(now, at);
+            self.plan(now, at, now.mono);
+            if fault.next == Next::Moved {
+                self.seek(at, true);
+            } else if matches!(fault.next, Next::BackOff { .. }) && std::mem::take(&mut first) {
+                // It tries whether the server is back, before any stream.
+                self.enqueue(at, Queue::Backlog);
             }
         }
     }
 
-    pub(super) fn listen_failed(&mut self, now: Now, at: usize, fault: &Fault) {
+    /// A stream that stood so long was a good one.
+    fn is_proven(&self, now: Now, id: StreamId) -> bool {
+        let proven = |at: &usize| match self.mailboxes.get(*at).and_then(Option::as_ref)?.ear {
+            Ear::Heard(_, since) => Some(now.mono.since(since) >= limits::LISTEN_PROVEN),
+            _ => None,
+        };
+        let members = self.streams.get(&id).map(|stream| &stream.members);
+        members.is_some_and(|members| members.iter().any(|at| proven(at) == Some(true)))
+    }
+
+    /// This mailbox cannot be listened to for now.
+    fn listen_failed(&mut self, now: Now, at: usize, fault: &Fault) {
         let after = match fault.next {
             Next::Retry { after } | Next::BackOff { after } => after,
             _ => None,
@@ -122,20 +187,82 @@ impl Fleet {
         {
             mailbox.listen_pace.reset();
         }
-        let mut dice = self.dice.clone();
-        let until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, after, &mut dice);
-        self.dice = dice;
-        self.unhear(now, at, until.since(now.mono));
+        let dice = &mut self.dice;
+        let mut until = mailbox.listen_pace.fail(now.mono, limits::LISTEN_RETRY, after, dice);
+        let demoted = mailbox.listen_pace.failures() >= limits::LISTEN_FAILURES;
+        if demoted {
+            until = until.max(now.mono + self.dice.jitter(limits::QUIET));
+            let wait = until.since(now.mono);
+            let note = Note::Demoted(mailbox.user.clone(), fault.clone(), wait);
+            if !mailbox.demoted {
+                self.out.push(Output::Note(note));
+            }
+        }
+        self.unhear(now, at);
+        self.set_demoted(at, demoted);
+        self.plan(now, at, until);
+        if fault.next == Next::Moved {
+            self.seek(at, true);
+        }
     }
 
-    pub(super) fn unhear(&mut self, now: Now, at: usize, wait: Span) {
-        let poll = self.dice.jitter(self.rules.poll);
+    pub(super) fn set_demoted(&mut self, at: usize, demoted: bool) {
         let Some(mailbox) = self.mailbox(at) else { return };
-        mailbox.ear = Ear::Unheard;
+        let before = std::mem::replace(&mut mailbox.demoted, demoted);
+        self.demoted = self.demoted + usize::from(demoted) - usize::from(before);
+    }
+
+    /// It is polled from now on, if nothing else comes first.
+    fn unhear(&mut self, now: Now, at: usize) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        match std::mem::replace(&mut mailbox.ear, Ear::Unheard) {
+            Ear::Heard(..) => {
+                self.census.streaming -= 1;
+                self.census.polling += 1;
+            }
+            Ear::Subscribing(id) => self.settle(id),
+            Ear::Unheard => {}
+        }
+        let poll = self.poll();
+        let Some(mailbox) = self.mailbox(at) else { return };
         let idle = mailbox.run.is_none() && mailbox.queue == Queue::None && mailbox.timer.is_none();
-        if idle {
+        if idle && mailbox.place.is_some() {
             self.set_timer(at, Some(now.mono + poll));
         }
-        self.plan(at, now.mono + wait + limits::GATHER);
+    }
+
+    /// Closes a stream; its mailboxes are planned anew at once.
+    pub(super) fn hush(&mut self, now: Now, id: StreamId) {
+        let Some(stream) = self.drop_stream(id) else { return };
+        self.out.push(Output::Hush(id));
+        for at in stream.members {
+            self.unhear(now, at);
+            self.plan(now, at, now.mono);
+        }
+    }
+
+    /// The stream goes on without it; the last one closes it.
+    pub(super) fn leave_stream(&mut self, at: usize) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let user = mailbox.user.clone();
+        let id = match std::mem::replace(&mut mailbox.ear, Ear::Unheard) {
+            Ear::Unheard => return,
+            Ear::Heard(id, _) => {
+                self.census.streaming -= 1;
+                self.census.polling += 1;
+                id
+            }
+            Ear::Subscribing(id) => {
+                self.settle(id);
+                id
+            }
+        };
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.members.remove(&at);
+        if !stream.members.is_empty() {
+            return self.out.push(Output::Leave(id, user));
+        }
+        self.drop_stream(id);
+        self.out.push(Output::Hush(id));
     }
 }

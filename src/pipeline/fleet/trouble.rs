@@ -1,33 +1,37 @@
 //! What failed: who waits for it, and how long.
 
-use super::{Fleet, Note, Output, Pause, Queue, Run};
+use super::directory::pace;
+use super::{Fleet, Note, Output, Queue, Run, Trouble};
 use crate::model::{Fault, Next, Now, Span, Time};
 use crate::pipeline::limits;
 
 impl Fleet {
     pub(super) fn pass_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
-        self.release(run.live);
+        self.release(run.server, run.live);
         match fault.next {
             Next::BackOff { .. } | Next::SignIn => {
-                self.server_trouble(now, &fault);
+                self.server_trouble(now, run.server, &fault);
                 self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
             }
-            Next::Denied | Next::Gone | Next::Refused => {
-                self.mailbox_failed(now, at, fault, limits::DENIED_RETRY, None);
-            }
-            Next::Retry { after } => {
-                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, after);
-            }
-            Next::Moved => {
-                if let Some(mailbox) = self.mailbox(at) {
-                    mailbox.group = None;
-                }
-                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, None);
-            }
-            Next::CursorLost | Next::KeyLost => {
-                self.mailbox_failed(now, at, fault, limits::MAILBOX_RETRY, None);
+            Next::Moved | Next::Gone => self.strayed(now, at, fault),
+            _ => {
+                let (limits, after) = pace(&fault);
+                self.mailbox_failed(now, at, fault, limits, after);
             }
         }
+    }
+
+    /// It is not where it was asked: the directory says where it is, or why it is nowhere. The
+    /// first time at once, and if that does not help ever later.
+    fn strayed(&mut self, now: Now, at: usize, fault: Fault) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        mailbox.strays = mailbox.strays.saturating_add(1);
+        if mailbox.strays == 1 {
+            return self.seek(at, true);
+        }
+        mailbox.lost = true;
+        let (limits, after) = pace(&fault);
+        self.mailbox_failed(now, at, fault, limits, after);
     }
 
     pub(super) fn mailbox_failed(
@@ -40,72 +44,91 @@ impl Fleet {
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
         mailbox.again = false;
+        if mailbox.pace.failures() == 0 {
+            self.census.failing += 1;
+        }
         let until = mailbox.pace.fail(now.mono, limits, after, &mut self.dice);
         let user = mailbox.user.clone();
+        let shut = matches!(fault.next, Next::Denied | Next::Gone | Next::Refused);
+        let was_shut = mailbox.trouble.as_ref().is_some_and(|trouble| trouble.shut);
+        let told = mailbox.trouble.as_ref().is_some_and(|known| *known.code == *fault.cause.code);
+        if !told {
+            mailbox.trouble = Some(Trouble { code: fault.cause.code.as_str().into(), shut });
+        } else if let Some(trouble) = &mut mailbox.trouble {
+            trouble.shut = shut;
+        }
+        self.shut = self.shut + usize::from(shut) - usize::from(was_shut);
         self.set_timer(at, Some(until));
-        let wait = until.since(now.mono);
-        self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
-    }
-
-    /// Its mailbox was removed, but what Exchange says to us all counts.
-    pub(super) fn orphan_answered(&mut self, now: Now, fault: Option<Fault>) {
-        if let Some(fault) = fault {
-            self.server_trouble(now, &fault);
+        if !told {
+            let wait = until.since(now.mono);
+            self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
         }
     }
 
-    /// Begins a pause, if the fault asks for one.
-    pub(super) fn server_trouble(&mut self, now: Now, fault: &Fault) {
-        match fault.next {
-            Next::BackOff { after } => self.pause(now, fault, limits::SERVER_RETRY, after),
-            Next::SignIn => self.pause(now, fault, limits::SIGN_IN_RETRY, None),
-            _ => {}
+    /// It fails no more, or is not there any more.
+    pub(super) fn well(&mut self, at: usize) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let was_failing = mailbox.pace.failures() > 0;
+        mailbox.pace.reset();
+        let trouble = mailbox.trouble.take();
+        if !was_failing {
+            return;
+        }
+        let user = mailbox.user.clone();
+        self.census.failing -= 1;
+        self.shut -= usize::from(trouble.is_some_and(|trouble| trouble.shut));
+        if self.names.contains_key(&user) {
+            self.out.push(Output::Note(Note::MailboxWell(user)));
         }
     }
 
-    pub(super) fn pause(
-        &mut self,
-        now: Now,
-        fault: &Fault,
-        limits: (Span, Span),
-        after: Option<Span>,
-    ) {
-        let sign_in = fault.next == Next::SignIn;
-        // Whatever else is decided, nobody is asked again before the time that he was told.
-        let least = now.mono + limits.0.max(after.unwrap_or_default().min(Span::HOUR));
-        let busy = if sign_in { Time::default() } else { least };
-        self.pauses += 1;
-        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.until > now.mono) {
-            pause.busy_until = pause.busy_until.max(busy);
-            if pause.sign_in || !sign_in {
-                // The answers of those who were on their way already do not count twice.
-                pause.until = pause.until.max(least);
-                return;
+    /// Begins a pause of the server, or of all where sign-in was refused, if the fault asks for
+    /// one.
+    pub(super) fn server_trouble(&mut self, now: Now, server: usize, fault: &Fault) {
+        let until = match fault.next {
+            Next::BackOff { after } => {
+                let limits = limits::SERVER_RETRY;
+                let Some(server) = self.servers.get_mut(server) else { return };
+                server.gate.shut(now.mono, limits, after, &mut self.dice)
             }
-        }
-        let until = self.server.fail(now.mono, limits, after, &mut self.dice);
-        let busy = if sign_in { busy } else { until };
-        let busy_until = self.paused.map_or(busy, |pause| pause.busy_until.max(busy));
-        let until = until.max(busy_until);
-        self.paused = Some(Pause { until, sign_in, busy_until });
-        let wait = until.since(now.mono);
-        let note = match fault.next {
+            Next::SignIn => self.account_refused(now),
+            _ => None,
+        };
+        self.tell_pause(now, fault, until);
+    }
+
+    /// As [`Fleet::server_trouble`], of the directory.
+    pub(super) fn directory_trouble(&mut self, now: Now, fault: &Fault) {
+        let until = match fault.next {
+            Next::BackOff { after } => {
+                let gate = &mut self.directory.gate;
+                gate.shut(now.mono, limits::SERVER_RETRY, after, &mut self.dice)
+            }
+            Next::SignIn => self.account_refused(now),
+            _ => None,
+        };
+        self.tell_pause(now, fault, until);
+    }
+
+    fn account_refused(&mut self, now: Now) -> Option<Time> {
+        self.account.shut(now.mono, limits::SIGN_IN_RETRY, None, &mut self.dice)
+    }
+
+    fn tell_pause(&mut self, now: Now, fault: &Fault, until: Option<Time>) {
+        let Some(wait) = until.map(|until| until.since(now.mono)) else { return };
+        self.out.push(Output::Note(match fault.next {
             Next::SignIn => Note::SignInRefused(fault.clone(), wait),
             _ => Note::ServerWaits(fault.clone(), wait),
-        };
-        self.out.push(Output::Note(note));
+        }));
     }
 
-    /// One tries whether the new secret is right; a busy Exchange is left alone nevertheless.
+    /// One tries whether the new secret is right; a busy server is left alone nevertheless.
     pub(super) fn secret_changed(&mut self) {
-        if let Some(pause) = self.paused.as_mut().filter(|pause| pause.sign_in) {
-            pause.until = pause.busy_until;
-            pause.sign_in = false;
-        }
+        self.account.until = None;
     }
 
     pub(super) fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
-        self.release(run.live);
+        self.release(run.server, run.live);
         if self.store_rests.is_none() {
             let until = self.store.fail(now.mono, limits::STORE_PACE, None, &mut self.dice);
             self.store_rests = Some(until);

@@ -1,0 +1,214 @@
+//! Where mailboxes are served: asked for many at once, at first, with each new day, and when one
+//! is not where it was thought.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Ticket};
+use crate::model::{Fault, Home, Next, Now, ServerKey, Span};
+use crate::pipeline::limits;
+
+/// Whether a mailbox's home is being asked for; true: not from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seeking {
+    No,
+    Queued(bool),
+    Asked(Ticket, bool),
+}
+
+/// One call that is on its way.
+#[derive(Debug)]
+struct Asked {
+    mailboxes: Vec<usize>,
+    /// How many pauses of the directory had begun.
+    pauses: u64,
+}
+
+/// Those whose home is to be asked for.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) gate: Gate,
+    waiting: VecDeque<usize>,
+    /// Those that moved: first, and not from memory.
+    strayed: VecDeque<usize>,
+    asked: HashMap<Ticket, Asked>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            gate: Gate::new(limits::HOMES_AT_ONCE),
+            waiting: VecDeque::new(),
+            strayed: VecDeque::new(),
+            asked: HashMap::new(),
+        }
+    }
+}
+
+impl Directory {
+    /// More mailboxes will soon have a home.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.waiting.is_empty() || !self.asked.is_empty()
+    }
+
+    /// Calls that are on their way.
+    pub(super) fn asking(&self) -> usize {
+        self.asked.len()
+    }
+}
+
+impl Fleet {
+    /// Its home is to be asked for; `fresh`: it is not where it was thought.
+    pub(super) fn seek(&mut self, at: usize, fresh: bool) {
+        let Some(mailbox) = self.mailbox(at) else { return };
+        match mailbox.seeking {
+            Seeking::Queued(known) | Seeking::Asked(_, known) if known || !fresh => return,
+            _ => mailbox.seeking = Seeking::Queued(fresh),
+        }
+        match fresh {
+            true => self.directory.strayed.push_back(at),
+            false => self.directory.waiting.push_back(at),
+        }
+    }
+
+    /// Asks for the homes of those that wait, as many in one call as it takes: while one call is
+    /// on its way the next ones gather.
+    pub(super) fn seek_homes(&mut self, now: Now) {
+        loop {
+            let alone = self.account.tries() && self.servers.iter().any(|s| s.asking() > 0);
+            let most = match self.account.allows(now.mono, limits::HOMES_AT_ONCE) {
+                _ if alone => 0,
+                most => most.min(self.directory.gate.allows(now.mono, limits::HOMES_AT_ONCE)),
+            };
+            if self.directory.asked.len() >= most {
+                return;
+            }
+            let mut batch = self.next_batch(true);
+            let fresh = !batch.is_empty();
+            if !fresh {
+                batch = self.next_batch(false);
+            }
+            if batch.is_empty() {
+                return;
+            }
+            self.last_ticket += 1;
+            let ticket = self.last_ticket;
+            let mut users = Vec::with_capacity(batch.len());
+            for at in &batch {
+                if let Some(mailbox) = self.mailbox(*at) {
+                    mailbox.seeking = Seeking::Asked(ticket, fresh);
+                    users.push(mailbox.user.clone());
+                }
+            }
+            let asked = Asked { mailboxes: batch, pauses: self.directory.gate.pauses };
+            self.directory.asked.insert(ticket, asked);
+            self.out.push(Output::Homes(ticket, users, fresh));
+        }
+    }
+
+    fn next_batch(&mut self, fresh: bool) -> Vec<usize> {
+        let mut batch = Vec::new();
+        while batch.len() < limits::HOMES_PER_CALL {
+            let queue = match fresh {
+                true => &mut self.directory.strayed,
+                false => &mut self.directory.waiting,
+            };
+            let Some(at) = queue.pop_front() else { break };
+            let waits = |mailbox: &Mailbox| mailbox.seeking == Seeking::Queued(fresh);
+            // The others were removed, or wait elsewhere by now.
+            if self.mailboxes.get(at).and_then(Option::as_ref).is_some_and(waits)
+                && !batch.contains(&at)
+            {
+                batch.push(at);
+            }
+        }
+        batch
+    }
+
+    pub(super) fn homes(&mut self, now: Now, ticket: Ticket, homes: Vec<Result<Home, Fault>>) {
+        let Some(asked) = self.directory.asked.remove(&ticket) else { return };
+        if asked.pauses == self.directory.gate.pauses && homes.iter().any(Result::is_ok) {
+            self.directory.gate.answered(limits::HOMES_AT_ONCE);
+        }
+        let mut homes = homes.into_iter();
+        for at in asked.mailboxes {
+            let home = homes.next();
+            let home = home.unwrap_or_else(|| Err(Fault::retry("no answer for the mailbox")));
+            let Some(mailbox) = self.mailbox(at) else { continue };
+            let Seeking::Asked(own, fresh) = mailbox.seeking else { continue };
+            if own != ticket {
+                continue;
+            }
+            mailbox.seeking = Seeking::No;
+            match home {
+                Ok(home) => self.at_home(now, at, home),
+                Err(fault) => self.homeless(now, at, fresh, fault),
+            }
+        }
+    }
+
+    /// It is served there; it is read, and listened to with others of its group.
+    fn at_home(&mut self, now: Now, at: usize, home: Home) {
+        let server = self.server(home.server);
+        let group = self.group(server, home.group);
+        let zone = self.days.zone(home.zone.unwrap_or_default(), now.wall);
+        let Some(mailbox) = self.mailbox(at) else { return };
+        mailbox.lost = false;
+        let queue = mailbox.queue;
+        if mailbox.place.is_none_or(|place| place.group != group) {
+            self.unqueue(at);
+            self.leave_stream(at);
+            self.unplan(at);
+            self.set_demoted(at, false);
+            if let Some(mailbox) = self.mailbox(at) {
+                mailbox.listen_pace.reset();
+                mailbox.place = Some(Place { server, group, zone });
+            }
+            self.plan(now, at, now.mono);
+        } else {
+            mailbox.place = Some(Place { server, group, zone });
+        }
+        self.enqueue(at, if queue == Queue::Live { queue } else { Queue::Backlog });
+    }
+
+    /// Its home is not told. The old one is kept until a new one is known.
+    fn homeless(&mut self, now: Now, at: usize, fresh: bool, fault: Fault) {
+        if matches!(fault.next, Next::BackOff { .. } | Next::SignIn) {
+            self.directory_trouble(now, &fault);
+            return self.seek(at, fresh);
+        }
+        let Some(mailbox) = self.mailbox(at) else { return };
+        let known = mailbox.place.is_some();
+        if known && !fresh {
+            return self.enqueue(at, Queue::Backlog);
+        }
+        if mailbox.run.is_some() {
+            return;
+        }
+        let (limits, after) = pace(&fault);
+        // Where the directory alone fails, the old home is tried next.
+        mailbox.lost = !known || limits == limits::GONE_RETRY;
+        self.unqueue(at);
+        self.mailbox_failed(now, at, fault, limits, after);
+    }
+
+    fn server(&mut self, key: ServerKey) -> usize {
+        if let Some(&at) = self.server_names.get(&key) {
+            return at;
+        }
+        self.servers.push(Server::new(self.rules.passes));
+        let at = self.servers.len() - 1;
+        self.server_names.insert(key, at);
+        at
+    }
+}
+
+/// How a mailbox waits after a fault of its own.
+pub(super) fn pace(fault: &Fault) -> ((Span, Span), Option<Span>) {
+    match fault.next {
+        Next::Gone => (limits::GONE_RETRY, None),
+        Next::Denied | Next::Refused => (limits::DENIED_RETRY, None),
+        Next::Retry { after } | Next::BackOff { after } => (limits::MAILBOX_RETRY, after),
+        Next::Moved => (limits::MOVED_RETRY, None),
+        Next::SignIn | Next::CursorLost | Next::KeyLost => (limits::MAILBOX_RETRY, None),
+    }
+}
