@@ -140,7 +140,13 @@ impl Fleet {
             }
             mailbox.seeking = Seeking::No;
             match home {
-                Ok(home) => self.at_home(now, at, home),
+                Ok(home) => {
+                    let before = self.place(at);
+                    self.at_home(now, at, home);
+                    if fresh && before.map(|place| place.group) == self.place(at).map(|p| p.group) {
+                        self.doubt_others(at);
+                    }
+                }
                 Err(fault) => self.homeless(now, at, fresh, fault),
             }
         }

@@ -112,6 +112,8 @@ struct Mailbox {
     planned: Option<Time>,
     listen_pace: Pace,
     demoted: bool,
+    /// The stream that said it is served elsewhere.
+    refused_by: Option<StreamId>,
     queue: Queue,
     again: bool,
     run: Option<Run>,
@@ -135,6 +137,7 @@ impl Mailbox {
             planned: None,
             listen_pace: Pace::default(),
             demoted: false,
+            refused_by: None,
             queue: Queue::None,
             again: false,
             run: None,
@@ -193,6 +196,8 @@ struct Stream {
     pending: usize,
     /// Not all of the first ones are through.
     opening: bool,
+    /// The homes of all were asked for anew, once.
+    checked: bool,
 }
 
 /// The machine.

@@ -13,6 +13,7 @@ impl Fleet {
             members: members.iter().copied().collect(),
             pending: members.len(),
             opening: true,
+            checked: false,
         };
         self.streams.insert(id, stream);
         if let Some(group) = self.groups.get_mut(group) {
@@ -112,8 +113,24 @@ impl Fleet {
                 if let Some(server) = server {
                     self.server_trouble(now, server, &fault);
                 }
+                if let Some(mailbox) = self.mailbox(at) {
+                    mailbox.refused_by = (fault.next == Next::Moved).then_some(id);
+                }
                 self.listen_failed(now, at, &fault);
             }
+        }
+    }
+
+    /// One was refused as served elsewhere, and the directory says it is not: then those who lead
+    /// its stream may be.
+    pub(super) fn doubt_others(&mut self, at: usize) {
+        let id = self.mailbox(at).and_then(|mailbox| mailbox.refused_by.take());
+        let Some(stream) = id.and_then(|id| self.streams.get_mut(&id)) else { return };
+        if std::mem::replace(&mut stream.checked, true) {
+            return;
+        }
+        for member in stream.members.clone() {
+            self.seek(member, true);
         }
     }
 

@@ -62,6 +62,8 @@ enum Event {
     /// The disk begins with what waits for it.
     Disk(u64),
     Subscribe(u64, StreamId, Vec<(UserId, String)>),
+    Join(u64, StreamId, UserId, String),
+    Leave(u64, StreamId, UserId),
     StreamEnds(u64, StreamId, ListenEnd),
     /// A command reaches the connector.
     Heard(u64, Command),
@@ -309,6 +311,16 @@ impl Play {
             Event::Batch(life, batch) => self.batch(life, &batch),
             Event::Subscribe(life, stream, users) => {
                 self.subscribe(life, stream, &users);
+                Ok(())
+            }
+            Event::Join(life, stream, user, address) => {
+                self.join(life, stream, user, address);
+                Ok(())
+            }
+            Event::Leave(life, stream, user) => {
+                if let Some(stream) = self.streams.get_mut(&stream).filter(|_| life == self.life) {
+                    stream.members.remove(&user);
+                }
                 Ok(())
             }
             Event::StreamEnds(life, stream, end) => {

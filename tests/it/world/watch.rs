@@ -122,9 +122,13 @@ impl Watch {
                 let fault = result.as_ref().err().cloned();
                 self.answered(now, *ticket, fault);
             }
-            Input::Homes(ticket, homes) => {
-                let fault = homes.iter().find_map(|home| home.as_ref().err().cloned());
-                self.answered(now, *ticket, fault);
+            Input::Homes(_, homes) => {
+                // The directory's being busy pauses nobody else; a refused sign-in everybody.
+                for fault in homes.iter().filter_map(|home| home.as_ref().err()) {
+                    if fault.next == Next::SignIn {
+                        self.pause(now, fault);
+                    }
+                }
             }
             Input::Hint(stream, Hint::Refused(user, _)) => {
                 if let Some(members) = self.streams.get_mut(stream) {
@@ -177,9 +181,11 @@ impl Watch {
     /// What the fleet wants.
     pub fn output(&mut self, now: Now, output: &Output) -> Held {
         match output {
-            Output::Homes(ticket, users, _) => {
-                self.may_ask(now, users)?;
-                self.asked.insert(*ticket, true);
+            Output::Homes(_, users, _) => {
+                if now.mono < self.signed_out_until {
+                    return Err("homes are asked for though sign-in was refused".into());
+                }
+                self.are_active(users)?;
             }
             Output::Ask(ticket, user, _) => {
                 self.asks += 1;
@@ -205,6 +211,24 @@ impl Watch {
                 }
                 self.streams.insert(*stream, users.iter().cloned().collect());
             }
+            Output::Join(stream, user) => {
+                self.may_ask(now, std::slice::from_ref(user))?;
+                if self.streams.values().any(|members| members.contains(user)) {
+                    return Err(format!("{user} is in two streams"));
+                }
+                let Some(members) = self.streams.get_mut(stream) else {
+                    return Err(format!("{user} joins a stream that is not there"));
+                };
+                members.insert(user.clone());
+                if members.len() > GROUP_MEMBERS {
+                    return Err(format!("a stream of {} members", members.len()));
+                }
+            }
+            Output::Leave(stream, user) => {
+                if !self.streams.get_mut(stream).is_some_and(|members| members.remove(user)) {
+                    return Err(format!("{user} leaves a stream that it is not in"));
+                }
+            }
             Output::Hush(stream) => {
                 self.streams.remove(stream);
             }
@@ -213,10 +237,15 @@ impl Watch {
         Ok(())
     }
 
-    fn may_ask(&self, now: Now, users: &[UserId]) -> Held {
-        if let Some(user) = users.iter().find(|user| !self.active.contains(*user)) {
-            return Err(format!("{user} is not active and is asked for"));
+    fn are_active(&self, users: &[UserId]) -> Held {
+        match users.iter().find(|user| !self.active.contains(*user)) {
+            Some(user) => Err(format!("{user} is not active and is asked for")),
+            None => Ok(()),
         }
+    }
+
+    fn may_ask(&self, now: Now, users: &[UserId]) -> Held {
+        self.are_active(users)?;
         let until = self.quiet_until.max(self.signed_out_until);
         if now.mono < until {
             let left = until.since(now.mono);

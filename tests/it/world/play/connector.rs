@@ -118,7 +118,12 @@ impl Play {
             Output::Hush(stream) => {
                 self.at(after, Event::StreamEnds(life, stream, ListenEnd::Stopped));
             }
-            Output::Join(..) | Output::Leave(..) | Output::Note(_) => {}
+            Output::Join(stream, user) => {
+                let address = address(&user)?;
+                self.at(after, Event::Join(life, stream, user, address));
+            }
+            Output::Leave(stream, user) => self.at(after, Event::Leave(life, stream, user)),
+            Output::Note(_) => {}
         }
         Ok(())
     }

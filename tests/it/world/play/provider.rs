@@ -68,7 +68,7 @@ impl Play {
                 }
                 (Err(fault), _) => Some(fault.clone()),
                 (Ok(_), _) if own.as_ref().ok() != group.as_ref().and_then(|g| g.as_ref().ok()) => {
-                    Some(Fault::refused("ErrorProxyRequestNotAllowed"))
+                    Some(Fault::new(Next::Moved, "ErrorProxyRequestNotAllowed"))
                 }
                 _ => None,
             };
@@ -93,6 +93,32 @@ impl Play {
             let fault = ListenEnd::Failed(Fault::retry("connection reset"));
             self.at(breaks, Event::StreamEnds(life, id, fault));
         }
+    }
+
+    /// One more for a stream, which is opened anew for it: all its others are rung.
+    pub(super) fn join(&mut self, life: u64, id: StreamId, user: UserId, address: String) {
+        if life != self.life {
+            return;
+        }
+        // It ended meanwhile: its end is on the way.
+        let Some(mut stream) = self.streams.remove(&id) else { return };
+        let refused = match self.exchange.home(&address) {
+            _ if self.dice.per_mille(self.weather.streams) => {
+                Some(Fault::retry("ErrorSubscriptionNotFound"))
+            }
+            Err(fault) => Some(fault),
+            Ok(_) => None,
+        };
+        match refused {
+            Some(fault) => self.hint(id, &mut stream, Hint::Refused(user, fault)),
+            None => {
+                stream.members.insert(user, address);
+                for user in stream.members.keys().cloned().collect::<Vec<_>>() {
+                    self.hint(id, &mut stream, Hint::Listening(user));
+                }
+            }
+        }
+        self.streams.insert(id, stream);
     }
 
     /// Words of one stream keep their order.
