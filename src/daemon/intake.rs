@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -17,7 +18,7 @@ use super::disk::Disk;
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
-    Address, CalendarName, Fault, ListenEnd, Order, ResourceUri, Span, Target, Time, UserId,
+    Address, CalendarName, Fault, ListenEnd, Order, ResourceUri, Span, Target, UserId,
 };
 use crate::observe::condition;
 use crate::pipeline::fleet::{Census, Fleet, Input, Output, Rules, StreamId, Ticket, Want};
@@ -36,8 +37,9 @@ const ORDERS: usize = 1_024;
 /// For how long this node takes a mailbox.
 const CLAIM: Span = Span::MINUTE;
 
-/// How often the loop shows how its mailboxes are.
-const SHOW_EVERY: Span = Span::SECOND;
+/// How long giving subscriptions back may take at the end: streams give it 10 s themselves, and
+/// the server forgets what is left behind after 30 minutes.
+const WIND_UP: Duration = Duration::from_secs(12);
 
 /// What a command tells the loop.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ pub(super) enum Tell {
 pub(super) struct Seen {
     /// How the mailboxes are.
     pub(super) census: Census,
-    /// At least one stream works, or there is nothing to listen to.
+    /// A mailbox was read, and streams work or were given up for polling; or there is nobody.
     pub(super) serving: bool,
 }
 
@@ -84,7 +86,6 @@ struct Intake {
     tasks: JoinSet<()>,
     served: bool,
     known: bool,
-    shown: Time,
 }
 
 /// Runs until `stop` becomes true and all streams are given back.
@@ -104,7 +105,6 @@ pub(super) async fn run(
         tasks: JoinSet::new(),
         served: false,
         known: false,
-        shown: Time::default(),
     };
     loop {
         let wake = clock::instant(intake.fleet.wake_at(clock::now()));
@@ -161,15 +161,9 @@ impl Intake {
         }
     }
 
-    /// Counting all mailboxes after each input would cost more than the input.
     fn show(&mut self, seen: &watch::Sender<Seen>) {
-        let now = clock::now().mono;
-        if self.served && now.since(self.shown) < SHOW_EVERY {
-            return;
-        }
-        self.shown = now;
         let census = self.fleet.census();
-        self.served |= census.streaming > 0 || (census.active == 0 && self.known);
+        self.served |= self.fleet.serving() || (census.active == 0 && self.known);
         let now = Seen { census, serving: self.served };
         seen.send_if_modified(|seen| std::mem::replace(seen, now) != now);
     }
@@ -295,13 +289,17 @@ impl Intake {
         let mut left = self.streams.len();
         // The end of its orders tells a stream to stop.
         self.streams.clear();
-        while left > 0 {
-            match inbox.recv().await {
-                Some(Input::Ended(..)) => left -= 1,
-                Some(_) => {}
-                None => break,
+        let ends = async {
+            while left > 0 {
+                match inbox.recv().await {
+                    Some(Input::Ended(..)) => left -= 1,
+                    Some(_) => {}
+                    None => break,
+                }
             }
-        }
+        };
+        // The server forgets by itself what is not given back in time.
+        let _ = tokio::time::timeout(WIND_UP, ends).await;
         self.tasks.shutdown().await;
     }
 }

@@ -1,6 +1,7 @@
 //! The provider for Exchange against the simulated one: requests, sign-in, streams.
 
 mod documented;
+mod growing;
 mod listening;
 mod reading;
 mod signing_in;

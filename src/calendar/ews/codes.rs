@@ -21,10 +21,19 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
         "ErrorServerBusy" | "ErrorInsufficientResources" | "ErrorNotEnoughMemory" => {
             Next::BackOff { after: back_off }
         }
-        "ErrorExceededConnectionCount" | "ErrorExceededMessageLimit" => {
-            Next::BackOff { after: Some(back_off.unwrap_or(FLOOR).max(FLOOR)) }
+        // The budget of the mailbox that is acted for: connections, and subscriptions, are charged
+        // to it and not to the account. It alone waits.
+        "ErrorExceededConnectionCount"
+        | "ErrorExceededMessageLimit"
+        | "ErrorExceededSubscriptionCount" => {
+            Next::Retry { after: Some(back_off.unwrap_or(FLOOR).max(FLOOR)) }
         }
         "ErrorInvalidSyncStateData" => Next::CursorLost,
+        // It is not behind this server any more, or the way to it is not.
+        "ErrorNoRespondingCASInDestinationSite"
+        | "ErrorProxyRequestNotAllowed"
+        | "ErrorProxyRequestProcessingFailed"
+        | "ErrorReadEventsFailed" => Next::Moved,
         "ErrorPasswordExpired" | "ErrorPasswordChangeRequired" | "ErrorInvalidUserInfo" => {
             Next::SignIn
         }
@@ -128,9 +137,9 @@ pub(super) fn is_dead_subscription(fault: &Fault) -> bool {
     )
 }
 
-/// The mailbox, or the way to it, is not what it was: the groups are to be found anew.
-pub(super) fn is_for_discovery(fault: &Fault) -> bool {
-    matches!(fault.cause.code.as_str(), "ErrorReadEventsFailed" | "ErrorProxyRequestNotAllowed")
+/// The budget of the mailbox in whose name it was asked is used up; another's is not.
+pub(super) fn is_over_budget(fault: &Fault) -> bool {
+    fault.cause.code == "ErrorExceededConnectionCount"
 }
 
 /// Whether the code speaks of one mailbox or item, and not of the server or the way to it.
@@ -161,15 +170,17 @@ mod tests {
         let retry = Next::Retry { after: None };
         let table = [
             ("ErrorServerBusy", Next::BackOff { after: None }),
-            ("ErrorExceededConnectionCount", Next::BackOff { after: Some(Span::SECOND) }),
+            ("ErrorExceededConnectionCount", Next::Retry { after: Some(Span::SECOND) }),
             ("ErrorInternalServerError", retry),
             ("ErrorInternalServerTransientError", retry),
             ("ErrorMailboxMoveInProgress", retry),
             ("ErrorMailboxStoreUnavailable", retry),
-            ("ErrorNoRespondingCASInDestinationSite", retry),
+            ("ErrorNoRespondingCASInDestinationSite", Next::Moved),
+            ("ErrorProxyRequestNotAllowed", Next::Moved),
+            ("ErrorReadEventsFailed", Next::Moved),
             ("ErrorTimeoutExpired", retry),
             ("ErrorTooManyObjectsOpened", retry),
-            ("ErrorExceededSubscriptionCount", retry),
+            ("ErrorExceededSubscriptionCount", Next::Retry { after: Some(Span::SECOND) }),
             ("ErrorSubscriptionNotFound", retry),
             ("ErrorInvalidSubscription", retry),
             ("ErrorMissedNotificationEvents", retry),
@@ -206,7 +217,7 @@ mod tests {
         assert_eq!(next("ErrorServerBusy", asked), Next::BackOff { after: asked });
         assert_eq!(
             next("ErrorExceededConnectionCount", Some(Span::from_ms(0))),
-            Next::BackOff { after: Some(Span::SECOND) }
+            Next::Retry { after: Some(Span::SECOND) }
         );
         assert_eq!(next("ErrorMailboxFailover", asked), Next::Retry { after: asked });
     }

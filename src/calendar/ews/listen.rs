@@ -20,12 +20,15 @@ use crate::model::{Fault, Hint, ListenEnd, Order, Span, Target, Time};
 pub(super) async fn listen(
     ews: &Ews,
     targets: Vec<Target>,
-    life: Duration,
+    every: Duration,
     mut orders: mpsc::Receiver<Order>,
     hints: mpsc::Sender<Hint>,
 ) -> ListenEnd {
     let clock = Clock(Instant::now());
-    let mut group = Group::new(clock.now(), targets, span(life), span(ews.options.silence));
+    // Subscriptions are dear: they live over many openings of the stream, each on its own time.
+    let life = span(every).times(u64::from(ews.options.openings.max(1)));
+    let group = Group::new(clock.now(), targets, life, span(ews.options.silence));
+    let mut group = group.rolling(span(every));
     let mut calls: FuturesUnordered<BoxFuture<'_, Input>> = FuturesUnordered::new();
     let mut feed = Feed::None;
     let mut stopping = false;
@@ -52,13 +55,8 @@ pub(super) async fn listen(
         let input = tokio::select! {
             biased;
             order = orders.recv(), if !stopping => match order {
-                // Taken up at the next opening of the group.
-                Some(Order::Join(target)) => {
-                    let later = Fault::retry("joins at the next opening");
-                    let _ = hints.send(Hint::Refused(target.user, later)).await;
-                    continue;
-                }
-                Some(Order::Leave(_)) => continue,
+                Some(Order::Join(target)) => Input::Join(target),
+                Some(Order::Leave(user)) => Input::Leave(user),
                 Some(Order::Stop) | None => {
                     stopping = true;
                     Input::Stop

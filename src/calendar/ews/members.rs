@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Target;
+use crate::model::{Target, UserId};
 
 /// How a member stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) enum State {
     Held(Arc<str>),
     /// It was refused and is left out.
     Out,
+    /// Subscribe is on its way for one who left meanwhile.
+    Leaving,
+    /// It left; its subscription is given back.
+    Left(Arc<str>),
 }
 
 /// One mailbox.
@@ -26,6 +30,14 @@ pub(super) struct Member {
     pub(super) state: State,
     /// How often it was subscribed anew.
     pub(super) renewals: u8,
+    /// The stream that was opened last carries it.
+    pub(super) carried: bool,
+}
+
+impl Member {
+    fn is_seated(&self) -> bool {
+        matches!(self.state, State::Wanted | State::Asked | State::Held(_))
+    }
 }
 
 /// All of a group's, in the order of their addresses; each is known by its place.
@@ -36,8 +48,36 @@ impl Members {
     /// All are wanted.
     pub(super) fn new(mut targets: Vec<Target>) -> Self {
         targets.sort_by(|a, b| a.address.reveal().cmp(b.address.reveal()));
-        let member = |target| Member { target, state: State::Wanted, renewals: 0 };
-        Self(targets.into_iter().map(member).collect())
+        let mut members = Self(Vec::with_capacity(targets.len()));
+        targets.into_iter().for_each(|target| members.add(target));
+        members
+    }
+
+    /// One more, at the end: the places of the others stay.
+    pub(super) fn add(&mut self, target: Target) {
+        self.0.push(Member { target, state: State::Wanted, renewals: 0, carried: false });
+    }
+
+    /// The place of one that is in, or is to be.
+    pub(super) fn seat_of(&self, user: &UserId) -> Option<usize> {
+        self.0.iter().position(|member| member.is_seated() && member.target.user == *user)
+    }
+
+    /// How many are in, or are to be.
+    pub(super) fn seated(&self) -> usize {
+        self.0.iter().filter(|member| member.is_seated()).count()
+    }
+
+    /// Whether this is the subscription of one who left.
+    pub(super) fn has_left(&self, id: &str) -> bool {
+        self.0.iter().any(|member| matches!(&member.state, State::Left(left) if **left == *id))
+    }
+
+    /// The stream that is opened now carries those that have a subscription.
+    pub(super) fn carry(&mut self) {
+        for member in &mut self.0 {
+            member.carried = matches!(member.state, State::Held(_));
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -63,6 +103,12 @@ impl Members {
         self.0.iter().enumerate().filter(held).map(|(at, _)| at).collect()
     }
 
+    /// The next of those after this one, and the first after the last.
+    pub(super) fn held_after(&self, at: usize) -> usize {
+        let held = self.held();
+        held.iter().copied().find(|next| *next > at).or(held.first().copied()).unwrap_or(at)
+    }
+
     /// The subscriptions of those.
     pub(super) fn ids(&self) -> Vec<Arc<str>> {
         let id = |member: &Member| match &member.state {
@@ -84,12 +130,14 @@ impl Members {
 
     /// Whether Subscribe is on its way for one.
     pub(super) fn asks_any(&self) -> bool {
-        self.0.iter().any(|member| member.state == State::Asked)
+        self.0.iter().any(|member| matches!(member.state, State::Asked | State::Leaving))
     }
 
     /// Whether nothing is left to be subscribed.
     pub(super) fn are_settled(&self) -> bool {
-        self.0.iter().all(|member| matches!(member.state, State::Held(_) | State::Out))
+        let open =
+            |member: &Member| matches!(member.state, State::Wanted | State::Asked | State::Leaving);
+        !self.0.iter().any(open)
     }
 
     /// The anchor as long as it has a subscription; else the first that has one, else the first

@@ -123,8 +123,11 @@ pub struct Options {
     pub request_timeout: Duration,
     /// A stream is dead after so long without a byte; heartbeats come every 45 s.
     pub silence: Duration,
-    /// A group of mailboxes listens for so long, by chance between these two.
+    /// A stream is opened anew after so long, by chance between these two: the server ends it
+    /// after 30 minutes.
     pub roll_over: (Duration, Duration),
+    /// Subscriptions are made anew after so many openings.
+    pub openings: u32,
     /// A refused password is tried again after so long even if it has not changed.
     pub sign_in_pause: Duration,
 }
@@ -160,6 +163,7 @@ impl Options {
             request_timeout: Duration::from_secs(100),
             silence: Duration::from_secs(90),
             roll_over: (Duration::from_secs(25 * 60), Duration::from_secs(29 * 60)),
+            openings: 12,
             sign_in_pause: Duration::from_secs(60 * 60),
         }
     }

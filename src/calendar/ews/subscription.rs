@@ -6,14 +6,26 @@
 //! breaks the stream leads back to one of these steps, and each opening rings every mailbox anew,
 //! as a gap may have passed. Every way round is counted, so that the group ends and is made anew
 //! rather than going in circles.
+//!
+//! The server ends a stream after 30 minutes; before that it is opened anew on the same
+//! subscriptions. Whoever joins or leaves meanwhile is [`growth`]'s part.
+//!
+//! ```text
+//!   Subscribing ──all through──▶ Opening ──stands──▶ Streaming ──life over, stop──▶ Closing ─▶ Ended
+//!     ▲     ▲                      │                    │ │
+//!     │     └──bad ids, joined,────┴────────────────────┘ │ broke: at once,
+//!     │        rolled over                                ▼ then later and later
+//!     └───────────────────────────────────────────────── Waiting
+//! ```
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use self::growth::Merge;
 use super::codes;
 use super::get_streaming_events::{self, StreamEvent};
 use super::members::{Members, State};
-use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time};
+use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time, UserId};
 
 /// How many subscriptions are asked for, or given back, at once.
 const AT_ONCE: usize = 4;
@@ -44,6 +56,10 @@ pub enum Input {
     Events(Vec<StreamEvent>),
     /// The stream could not be opened, or broke.
     Broke(Fault),
+    /// One more mailbox of the group.
+    Join(Target),
+    /// One less.
+    Leave(UserId),
     /// [`Group::deadline`] has come.
     Tick,
     /// No more.
@@ -102,6 +118,10 @@ pub struct Group {
     to_give_back: VecDeque<(usize, Arc<str>)>,
     outputs: VecDeque<Output>,
     ends_at: Time,
+    /// The stream is opened anew so long after it was opened.
+    roll: Span,
+    rolls_at: Time,
+    merge: Option<Merge>,
     silence: Span,
     heard_at: Time,
     stands_since: Time,
@@ -122,6 +142,9 @@ impl Group {
             to_give_back: VecDeque::new(),
             outputs: VecDeque::new(),
             ends_at: now + life,
+            roll: life,
+            rolls_at: now + life,
+            merge: None,
             silence,
             heard_at: now,
             stands_since: now,
@@ -133,6 +156,14 @@ impl Group {
         }
         group.go_on(now);
         group
+    }
+
+    /// The stream is opened anew, on the same subscriptions, so long after it was opened: the
+    /// server would end it after 30 minutes.
+    #[must_use]
+    pub fn rolling(mut self, every: Span) -> Self {
+        self.roll = every;
+        self
     }
 
     /// The mailbox that leads the way; absent only in a group without members.
@@ -158,7 +189,11 @@ impl Group {
     /// When to send [`Input::Tick`] at the latest.
     pub fn deadline(&self) -> Time {
         match self.phase {
-            Phase::Opening | Phase::Streaming => self.ends_at.min(self.heard_at + self.silence),
+            Phase::Opening => self.ends_at.min(self.heard_at + self.silence),
+            Phase::Streaming => {
+                let planned = self.merge.map_or(self.rolls_at, |merge| merge.at.min(self.rolls_at));
+                self.ends_at.min(self.heard_at + self.silence).min(planned)
+            }
             Phase::Waiting(at) => self.ends_at.min(at),
             Phase::Closing(until) => until,
             Phase::Subscribing | Phase::Ended => self.ends_at,
@@ -173,6 +208,8 @@ impl Group {
             Input::Heard => self.heard_at = now,
             Input::Events(events) => self.on_events(now, events),
             Input::Broke(fault) => self.on_broke(now, fault),
+            Input::Join(target) => self.join(target),
+            Input::Leave(user) => self.leave(now, &user),
             Input::Tick => self.on_tick(now),
             Input::Stop => self.close(now, ListenEnd::Stopped),
         }
@@ -191,6 +228,7 @@ impl Group {
                 self.on_broke(now, Fault::retry("the stream fell silent"));
             }
             Phase::Waiting(at) if now >= at => self.phase = Phase::Subscribing,
+            _ if self.is_to_reopen(now) => self.close_stream(),
             _ => {}
         }
     }
@@ -203,14 +241,20 @@ impl Group {
     ) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let closing = self.end.is_some();
+        let left = self.members.is(member, &State::Leaving);
+        let stands = matches!(self.phase, Phase::Opening | Phase::Streaming);
         match result {
             Ok((id, _)) if closing => self.to_give_back.push_back((member, id.into())),
             Err(_) if closing => {}
+            Ok((id, _)) if left => {
+                self.hold(member, id);
+                self.part(member);
+            }
+            Err(_) if left => self.part(member),
             Ok((id, cookie)) => {
                 self.cookie = cookie.or(self.cookie.take());
-                if let Some(member) = self.members.get_mut(member) {
-                    member.state = State::Held(id.into());
-                }
+                self.hold(member, id);
+                self.gathers(now);
             }
             Err(fault) => match fault.next {
                 // "Resending prolongs recovery": the rest is refused unasked.
@@ -219,10 +263,17 @@ impl Group {
                     self.refuse_wanted(&fault);
                 }
                 Next::BackOff { .. } | Next::SignIn => self.close(now, ListenEnd::Failed(fault)),
-                _ if codes::is_exchange_code(&fault) => self.refuse(member, &fault),
+                // A standing stream does not end for a newcomer.
+                _ if stands || codes::is_exchange_code(&fault) => self.refuse(member, &fault),
                 // The way to the server is broken, for everybody.
                 _ => self.close(now, ListenEnd::Failed(fault)),
             },
+        }
+    }
+
+    fn hold(&mut self, at: usize, id: String) {
+        if let Some(member) = self.members.get_mut(at) {
+            member.state = State::Held(id.into());
         }
     }
 
@@ -259,88 +310,12 @@ impl Group {
         }
     }
 
-    fn on_broke(&mut self, now: Time, fault: Fault) {
-        if !matches!(self.phase, Phase::Opening | Phase::Streaming) {
-            return;
-        }
-        if codes::is_exchange_code(&fault) {
-            return self.on_error(now, fault, &[]);
-        }
-        match fault.next {
-            Next::Retry { .. } => self.reopen(now, fault),
-            // No connection: subscriptions outlive a short cut, and 200 are dear to make anew.
-            Next::BackOff { .. } if !codes::is_answer(&fault) => self.reopen(now, fault),
-            _ => self.fail(now, fault),
-        }
-    }
-
-    /// The table of answers: Exchange said this about these subscriptions, or about all.
-    fn on_error(&mut self, now: Time, fault: Fault, ids: &[String]) {
-        let meant: Vec<usize> = ids.iter().filter_map(|id| self.members.with_id(id)).collect();
-        match fault.next {
-            Next::Denied | Next::Gone => {
-                self.close_stream();
-                let meant = if meant.is_empty() { vec![self.anchor] } else { meant };
-                for member in meant {
-                    self.give_back(member);
-                    self.refuse(member, &fault);
-                }
-            }
-            Next::Retry { .. } if !codes::is_for_discovery(&fault) => {
-                if ids.is_empty() {
-                    self.renew_all(&fault);
-                } else if meant.is_empty() {
-                    return self.reopen(now, fault);
-                } else {
-                    self.renew(&meant, &fault);
-                }
-                self.close_stream();
-            }
-            // Overloaded, sign-in, a wrong request; or the group is not where it was thought.
-            _ => self.fail(now, fault),
-        }
-    }
-
-    fn renew_all(&mut self, fault: &Fault) {
-        let all = self.members.held();
-        self.renew(&all, fault);
-    }
-
-    fn renew(&mut self, members: &[usize], fault: &Fault) {
-        for at in members {
-            if !codes::is_dead_subscription(fault) {
-                self.give_back(*at);
-            }
-            let Some(member) = self.members.get_mut(*at) else {
-                continue;
-            };
-            member.state = State::Wanted;
-            member.renewals += 1;
-            if member.renewals > MOST_RENEWALS {
-                self.refuse(*at, fault);
-            }
-        }
-    }
-
-    /// Opens the stream again with the same subscriptions, later and later.
-    fn reopen(&mut self, now: Time, fault: Fault) {
-        self.breaks += 1;
-        if self.breaks > MOST_BREAKS {
-            return self.fail(now, fault);
-        }
-        self.outputs.push_back(Output::Close);
-        // The first time at once; then after 1, 2, 4 seconds.
-        self.phase = match self.breaks {
-            1 => Phase::Subscribing,
-            n => Phase::Waiting(now + Span::SECOND.times(1 << (n - 2))),
-        };
-    }
-
     fn fail(&mut self, now: Time, fault: Fault) {
         self.close(now, ListenEnd::Failed(fault));
     }
 
     fn close_stream(&mut self) {
+        self.merge = None;
         self.outputs.push_back(Output::Close);
         self.phase = Phase::Subscribing;
     }
@@ -393,15 +368,17 @@ impl Group {
                 }
             }
             Phase::Subscribing => {
+                self.anchor = self.members.leader(self.anchor);
                 self.subscribe_next();
                 self.open_if_settled(now);
             }
+            // Newcomers go the way that the standing stream went.
+            Phase::Opening | Phase::Streaming => self.subscribe_next(),
             _ => {}
         }
     }
 
     fn subscribe_next(&mut self) {
-        self.anchor = self.members.leader(self.anchor);
         let leaderless = !self.members.holds_any();
         if leaderless && !self.members.asks_any() {
             // A new beginning; the old back end may be gone.
@@ -435,6 +412,9 @@ impl Group {
             return self.go_on(now);
         }
         self.heard_at = now;
+        self.merge = None;
+        self.rolls_at = now + self.roll;
+        self.members.carry();
         self.phase = Phase::Opening;
         self.outputs.push_back(Output::Open(ids));
     }
@@ -457,18 +437,26 @@ impl Group {
         }
     }
 
-    fn tell(&mut self, at: usize, hint: fn(crate::model::UserId) -> Hint) {
+    fn tell(&mut self, at: usize, hint: fn(UserId) -> Hint) {
         if let Some(member) = self.members.get(at) {
             self.outputs.push_back(Output::Tell(hint(member.target.user.clone())));
         }
     }
 
-    fn tell_held(&mut self, hint: fn(crate::model::UserId) -> Hint) {
+    fn tell_held(&mut self, hint: fn(UserId) -> Hint) {
         for at in self.members.held() {
-            self.tell(at, hint);
+            // A newcomer is told when a stream carries it.
+            if self.members.get(at).is_some_and(|member| member.carried) {
+                self.tell(at, hint);
+            }
         }
     }
 }
+
+#[path = "growth.rs"]
+mod growth;
+#[path = "mending.rs"]
+mod mending;
 
 #[cfg(test)]
 #[path = "subscription_tests.rs"]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Address, UserId};
+use crate::model::Address;
 
 const LIFE: Span = Span::from_secs(27 * 60);
 const SILENCE: Span = Span::from_secs(90);
@@ -363,14 +363,6 @@ fn stopping_and_rolling_over_give_everything_back() {
 }
 
 #[test]
-fn giving_back_has_its_time() {
-    let mut group = streaming(6);
-    on(&mut group, at(9), Input::Stop);
-    assert_eq!(group.deadline(), at(19));
-    assert_eq!(on(&mut group, at(19), Input::Tick), [Output::End(ListenEnd::Stopped)]);
-}
-
-#[test]
 fn what_is_subscribed_while_it_stops_is_given_back() {
     let mut group = group(2);
     drain(&mut group);
@@ -498,3 +490,6 @@ proptest! {
         prop_assert!(now <= START + LIFE + Span::from_secs(3600));
     }
 }
+
+#[path = "growth_tests.rs"]
+mod growth_tests;

@@ -12,13 +12,17 @@ use tokio::sync::mpsc;
 use super::{MONDAY, Stage, soon};
 
 /// A group that listens, and what it has told.
-struct Ear {
+pub(super) struct Ear {
     hints: mpsc::Receiver<Hint>,
-    orders: mpsc::Sender<Order>,
+    pub(super) orders: mpsc::Sender<Order>,
 }
 
 /// Runs `test` beside a group that listens; gives how the group ended.
-async fn listen<T: AsyncFnOnce(&mut Ear)>(stage: &Stage, group: &[Target], test: T) -> ListenEnd {
+pub(super) async fn listen<T: AsyncFnOnce(&mut Ear)>(
+    stage: &Stage,
+    group: &[Target],
+    test: T,
+) -> ListenEnd {
     let (told, hints) = mpsc::channel(1_000);
     let (orders, ordered) = mpsc::channel(100);
     let mut ear = Ear { hints, orders };
@@ -28,12 +32,12 @@ async fn listen<T: AsyncFnOnce(&mut Ear)>(stage: &Stage, group: &[Target], test:
 }
 
 impl Ear {
-    async fn next(&mut self) -> Hint {
+    pub(super) async fn next(&mut self) -> Hint {
         soon("a hint", self.hints.recv()).await.expect("it still listens")
     }
 
     /// Waits until each of these was told to listen; what else is told meanwhile is passed over.
-    async fn all_listen(&mut self, group: &[Target]) {
+    pub(super) async fn all_listen(&mut self, group: &[Target]) {
         let mut missing: BTreeSet<UserId> = group.iter().map(|one| one.user.clone()).collect();
         while !missing.is_empty() {
             if let Hint::Listening(user) = self.next().await {
@@ -43,7 +47,7 @@ impl Ear {
     }
 
     /// Waits until this one's doorbell rings.
-    async fn rings(&mut self, target: &Target) {
+    pub(super) async fn rings(&mut self, target: &Target) {
         loop {
             if self.next().await == Hint::Changed(target.user.clone()) {
                 return;
@@ -59,20 +63,20 @@ impl Ear {
         }
     }
 
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.orders.try_send(Order::Stop).expect("it takes orders");
     }
 }
 
-fn quick(options: &mut Options) {
+pub(super) fn quick(options: &mut Options) {
     options.silence = Duration::from_millis(400);
 }
 
-fn lively() -> exchange::Options {
+pub(super) fn lively() -> exchange::Options {
     exchange::Options { heartbeat: Duration::from_millis(100), ..exchange::Options::default() }
 }
 
-fn touch(stage: &Stage, target: &Target) {
+pub(super) fn touch(stage: &Stage, target: &Target) {
     stage.create(target, Draft::meeting("touched", MONDAY, 30));
 }
 
@@ -244,16 +248,23 @@ async fn one_refused_mailbox_does_not_keep_the_others_from_listening() {
 }
 
 #[tokio::test]
-async fn a_group_rolls_over_when_its_time_has_come() {
+async fn a_stream_is_opened_anew_and_at_last_its_subscriptions_are_given_back() {
     let stage = Stage::with(lively(), |options| {
         quick(options);
-        options.roll_over = (Duration::from_millis(600), Duration::from_millis(700));
+        options.roll_over = (Duration::from_millis(300), Duration::from_millis(350));
+        options.openings = 2;
     })
     .await;
     let group = stage.mailboxes(5);
-    let end = listen(&stage, &group, async |ear| ear.all_listen(&group).await).await;
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        ear.all_listen(&group).await;
+    })
+    .await;
     assert_eq!(end, ListenEnd::RollOver);
-    assert_eq!(stage.exchange.log().count("Unsubscribe"), 5);
+    let log = stage.exchange.log();
+    assert_eq!((log.count("Subscribe"), log.count("Unsubscribe")), (5, 5));
+    assert_eq!(log.count("GetStreamingEvents"), 2);
     for target in &group {
         assert_eq!(stage.exchange.calendars().subscriptions(target.address.reveal()), 0);
     }

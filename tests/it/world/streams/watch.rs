@@ -163,7 +163,7 @@ impl Watch {
                 }
             }
             Input::Stop => self.told_to_stop = self.told_to_stop.or(Some(now)),
-            Input::Heard | Input::Tick => {}
+            Input::Join(_) | Input::Leave(_) | Input::Heard | Input::Tick => {}
         }
     }
 

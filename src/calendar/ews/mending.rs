@@ -1,0 +1,100 @@
+//! What a group does about each thing that goes wrong with its stream.
+
+use super::{Group, MOST_BREAKS, MOST_RENEWALS, Output, Phase};
+use crate::calendar::ews::codes;
+use crate::calendar::ews::members::State;
+use crate::model::{Fault, Next, Span, Time};
+
+impl Group {
+    pub(super) fn on_broke(&mut self, now: Time, fault: Fault) {
+        if !matches!(self.phase, Phase::Opening | Phase::Streaming) {
+            return;
+        }
+        if codes::is_exchange_code(&fault) {
+            return self.on_error(now, fault, &[]);
+        }
+        match fault.next {
+            Next::Retry { .. } => self.reopen(now, fault),
+            // No connection: subscriptions outlive a short cut, and 200 are dear to make anew.
+            Next::BackOff { .. } if !codes::is_answer(&fault) => self.reopen(now, fault),
+            _ => self.fail(now, fault),
+        }
+    }
+
+    /// The table of answers: Exchange said this about these subscriptions, or about all.
+    pub(super) fn on_error(&mut self, now: Time, fault: Fault, ids: &[String]) {
+        let meant: Vec<usize> = ids.iter().filter_map(|id| self.members.with_id(id)).collect();
+        if !ids.is_empty() && ids.iter().all(|id| self.members.has_left(id)) {
+            // The server says that what was given back is gone.
+            return;
+        }
+        if codes::is_over_budget(&fault) && ids.is_empty() {
+            return self.change_anchor(now, fault);
+        }
+        match fault.next {
+            // Some are served elsewhere now: they are found anew, the others stay.
+            Next::Moved if !meant.is_empty() && meant.len() < self.members.held().len() => {
+                self.close_stream();
+                for member in meant {
+                    self.give_back(member);
+                    self.refuse(member, &fault);
+                }
+            }
+            Next::Denied | Next::Gone => {
+                self.close_stream();
+                let meant = if meant.is_empty() { vec![self.anchor] } else { meant };
+                for member in meant {
+                    self.give_back(member);
+                    self.refuse(member, &fault);
+                }
+            }
+            Next::Retry { .. } => {
+                if ids.is_empty() {
+                    self.renew_all(&fault);
+                } else if meant.is_empty() {
+                    return self.reopen(now, fault);
+                } else {
+                    self.renew(&meant, &fault);
+                }
+                self.close_stream();
+            }
+            // Overloaded, sign-in, a wrong request; or the group is not where it was thought.
+            _ => self.fail(now, fault),
+        }
+    }
+
+    fn renew_all(&mut self, fault: &Fault) {
+        let all = self.members.held();
+        self.renew(&all, fault);
+    }
+
+    fn renew(&mut self, members: &[usize], fault: &Fault) {
+        for at in members {
+            if !codes::is_dead_subscription(fault) {
+                self.give_back(*at);
+            }
+            let Some(member) = self.members.get_mut(*at) else {
+                continue;
+            };
+            member.state = State::Wanted;
+            member.renewals += 1;
+            if member.renewals > MOST_RENEWALS {
+                self.refuse(*at, fault);
+            }
+        }
+    }
+
+    /// Opens the stream again with the same subscriptions, later and later.
+    pub(super) fn reopen(&mut self, now: Time, fault: Fault) {
+        self.breaks += 1;
+        if self.breaks > MOST_BREAKS {
+            return self.fail(now, fault);
+        }
+        self.outputs.push_back(Output::Close);
+        // The first time at once; then after 1, 2, 4 seconds.
+        self.phase = match self.breaks {
+            1 => Phase::Subscribing,
+            n => Phase::Waiting(now + Span::SECOND.times(1 << (n - 2))),
+        };
+    }
+}

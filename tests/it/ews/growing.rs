@@ -1,0 +1,102 @@
+//! Groups that grow and shrink while they listen, against the simulated Exchange.
+
+use calway::model::{Hint, ListenEnd, Order};
+
+use super::listening::{Ear, listen, lively, quick, touch};
+use super::{Stage, soon};
+
+fn order(ear: &Ear, order: Order) {
+    ear.orders.try_send(order).expect("it takes orders");
+}
+
+#[tokio::test]
+async fn a_newcomer_is_heard_and_the_others_subscriptions_stay() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(4);
+    let (newcomer, first) = group.split_last().unwrap();
+    let end = listen(&stage, first, async |ear| {
+        ear.all_listen(first).await;
+        order(ear, Order::Join(newcomer.clone()));
+        ear.all_listen(&group).await;
+        for target in &group {
+            touch(&stage, target);
+            ear.rings(target).await;
+        }
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    let log = stage.exchange.log();
+    assert_eq!((log.count("Subscribe"), log.count("GetStreamingEvents")), (4, 2));
+    let ways: std::collections::BTreeSet<_> = ["Subscribe", "GetStreamingEvents", "Unsubscribe"]
+        .into_iter()
+        .flat_map(|operation| log.of(operation))
+        .map(|entry| (entry.back_end, entry.anchor))
+        .collect();
+    assert_eq!(ways.len(), 1, "one back end, one anchor: {ways:?}");
+    for target in &group {
+        assert_eq!(stage.exchange.calendars().subscriptions(target.address.reveal()), 0);
+    }
+}
+
+#[tokio::test]
+async fn whoever_leaves_takes_its_own_subscription_alone() {
+    // The anchor, and another.
+    for leaving in [0, 2] {
+        let stage = Stage::with(lively(), quick).await;
+        let group = stage.mailboxes(4);
+        let end = listen(&stage, &group, async |ear| {
+            ear.all_listen(&group).await;
+            let gone = &group[leaving];
+            order(ear, Order::Leave(gone.user.clone()));
+            let calendars = stage.exchange.calendars();
+            soon("given back", async {
+                while calendars.subscriptions(gone.address.reveal()) > 0 {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await;
+            touch(&stage, gone);
+            for target in group.iter().filter(|one| *one != gone) {
+                touch(&stage, target);
+                loop {
+                    match ear.next().await {
+                        Hint::Changed(user) if user == target.user => break,
+                        Hint::Changed(user) => assert_ne!(user, gone.user, "it left"),
+                        other => panic!("the others' stream was disturbed: {other:?}"),
+                    }
+                }
+            }
+            ear.stop();
+        })
+        .await;
+        assert_eq!(end, ListenEnd::Stopped);
+        let log = stage.exchange.log();
+        assert_eq!((log.count("Subscribe"), log.count("GetStreamingEvents")), (4, 1));
+    }
+}
+
+#[tokio::test]
+async fn two_processes_never_share_a_subscription() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(2);
+    let end = listen(&stage, &group, async |one| {
+        one.all_listen(&group).await;
+        let second = listen(&stage, &group, async |two| {
+            two.all_listen(&group).await;
+            // Both hear: neither took the other's subscriptions over.
+            touch(&stage, &group[0]);
+            one.rings(&group[0]).await;
+            two.rings(&group[0]).await;
+            two.stop();
+        })
+        .await;
+        assert_eq!(second, ListenEnd::Stopped);
+        touch(&stage, &group[1]);
+        one.rings(&group[1]).await;
+        one.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 2, "none was opened again");
+}
