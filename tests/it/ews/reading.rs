@@ -185,7 +185,7 @@ async fn a_refusal_says_what_to_do_next() {
             Next::BackOff { after: ms(2500) },
         ),
         (Wrong::ServerBusy { back_off_ms: None, inner: true }, Next::BackOff { after: None }),
-        (Wrong::ConnectionCount { back_off_ms: 0 }, Next::BackOff { after: ms(1000) }),
+        (Wrong::ConnectionCount { back_off_ms: 0 }, Next::Retry { after: ms(1000) }),
         (Wrong::Http { status: 503, retry_after: Some(7) }, Next::BackOff { after: ms(7000) }),
         (Wrong::Http { status: 503, retry_after: None }, Next::BackOff { after: None }),
         (Wrong::Http { status: 502, retry_after: None }, Next::Retry { after: None }),
