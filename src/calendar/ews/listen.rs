@@ -115,7 +115,8 @@ fn give_back_call<'a>(
     member: usize,
     id: Arc<str>,
 ) -> BoxFuture<'a, Input> {
-    let (route, target) = (route(group), group.target(member).cloned());
+    let affinity = Some(Affinity { cookie: group.cookie_back() });
+    let (route, target) = (Route { affinity, ..route(group) }, group.target(member).cloned());
     async move {
         if let Some(target) = target {
             let request = |header: &Header<'_>| unsubscribe::request(header, &id);

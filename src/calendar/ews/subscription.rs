@@ -113,6 +113,8 @@ pub struct Group {
     end: Option<ListenEnd>,
     anchor: usize,
     cookie: Option<Arc<str>>,
+    /// The one before it was given up: what is to be given back lives there.
+    left: Option<Arc<str>>,
     /// Calls to subscribe or give back that are on their way.
     in_flight: usize,
     to_give_back: VecDeque<(usize, Arc<str>)>,
@@ -138,6 +140,7 @@ impl Group {
             end: None,
             anchor: 0,
             cookie: None,
+            left: None,
             in_flight: 0,
             to_give_back: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -179,6 +182,11 @@ impl Group {
     /// The cookie that leads to the back end of the group.
     pub fn cookie(&self) -> Option<Arc<str>> {
         self.cookie.clone()
+    }
+
+    /// The cookie that leads to the back end where what is given back lives.
+    pub fn cookie_back(&self) -> Option<Arc<str>> {
+        self.cookie.clone().or_else(|| self.left.clone())
     }
 
     /// What to do next; to be asked until it says nothing.
@@ -382,7 +390,7 @@ impl Group {
         let leaderless = !self.members.holds_any();
         if leaderless && !self.members.asks_any() {
             // A new beginning; the old back end may be gone.
-            self.cookie = None;
+            self.left = self.cookie.take().or(self.left.take());
         }
         for at in 0..self.members.len() {
             if self.in_flight >= AT_ONCE || (leaderless && at != self.anchor) {
