@@ -37,7 +37,7 @@ POST /items/delete {mailbox, id, occurrence_ms?}
 POST /items/cancel {mailbox, id}    POST /items/respond {mailbox, uid, response}
 POST /faults {fault, operation?, mailbox?, times?}           times 0 stands for ever
              fault: server-busy connection-count http redirect hang cut response-code soap-fault
-             delay stream-silent stream-error lose-notification garbage illegal-characters
+             delay stream-silent stream-error stream-closed lose-notification garbage illegal-characters
              split join
              with: status retry_after back_off_ms inner bytes code message ms
 DELETE /faults
@@ -314,6 +314,7 @@ fn fault(body: &Value) -> Result<Fault, String> {
         "delay" => Fault::Delay(Duration::from_millis(number(body, "ms")?.unsigned_abs())),
         "stream-silent" => Fault::StreamSilent,
         "stream-error" => Fault::StreamError(code()?),
+        "stream-closed" => Fault::StreamClosed,
         "lose-notification" => Fault::LoseNotification,
         "garbage" => Fault::GarbageXml,
         "illegal-characters" => Fault::IllegalCharacters,

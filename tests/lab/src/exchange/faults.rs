@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | transport | before a request is read further, by the HTTP front | Http, Hang, Cut, Delay … |
 //! | service | once a request, by the operations | ServerBusy, ResponseCode, GarbageXml … |
-//! | stream | before each envelope of an open stream | StreamSilent, StreamError |
+//! | stream | before each envelope of an open stream | StreamSilent, StreamError … |
 //! | event | for each change of a watched folder | LoseNotification |
 
 use std::collections::VecDeque;
@@ -65,6 +65,8 @@ pub enum Fault {
     /// An open stream says this `ResponseCode` for all its subscriptions while its
     /// `ConnectionStatus` stays `OK`; nothing follows but heartbeats.
     StreamError(String),
+    /// An open stream says `ConnectionStatus` `Closed`, before its time, and ends.
+    StreamClosed,
     /// A change makes no notification.
     LoseNotification,
     /// The answer breaks off in the middle of its XML, the HTTP message is whole.
@@ -113,7 +115,7 @@ impl Fault {
             | Fault::GarbageXml
             | Fault::SyncStandsStill
             | Fault::IllegalCharacters => Place::Service,
-            Fault::StreamSilent | Fault::StreamError(_) => Place::Stream,
+            Fault::StreamSilent | Fault::StreamError(_) | Fault::StreamClosed => Place::Stream,
             Fault::LoseNotification => Place::Event,
         }
     }

@@ -359,9 +359,24 @@ impl Calendars {
     /// Every subscription of the mailbox is gone without a word, as after a restart of a back end.
     /// A stream that is open learns it.
     pub fn forget_subscriptions(&self, address: &str) {
+        self.end_subscriptions(address, "ErrorSubscriptionNotFound");
+    }
+
+    /// Every subscription of the mailbox is gone; a stream that is open learns it by this
+    /// `ResponseCode`, and goes on with the others that it carries.
+    pub fn end_subscriptions(&self, address: &str, code: &'static str) {
         let mut world = self.shared.world();
         if let Some(number) = world.number(address) {
-            world.drop_subscriptions(number, "ErrorSubscriptionNotFound");
+            world.drop_subscriptions(number, code);
+        }
+    }
+
+    /// Somebody else opens a stream on the subscriptions of the mailbox, and leaves again: the one
+    /// that carried them ends with `ErrorNewEventStreamConnectionOpened`.
+    pub fn take_over_subscriptions(&self, address: &str) {
+        let mut world = self.shared.world();
+        if let Some(number) = world.number(address) {
+            world.take_over_subscriptions(number);
         }
     }
 

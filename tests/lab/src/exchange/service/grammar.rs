@@ -27,6 +27,7 @@ fn steps(name: &str) -> Option<(Ns, &'static str)> {
         "GetUserAvailabilityRequest" => {
             "t:TimeZone MailboxDataArray t:FreeBusyViewOptions t:SuggestionsViewOptions"
         }
+        "GetUserConfiguration" => "UserConfigurationName UserConfigurationProperties",
         "GetUserOofSettingsRequest" => "t:Mailbox",
         "Subscribe" => {
             "PullSubscriptionRequest|PushSubscriptionRequest|StreamingSubscriptionRequest"
@@ -52,6 +53,7 @@ fn steps_of_type(name: &str) -> Option<&'static str> {
             "ItemId|OccurrenceItemId|RecurringMasterItemId|RecurringMasterItemIdRanges*"
         }
         "FolderIds" | "ParentFolderIds" => "FolderId|DistinguishedFolderId*",
+        "UserConfigurationName" => "FolderId|DistinguishedFolderId",
         "SyncFolderId" | "SavedItemFolderId" => "FolderId|DistinguishedFolderId|AddressListId",
         "SubscriptionIds" => "SubscriptionId*",
         "SourceIds" => "AlternateId|AlternatePublicFolderId|AlternatePublicFolderItemId*",

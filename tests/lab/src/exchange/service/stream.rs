@@ -159,6 +159,10 @@ impl EventStream {
                 let ids: Vec<&str> = self.ids.iter().map(|id| &**id).collect();
                 Some(self.failure(&Failure::of(&code), &ids, Some("OK")))
             }
+            Fault::StreamClosed => {
+                self.deafen(State::Ended);
+                Some(self.status("Closed"))
+            }
             _ => {
                 self.deafen(State::Silent);
                 None

@@ -11,7 +11,7 @@ use super::calendars::{Mail, MailboxKind};
 use super::ids;
 use super::item::{Item, Person, now_ms};
 use super::mailbox::{CALENDAR, Mailbox};
-use super::subscription::{About, Desk, Event, EventKind};
+use super::subscription::{About, Desk, Event, EventKind, Queue};
 use crate::exchange::faults::{Fault, Faults, Place};
 
 /// What everything of the service shares.
@@ -127,6 +127,16 @@ impl World {
         let Some(mailbox) = self.mailboxes.get_mut(number) else { return };
         for id in std::mem::take(&mut mailbox.subscriptions) {
             self.desk.remove(&id, Some(why));
+        }
+    }
+
+    /// Another stream takes the subscriptions, which nobody reads.
+    pub(super) fn take_over_subscriptions(&mut self, number: usize) {
+        let Some(mailbox) = self.mailboxes.get(number) else { return };
+        for id in &mailbox.subscriptions {
+            let rival = Arc::new(Queue::default());
+            self.desk.attach(id, &rival);
+            self.desk.detach(id, &rival);
         }
     }
 

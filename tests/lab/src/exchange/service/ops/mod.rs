@@ -9,6 +9,7 @@ mod find_item;
 mod folders;
 mod get_item;
 mod get_user_availability;
+mod get_user_configuration;
 mod get_user_oof_settings;
 mod restriction;
 mod streaming;
@@ -34,6 +35,7 @@ pub(super) const OPERATIONS: &[(&str, &str, Option<Operation>)] = &[
     ("GetItem", "GetItem", Some(get_item::answer)),
     ("GetStreamingEvents", "GetStreamingEvents", None),
     ("GetUserAvailability", "GetUserAvailabilityRequest", Some(get_user_availability::answer)),
+    ("GetUserConfiguration", "GetUserConfiguration", Some(get_user_configuration::answer)),
     ("GetUserOofSettings", "GetUserOofSettingsRequest", Some(get_user_oof_settings::answer)),
     ("Subscribe", "Subscribe", Some(subscribe::answer)),
     ("SyncFolderItems", "SyncFolderItems", Some(sync_folder_items::answer)),
