@@ -20,26 +20,26 @@ use calway::net::Trust;
 use calway_lab::exchange::{self, Draft, Exchange, MailboxKind};
 
 /// 2026-03-02T00:00:00Z, a Monday.
-const MONDAY: i64 = 1_772_409_600_000;
-const HOUR: i64 = 3_600_000;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const MONDAY: i64 = 1_772_409_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
+pub(crate) const DAY: i64 = 24 * HOUR;
 const PASSWORD: &str = "lab-password";
 /// Nothing that works takes this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server, a provider for it, and the password that the provider is given.
-struct Stage {
-    exchange: Exchange,
-    ews: Ews,
+pub(crate) struct Stage {
+    pub(crate) exchange: Exchange,
+    pub(crate) ews: Ews,
     password: Arc<Mutex<String>>,
 }
 
 impl Stage {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(exchange::Options::default(), |_| {}).await
     }
 
-    async fn with(server: exchange::Options, set: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn with(server: exchange::Options, set: impl FnOnce(&mut Options)) -> Self {
         let exchange = Exchange::start(server).await.expect("a free port");
         let url = exchange.url().parse().expect("an address");
         let mut options = Options::new(CalendarName::new("hq"), url, "CORP\\svc-calway");
@@ -55,17 +55,17 @@ impl Stage {
     }
 
     /// A mailbox `name@corp.example`.
-    fn mailbox(&self, name: &str) -> Target {
+    pub(crate) fn mailbox(&self, name: &str) -> Target {
         let address = format!("{name}@corp.example");
         self.exchange.calendars().add_mailbox(&address, name, MailboxKind::User);
         target(name)
     }
 
-    fn mailboxes(&self, n: usize) -> Vec<Target> {
+    pub(crate) fn mailboxes(&self, n: usize) -> Vec<Target> {
         (0..n).map(|n| self.mailbox(&format!("m{n:03}"))).collect()
     }
 
-    fn create(&self, target: &Target, draft: Draft) -> ItemId {
+    pub(crate) fn create(&self, target: &Target, draft: Draft) -> ItemId {
         let id = self.exchange.calendars().create(target.address.reveal(), draft);
         ItemId(id.0.as_str().into())
     }
@@ -77,7 +77,11 @@ impl Stage {
     }
 
     /// All pages from a cursor on.
-    async fn pages(&self, target: &Target, from: Option<&Cursor>) -> Result<Vec<Page>, Fault> {
+    pub(crate) async fn pages(
+        &self,
+        target: &Target,
+        from: Option<&Cursor>,
+    ) -> Result<Vec<Page>, Fault> {
         let mut pages: Vec<Page> = Vec::new();
         loop {
             let cursor = pages.last().map(|page| &page.cursor).or(from).cloned();
@@ -110,7 +114,7 @@ fn week() -> (Time, Time) {
 }
 
 /// Fails a test that hangs.
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what} takes too long"),

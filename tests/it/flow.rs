@@ -242,11 +242,7 @@ async fn throttling_and_broken_answers_cost_only_time() {
 async fn told_to_stop_it_gives_the_subscriptions_back_and_exits_0() {
     let mut house = House::active(talkative()).await;
     assert_eq!(house.calendars().subscriptions(ALICE.1), 1);
-    let pid = house.connector.id().unwrap();
-    let kill = std::process::Command::new("kill").arg(pid.to_string()).status().unwrap();
-    assert!(kill.success());
-    let status = within(house.connector.wait()).await.unwrap();
-    assert!(status.success(), "{status}");
+    house.stop().await;
     assert_eq!(house.calendars().subscriptions(ALICE.1), 0);
     assert_eq!(house.calendars().subscriptions(BOB.1), 0);
 }

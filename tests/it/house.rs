@@ -112,6 +112,15 @@ impl House {
         self.connector.kill().await.unwrap();
     }
 
+    /// Lets the program give everything back and end.
+    pub async fn stop(&mut self) {
+        let pid = self.connector.id().unwrap();
+        let kill = std::process::Command::new("kill").arg(pid.to_string()).status().unwrap();
+        assert!(kill.success());
+        let status = within(self.connector.wait()).await.unwrap();
+        assert!(status.success(), "{status}");
+    }
+
     pub fn again(&mut self) {
         self.connector = spawn(&self.stage);
     }

@@ -8,6 +8,7 @@ mod crash;
 mod discovery;
 mod edits;
 mod ews;
+mod failures;
 mod flow;
 mod house;
 mod kms;

@@ -1,16 +1,16 @@
-//! Requests against Microsoft's schema, answers from Microsoft's documentation. Where schema or
-//! samples are not on this machine the tests say so and are skipped.
+//! Requests against Microsoft's schema, and every reader on every documented message. Where schema
+//! or samples are not on this machine the tests say so and are skipped.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use calway::calendar::ews::get_user_settings::{self, Told};
+use calway::calendar::ews::get_user_settings;
 use calway::calendar::ews::soap::{Header, ServerVersion};
 use calway::calendar::ews::{
     autodiscover, find_item, get_folder, get_item, get_streaming_events, get_user_availability,
     subscribe, sync_folder_items, unsubscribe,
 };
-use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, Next, Time};
+use calway::model::{Address, Cursor, ItemId, Time};
 
 /// A folder beside the repository, or the one that a variable names.
 fn folder(variable: &str, beside: &str) -> Option<PathBuf> {
@@ -84,75 +84,6 @@ fn the_oracle_refuses_what_is_wrong() {
     lint.args(["--nonet", "--noout", "--schema"]).arg(schema.join("soap.xsd")).arg(path);
     let Ok(output) = lint.output() else { return };
     assert!(!output.status.success());
-}
-
-fn sample(name: &str) -> Option<Vec<u8>> {
-    let path = folder("EWS_SAMPLES_DIR", "samples/ews")?.join(name);
-    Some(std::fs::read(path).expect("a sample"))
-}
-
-/// Reads a sample with the operation's reader; nothing where there are no samples.
-fn read<T>(name: &str, reader: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    sample(name).map(|xml| reader(&xml))
-}
-
-#[test]
-fn documented_answers_are_read() {
-    let id = |id: &str| ItemId(id.into());
-    if let Some(page) = read("SyncFolderItemsResponse.syncfolderitems-operation.1.xml", |xml| {
-        sync_folder_items::read(xml, None)
-    }) {
-        let page = page.expect("a page");
-        assert_eq!(page.changes, [Change::Upsert(id("AQApAHRwA=="))]);
-        assert_eq!((&*page.cursor.0, page.last), ("H4sIAAAAA=", true));
-    }
-    if let Some(subscribed) = read("SubscribeResponse.subscribe-operation.1.xml", subscribe::read) {
-        assert_eq!(subscribed.as_deref(), Ok("39ea5d0f-f062-455e-a1e9-89c0304390f4"));
-    }
-    if let Some(refused) = read("SubscribeResponse.subscribe-operation.2.xml", subscribe::read) {
-        let expected = Fault::new(Next::Denied, "ErrorSubscriptionDelegateAccessNotSupported");
-        assert_eq!(refused, Err(expected));
-    }
-    let name = "UnsubscribeResponse.unsubscribe-operation.1.xml";
-    assert!(read(name, unsubscribe::read).is_none_or(|read| read.is_ok()));
-    let name = "GetFolderResponse.getfolder-operation.1.xml";
-    assert!(read(name, get_folder::read).is_none_or(|read| read.is_ok()));
-    if let Some(listing) = read("FindItemResponse.finditem-operation.1.xml", find_item::read) {
-        let listing = listing.expect("a listing");
-        assert!(listing.complete && listing.entries.is_empty(), "mails are no meetings");
-    }
-}
-
-#[test]
-fn documented_items_are_read() {
-    let ids = [ItemId("asked".into())];
-    let reader = |xml: &[u8]| get_item::read(xml, &ids).expect("an item");
-    if let Some(found) = read("GetItemResponse.getitem-operation-calendar-item.1.xml", reader) {
-        assert_eq!(found, [Found::Other(ids[0].clone())], "an item without times");
-    }
-    let name = "GetItemResponse.getitem-operation-calendar-item.2.xml";
-    let Some(found) = read(name, reader) else { return };
-    let [Found::Meeting(meeting)] = found.as_slice() else { panic!("{found:?}") };
-    assert_eq!(meeting.start, Time::from_ms(1_150_417_800_000));
-    assert_eq!(meeting.end, Time::from_ms(1_150_419_600_000));
-    let organizer = meeting.organizer.as_ref().expect("an organizer");
-    assert_eq!(organizer.name.reveal(), "Bob");
-    let address = organizer.address.as_ref().map(Address::reveal);
-    assert_eq!(address, Some("someone@example.com"));
-}
-
-#[test]
-fn documented_autodiscover_answers_are_read() {
-    let name = "GetUserSettingsResponseMessage.getusersettings-operation-soap.1.xml";
-    if let Some(told) = read(name, get_user_settings::read) {
-        let settings = get_user_settings::Settings::default();
-        assert_eq!(told, Ok(vec![Ok(Told::Settings(settings))]), "no setting of ours is in it");
-    }
-    let name = "Autodiscover.pox-autodiscover-response-for-exchange.0.xml";
-    if let Some(place) = read(name, autodiscover::read_pox) {
-        let url = "https://mail.contoso.com/ews/exchange.asmx".to_owned();
-        assert_eq!(place, Ok(autodiscover::Place::Ews(url)));
-    }
 }
 
 /// Whatever else lies there, requests and slips of the documentation included: no reader panics,

@@ -1,0 +1,213 @@
+//! What went wrong for people who wrote clients of Exchange before: a test for each.
+
+use calway_lab::exchange::{self, ExtendedProtection, Fault, Match};
+
+use super::{all_is_well, answered, listening, once, rung_only, unheard, whom};
+use crate::house::{ALICE, BOB};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f01_a_gap_when_a_stream_reopens() {
+    let house = listening(rung_only()).await;
+    for who in [ALICE, BOB] {
+        unheard(&house, who, "Made in the gap", 2);
+    }
+    house.stage.exchange.drop_connections();
+    answered(&house, "GetStreamingEvents", 1).await;
+    all_is_well(&house).await;
+    assert_eq!(whom(&house, "Subscribe"), Vec::<String>::new(), "the subscriptions were good");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f03_a_stream_that_closes_early_with_events_missed() {
+    // By its status, and in the middle of an envelope.
+    for early in [Fault::StreamClosed, Fault::Cut { after_bytes: 300 }] {
+        let house = listening(rung_only()).await;
+        unheard(&house, BOB, "Missed", 2);
+        house.stage.exchange.faults().next(Match::operation("GetStreamingEvents"), early);
+        house.stage.exchange.drop_connections();
+        answered(&house, "GetStreamingEvents", 2).await;
+        all_is_well(&house).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f05_the_limits_on_connections_and_subscriptions_are_kept() {
+    let mut options = rung_only();
+    options.exchange = exchange::Options {
+        hanging_connection_limit: 1,
+        max_subscriptions: 1,
+        max_concurrency: 2,
+        ..options.exchange
+    };
+    let house = listening(options).await;
+    for n in 0..15 {
+        house.meet(ALICE, "One of many", 2 + n);
+        house.meet(BOB, "One of many", 2 + n);
+    }
+    house.stage.exchange.drop_connections();
+    answered(&house, "GetStreamingEvents", 1).await;
+    all_is_well(&house).await;
+    let counts = house.stage.exchange.log().counts();
+    let exceeded: Vec<_> =
+        counts.codes.keys().filter(|code| code.starts_with("ErrorExceeded")).collect();
+    assert!(exceeded.is_empty(), "{exceeded:?}");
+    assert!(counts.most_running <= 10, "{}", counts.most_running);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f07_eight_events_for_an_item_cost_one_reading() {
+    let house = listening(rung_only()).await;
+    let id = house.meet(ALICE, "Edited", 2);
+    for n in 0..40 {
+        house.calendars().update(ALICE.1, &id, |draft| draft.subject = format!("Edited {n}"));
+    }
+    house.exact(&[ALICE, BOB]).await;
+    let log = house.stage.exchange.log();
+    let (syncs, items) = (log.count("SyncFolderItems"), log.count("GetItem"));
+    assert!(syncs <= 10 && items <= 10, "{syncs} syncs and {items} items for 41 edits");
+    assert_eq!(whom(&house, "SyncFolderItems").iter().filter(|who| *who == "bob").count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f08_an_error_beside_a_good_status_does_not_loop() {
+    let house = listening(rung_only()).await;
+    unheard(&house, ALICE, "Nobody rang for it", 2);
+    let error = Fault::StreamError("ErrorInternalServerError".into());
+    house.stage.exchange.faults().next(Match::mailbox(ALICE.1), error);
+    answered(&house, "GetStreamingEvents", 1).await;
+    all_is_well(&house).await;
+    assert!(once(whom(&house, "Subscribe")), "{:?}", whom(&house, "Subscribe"));
+    assert_eq!(house.stage.exchange.log().count("GetStreamingEvents"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f11_impersonation_denied_now_and_then() {
+    let house = listening(rung_only()).await;
+    house.stage.exchange.drop_connections();
+    house.calendars().end_subscriptions(BOB.1, "ErrorSubscriptionNotFound");
+    let denied = Fault::ResponseCode("ErrorImpersonateUserDenied".into());
+    let bobs = Match { operation: Some("Subscribe"), mailbox: Some(BOB.1) };
+    house.stage.exchange.faults().next(bobs, denied);
+    house.meet(ALICE, "Not Bob's trouble", 2);
+    house
+        .until("Bob listens again", |house| {
+            house.stage.exchange.faults().is_empty() && house.calendars().subscriptions(BOB.1) == 1
+        })
+        .await;
+    house.meet(BOB, "Rung for", 3);
+    house.exact(&[ALICE, BOB]).await;
+    // For good: he is named, and keeps nobody else.
+    house.calendars().deny_impersonation(BOB.1, true);
+    house.meet(BOB, "Unreadable", 4);
+    house
+        .until("he is named", |house| {
+            house.log().contains("user-bob cannot be read (ErrorImpersonateUserDenied")
+        })
+        .await;
+    house.stage.exchange.log().clear();
+    for n in 0..5 {
+        house.meet(ALICE, "Readable", 5 + n);
+    }
+    house.exact(&[ALICE]).await;
+    assert!(whom(&house, "SyncFolderItems").iter().all(|who| who == "alice"), "he rests");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f12_extended_protection_is_required() {
+    let mut options = rung_only();
+    options.exchange = exchange::Options {
+        basic: false,
+        protection: ExtendedProtection::Require,
+        ..options.exchange
+    };
+    let house = listening(options).await;
+    all_is_well(&house).await;
+    let log = house.stage.exchange.log();
+    let bound = exchange::auth::Scheme::Ntlm { bound: true, mic: true };
+    let answered: Vec<_> = log.entries().into_iter().filter(|entry| entry.status == 200).collect();
+    assert!(!answered.is_empty());
+    assert!(answered.iter().all(|entry| entry.scheme == Some(bound)), "{answered:?}");
+    assert_eq!(log.refusals(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f13_pooled_connections_are_not_mixed_up_by_ntlm() {
+    let mut options = rung_only();
+    options.exchange = exchange::Options { basic: false, ..options.exchange };
+    let house = listening(options).await;
+    for n in 0..25 {
+        house.meet(ALICE, "Many at once", 2 + n);
+        house.meet(BOB, "Many at once", 2 + n);
+        if n % 8 == 0 {
+            house.stage.exchange.drop_connections();
+        }
+    }
+    all_is_well(&house).await;
+    let counts = house.stage.exchange.log().counts();
+    assert_eq!(counts.refusals.values().sum::<u64>(), 0, "{:?}", counts.refusals);
+    // One exchange of messages a connection, and no more: requests on it carry no credentials.
+    assert!(
+        counts.challenges <= counts.connections,
+        "{} challenges on {} connections",
+        counts.challenges,
+        counts.connections
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f14_illegal_characters_lose_nothing() {
+    let house = listening(rung_only()).await;
+    let strewn = house.stage.exchange.faults().always(Match::any(), Fault::IllegalCharacters);
+    for n in 0..3 {
+        house.meet(ALICE, "Title with what XML forbids around it", 2 + n);
+    }
+    house.exact(&[ALICE, BOB]).await;
+    strewn.stop();
+    let counts = house.stage.exchange.log().counts();
+    assert_eq!(counts.codes.get("ErrorSchemaValidation"), None, "none is ever sent");
+    assert!(!house.log().contains("mailbox-failing"));
+}
+
+/// What only reads. Whoever adds an operation that writes says here who gets mail because of it.
+const READING: [&str; 9] = [
+    "FindItem",
+    "GetFolder",
+    "GetItem",
+    "GetStreamingEvents",
+    "GetUserAvailability",
+    "GetUserSettings",
+    "Subscribe",
+    "SyncFolderItems",
+    "Unsubscribe",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f15_nobody_gets_mail_and_a_conflict_is_read_again() {
+    use calway::calendar::ews::update_item;
+    let mut house = listening(rung_only()).await;
+    let id = house.meet(ALICE, "Changed", 2);
+    house.calendars().update(ALICE.1, &id, |draft| {
+        draft.attendees = vec![exchange::Attendee::required(BOB.1, BOB.2)];
+    });
+    house.exact(&[ALICE, BOB]).await;
+    house.calendars().cancel(ALICE.1, &id);
+    house.stage.exchange.drop_connections();
+    all_is_well(&house).await;
+    let resend = house.stage.cloud.resend(ALICE.0);
+    assert_eq!(house.outcome(&resend).await, "done");
+    house.stop().await;
+    let operations = house.stage.exchange.log().counts().operations;
+    let writing: Vec<_> =
+        operations.keys().filter(|name| !READING.contains(&name.as_str())).collect();
+    assert!(writing.is_empty(), "{writing:?}");
+    assert_eq!(house.calendars().mails().len(), 0);
+
+    let conflict = "<s:Envelope xmlns:s='s'><s:Body><m:UpdateItemResponse xmlns:m='m'>\
+        <m:ResponseMessages><m:UpdateItemResponseMessage ResponseClass='Error'>\
+        <m:ResponseCode>ErrorIrresolvableConflict</m:ResponseCode><m:Items/>\
+        </m:UpdateItemResponseMessage></m:ResponseMessages></m:UpdateItemResponse></s:Body>\
+        </s:Envelope>";
+    let answers = update_item::read(conflict.as_bytes()).unwrap();
+    let [Err(fault)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(fault.next, calway::model::Next::Retry { after: None }, "read it, try again");
+}
