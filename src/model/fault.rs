@@ -55,6 +55,9 @@ pub struct Cause {
 }
 
 impl Cause {
+    /// The code of a mailbox that left the organisation's own servers for Microsoft 365.
+    pub const IN_THE_CLOUD: &str = "mailbox moved to Microsoft 365";
+
     /// A cause with a code alone. The code is cut at 200 characters and loses control characters.
     pub fn new(code: impl AsRef<str>) -> Self {
         let code = code.as_ref().chars().filter(|c| !c.is_control()).take(200).collect();

@@ -1,6 +1,6 @@
 //! Every condition that the journal can name.
 
-use crate::model::{Fault, Span, UserId};
+use crate::model::{Cause, Fault, Span, UserId};
 use crate::pipeline::fleet::Note;
 
 /// A condition: what it is called for ever.
@@ -35,6 +35,12 @@ conditions! {
         "If it does not heal: check that the mailbox exists (and the key server, where the cause \
          names it), and that the service account has the role \
          ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
+    /// One mailbox is in Microsoft 365 now.
+    MAILBOX_IN_CLOUD = "mailbox-in-cloud" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
+        "Exchange says that the mailbox was moved to Microsoft 365 (Get-RemoteMailbox shows it), \
+         where a connector beside Exchange cannot read it. Activate the user at a connector for \
+         Microsoft 365, or move the mailbox back (New-MoveRequest); until then nothing of it is \
+         relayed. It is looked for again by itself.";
     /// It can be read again.
     MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
         "Nothing to do.";
@@ -182,6 +188,12 @@ pub fn note(calendar: &str, note: &Note) {
 }
 
 fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
+    if fault.cause.code == Cause::IN_THE_CLOUD {
+        condition!(warn, MAILBOX_IN_CLOUD, CALENDAR = calendar, USER_ID = user,;
+            "mailbox {user} was moved to Microsoft 365, where it cannot be read from here; looked \
+             for again in {wait}");
+        return;
+    }
     let request_id = fault.cause.request_id.as_deref().unwrap_or("-");
     condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
         EWS_REQUEST_ID = request_id,;

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use crate::model::{Address, Fault};
+use crate::model::{Address, Cause, Fault};
 
 pub use self::hosts::Hosts;
 pub use self::hunt::{Hunt, Outcome};
@@ -44,7 +44,7 @@ use super::autodiscover::Place;
 use super::get_user_settings::Told;
 
 /// The cause of a mailbox that is in Microsoft 365 now.
-pub const IN_THE_CLOUD: &str = "mailbox moved to Microsoft 365";
+pub const IN_THE_CLOUD: &str = Cause::IN_THE_CLOUD;
 /// The cause where only a host that nobody allowed yet could tell.
 pub const WAITS_FOR_TRUST: &str =
     "Autodiscover leads to a host that waits for a decision (calway trust list)";
