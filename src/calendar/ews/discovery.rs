@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use self::steps::Steps;
 use super::discover::{
-    Answer, Endpoint, Form, Found, Hosts, Hunt, Note, Outcome, Rules, Step, Via,
+    Answer, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step, Via,
 };
 use super::homes::{Homes, Known, Place};
 use super::servers::Servers;
@@ -111,11 +111,6 @@ impl Discovery {
         self.homes().get(address).cloned()
     }
 
-    /// Whether what is known of it may be wrong by now.
-    pub(super) fn may_have_moved(&self, address: &Address) -> bool {
-        self.hunts() && self.homes().may_have_moved(self.now(), address)
-    }
-
     /// Where these are served; asked for where it is due.
     pub(super) async fn find(
         &self,
@@ -139,16 +134,21 @@ impl Discovery {
         let mut refused: Vec<(Arc<Address>, Fault)> = Vec::new();
         for (domain, users) in asked {
             for some in users.chunks(super::get_user_settings::MOST_USERS) {
-                refused.extend(self.ask(&domain, some, witness).await);
+                refused.extend(self.ask(&domain, some, moved, witness).await);
             }
         }
         let homes = self.homes();
-        let answer = |address: &Arc<Address>| match homes.get(address) {
-            Some(known) => Ok(known.clone()),
-            None => {
-                let why = refused.iter().find(|(refused, _)| refused == address);
-                let unknown = || Fault::retry("Autodiscover was not asked");
-                Err(why.map_or_else(unknown, |(_, why)| why.clone()))
+        let answer = |address: &Arc<Address>| {
+            let why = refused.iter().find(|(refused, _)| refused == address).map(|(_, why)| why);
+            match (homes.get(address), why) {
+                // An old answer is better than none, unless it is known to be wrong.
+                (Some(known), why) if why.is_none_or(|why| why.next != Next::Gone) => {
+                    Ok(known.clone())
+                }
+                (_, why) => {
+                    let unknown = || Fault::retry("Autodiscover was not asked");
+                    Err(why.cloned().unwrap_or_else(unknown))
+                }
             }
         };
         addresses.iter().map(answer).collect()
@@ -180,6 +180,7 @@ impl Discovery {
         &self,
         domain: &str,
         users: &[Arc<Address>],
+        moved: bool,
         witness: Option<Witness<'_>>,
     ) -> Vec<(Arc<Address>, Fault)> {
         let outcomes = match self.hunts() {
@@ -196,9 +197,13 @@ impl Discovery {
                         let place = place(found, fixed.as_ref());
                         lines.push(homes.learn(now, address, place, true));
                     }
-                    // Autodiscover only makes better groups: without it they are made all the same.
-                    (Err(_), Some(ews)) => {
+                    // Autodiscover only makes better groups: without it they are made all the
+                    // same. But where the server lost a mailbox, it may know the reason.
+                    (Err(fault), Some(ews)) => {
                         homes.missed(now, address);
+                        if moved && fault.cause.code == IN_THE_CLOUD {
+                            refused.push((Arc::clone(address), fault));
+                        }
                         if homes.get(address).is_none() {
                             let group = group_key(&[&ews.to_string()]);
                             let place = Place { ews: ews.clone(), group };
@@ -314,15 +319,15 @@ impl Discovery {
     async fn recall(&self) {
         self.recalled
             .get_or_init(|| async {
-                if let (true, Ok(lines)) = (self.hunts(), self.ledger.recall().await) {
-                    self.homes().recall(self.now(), &lines);
+                if let Ok(lines) = self.ledger.recall().await {
+                    self.homes().recall(self.now(), &lines, self.fixed.as_ref());
                 }
             })
             .await;
     }
 
     async fn keep(&self, lines: Lines) {
-        if self.hunts() && !lines.is_empty() {
+        if !lines.is_empty() {
             // What is not kept is asked for again after a restart.
             let _ = self.ledger.keep(lines).await;
         }

@@ -76,11 +76,6 @@ impl Homes {
         if moved { tried >= SETTLED } else { old(now, known.at) && tried >= RETRY_AFTER }
     }
 
-    /// Whether what is known of it may be wrong by now.
-    pub(super) fn may_have_moved(&self, now: Time, address: &Address) -> bool {
-        self.get(address).is_some_and(|known| now.since(known.tried) >= SETTLED)
-    }
-
     /// It is there. The line is for the ledger. `sure`: nothing better is to be had, so it is good
     /// for a day; else it is asked for again after an hour.
     pub(super) fn learn(
@@ -187,8 +182,9 @@ impl Homes {
         (same && now.since(*at) < HUNT_PAUSE).then(|| why.clone())
     }
 
-    /// Takes in what was kept. Lines that are not understood are passed over: they cost a question.
-    pub(super) fn recall(&mut self, now: Time, lines: &[Plain]) {
+    /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are not
+    /// understood are passed over: they cost a question.
+    pub(super) fn recall(&mut self, now: Time, lines: &[Plain], fixed: Option<&Uri>) {
         for line in lines {
             match serde_json::from_str(line.reveal()) {
                 Ok(Line::Home { address, ews, group, zone, at }) => {
@@ -196,7 +192,9 @@ impl Homes {
                         continue;
                     };
                     let at = Time::from_ms(at);
-                    if now.since(at) > FORGOTTEN_AFTER || self.get(&address).is_some() {
+                    let elsewhere = fixed.is_some_and(|fixed| *fixed != ews);
+                    let forgotten = now.since(at) > FORGOTTEN_AFTER;
+                    if elsewhere || forgotten || self.get(&address).is_some() {
                         continue;
                     }
                     let place = self.shared(Place { ews, group: GroupKey::new(group) });

@@ -50,9 +50,9 @@ fn a_mailbox_that_moved_is_asked_for_at_once_but_not_twice_in_a_minute() {
     homes.learn(START, &ann(), place("a"), true);
     assert!(!homes.is_due(START + Span::SECOND, &ann(), true));
     let later = START + Span::MINUTE;
-    assert!(homes.is_due(later, &ann(), true) && homes.may_have_moved(later, &ann()));
+    assert!(homes.is_due(later, &ann(), true));
     homes.learn(later, &ann(), place("b"), true);
-    assert!(!homes.is_due(later, &ann(), true) && !homes.may_have_moved(later, &ann()));
+    assert!(!homes.is_due(later, &ann(), true));
     assert_eq!(host(&homes), "b");
 }
 
@@ -91,14 +91,18 @@ fn a_restart_gives_back_homes_zones_and_places() {
 
     let later = START + Span::MINUTE;
     let mut again = Homes::default();
-    again.recall(later, &lines);
+    again.recall(later, &lines, None);
     assert_eq!((host(&again).as_str(), again.get(&ann()).unwrap().zone), ("a", Some(berlin())));
     assert_eq!(again.endpoint(later, "corp.example"), Some((endpoint, true)));
     assert!(!again.is_due(later, &ann(), false));
     assert!(again.is_due(START + Span::DAY, &ann(), false), "old answers are asked for at once");
 
+    let fixed: Uri = "https://b/EWS/Exchange.asmx".parse().unwrap();
+    let mut elsewhere = Homes::default();
+    elsewhere.recall(later, &lines, Some(&fixed));
+    assert!(elsewhere.get(&ann()).is_none(), "another server is configured now");
     let mut much_later = Homes::default();
-    much_later.recall(START + Span::DAY.times(31), &lines);
+    much_later.recall(START + Span::DAY.times(31), &lines, None);
     assert!(much_later.get(&ann()).is_none());
 }
 

@@ -262,7 +262,7 @@ impl Ews {
             };
             match result {
                 Err(fault) if server.falls_back(header.version, &fault) => {}
-                Err(fault) => return Err(self.perhaps_moved(target, fault)),
+                Err(fault) => return Err(self.perhaps_moved(fault)),
                 result => return result,
             }
         }
@@ -305,10 +305,10 @@ impl Ews {
         Ok((url, server))
     }
 
-    /// A server that does not know a mailbox any more may only not be its server any more.
-    fn perhaps_moved(&self, target: &Target, fault: Fault) -> Fault {
-        let left = fault.cause.code == codes::NON_EXISTENT_MAILBOX;
-        if left && self.options.url.is_none() && self.discovery.may_have_moved(&target.address) {
+    /// A server that does not know a mailbox may only not be its server any more. Whether it is
+    /// gone is Autodiscover's to say, which may hear of a move later than the servers.
+    fn perhaps_moved(&self, fault: Fault) -> Fault {
+        if fault.cause.code == codes::NON_EXISTENT_MAILBOX && self.options.url.is_none() {
             return Fault { next: Next::Moved, ..fault };
         }
         fault

@@ -60,6 +60,49 @@ async fn a_mailbox_that_moved_to_the_cloud_is_named_so_and_comes_back() {
 }
 
 #[tokio::test]
+async fn a_move_that_autodiscover_hears_of_late_is_followed_when_it_does() {
+    let mut org = Org::new();
+    let first = org.server_at(HOST).await;
+    let second = org.server(calway_lab::exchange::Options::default()).await;
+    let ann = target("ann");
+    let ews = org.provider();
+    home(&ews, "ann").await.unwrap();
+    // EWS lost it already, and Autodiscover does not know: the same place again.
+    let lost = || Wrong::ResponseCode("ErrorNonExistentMailbox".to_owned());
+    let losing = first.faults().always(Match::operation("SyncFolderItems"), lost());
+    for _ in 0..3 {
+        assert_eq!(ews.changes(&ann, None).await.unwrap_err().next, Next::Moved);
+        org.book.pass(Span::MINUTE.times(5));
+        fresh_home(&ews, "ann").await.expect("still the old one");
+    }
+    losing.stop();
+    add(&second, "ann");
+    first.calendars().move_mailbox("ann@corp.example", MovedTo::Server(second.url()));
+    assert_eq!(ews.changes(&ann, None).await.unwrap_err().next, Next::Moved);
+    org.book.pass(Span::MINUTE.times(5));
+    fresh_home(&ews, "ann").await.unwrap();
+    ews.changes(&ann, None).await.expect("found");
+}
+
+#[tokio::test]
+async fn a_configured_server_that_lost_a_mailbox_to_the_cloud_has_it_named_by_autodiscover() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let url = exchange.url();
+    let ews = org.provider_with(super::PASSWORD, |options| {
+        options.url = Some(url.parse().expect("an address"));
+    });
+    home(&ews, "ann").await.unwrap();
+    org.book.pass(Span::HOUR);
+    let to = MovedTo::Cloud("ann@corp.mail.onmicrosoft.com".to_owned());
+    exchange.calendars().move_mailbox("ann@corp.example", to);
+    assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Gone);
+    let fault = fresh_home(&ews, "ann").await.unwrap_err();
+    assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
+    home(&ews, "bob").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_deleted_mailbox_is_gone_and_not_moved_for_ever() {
     let mut org = Org::new();
     let exchange = org.server_at(HOST).await;
