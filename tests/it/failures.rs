@@ -1,6 +1,7 @@
 //! Every answer that Exchange is known to fail with: played by the lab, met by the real program.
 
 mod inside;
+mod moves;
 mod people;
 mod streams;
 mod throttling;

@@ -8,7 +8,7 @@ use super::{all_is_well, answered, listening, once, order, rung_only, unheard, w
 use crate::house::{ALICE, BOB, House};
 
 /// The stream that Alice leads says this of all its subscriptions while its status stays OK.
-async fn told(code: &str) -> House {
+pub(super) async fn told(code: &str) -> House {
     let house = listening(rung_only()).await;
     unheard(&house, ALICE, "Nobody rang for it", 2);
     let faults = house.stage.exchange.faults();
@@ -18,7 +18,7 @@ async fn told(code: &str) -> House {
 }
 
 /// Whether Alice was subscribed anew, and nobody twice.
-fn subscribed_anew(house: &House) -> bool {
+pub(super) fn subscribed_anew(house: &House) -> bool {
     let names = whom(house, "Subscribe");
     names.first().is_some_and(|name| name == "alice") && once(names)
 }

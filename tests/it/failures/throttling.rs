@@ -47,9 +47,23 @@ async fn error_server_busy_inside_a_200_is_given_the_time_it_asks_for() {
     everybody_rests(busy(Some(2_500), true), Duration::from_millis(2_500)).await;
 }
 
+/// It is the mailbox's own budget that is used up: it alone rests.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn error_exceeded_connection_count_with_0_ms_is_given_the_floor() {
-    everybody_rests(Fault::ConnectionCount { back_off_ms: 0 }, FLOOR).await;
+    let house = listening(rung_only()).await;
+    let alices = Match { operation: Some("SyncFolderItems"), mailbox: Some(ALICE.1) };
+    house.stage.exchange.faults().next(alices, Fault::ConnectionCount { back_off_ms: 0 });
+    house.meet(ALICE, "Asked for too early", 2);
+    answered(&house, "SyncFolderItems", 1).await;
+    house.meet(BOB, "Not Bob's budget", 3);
+    house.exact(&[ALICE, BOB]).await;
+    let log = house.stage.exchange.log().entries();
+    let asked: Vec<_> =
+        log.iter().filter(|entry| entry.mailbox.as_deref() == Some(ALICE.1)).collect();
+    let waited = asked[1].at.duration_since(asked[0].at);
+    assert!(waited >= FLOOR, "asked again after {waited:?}");
+    assert!(!house.log().contains("exchange-waits"), "nobody else waits");
+    all_is_well(&house).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
