@@ -280,7 +280,7 @@ impl Hunt {
             match told {
                 Ok(Told::Settings(settings)) => match settings.ews_url() {
                     Some(ews) => {
-                        let found = place(ews).map(|ews| Found {
+                        let found = self.server(ews).map(|ews| Found {
                             ews,
                             grouping: settings.grouping.clone(),
                             external: settings.external_ews_url.clone(),
@@ -316,7 +316,7 @@ impl Hunt {
                 match told {
                     Place::Ews(ews) => {
                         let home = |ews| Found { ews, grouping: None, external: None };
-                        self.settle(at, place(&ews).map(home));
+                        self.settle(at, self.server(&ews).map(home));
                     }
                     Place::Address(address) => self.move_to_address(way, at, address.reveal()),
                     Place::Url(to) => self.move_to_place(way, at, &to),
@@ -410,6 +410,15 @@ impl Hunt {
         match self.groups.iter_mut().skip(1).find(same) {
             Some(known) => known.users.push(at),
             None => self.groups.push_back(group),
+        }
+    }
+
+    /// A server that a trusted place names is trusted with it, unless an administrator blocked it.
+    fn server(&self, ews: &str) -> Result<Uri, Fault> {
+        let ews = place(ews)?;
+        match self.rules.hosts.standing(ews.host().unwrap_or_default()) {
+            Standing::Blocked => Err(Fault::new(Next::Denied, BLOCKED)),
+            _ => Ok(ews),
         }
     }
 

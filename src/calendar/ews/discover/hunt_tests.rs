@@ -459,6 +459,13 @@ fn the_place_that_answered_last_is_asked_first_and_the_order_follows_if_it_fails
 }
 
 #[test]
+fn a_blocked_server_is_not_a_home() {
+    let world = [(HOST, seen(401, true)), ("soap", settings(&[told(EWS)]))];
+    let rules = listed(rules(), "mail.corp.example", Verdict::Blocked);
+    assert_eq!(play(rules, &["ann@corp.example"], &world).fault(0), (Next::Denied, BLOCKED));
+}
+
+#[test]
 fn no_place_is_asked_twice_in_the_same_form() {
     let url: Uri = HOST_SOAP.trim_start_matches("soap ").parse().unwrap();
     let first = Endpoint { url, form: Form::Soap, via: Via::Host };

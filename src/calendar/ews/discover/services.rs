@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_lowest_priority_comes_first_whatever_the_order_of_the_answer() {
-        let found = vec![record(20, 100, "c"), record(0, 0, "a"), record(10, 1, "b")];
+        let found = vec![record(20, 0, "c"), record(0, 100, "a"), record(10, 7, "b")];
         for drawn in [0, u64::MAX] {
             assert_eq!(names(in_order(found.clone(), |_| drawn)), ["a", "b", "c"]);
         }
