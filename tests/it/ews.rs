@@ -3,6 +3,7 @@
 mod documented;
 mod growing;
 mod listening;
+mod negotiating;
 mod reading;
 mod signing_in;
 mod written;

@@ -209,6 +209,28 @@ async fn promise_4_a_refused_password_is_tried_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_4_a_refused_sign_in_heals_when_the_secret_changes() {
+    let mut options = talkative();
+    options.exchange.lock_out_after = Some(3);
+    let house = House::start(options).await;
+    let gate = house.stage.exchange.gate();
+    let secret = house.stage.credentials().join("calendar.hq.password");
+    gate.set_password("the-new-one");
+    house.activate(ALICE.0, ALICE.1).await;
+    house.meet(ALICE, "Unread so far", 2);
+    house.until("it is named", |house| house.log().contains("sign-in-refused")).await;
+    let refusals = || house.stage.exchange.log().refusals();
+    assert_eq!(refusals(), 1);
+    // One more try for another wrong secret, and no more.
+    std::fs::write(&secret, "still-not-it").unwrap();
+    house.until("it is tried", |house| house.stage.exchange.log().refusals() == 2).await;
+    std::fs::write(&secret, "the-new-one\n").unwrap();
+    house.live(ALICE, 1).await;
+    assert_eq!(refusals(), 2);
+    assert!(!gate.locked_out());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mailboxes_that_cannot_be_read_do_not_hold_up_the_others() {
     let house = House::active(talkative()).await;
     house.calendars().deny_impersonation(BOB.1, true);

@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde::Serialize;
 
+use super::negotiate::Negotiate;
 use super::ntlm::{self, Challenge, Refusal, Server};
 
 /// How a request came to be allowed.
@@ -17,6 +18,8 @@ use super::ntlm::{self, Challenge, Refusal, Server};
 pub enum Scheme {
     /// Name and password with the request.
     Basic,
+    /// By a ticket.
+    Negotiate,
     /// The connection was authenticated by NTLM.
     Ntlm {
         /// The client bound itself to the TLS channel.
@@ -45,6 +48,7 @@ pub enum Verdict {
 pub struct Gate {
     basic: bool,
     ntlm: bool,
+    negotiate: Option<Negotiate>,
     server: Server,
     account: String,
     password: RwLock<String>,
@@ -79,6 +83,7 @@ impl Gate {
         Self {
             basic,
             ntlm,
+            negotiate: None,
             server,
             account: account.to_owned(),
             password: RwLock::new(password.to_owned()),
@@ -91,6 +96,18 @@ impl Gate {
     pub fn lock_out_after(mut self, wrong: Option<u64>) -> Self {
         self.lock_out_after = wrong;
         self
+    }
+
+    /// Takes tickets as well.
+    pub fn negotiating(mut self, negotiate: Option<Negotiate>) -> Self {
+        self.negotiate = negotiate;
+        self
+    }
+
+    /// What shows a client that came by a ticket who the server is.
+    pub fn proof(&self) -> Option<String> {
+        let answer = self.negotiate.as_ref()?.answer();
+        Some(format!("Negotiate {}", STANDARD.encode(answer)))
     }
 
     /// From now on only `password` is right; connections that NTLM authenticated stay so.
@@ -126,6 +143,20 @@ impl Gate {
         }
         if self.ntlm && scheme.eq_ignore_ascii_case("NTLM") {
             return self.ntlm(&mut connection.state(), &token);
+        }
+        if let Some(negotiate) =
+            self.negotiate.as_ref().filter(|_| scheme.eq_ignore_ascii_case("Negotiate"))
+        {
+            return match negotiate.judge(&token) {
+                Some(true) => {
+                    if !negotiate.each_request {
+                        *connection.state() = State::Authenticated(Scheme::Negotiate);
+                    }
+                    Verdict::Passed(Scheme::Negotiate)
+                }
+                Some(false) => self.refuse(Some("wrong ticket")),
+                None => self.refuse(Some("malformed")),
+            };
         }
         self.refuse(Some("scheme not offered"))
     }
@@ -197,6 +228,9 @@ impl Gate {
 
     fn refuse(&self, reason: Option<&'static str>) -> Verdict {
         let mut offers = Vec::new();
+        if self.negotiate.is_some() {
+            offers.push("Negotiate".to_owned());
+        }
         if self.ntlm {
             offers.push("NTLM".to_owned());
         }

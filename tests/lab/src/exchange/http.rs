@@ -55,6 +55,8 @@ pub(super) struct Front {
 pub(super) struct Asked {
     pub(super) connection: u64,
     pub(super) scheme: Option<Scheme>,
+    /// What shows who the server is, where the client came by a ticket.
+    pub(super) proof: Option<String>,
     pub(super) method: Method,
     pub(super) path: String,
     pub(super) query: String,
@@ -131,6 +133,7 @@ impl Front {
         let mut asked = Asked {
             connection: number,
             scheme: None,
+            proof: None,
             method: head.method,
             path: head.uri.path().to_ascii_lowercase(),
             query: head.uri.query().unwrap_or_default().to_owned(),
@@ -141,7 +144,12 @@ impl Front {
             return Ok(self.respond(&asked, reply, Shape::default()));
         }
         match self.gate.judge(&connection, &asked.headers) {
-            Verdict::Passed(scheme) => asked.scheme = Some(scheme),
+            Verdict::Passed(scheme) => {
+                asked.scheme = Some(scheme);
+                let by_ticket = scheme == Scheme::Negotiate
+                    && asked.headers.contains_key(http::header::AUTHORIZATION);
+                asked.proof = by_ticket.then(|| self.gate.proof()).flatten();
+            }
             Verdict::Unauthorized { offers, reason } => {
                 return Ok(self.unauthorized(&asked, offers, reason));
             }
@@ -351,6 +359,9 @@ impl Front {
 
     /// The headers that every answer of Exchange carries.
     fn decorate(&self, asked: &Asked, headers: &mut HeaderMap) {
+        if let Some(proof) = &asked.proof {
+            append(headers, WWW_AUTHENTICATE, proof);
+        }
         append(headers, HeaderName::from_static("request-id"), &Uuid::new_v4().to_string());
         if asked.header("return-client-request-id").eq_ignore_ascii_case("true") {
             let id = asked.header("client-request-id");

@@ -24,6 +24,7 @@ mod doors;
 pub mod faults;
 mod http;
 pub mod log;
+pub mod negotiate;
 pub mod ntlm;
 mod pages;
 pub mod program;
@@ -41,6 +42,7 @@ mod stream_tests;
 pub use auth::Gate;
 pub use faults::{Fault, Faults, Match};
 pub use log::AccessLog;
+pub use negotiate::Negotiate;
 pub use ntlm::ExtendedProtection;
 pub use service::{
     Attendee, AttendeeKind, Calendars, Draft, ItemId, MailboxKind, MovedTo, Prefix, Response,
@@ -82,6 +84,8 @@ pub struct Options {
     pub basic: bool,
     /// NTLM sign-in is offered.
     pub ntlm: bool,
+    /// Sign-in by ticket is offered.
+    pub negotiate: Option<Negotiate>,
     /// What is asked of NTLM's channel binding.
     pub protection: ExtendedProtection,
     /// Wrong passwords in a row that lock the account.
@@ -128,6 +132,7 @@ impl Default for Options {
             password: "lab-password".to_owned(),
             basic: true,
             ntlm: true,
+            negotiate: None,
             protection: ExtendedProtection::Allow,
             lock_out_after: None,
             back_ends: settings.back_ends,
@@ -187,7 +192,7 @@ impl Options {
             service: service::Service::new(self.settings(), faults.clone()),
             faults,
             log: AccessLog::default(),
-            gate: gate.lock_out_after(self.lock_out_after),
+            gate: gate.lock_out_after(self.lock_out_after).negotiating(self.negotiate.clone()),
             router: affinity::Router::new(self.back_ends, self.affinity, &self.domain),
             account: self.account.clone(),
             own_address: self.own_address(),
