@@ -13,4 +13,5 @@ mod flow;
 mod house;
 mod kms;
 mod net;
+mod proxies;
 mod world;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use calway::model::{Fault, Next};
-use calway::net::{Client, Connector, Origin, Proxy, Trust, read_body};
+use calway::net::{Client, Connector, Origin, Pin, Trust, read_body};
 use calway_lab::tls::{Authority, LOOPBACK, Variant};
 use futures_util::StreamExt;
 use http::{Request, Response};
@@ -16,11 +16,11 @@ use hyper::body::Frame;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 const RETRY: Next = Next::Retry { after: None };
-const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(10);
 
 type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
 
@@ -38,14 +38,14 @@ fn pieces(pieces: usize) -> Response<Body> {
 }
 
 /// A server that answers by the path; it counts its connections.
-struct Server {
+pub struct Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     authority: Authority,
     certificate: Vec<u8>,
 }
 
-async fn server(variant: Variant) -> Server {
+pub async fn server(variant: Variant) -> Server {
     let authority = Authority::new();
     let leaf = authority.issue(&LOOPBACK, variant);
     let acceptor = TlsAcceptor::from(leaf.server_config());
@@ -89,7 +89,7 @@ async fn answer(request: Request<hyper::body::Incoming>) -> Result<Response<Body
 }
 
 impl Server {
-    fn connector(&self) -> Connector {
+    pub fn connector(&self) -> Connector {
         Connector::new(Trust::only(self.authority.pem()).client().unwrap(), SOON)
     }
 
@@ -97,7 +97,7 @@ impl Server {
         Client::new(self.connector(), 2)
     }
 
-    fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Origin {
         Origin::of(&self.url("/").parse().unwrap()).unwrap()
     }
 
@@ -105,7 +105,7 @@ impl Server {
         format!("https://{}{path}", self.address)
     }
 
-    fn request(&self, path: &str) -> Request<Full<Bytes>> {
+    pub fn request(&self, path: &str) -> Request<Full<Bytes>> {
         Request::get(self.url(path)).body(Full::default()).unwrap()
     }
 
@@ -153,7 +153,13 @@ async fn rude(words: &'static [u8]) -> Server {
 async fn a_server_that_speaks_no_tls_or_an_old_one_is_called_so() {
     // The alert protocol_version, as a server has it that knows nothing newer than TLS 1.1.
     let old = rude(&[21, 3, 2, 0, 2, 2, 70]).await;
-    assert!(why(&old).await.contains("neither TLS 1.3 nor TLS 1.2"));
+    let words = "TLS: the server speaks neither TLS 1.3 nor TLS 1.2, only an older protocol";
+    assert_eq!(why(&old).await, words);
+    // A ServerHello of TLS 1.1, as one has it that just goes on with what it knows.
+    let mut hello = vec![22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 0x2f, 0]);
+    assert_eq!(why(&rude(Box::leak(hello.into_boxed_slice())).await).await, words);
     let plain = rude(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     assert!(why(&plain).await.contains("does not speak TLS"));
     let silent = rude(b"").await;
@@ -233,50 +239,46 @@ async fn calls_at_the_same_time_do_not_wait_for_each_other() {
     assert_eq!(answered.unwrap().body, "/a");
 }
 
-/// A proxy that opens tunnels wherever it is asked to, or answers `refusal`.
-async fn proxy(refusal: Option<&'static str>) -> (Proxy, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let tunnels = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&tunnels);
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
-            let head = String::from_utf8(head).unwrap();
-            let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap();
-            if let Some(refusal) = refusal {
-                stream.write_all(refusal.as_bytes()).await.unwrap();
-                continue;
-            }
-            let mut beyond = TcpStream::connect(target).await.unwrap();
-            stream.write_all(b"HTTP/1.1 200 Go on\r\nVia: x\r\n\r\n").await.unwrap();
-            counter.fetch_add(1, Ordering::Relaxed);
-            tokio::spawn(async move {
-                let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
-            });
-        }
-    });
-    (Proxy::new("127.0.0.1", port), tunnels)
+#[tokio::test]
+async fn a_pinned_certificate_is_accepted_as_it_is_and_no_other() {
+    for variant in [Variant::SelfSigned, Variant::WrongName, Variant::Expired, Variant::Good] {
+        let server = server(variant).await;
+        let with = |pin| {
+            let trust = Trust { system: false, pinned: vec![pin], ..Trust::default() };
+            Connector::new(trust.client().unwrap(), SOON)
+        };
+        let own = Pin::of(&server.certificate);
+        with(own).connect(&server.origin()).await.expect("the pinned one");
+        let other = with(Pin::of(b"another")).connect(&server.origin()).await.unwrap_err();
+        let words = format!("TLS: the server's certificate is not the pinned one, but {own}");
+        assert_eq!(other, Fault::retry(words));
+    }
 }
 
+/// Whoever shows the pinned certificate without its key is refused.
 #[tokio::test]
-async fn a_proxy_sees_a_tunnel_and_nothing_else() {
-    let server = server(Variant::Good).await;
-    let (via, tunnels) = proxy(None).await;
-    let client = Client::new(server.connector().through(Some(via)), 2);
-    let answer = client.call(server.request("/a"), 100, SOON).await.unwrap();
-    assert_eq!(answer.body, "/a");
-    assert_eq!(tunnels.load(Ordering::Relaxed), 1);
-
-    let (via, _) = proxy(Some("HTTP/1.1 407 Who is there\r\n\r\n")).await;
-    let fault = server.connector().through(Some(via)).open(&server.origin()).await.unwrap_err();
-    assert_eq!(fault.next, Next::SignIn);
-    let (via, _) = proxy(Some("HTTP/1.1 403 Not there\r\n\r\n")).await;
-    let fault = server.connector().through(Some(via)).open(&server.origin()).await.unwrap_err();
-    assert_eq!(fault, Fault::retry("proxy: 403 to CONNECT"));
+async fn a_pinned_certificate_that_was_only_copied_is_refused() {
+    let authority = Authority::new();
+    let (stolen, own) = (authority.leaf(&LOOPBACK), authority.leaf(&LOOPBACK));
+    let copy = calway_lab::tls::Leaf { chain: stolen.chain.clone(), ..own };
+    let config = copy.lying_config();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = TlsAcceptor::from(Arc::clone(&config)).accept(stream).await;
+        }
+    });
+    let (connections, certificate) = (Arc::default(), stolen.der().to_vec());
+    let server = Server { address, connections, authority, certificate };
+    let pinned = vec![Pin::of(&server.certificate)];
+    let trust = Trust { system: false, pinned, ..Trust::default() };
+    let connector = Connector::new(trust.client().unwrap(), SOON);
+    let fault = connector.connect(&server.origin()).await.unwrap_err();
+    assert_eq!(
+        fault,
+        Fault::retry("TLS: the server's certificate carries a signature that is wrong")
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 /// The names under which every lab server can be reached on this machine.
 pub const LOOPBACK: [&str; 3] = ["127.0.0.1", "::1", "localhost"];
@@ -148,6 +149,18 @@ impl Leaf {
             .expect("a key and a certificate made for each other");
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Arc::new(config)
+    }
+
+    /// A server that presents the certificate although it may not have its key.
+    pub fn lying_config(&self) -> Arc<ServerConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let key = provider.key_provider.load_private_key(self.key.clone_key());
+        let pair = CertifiedKey::new(self.chain.clone(), key.expect("a key of the lab"));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map(|config| config.with_no_client_auth())
+            .expect("the provider's own versions");
+        Arc::new(config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair))))
     }
 
     /// The data of the channel binding `tls-server-end-point:` (RFC 5929, section 4).

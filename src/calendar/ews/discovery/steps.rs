@@ -45,12 +45,16 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new(options: &Options, servers: Arc<Servers>) -> Result<Self, Fault> {
         let discover = options.discover.clone().unwrap_or_default();
+        let tls = match discover.scp {
+            // A pin is for Exchange; a directory server has a certificate of its own.
+            Some(_) => Trust { pinned: Vec::new(), ..options.trust.clone() }.client()?,
+            None => options.trust.client()?,
+        };
         Ok(Self {
             servers,
+            tls,
             dns: Dns::new(discover.name_servers),
             scp: discover.scp,
-            // A pin is for Exchange; a directory server has a certificate of its own.
-            tls: Trust { pinned: Vec::new(), ..options.trust.clone() }.client()?,
             dial: options.dial.clone(),
         })
     }
