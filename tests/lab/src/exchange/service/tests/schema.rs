@@ -25,7 +25,7 @@ fn schema() -> Option<PathBuf> {
 }
 
 /// Validates all documents in one run.
-fn validate(what: &str, documents: &[(String, String)]) {
+pub(super) fn validate(what: &str, documents: &[(String, String)]) {
     let Some(schema) = schema() else { return };
     let name = format!("calway-lab-schema-{}-{what}", std::process::id());
     let folder = std::env::temp_dir().join(name);

@@ -1,0 +1,72 @@
+//! Mailboxes that are not where they were thought to be: their homes are asked for anew first.
+
+use super::*;
+
+impl Desk {
+    /// Homes that are asked for as if nothing were known of them.
+    fn sought(&mut self) -> Option<(Ticket, Vec<UserId>)> {
+        self.take(|want| match want {
+            Output::Homes(ticket, users, true) => Some((*ticket, users.clone())),
+            _ => None,
+        })
+    }
+
+    /// Says where those live whose home is sought; gives how many there were.
+    fn tell_homes(&mut self, group: &str) -> usize {
+        let mut told = 0;
+        while let Some((ticket, users)) = self.sought() {
+            told += users.len();
+            self.put(Input::Homes(ticket, users.iter().map(|_| Ok(home(group))).collect()));
+        }
+        told
+    }
+}
+
+fn moved() -> Fault {
+    Fault::new(Next::Moved, "ErrorReadEventsFailed")
+}
+
+#[test]
+fn a_stream_that_says_so_has_all_of_its_mailboxes_looked_for_and_then_listened_to_anew() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(3);
+    let stream = desk.listen();
+    desk.put(Input::Ended(stream, ListenEnd::Failed(moved())));
+    assert!(desk.listened().is_none(), "not before their homes are known");
+    assert_eq!(desk.tell_homes("elsewhere"), 3);
+    desk.later(Span::SECOND.times(2));
+    desk.later(limits::GATHER);
+    let (_, users) = desk.listened().expect("a stream at the new place");
+    assert_eq!(users.len(), 3);
+}
+
+#[test]
+fn one_that_is_refused_so_is_looked_for_alone() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(3);
+    let stream = desk.listen();
+    desk.put(Input::Hint(stream, Hint::Refused(user(1), moved())));
+    let (ticket, users) = desk.sought().expect("a question for its home");
+    assert_eq!(users, [user(1)]);
+    desk.put(Input::Homes(ticket, vec![Ok(home("elsewhere"))]));
+    desk.later(Span::SECOND.times(2));
+    desk.later(limits::GATHER);
+    assert_eq!(desk.listened().map(|(_, users)| users), Some(vec![user(1)]));
+}
+
+#[test]
+fn a_pass_that_fails_so_is_done_again_once_the_home_is_known() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(1);
+    let stream = desk.listen();
+    desk.put(Input::Hint(stream, Hint::Changed(user(0))));
+    let (ticket, _) = desk.until_asked().expect("a request");
+    let lost = Fault::new(Next::Moved, "ErrorNoRespondingCASInDestinationSite");
+    desk.put(Input::Got(ticket, Err(lost)));
+    assert!(desk.asked().is_none(), "not at the old place");
+    assert_eq!(desk.tell_homes("elsewhere"), 1);
+    let (ticket, _) = desk.until_asked().expect("the same question at the new place");
+    desk.put(Input::Got(ticket, nothing_new()));
+    let failing = |note: &Note| matches!(note, Note::MailboxFailing(..));
+    assert!(!desk.noted().iter().any(failing), "nothing is wrong with it");
+}
