@@ -126,7 +126,10 @@ fn items(xml: &[u8]) {
 fn id_of(found: &Found) -> &ItemId {
     match found {
         Found::Meeting(meeting) => &meeting.item,
-        Found::Master { item, .. } | Found::Missing(item) | Found::Other(item) => item,
+        Found::Master { item, .. }
+        | Found::Missing(item)
+        | Found::Other(item)
+        | Found::Unreadable(item, _) => item,
     }
 }
 

@@ -5,8 +5,8 @@
 //! 2. **Asking again is harmless.** `changes` with an old cursor gives the same changes again.
 //! 3. **A cursor that the server refuses is [`Next::CursorLost`](crate::model::Next)**; never an
 //!    empty page.
-//! 4. **One bad item does not fail its neighbours**: it comes back as [`Found::Missing`] or
-//!    [`Found::Other`].
+//! 4. **One bad item does not fail its neighbours**: it comes back as [`Found::Missing`],
+//!    [`Found::Other`] or [`Found::Unreadable`].
 //! 5. **A `Listening` hint comes only when events from then on will ring**, and again after every
 //!    gap; so a sync begun after it closes the gap.
 //! 6. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces.

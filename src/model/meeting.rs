@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, ItemId, Plain, Time};
+use super::{Address, Fault, ItemId, Plain, Time};
 
 /// One meeting of the window: a single one, or one occurrence of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,9 @@ pub enum Found {
     Missing(ItemId),
     /// Not a meeting (a mail or task that strayed into the calendar): of no interest.
     Other(ItemId),
+    /// It is there, but cannot be read, for its own reasons: what was known of it stays, and the
+    /// next listing of the window asks for it again.
+    Unreadable(ItemId, Fault),
 }
 
 /// What a meeting is in its series.

@@ -73,6 +73,12 @@ conditions! {
     /// Exchange refused the cursor.
     CURSOR_LOST = "cursor-lost" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c"
         "Nothing to do: the window is read anew.";
+    /// Exchange cannot render an item.
+    ITEM_UNREADABLE = "item-unreadable" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e50"
+        "The rest of the mailbox is relayed, and what was known of the item stays. It is tried \
+         again daily, and when it changes. To mend it: New-MailboxRepairRequest -Mailbox … \
+         -CorruptionType SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or let its \
+         owner open and save or delete it.";
     /// The cloud cannot be reached or does not want.
     CLOUD_WAITS = "cloud-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d"
         "Nothing is lost: events wait on the disk. If it lasts: check the way to the cloud, its \
@@ -184,6 +190,31 @@ pub fn note(calendar: &str, note: &Note) {
                 "Exchange does not know the cursor of mailbox {user} any more; its window is read \
                  anew");
         }
+        Note::ItemUnreadable(user, fault) => {
+            let request_id = fault.cause.request_id.as_deref().unwrap_or("-");
+            condition!(warn, ITEM_UNREADABLE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+                EWS_REQUEST_ID = request_id,;
+                "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
+        }
+    }
+}
+
+/// What to do about a mailbox that fails for this reason, where that is known.
+fn remedy(fault: &Fault) -> &'static str {
+    match fault.cause.code.as_str() {
+        "ErrorFolderNotFound" | "ErrorNoCalendar" => {
+            "; it has no calendar: let its owner open Outlook once, or make one with outlook.exe \
+             /resetfolders (Get-MailboxFolderStatistics -FolderScope Calendar shows it), or \
+             deactivate the user"
+        }
+        "ErrorNonExistentMailbox" | "ErrorMailRecipientNotFound" => {
+            "; there is no such mailbox: check the address (Get-Mailbox), or deactivate the user"
+        }
+        "ErrorImpersonateUserDenied" | "ErrorImpersonationDenied" | "ErrorAccessDenied" => {
+            "; the service account lacks the role ApplicationImpersonation for it \
+             (Get-ManagementRoleAssignment)"
+        }
+        _ => "",
     }
 }
 
@@ -197,7 +228,7 @@ fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
     let request_id = fault.cause.request_id.as_deref().unwrap_or("-");
     condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
         EWS_REQUEST_ID = request_id,;
-        "mailbox {user} cannot be read ({fault}); next try in {wait}");
+        "mailbox {user} cannot be read ({fault}){}; next try in {wait}", remedy(fault));
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod calendar;
 mod canaries;
 mod cloud;
 mod crash;

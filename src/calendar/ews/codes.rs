@@ -126,6 +126,11 @@ pub(super) fn is_missing_item(code: &str) -> bool {
     )
 }
 
+/// What Exchange also says of a single item that it cannot render, and goes on saying.
+pub(super) fn is_perhaps_the_item(fault: &Fault) -> bool {
+    fault.cause.code == "ErrorInternalServerError"
+}
+
 /// The subscription does not exist any more: there is nothing to give back.
 pub(super) fn is_dead_subscription(fault: &Fault) -> bool {
     matches!(

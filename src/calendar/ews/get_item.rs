@@ -60,10 +60,18 @@ pub fn request(header: &Header<'_>, ids: &[ItemId], bodies: bool) -> String {
 /// One answer for each id, in the order asked; found items carry the id they were asked by.
 ///
 /// # Errors
-/// Where the answer as a whole is of no use, and where one item met what concerns its mailbox or
-/// the server: that is asked again. What concerns the item alone is [`Found::Missing`] or
-/// [`Found::Other`].
+/// Where the answer as a whole is of no use, and where one item met what may concern its mailbox or
+/// the server: that is asked again. What concerns the item alone is [`Found::Missing`],
+/// [`Found::Other`] or [`Found::Unreadable`].
 pub fn read(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
+    read_each(xml, ids)?.into_iter().collect()
+}
+
+/// As [`read`], with the fault of an item in its place.
+///
+/// # Errors
+/// Where the answer as a whole is of no use.
+pub fn read_each(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Result<Found, Fault>>, Fault> {
     let answers = soap::answers::<Option<Found>>(xml, |pull, element, found| {
         if element.name() != "Items" {
             return Ok(false);
@@ -78,7 +86,7 @@ pub fn read(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
         let failed = answers.into_iter().find_map(|answered| answered.outcome.err());
         return Err(failed.unwrap_or_else(malformed));
     }
-    answers.into_iter().zip(ids).map(|(answered, id)| settle(answered, id)).collect()
+    Ok(answers.into_iter().zip(ids).map(|(answered, id)| settle(answered, id)).collect())
 }
 
 fn settle(answered: Answered<Option<Found>>, id: &ItemId) -> Result<Found, Fault> {
@@ -90,14 +98,14 @@ fn settle(answered: Answered<Option<Found>>, id: &ItemId) -> Result<Found, Fault
             }
             Some(Found::Master { uid, .. }) => Found::Master { item: id.clone(), uid },
             Some(Found::Other(_)) => Found::Other(id.clone()),
-            Some(Found::Missing(_)) | None => Found::Missing(id.clone()),
+            Some(Found::Missing(_) | Found::Unreadable(..)) | None => Found::Missing(id.clone()),
         });
     };
     if codes::is_missing_item(&fault.cause.code) {
         return Ok(Found::Missing(id.clone()));
     }
     match fault.next {
-        Next::Refused => Ok(Found::Other(id.clone())),
+        Next::Refused => Ok(Found::Unreadable(id.clone(), fault)),
         _ => Err(fault),
     }
 }
@@ -146,7 +154,8 @@ mod tests {
         let found = read(&xml, &ids).unwrap();
         assert!(matches!(&found[0], Found::Meeting(meeting) if meeting.item == ids[0]));
         assert_eq!(found[1], Found::Missing(ids[1].clone()));
-        assert_eq!(found[2], Found::Other(ids[2].clone()));
+        let corrupt = Fault::refused("ErrorCorruptData");
+        assert_eq!(found[2], Found::Unreadable(ids[2].clone(), corrupt));
         assert_eq!(found[3], Found::Other(ids[3].clone()));
         assert!(matches!(&found[4], Found::Meeting(meeting) if meeting.item == ids[4]));
     }
@@ -156,6 +165,8 @@ mod tests {
         for code in ["ErrorMailboxStoreUnavailable", "ErrorServerBusy", "ErrorNonExistentMailbox"] {
             let xml = answer(&[MEETING, &error(code)]);
             assert_eq!(read(&xml, &ids(2)).unwrap_err().cause.code, code);
+            let each = read_each(&xml, &ids(2)).unwrap();
+            assert!(each[0].is_ok() && each[1].is_err());
         }
         let xml = answer(&[&error("ErrorServerBusy")]);
         assert_eq!(read(&xml, &ids(3)).unwrap_err().cause.code, "ErrorServerBusy");

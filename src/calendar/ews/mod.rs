@@ -40,6 +40,7 @@ mod discovery;
 mod gate;
 mod homes;
 mod http;
+mod items;
 #[cfg(feature = "kerberos")]
 mod kerberos;
 mod listen;
@@ -177,6 +178,7 @@ pub struct Ews {
     options: Options,
     servers: Arc<Servers>,
     discovery: Discovery,
+    ill: items::Ill,
 }
 
 impl fmt::Debug for Ews {
@@ -228,7 +230,7 @@ impl Ews {
         }
         let servers = Arc::new(Servers::new(connector, sign_in, limits));
         let discovery = Discovery::new(&options, Arc::clone(&servers), ledger)?;
-        Ok(Self { options, servers, discovery })
+        Ok(Self { options, servers, discovery, ill: items::Ill::default() })
     }
 
     /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
@@ -339,43 +341,6 @@ impl Ews {
         found.into_iter().map(|known| known.map(home)).collect()
     }
 
-    async fn items_of(&self, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
-        let mut found = Vec::with_capacity(ids.len());
-        let mut batches: Vec<&[ItemId]> = ids.chunks(get_item::BATCH).rev().collect();
-        while let Some(batch) = batches.pop() {
-            let asked = self
-                .ask_home(
-                    target,
-                    |header| get_item::request(header, batch, true),
-                    |xml| get_item::read(xml, batch),
-                )
-                .await;
-            match asked {
-                Ok(answers) => found.extend(answers),
-                Err(fault) if fault.cause.code == http::TOO_LONG => {
-                    if let [id] = batch {
-                        found.extend(self.item_without_body(target, id).await?);
-                    } else {
-                        let (first, second) = batch.split_at(batch.len() / 2);
-                        batches.extend([second, first]);
-                    }
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(found)
-    }
-
-    async fn item_without_body(&self, target: &Target, id: &ItemId) -> Result<Vec<Found>, Fault> {
-        let ids = std::slice::from_ref(id);
-        self.ask_home(
-            target,
-            |header| get_item::request(header, ids, false),
-            |xml| get_item::read(xml, ids),
-        )
-        .await
-    }
-
     async fn view_of(&self, target: &Target, from: Time, to: Time) -> Result<Vec<Entry>, Fault> {
         let mut found = Vec::new();
         let mut seen = HashSet::new();
@@ -451,7 +416,7 @@ impl Calendar for Ews {
         target: &'a Target,
         ids: &'a [ItemId],
     ) -> BoxFuture<'a, Result<Vec<Found>, Fault>> {
-        self.items_of(target, ids).boxed()
+        items::read(self, target, ids).boxed()
     }
 
     fn view<'a>(

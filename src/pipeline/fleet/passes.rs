@@ -284,7 +284,13 @@ impl Fleet {
                 let (ticket, _) = self.wait(at, run, Stage::Passing(pass));
                 self.out.push(Output::Commit(ticket, commit));
             }
-            Ok(Step::Done { more }) => self.pass_done(now, at, run, more),
+            Ok(Step::Done { more }) => {
+                if let (Some((_, fault)), Some(mailbox)) = (pass.unreadable(), self.mailbox(at)) {
+                    let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone());
+                    self.out.push(Output::Note(note));
+                }
+                self.pass_done(now, at, run, more);
+            }
         }
     }
 

@@ -136,6 +136,8 @@ pub enum Note {
     KeyLate(UserId, Fault),
     /// The server refused the cursor; the window is read anew.
     CursorLost(UserId),
+    /// An item of the mailbox cannot be read, the others can; the reason.
+    ItemUnreadable(UserId, Fault),
 }
 
 /// How many mailboxes are in which state.

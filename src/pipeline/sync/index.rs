@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Lookup, Row};
-use crate::model::RecordKey;
-use crate::pipeline::seal::Tag;
+use crate::model::{ItemId, RecordKey, Time};
+use crate::pipeline::seal::{Installation, Tag};
 
 /// Lines by series, and in a series by record: whatever concerns a meeting is found by its UID.
 #[derive(Debug, Default)]
@@ -47,4 +47,20 @@ impl Index {
     pub(super) fn remove(&mut self, series: Tag, key: &RecordKey) {
         self.rows.remove(&(series, key.clone()));
     }
+}
+
+/// The hash by which a listing's line is compared with the index; zero where the provider names no
+/// version, which never counts as unchanged.
+pub(super) fn version(
+    installation: &Installation,
+    item: &ItemId,
+    version: &str,
+    start: Time,
+    end: Time,
+) -> Tag {
+    if version.is_empty() {
+        return Tag::default();
+    }
+    let times: Vec<u8> = [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
+    installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
 }

@@ -23,7 +23,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use self::index::Index;
+use self::index::{Index, version};
 use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
@@ -31,7 +31,7 @@ use super::record;
 use super::seal::{Installation, Sealed, Sealer, Tag};
 use super::window::Window;
 use crate::model::{
-    Change, Cursor, Entry, Fault, Found, ItemId, Meeting, MeetingKind, Next, Page, RecordKey, Time,
+    Change, Cursor, Entry, Fault, Found, ItemId, Meeting, MeetingKind, Next, Page, RecordKey,
     UserId,
 };
 
@@ -68,6 +68,7 @@ pub struct Pass {
     lost_once: bool,
     listings: usize,
     asked: usize,
+    unreadable: Option<(usize, Fault)>,
 }
 
 #[derive(Debug)]
@@ -144,6 +145,7 @@ impl Pass {
             lost_once: false,
             listings: 0,
             asked: 0,
+            unreadable: None,
         };
         let step = pass.ask_changes();
         Ok((pass, step))
@@ -170,6 +172,11 @@ impl Pass {
             (Stage::Committing { last }, Got::Committed) => self.committed(last),
             (stage, _) => Err(Fault::refused(format!("answer does not fit stage {stage:?}"))),
         }
+    }
+
+    /// How often an item could not be read for its own reasons, and the last reason.
+    pub fn unreadable(&self) -> Option<&(usize, Fault)> {
+        self.unreadable.as_ref()
     }
 
     /// Takes a refusal of the cursor: the window is read anew, in this same pass. Any other fault,
@@ -374,7 +381,7 @@ impl Pass {
                 Found::Missing(item) | Found::Other(item) => {
                     items.push(self.installation.item_tag(item));
                 }
-                Found::Master { .. } => {}
+                Found::Master { .. } | Found::Unreadable(..) => {}
             }
         }
         self.unsealed = found;
@@ -395,6 +402,12 @@ impl Pass {
                     self.series.insert(tag);
                     self.list_due = true;
                     self.listed = false;
+                }
+                Found::Unreadable(_, fault) => {
+                    let count = self.unreadable.take().map_or(0, |(count, _)| count);
+                    self.unreadable = Some((count + 1, fault));
+                    // It may be a series, whose occurrences can be read all the same.
+                    self.list_due = true;
                 }
                 Found::Missing(item) | Found::Other(item) => {
                     let listing = self.list_due;
@@ -474,22 +487,6 @@ impl Pass {
             self.remove(series, &other);
         }
     }
-}
-
-/// The hash by which a listing's line is compared with the index; zero where the provider names no
-/// version, which never counts as unchanged.
-fn version(
-    installation: &Installation,
-    item: &ItemId,
-    version: &str,
-    start: Time,
-    end: Time,
-) -> Tag {
-    if version.is_empty() {
-        return Tag::default();
-    }
-    let times: Vec<u8> = [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
-    installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/discovery.rs",
     "src/calendar/ews/discovery/steps.rs",
     "src/calendar/ews/zones.rs",
+    "src/calendar/ews/items.rs",
     "src/calendar/ews/listen.rs",
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/session.rs",

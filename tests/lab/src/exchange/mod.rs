@@ -116,6 +116,8 @@ pub struct Options {
     pub keep_events_between_streams: bool,
     /// A stream asked for good and unknown ids delivers for the good ones.
     pub mixed_ids_deliver: bool,
+    /// The latest version that may be asked for; `None`: all that any server takes.
+    pub newest_version: Option<&'static str>,
     /// What is wrong with the certificate.
     pub certificate: Variant,
     /// Who signs the certificate; `None` makes one.
@@ -149,6 +151,7 @@ impl Default for Options {
             stream_prefix: Some(Prefix::Default),
             keep_events_between_streams: settings.keep_events_between_streams,
             mixed_ids_deliver: settings.mixed_ids_deliver,
+            newest_version: None,
             certificate: Variant::Good,
             authority: None,
         }
@@ -166,6 +169,7 @@ impl Options {
             max_subscriptions: self.max_subscriptions,
             keep_events_between_streams: self.keep_events_between_streams,
             mixed_ids_deliver: self.mixed_ids_deliver,
+            newest_version: self.newest_version,
         }
     }
 

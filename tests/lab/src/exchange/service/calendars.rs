@@ -6,6 +6,7 @@ use super::draft::{AttendeeKind, Draft, ItemId, Response, Sensitivity};
 use super::ids::ItemName;
 use super::mailbox::Mailbox;
 use super::meetings::Audience;
+use super::rooms::RoomRules;
 use super::world::{Happening, Shared, World};
 use super::zone::Zone;
 
@@ -166,6 +167,37 @@ impl Calendars {
             && let Some(mailbox) = world.mailbox_mut(number)
         {
             mailbox.zone = Some(zone);
+        }
+    }
+
+    /// What a room does to invitations from now on.
+    pub fn set_room_rules(&self, address: &str, rules: RoomRules) {
+        let mut world = self.shared.world();
+        if let Some(number) = world.number(address)
+            && let Some(mailbox) = world.mailbox_mut(number)
+        {
+            mailbox.rules = rules;
+        }
+    }
+
+    /// The mailbox has no calendar any more, or one again: `ErrorFolderNotFound`.
+    pub fn lose_calendar(&self, address: &str, lost: bool) {
+        let mut world = self.shared.world();
+        if let Some(number) = world.number(address)
+            && let Some(mailbox) = world.mailbox_mut(number)
+        {
+            mailbox.lost_calendar = lost;
+        }
+    }
+
+    /// GetItem answers with this code for the item and its occurrences, or with them again.
+    pub fn spoil(&self, address: &str, id: &ItemId, code: Option<&'static str>) {
+        let mut world = self.shared.world();
+        let Some((number, key)) = find(&world, address, id) else { return };
+        let Some(mailbox) = world.mailbox_mut(number) else { return };
+        match code {
+            Some(code) => drop(mailbox.spoilt.insert(key, code)),
+            None => drop(mailbox.spoilt.remove(&key)),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::envelope::Failure;
-use super::request::{Refusal, Reply, Request};
+use super::request::{Refusal, Reply, Request, invalid};
 use super::tree::{Node, Ns};
 use super::world::Shared;
 use super::zone::Zone;
@@ -105,7 +105,9 @@ impl Service {
         head: Head,
         affinity: bool,
     ) -> Result<Done, Refusal> {
-        check_version(head.version.as_deref())?;
+        let newest = self.shared.settings.newest_version;
+        check_version(head.version.as_deref(), newest)?;
+        check_fields(call.body, newest)?;
         grammar::check(body).map_err(Refusal::Schema)?;
         let acting = self.acting(call.account, head.mailbox.as_deref())?;
         let request = Request {
@@ -307,8 +309,18 @@ fn operation_of(root: &Node) -> Option<(&'static str, &Node)> {
     Some((row.0, element))
 }
 
+/// An older server knows fewer properties.
+fn check_fields(request: &[u8], newest: Option<&str>) -> Result<(), Refusal> {
+    let later = "calendar:JoinOnlineMeetingUrl";
+    let is_old = newest.is_some_and(|newest| newest < "Exchange2013");
+    if is_old && String::from_utf8_lossy(request).contains(later) {
+        return Err(invalid(format!("The 'FieldURI' attribute is invalid - '{later}'.")));
+    }
+    Ok(())
+}
+
 /// Exchange 2019 and SE report V2017_07_11, and refuse to be asked in it.
-fn check_version(version: Option<&str>) -> Result<(), Refusal> {
+fn check_version(version: Option<&str>, newest: Option<&str>) -> Result<(), Refusal> {
     const ACCEPTED: &[&str] = &[
         "Exchange2007",
         "Exchange2007_SP1",
@@ -320,7 +332,9 @@ fn check_version(version: Option<&str>) -> Result<(), Refusal> {
         "Exchange2015",
         "Exchange2016",
     ];
-    if version.is_none_or(|version| ACCEPTED.contains(&version)) {
+    let place = |version| ACCEPTED.iter().position(|own| *own == version);
+    let last = newest.and_then(place).unwrap_or(ACCEPTED.len());
+    if version.is_none_or(|version| place(version).is_some_and(|place| place <= last)) {
         return Ok(());
     }
     Err(Failure::new("ErrorInvalidServerVersion", "The specified server version is invalid.")

@@ -249,6 +249,8 @@ pub struct Draft {
     pub extended: Vec<ExtendedProperty>,
     /// A UID of one's own, as a meeting from elsewhere has; `None`: Exchange makes one.
     pub uid: Option<String>,
+    /// Name and address of somebody elsewhere who called it; `None`: the calendar's owner.
+    pub organizer: Option<(String, String)>,
 }
 
 impl Default for Draft {
@@ -269,6 +271,7 @@ impl Default for Draft {
             reminder: Some(15),
             extended: Vec::new(),
             uid: None,
+            organizer: None,
         }
     }
 }

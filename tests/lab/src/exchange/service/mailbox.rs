@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::calendars::MailboxKind;
 use super::ids::{FolderName, FolderNumber, ItemName, SyncState};
 use super::item::{Field, Instance, Item, now_ms};
+use super::rooms::RoomRules;
 use super::zone::Zone;
 
 /// One of the folders that every mailbox has.
@@ -95,6 +96,12 @@ pub(super) struct Mailbox {
     pub(super) denied: bool,
     /// The zone of its working hours; without one they are in UTC.
     pub(super) zone: Option<&'static Zone>,
+    /// What it does to invitations, where it is a room.
+    pub(super) rules: RoomRules,
+    /// The calendar is not there.
+    pub(super) lost_calendar: bool,
+    /// Items that GetItem fails on, with what it says.
+    pub(super) spoilt: HashMap<u64, &'static str>,
     /// Subscriptions on it, by id.
     pub(super) subscriptions: Vec<Arc<str>>,
     /// Streams that are open in its name.
@@ -129,6 +136,9 @@ impl Mailbox {
             removed: false,
             denied: false,
             zone: None,
+            rules: RoomRules::default(),
+            lost_calendar: false,
+            spoilt: HashMap::new(),
             subscriptions: Vec::new(),
             open_streams: 0,
             life: 1,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::calendars::{Mail, MailboxKind};
+use super::calendars::MailboxKind;
 use super::draft::{Attendee, Draft, Response};
-use super::item::{Exception, Field, Item, free_busy_after};
+use super::item::{Exception, Field, Item, Person, free_busy_after};
+use super::rooms::RoomRules;
 use super::world::{Happening, World};
 
 /// Who hears of a change.
@@ -46,7 +47,13 @@ impl World {
         for attendee in &mut draft.attendees {
             attendee.response = Response::Unknown;
         }
-        let mut item = Item::new(draft, uid, self.person(number)?, true);
+        let organizer = draft.organizer.take();
+        let own = organizer.is_none();
+        let organizer = match organizer {
+            Some((name, address)) => Arc::new(Person { name, address }),
+            None => self.person(number)?,
+        };
+        let mut item = Item::new(draft, uid, organizer, own);
         item.sent = *audience != Audience::Nobody && !item.draft.attendees.is_empty();
         let key = self.insert(number, item)?;
         let heard = self.spread(number, key, &[], true, audience);
@@ -210,16 +217,19 @@ impl World {
         }
         let Some(mailbox) = self.mailbox(number) else { return };
         let is_room = mailbox.kind == MailboxKind::Room;
+        let rules = mailbox.rules;
         let key = match mailbox.with_uid(&item.uid) {
             Some(key) => {
-                self.change(number, key, None, |copy| refresh(copy, item, address, significant));
+                self.change(number, key, None, |copy| {
+                    refresh(copy, item, address, significant, rules)
+                });
                 key
             }
             None => {
                 let organizer = item.organizer.clone();
                 let mut copy = Item::new(Draft::default(), item.uid.clone(), organizer, false);
                 copy.sent = true;
-                refresh(&mut copy, item, address, true);
+                refresh(&mut copy, item, address, true, rules);
                 let Some(key) = self.insert(number, copy) else { return };
                 key
             }
@@ -330,7 +340,13 @@ fn copied(draft: &Draft, own: Option<&Draft>) -> Draft {
 }
 
 /// Brings a copy in line with the organiser's item, and says which fields changed.
-fn refresh(copy: &mut Item, item: &Item, address: &str, significant: bool) -> Vec<Field> {
+fn refresh(
+    copy: &mut Item,
+    item: &Item,
+    address: &str,
+    significant: bool,
+    rules: RoomRules,
+) -> Vec<Field> {
     let invites = |draft: &Draft| draft.attendees.iter().any(|who| same(&who.address, address));
     if significant {
         copy.my_response = Response::NoResponseReceived;
@@ -349,6 +365,7 @@ fn refresh(copy: &mut Item, item: &Item, address: &str, significant: bool) -> Ve
         source = &exception.draft;
     }
     let mut draft = copied(source, Some(&copy.draft));
+    rules.apply(&mut draft, &item.organizer);
     draft.free_busy = free_busy_after(copy.my_response, source.free_busy);
     let old = copy.exceptions.clone();
     let declined = copy.deleted.clone();
@@ -373,7 +390,8 @@ fn refresh(copy: &mut Item, item: &Item, address: &str, significant: bool) -> Ve
             copy.deleted.insert(*original);
         } else if !copy.deleted.contains(original) {
             let own = old.get(original);
-            let exception = copied_exception(exception, own, copy);
+            let mut exception = copied_exception(exception, own, copy);
+            rules.apply(&mut exception.draft, &item.organizer);
             copy.exceptions.insert(*original, exception);
         }
     }
@@ -456,28 +474,5 @@ fn note_answer(item: &mut Item, original_ms: Option<i64>, address: &str, respons
     note(&mut item.draft);
     for exception in item.exceptions.values_mut() {
         note(&mut exception.draft);
-    }
-}
-
-impl World {
-    /// Notes what the server mails because of an EWS request.
-    pub(super) fn send(&mut self, from: usize, uid: &str, heard: &Heard) {
-        for (to, class) in [
-            (&heard.invited, "IPM.Schedule.Meeting.Request"),
-            (&heard.cancelled, "IPM.Schedule.Meeting.Canceled"),
-        ] {
-            if !to.is_empty() {
-                self.post(from, to.clone(), class, uid);
-            }
-        }
-    }
-
-    /// Notes one mail.
-    pub(super) fn post(&mut self, from: usize, to: Vec<String>, class: &str, uid: &str) {
-        let Some(from) = self.mailbox(from).map(|mailbox| mailbox.address.to_string()) else {
-            return;
-        };
-        let (class, uid) = (class.to_owned(), uid.to_owned());
-        self.mails.push(Mail { from, to, class, uid });
     }
 }

@@ -15,6 +15,7 @@ mod icalendar;
 mod ids;
 mod item;
 mod mailbox;
+mod mails;
 mod mapi;
 mod meetings;
 mod ops;
@@ -22,6 +23,7 @@ mod pattern;
 mod recurrence;
 mod render;
 mod request;
+mod rooms;
 mod shape;
 mod stream;
 mod subscription;
@@ -40,6 +42,7 @@ pub use draft::{
     Attendee, AttendeeKind, Day, DayIndex, Draft, End, ExtendedProperty, FreeBusy, ItemId, Pattern,
     Recurrence, Response, Sensitivity,
 };
+pub use rooms::RoomRules;
 pub use stream::EventStream;
 
 /// How the SOAP namespace is written; real servers differ by operation and version.
@@ -77,6 +80,9 @@ pub struct Settings {
     pub keep_events_between_streams: bool,
     /// A stream that was asked for good and unknown ids delivers for the good ones.
     pub mixed_ids_deliver: bool,
+    /// The latest version that may be asked for, as an Exchange 2010 knows none after
+    /// `Exchange2010_SP2`; `None`: all that any server takes.
+    pub newest_version: Option<&'static str>,
 }
 
 impl Default for Settings {
@@ -90,6 +96,7 @@ impl Default for Settings {
             max_subscriptions: 5000,
             keep_events_between_streams: false,
             mixed_ids_deliver: false,
+            newest_version: None,
         }
     }
 }

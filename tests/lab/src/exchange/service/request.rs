@@ -7,7 +7,7 @@ use super::days;
 use super::envelope::{Failure, Writer};
 use super::ids::{FolderName, FolderNumber, ItemName, change_of};
 use super::item::{Instance, Item};
-use super::mailbox::{FOLDERS, Mailbox};
+use super::mailbox::{CALENDAR, FOLDERS, Mailbox};
 use super::tree::{Broken, Node};
 use super::world::{Shared, World};
 use super::zone::Zone;
@@ -156,6 +156,7 @@ impl Request<'_> {
                 .filter(|_| usize::from(name.folder) < FOLDERS.len())
                 .ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;
             self.may_touch(world, number)?;
+            has(world, number, name.folder)?;
             return Ok((number, name.folder));
         }
         let folder = FOLDERS.iter().position(|folder| folder.id == id);
@@ -168,7 +169,9 @@ impl Request<'_> {
             None => self.acting(world)?.0,
         };
         self.may_touch(world, number)?;
-        Ok((number, folder.ok_or_else(|| Failure::of("ErrorFolderNotFound"))?))
+        let folder = folder.ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;
+        has(world, number, folder)?;
+        Ok((number, folder))
     }
 
     fn may_touch(&self, world: &World, number: usize) -> Result<(), Failure> {
@@ -222,6 +225,16 @@ impl Request<'_> {
     pub(super) fn time(&self, text: &str) -> Option<i64> {
         read_time(text, self.zone.unwrap_or(Zone::utc()))
     }
+}
+
+/// Whether the mailbox has this folder still.
+fn has(world: &World, number: usize, folder: FolderNumber) -> Result<(), Failure> {
+    let lost = world.mailbox(number).is_some_and(|mailbox| mailbox.lost_calendar);
+    if lost && folder == CALENDAR {
+        let text = "The specified folder could not be found in the store.";
+        return Err(Failure::new("ErrorFolderNotFound", text));
+    }
+    Ok(())
 }
 
 fn occurrence_of_index(item: &Item, name: &ItemName, node: &Node) -> Result<i64, Failure> {

@@ -15,7 +15,11 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
         ids.iter()
             .map(|id| {
                 let named = request.item(&world, id)?;
-                let guid = world.mailbox(named.number).map(|mailbox| mailbox.guid);
+                let mailbox = world.mailbox(named.number);
+                if let Some(code) = mailbox.and_then(|one| one.spoilt.get(&named.item.key)) {
+                    return Err(Failure::of(code));
+                }
+                let guid = mailbox.map(|mailbox| mailbox.guid);
                 Ok((named, guid.ok_or_else(|| Failure::of("ErrorItemNotFound"))?))
             })
             .collect()

@@ -1,0 +1,115 @@
+//! Items and calendars that cannot be read.
+
+use calway::calendar::Calendar;
+use calway::model::Next;
+use calway_lab::exchange::service::{End, Pattern};
+use calway_lab::exchange::{Draft, ItemId};
+
+use super::desk::{Book, Desk};
+use super::{HOUR, MONDAY};
+use crate::house::{ALICE, BOB, House, talkative};
+
+const ANN: &str = "ann@corp.example";
+
+async fn twelve(desk: &Desk) -> (Book, Vec<ItemId>) {
+    let mut ann = desk.user("ann");
+    let ids = (0..12)
+        .map(|n| {
+            let draft = Draft::meeting(&format!("n{n}"), MONDAY + n * HOUR, 30);
+            desk.calendars().create(ANN, draft)
+        })
+        .collect();
+    ann.check(desk, MONDAY, "at first").await;
+    (ann, ids)
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_does_not_take_its_neighbours_along() {
+    let desk = Desk::new().await;
+    let (mut ann, ids) = twelve(&desk).await;
+    for code in ["ErrorItemCorrupt", "ErrorContentConversionFailed", "ErrorVirusDetected"] {
+        desk.calendars().spoil(ANN, &ids[3], Some(code));
+        for id in &ids {
+            desk.calendars().update(ANN, id, |draft| draft.location.push('x'));
+        }
+        ann.read(&desk, MONDAY).await.expect("a pass");
+        assert!(ann.unreadable > 0, "{code}");
+        assert_eq!(ann.records.len(), 12, "what was known of it stays");
+        let fresh = ann.titled("n4")[0]["encryptedLocation"].clone();
+        assert_ne!(ann.titled("n3")[0]["encryptedLocation"], fresh, "{code}");
+        // Nobody changes it: the next listing asks for it again.
+        desk.calendars().spoil(ANN, &ids[3], None);
+        ann.check(&desk, MONDAY + 24 * HOUR, "the next day").await;
+        ann.check(&desk, MONDAY, "and back").await;
+    }
+    desk.calendars().spoil(ANN, &ids[3], Some("ErrorItemCorrupt"));
+    desk.calendars().delete(ANN, &ids[3]);
+    ann.check(&desk, MONDAY, "deleted unread").await;
+    assert_eq!(ann.records.len(), 11);
+}
+
+#[tokio::test]
+async fn an_item_of_which_exchange_says_internal_error_is_given_up_after_a_while() {
+    let desk = Desk::new().await;
+    let (mut ann, ids) = twelve(&desk).await;
+    desk.calendars().spoil(ANN, &ids[0], Some("ErrorInternalServerError"));
+    for id in &ids {
+        desk.calendars().update(ANN, id, |draft| draft.location = "Elsewhere".into());
+    }
+    let mut passes = 0;
+    while let Err(fault) = ann.read(&desk, MONDAY).await {
+        assert!(matches!(fault.next, Next::Retry { .. }), "{fault}");
+        passes += 1;
+        assert!(passes < 20, "it holds the mailbox up for ever");
+    }
+    assert!(passes > 3, "one bad answer is no reason to give up");
+    let moved = ann.records.values().filter(|one| one["encryptedLocation"] == "Elsewhere");
+    assert_eq!(moved.count(), 11);
+    desk.calendars().spoil(ANN, &ids[0], None);
+    desk.calendars().update(ANN, &ids[0], |draft| draft.location = "There".into());
+    ann.check(&desk, MONDAY, "well again").await;
+}
+
+#[tokio::test]
+async fn a_series_whose_master_cannot_be_read_still_shows_its_changes() {
+    let desk = Desk::new().await;
+    let mut ann = desk.user("ann");
+    let draft = Draft::meeting("Daily", MONDAY + 9 * HOUR, 30);
+    let draft = draft.repeat(Pattern::Daily { interval: 1 }, End::After(9));
+    let id = desk.calendars().create(ANN, draft);
+    ann.check(&desk, MONDAY, "at first").await;
+    desk.calendars().spoil(ANN, &id, Some("ErrorItemCorrupt"));
+    desk.calendars().delete_occurrence(ANN, &id, MONDAY + 33 * HOUR);
+    ann.read(&desk, MONDAY).await.expect("a pass");
+    assert_eq!(ann.records.len(), 8, "what the listing lacks is withdrawn");
+    desk.calendars().spoil(ANN, &id, None);
+    ann.check(&desk, MONDAY + 24 * HOUR, "well again").await;
+}
+
+#[tokio::test]
+async fn a_mailbox_without_a_calendar_says_so_and_heals() {
+    let desk = Desk::new().await;
+    let (mut ann, _) = twelve(&desk).await;
+    desk.calendars().lose_calendar(ANN, true);
+    for fault in [
+        desk.ews.verify(&ann.target).await.expect_err("no calendar"),
+        ann.read(&desk, MONDAY).await.expect_err("no calendar"),
+        ann.read(&desk, MONDAY + 24 * HOUR).await.expect_err("no calendar"),
+    ] {
+        assert_eq!((fault.next, fault.cause.code.as_str()), (Next::Gone, "ErrorFolderNotFound"));
+    }
+    assert_eq!(ann.records.len(), 12, "nothing is withdrawn for it");
+    desk.calendars().lose_calendar(ANN, false);
+    ann.check(&desk, MONDAY, "there again").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_is_told_what_to_do_about_a_missing_calendar() {
+    let house = House::active(talkative()).await;
+    house.calendars().lose_calendar(BOB.1, true);
+    house.meet(BOB, "Nowhere", 2);
+    house.until("it is named", |house| house.log().contains("has no calendar")).await;
+    assert!(house.log().contains("mailbox-failing"));
+    house.meet(ALICE, "As ever", 2);
+    house.live(ALICE, 1).await;
+}
