@@ -12,6 +12,7 @@ mod disk;
 mod keys;
 mod meetings;
 mod memory;
+mod places;
 mod play;
 mod relay;
 mod streams;

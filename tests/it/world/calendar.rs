@@ -2,14 +2,13 @@
 //!
 //! Faults it plays by itself: cursors that it refuses (a mailbox was restored), items that vanish
 //! between page and reading, an item that moves to another id, deletions of items that nobody ever
-//! saw, mailboxes that are denied, gone, or move to another group. Busy servers, slow answers and
-//! lost notifications are the play's part.
+//! saw, mailboxes that are denied or gone. Where mailboxes are is told in `places`; busy servers,
+//! slow answers and lost notifications are the play's part.
 
 use std::collections::BTreeMap;
 
 use calway::model::{
-    Change, Cursor, Entry, Fault, Found, GroupKey, Home, ItemId, MeetingKind, Next, Page, Plain,
-    ServerKey, Time,
+    Change, Cursor, Entry, Fault, Found, ItemId, MeetingKind, Next, Page, Plain, Time,
 };
 use calway::pipeline::window::Window;
 
@@ -39,8 +38,6 @@ pub struct Mailbox {
     items: BTreeMap<String, Held>,
     log: Vec<Change>,
     generation: u64,
-    /// Which stream it can share.
-    pub group: u64,
     /// Our account may not read it.
     pub denied: bool,
     /// It is not there.
@@ -75,8 +72,7 @@ impl Exchange {
 
     /// A mailbox with some meetings in it.
     pub fn add(&mut self, address: &str, meetings: u64, today: Time, dice: &mut Dice) {
-        let group = dice.of(0..2);
-        self.mailboxes.insert(address.into(), Mailbox { group, ..Mailbox::default() });
+        self.mailboxes.insert(address.into(), Mailbox::default());
         for _ in 0..meetings {
             self.create(address, today, dice);
         }
@@ -84,7 +80,8 @@ impl Exchange {
 
     // ---- what a provider asks ----
 
-    fn reach(&self, address: &str) -> Result<&Mailbox, Fault> {
+    /// The mailbox, if it may be read.
+    pub fn reach(&self, address: &str) -> Result<&Mailbox, Fault> {
         match self.mailboxes.get(address) {
             Some(mailbox) if mailbox.gone => Err(Fault::new(Next::Gone, "ErrorNonExistentMailbox")),
             Some(mailbox) if mailbox.denied => {
@@ -93,13 +90,6 @@ impl Exchange {
             Some(mailbox) => Ok(mailbox),
             None => Err(Fault::new(Next::Gone, "ErrorNonExistentMailbox")),
         }
-    }
-
-    /// Where a mailbox is served.
-    pub fn home(&self, address: &str) -> Result<Home, Fault> {
-        let mailbox = self.reach(address)?;
-        let group = GroupKey::new(format!("group-{}", mailbox.group));
-        Ok(Home { server: ServerKey::new("server"), group, zone: None })
     }
 
     /// A page of the feed.

@@ -1,11 +1,14 @@
 //! The play: everything that happens, in virtual time, in the order that a seed determines.
 //!
-//! Faults it plays: every kind of failure of Exchange, the key server, the cloud and the disk; slow
-//! answers that come in another order; notifications that are lost; streams that are refused, end,
-//! or break; a connector that dies at any moment, also between the disk's work and its answer;
-//! commands that come twice; a wall clock that jumps.
+//! Faults it plays: every kind of failure of each Exchange server, its directory, the key server,
+//! the cloud and the disk; slow answers that come in another order; notifications that are lost;
+//! streams that are refused, end, break or fall deaf for a while; mailboxes that move between
+//! groups, servers and to the cloud; a connector that dies at any moment, also between the disk's
+//! work and its answer; commands that come twice; a wall clock that jumps; nights in which clocks
+//! are set.
 
 mod connector;
+mod doorbells;
 mod fate;
 mod orders;
 mod provider;
@@ -13,10 +16,10 @@ mod storage;
 mod uplink;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use calway::model::{Command, Fault, ListenEnd, Now, Plain, Span, Time, UserId, Zone};
+use calway::model::{Command, Fault, ListenEnd, Now, Plain, Span, Time, UserId};
 use calway::pipeline::command::Decision;
 use calway::pipeline::fleet::{Fleet, Input, Rules, StreamId, Ticket, Want};
 use calway::pipeline::outbox::{self, Outbox, Outgoing};
@@ -25,10 +28,13 @@ use calway::pipeline::sync::{Ask, Commit, Lookup};
 use calway::pipeline::window::Window;
 use calway::store::Settled;
 
+pub use self::doorbells::Flapping;
+use self::doorbells::{Order, Stream};
 use super::calendar::{CANARY, Exchange};
 use super::dice::Dice;
 use super::disk::Disk;
 use super::keys::Kms;
+use super::places::{DAYS, Places};
 use super::relay::Relay;
 use super::watch::Watch;
 
@@ -38,7 +44,9 @@ pub type Held<T = ()> = Result<T, String>;
 /// How bad it is, per mille of the calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Weather {
-    exchange: u64,
+    /// Of each server.
+    exchange: [u64; 3],
+    homes: u64,
     kms: u64,
     cloud: u64,
     disk: u64,
@@ -55,7 +63,7 @@ enum Event {
     Outbox(u64, outbox::Input),
     /// A request reaches Exchange.
     Ask(u64, Ticket, UserId, String, Ask),
-    Homes(u64, Ticket, Vec<String>),
+    Homes(u64, Ticket, Vec<String>, bool),
     Key(u64, Ticket, UserId, Want),
     /// A batch reaches the cloud.
     Batch(u64, Vec<Outgoing>),
@@ -65,6 +73,11 @@ enum Event {
     Join(u64, StreamId, UserId, String),
     Leave(u64, StreamId, UserId),
     StreamEnds(u64, StreamId, ListenEnd),
+    StreamOrder(u64, StreamId, Order),
+    /// A stream that was deaf listens again.
+    Reopened(u64, StreamId),
+    /// A stream notices that a mailbox left.
+    Uprooted(u64, StreamId, UserId),
     /// A command reaches the connector.
     Heard(u64, Command),
     /// What a command sealed is opened, or not.
@@ -103,14 +116,6 @@ struct Connector {
     disk_busy: bool,
 }
 
-#[derive(Debug)]
-struct Stream {
-    life: u64,
-    members: BTreeMap<UserId, String>,
-    /// When its last word arrives: the next comes later.
-    last: i64,
-}
-
 /// Everything.
 pub struct Play {
     pub(super) dice: Dice,
@@ -120,6 +125,7 @@ pub struct Play {
     events: BTreeMap<u64, Event>,
     serial: u64,
     pub(super) exchange: Exchange,
+    pub(super) places: Places,
     kms: Kms,
     pub(super) relay: Relay,
     pub(super) disk: Disk,
@@ -127,11 +133,17 @@ pub struct Play {
     connector: Option<Connector>,
     life: u64,
     streams: BTreeMap<StreamId, Stream>,
+    /// When the last order to a stream is obeyed.
+    orders: i64,
     /// When the last word of the command channel arrives.
     channel: i64,
     pub(super) weather: Weather,
-    /// Every stream breaks as soon as it listens.
-    pub(super) flapping: bool,
+    /// Which streams break as soon as they listen.
+    pub(super) flapping: Flapping,
+    /// This server says that it is busy, to everybody.
+    pub(super) busy: Option<u64>,
+    /// Mailboxes that stay out of reach when all else is well.
+    pub(super) hopeless: BTreeSet<String>,
     /// Nothing bad happens any more.
     pub(super) calm: bool,
     pub(super) watch: Watch,
@@ -152,13 +164,18 @@ impl Play {
         if seed % 8 == 2 {
             exchange.page = 512;
         }
-        let start = 1_800_000_000_000 + dice.of(0..86_400_000) as i64;
+        let mut places = Places::new(&mut dice);
+        let day = dice.pick(&DAYS).copied().unwrap_or(DAYS[0]);
+        let start = day + dice.of(0..86_400_000) as i64;
         let today = Time::from_ms(start).midnight();
-        let count = dice.of(1..7);
-        let big = dice.one_in(10);
+        let crowd = seed % 64 == 40;
+        let count = if crowd { dice.of(40..70) } else { dice.of(1..7) };
+        let big = dice.one_in(10) && !crowd;
         for n in 0..count {
             let meetings = if big { dice.of(0..60) } else { dice.of(0..10) };
-            exchange.add(&format!("{CANARY}{n}@corp.example"), meetings, today, &mut dice);
+            let address = format!("{CANARY}{n}@corp.example");
+            exchange.add(&address, meetings, today, &mut dice);
+            places.add(&address, &mut dice);
         }
         let passes = dice.of(1..5) as usize;
         let rules = Rules {
@@ -174,6 +191,7 @@ impl Play {
             events: BTreeMap::new(),
             serial: 0,
             exchange,
+            places,
             kms: Kms::default(),
             relay: Relay::default(),
             disk,
@@ -181,9 +199,12 @@ impl Play {
             connector: None,
             life: 0,
             streams: BTreeMap::new(),
+            orders: 0,
             channel: 0,
             weather: Weather::default(),
-            flapping: false,
+            flapping: Flapping::No,
+            busy: None,
+            hopeless: BTreeSet::new(),
             calm: false,
             watch: Watch::new(rules.passes),
             users: (0..count).map(|n| UserId::new(format!("user-{n}"))).collect(),
@@ -223,9 +244,16 @@ impl Play {
         Now { wall: Time::from_ms(self.mono + self.offset), mono: Time::from_ms(self.mono) }
     }
 
-    /// Today's window.
-    pub fn window(&self) -> Window {
-        Window::at(self.now().wall, self.rules.reach, &Zone::default())
+    /// Today's window of a user, in the time zone that was told last.
+    pub fn window(&self, user: &UserId) -> Window {
+        let zone = self.watch.budget.home(user).and_then(|home| home.zone);
+        Window::at(self.now().wall, self.rules.reach, &zone.unwrap_or_default())
+    }
+
+    /// All windows, and the day of the keys.
+    pub fn windows(&self) -> (Vec<Window>, Time) {
+        let windows = self.users.iter().map(|user| self.window(user)).collect();
+        (windows, self.now().wall.midnight())
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -289,12 +317,9 @@ impl Play {
                 self.answer(life, move |r| Input::Got(ticket, r), got);
                 Ok(())
             }
-            Event::Homes(life, ticket, addresses) => {
-                let homes = match self.exchange_fault() {
-                    Some(fault) => vec![Err(fault); addresses.len()],
-                    None => addresses.iter().map(|address| self.exchange.home(address)).collect(),
-                };
-                self.say(|| format!("exchange tells homes: {homes:?}"));
+            Event::Homes(life, ticket, addresses, fresh) => {
+                let homes = self.homes(&addresses, fresh);
+                self.say(|| format!("directory answers {addresses:?}: {homes:?}"));
                 let after = self.delay();
                 self.at(after, Event::Fleet(life, Input::Homes(ticket, homes)));
                 Ok(())
@@ -310,7 +335,19 @@ impl Play {
             }
             Event::Batch(life, batch) => self.batch(life, &batch),
             Event::Subscribe(life, stream, users) => {
-                self.subscribe(life, stream, &users);
+                self.subscribe(life, stream, users);
+                Ok(())
+            }
+            Event::StreamOrder(life, stream, order) => {
+                self.obey_stream(life, stream, order);
+                Ok(())
+            }
+            Event::Reopened(life, stream) => {
+                self.reopened(life, stream);
+                Ok(())
+            }
+            Event::Uprooted(life, stream, user) => {
+                self.uprooted(life, stream, user);
                 Ok(())
             }
             Event::Join(life, stream, user, address) => {
@@ -370,6 +407,13 @@ impl Play {
     pub fn wanted(&self) -> Vec<(UserId, Option<String>)> {
         let of = |user: &UserId| self.relay.wanted.get(user).cloned();
         self.users.iter().map(|user| (user.clone(), of(user))).collect()
+    }
+
+    /// Mailboxes in use that can be reached.
+    pub fn reachable(&self) -> Vec<(UserId, String)> {
+        let wanted = self.wanted().into_iter();
+        let active = wanted.filter_map(|(user, address)| Some((user, address?)));
+        active.filter(|(_, address)| !self.hopeless.contains(address)).collect()
     }
 
     /// How many KMS resources each user has whose resource stands in the store.

@@ -1,9 +1,9 @@
 //! Streams: the machine of one group against a server that restarts, forgets, refuses and falls
 //! silent, in virtual time, from a seed.
 //!
-//! What must hold: whoever leads is subscribed first and alone; a stream has 200 ids at most, all of
-//! them living and ours; only ids that the server named bad are given up; no edit stays unheard; all
-//! is given back at the end; nothing goes round in circles; the end comes once, and in time.
+//! What must hold: whoever leads is subscribed first and alone; a stream has 200 ids at most, all
+//! living and ours; only ids that the server named bad are given up; no edit stays unheard; all is
+//! given back at the end; nothing goes round in circles; the end comes once, and in time.
 
 mod drive;
 mod server;

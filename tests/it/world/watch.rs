@@ -1,37 +1,39 @@
 //! What is checked while the play runs: bounds, pauses, who is asked, what is shown.
 
+mod budget;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use calway::model::{Fault, Hint, ListenEnd, Next, Now, Span, Time, UserId};
-use calway::pipeline::fleet::{Fleet, Input, Output, StreamId, Ticket};
+use calway::model::{Fault, Hint, ListenEnd, Now, Span, Time, UserId};
+use calway::pipeline::fleet::{Fleet, Input, Note, Output, StreamId};
 use calway::pipeline::limits::{BATCH_EVENTS, GROUP_MEMBERS};
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::sync::Ask;
 
+use self::budget::Budget;
 use super::calendar::CANARY;
 use super::play::Held;
 
-/// Inputs in one second of virtual time that nothing but a busy loop needs.
-const INPUTS_PER_SECOND: u64 = 600;
+/// Inputs in one second of virtual time that nothing but a busy loop needs, and for each mailbox.
+const INPUTS_PER_SECOND: (u64, u64) = (600, 40);
 
-/// The least wait after sign-in was refused.
-const SIGNED_OUT: Span = Span::from_secs(720);
+/// A stream, as the fleet knows it.
+#[derive(Debug)]
+struct Stream {
+    members: BTreeSet<UserId>,
+}
 
 /// Eyes on a run.
 #[derive(Debug, Default)]
 pub struct Watch {
-    passes: usize,
     active: BTreeSet<UserId>,
-    /// Requests to Exchange under way; true: sent after the last pause began.
-    asked: BTreeMap<Ticket, bool>,
-    quiet_until: Time,
-    /// Of it: because sign-in was refused, which another secret ends.
-    signed_out_until: Time,
-    /// After a pause one alone tries, until it was answered well.
-    probing: bool,
-    streams: BTreeMap<StreamId, BTreeSet<UserId>>,
+    /// Who is asked.
+    pub budget: Budget,
+    streams: BTreeMap<StreamId, Stream>,
+    /// Mailboxes that the operator knows to fail, and why.
+    pub named: BTreeMap<UserId, Fault>,
     cloud_quiet_until: Time,
     /// What this life sent: the highest sequence of each user, and all ids.
     highest: BTreeMap<UserId, u64>,
@@ -46,6 +48,8 @@ pub struct Watch {
     pub views: u64,
     /// All streams that were opened.
     pub listens: u64,
+    /// Mailboxes that joined a stream.
+    pub joins: u64,
     /// What the outbox last said.
     pub cloud_well: bool,
 }
@@ -60,7 +64,7 @@ pub fn no_canary(what: &str, text: &str) -> Held {
 impl Watch {
     /// For a fleet of so many passes.
     pub fn new(passes: usize) -> Self {
-        Self { passes, ..Self::default() }
+        Self { budget: Budget::new(passes), ..Self::default() }
     }
 
     /// A connector starts.
@@ -73,11 +77,9 @@ impl Watch {
     /// It dies: nobody remembers the pauses.
     pub fn died(&mut self) {
         self.active.clear();
-        self.asked.clear();
         self.streams.clear();
-        self.quiet_until = Time::default();
-        self.signed_out_until = Time::default();
-        self.probing = false;
+        self.named.clear();
+        self.budget.died();
     }
 
     /// A mailbox is active.
@@ -88,6 +90,11 @@ impl Watch {
     /// It is not.
     pub fn removed(&mut self, user: &UserId) {
         self.active.remove(user);
+        self.named.remove(user);
+        self.budget.removed(user);
+        for stream in self.streams.values_mut() {
+            stream.members.remove(user);
+        }
     }
 
     /// Anything that could be printed.
@@ -108,7 +115,8 @@ impl Watch {
     pub fn moved(&mut self) -> Held {
         self.inputs += 1;
         self.inputs_of_second += 1;
-        if self.inputs_of_second > INPUTS_PER_SECOND {
+        let (some, each) = INPUTS_PER_SECOND;
+        if self.inputs_of_second > some + each * self.active.len() as u64 {
             return Err(format!("a busy loop: {} inputs in a second", self.inputs_of_second));
         }
         Ok(())
@@ -119,25 +127,20 @@ impl Watch {
         self.moved()?;
         match input {
             Input::Got(ticket, result) => {
-                let fault = result.as_ref().err().cloned();
-                self.answered(now, *ticket, fault);
+                self.budget.answered(now, *ticket, result.as_ref().err());
             }
-            Input::Homes(_, homes) => {
-                // The directory's being busy pauses nobody else; a refused sign-in everybody.
-                for fault in homes.iter().filter_map(|home| home.as_ref().err()) {
-                    if fault.next == Next::SignIn {
-                        self.pause(now, fault);
-                    }
-                }
-            }
-            Input::Hint(stream, Hint::Refused(user, _)) => {
-                if let Some(members) = self.streams.get_mut(stream) {
-                    members.remove(user);
+            Input::Homes(ticket, homes) => self.budget.found(now, *ticket, homes),
+            Input::Hint(stream, Hint::Refused(user, fault)) => {
+                if let Some(stream) = self.streams.get_mut(stream)
+                    && stream.members.remove(user)
+                {
+                    self.budget.stream_trouble(now, Some(user), fault);
                 }
             }
             Input::Ended(stream, end) => {
-                if let (Some(_), ListenEnd::Failed(fault)) = (self.streams.remove(stream), end) {
-                    self.pause(now, fault);
+                if let (Some(stream), ListenEnd::Failed(fault)) = (self.streams.remove(stream), end)
+                {
+                    self.budget.stream_trouble(now, stream.members.first(), fault);
                 }
             }
             _ => {}
@@ -145,96 +148,78 @@ impl Watch {
         Ok(())
     }
 
-    fn answered(&mut self, now: Now, ticket: Ticket, fault: Option<Fault>) {
-        let since_pause = self.asked.remove(&ticket).unwrap_or(false);
-        match fault {
-            Some(fault) => self.pause(now, &fault),
-            None if since_pause => self.probing = false,
-            None => {}
-        }
-    }
-
-    /// The account's secret changed.
-    pub fn secret_changed(&mut self) {
-        self.signed_out_until = Time::default();
-    }
-
-    fn pause(&mut self, now: Now, fault: &Fault) {
-        if fault.next == Next::SignIn {
-            self.signed_out_until = self.signed_out_until.max(now.mono + SIGNED_OUT);
-            self.probing = true;
-            return;
-        }
-        let wait = match fault.next {
-            Next::BackOff { after } => {
-                after.unwrap_or_default().min(Span::HOUR).max(Span::from_ms(800))
-            }
-            _ => return,
-        };
-        self.quiet_until = self.quiet_until.max(now.mono + wait);
-        self.probing = true;
-        for since_pause in self.asked.values_mut() {
-            *since_pause = false;
-        }
-    }
-
     /// What the fleet wants.
     pub fn output(&mut self, now: Now, output: &Output) -> Held {
         match output {
-            Output::Homes(_, users, _) => {
-                if now.mono < self.signed_out_until {
-                    return Err("homes are asked for though sign-in was refused".into());
-                }
+            Output::Homes(ticket, users, fresh) => {
                 self.are_active(users)?;
+                self.budget.seeks(now, *ticket, users, *fresh)?;
             }
             Output::Ask(ticket, user, _) => {
                 self.asks += 1;
                 self.views += u64::from(matches!(output, Output::Ask(_, _, Ask::View(_))));
-                self.may_ask(now, std::slice::from_ref(user))?;
-                self.asked.insert(*ticket, true);
-                if self.asked.len() > self.passes {
-                    return Err(format!("{} requests under way", self.asked.len()));
-                }
-                if self.probing && self.asked.values().filter(|since| **since).count() > 1 {
-                    return Err("more than one tries after a pause".into());
-                }
+                self.are_active(std::slice::from_ref(user))?;
+                self.budget.asks(now, *ticket, user)?;
             }
             Output::Listen(stream, users) => {
                 self.listens += 1;
-                self.may_ask(now, users)?;
-                if users.is_empty() || users.len() > GROUP_MEMBERS {
-                    return Err(format!("a stream of {} members", users.len()));
-                }
-                let taken = |user: &&UserId| self.streams.values().any(|m| m.contains(*user));
-                if let Some(user) = users.iter().find(taken) {
+                self.are_active(users)?;
+                self.budget.streams(now, users)?;
+                if let Some(user) = users.iter().find(|user| self.is_in_a_stream(user)) {
                     return Err(format!("{user} is in two streams"));
                 }
-                self.streams.insert(*stream, users.iter().cloned().collect());
+                let members = users.iter().cloned().collect();
+                self.streams.insert(*stream, Stream { members });
+                self.fits(*stream)?;
             }
-            Output::Join(stream, user) => {
-                self.may_ask(now, std::slice::from_ref(user))?;
-                if self.streams.values().any(|members| members.contains(user)) {
-                    return Err(format!("{user} is in two streams"));
-                }
-                let Some(members) = self.streams.get_mut(stream) else {
-                    return Err(format!("{user} joins a stream that is not there"));
-                };
-                members.insert(user.clone());
-                if members.len() > GROUP_MEMBERS {
-                    return Err(format!("a stream of {} members", members.len()));
-                }
-            }
+            Output::Join(stream, user) => self.joins(now, *stream, user)?,
             Output::Leave(stream, user) => {
-                if !self.streams.get_mut(stream).is_some_and(|members| members.remove(user)) {
+                let stream = self.streams.get_mut(stream);
+                let was_in = stream.is_some_and(|stream| stream.members.remove(user));
+                if !was_in && self.active.contains(user) {
                     return Err(format!("{user} leaves a stream that it is not in"));
                 }
             }
             Output::Hush(stream) => {
                 self.streams.remove(stream);
             }
+            Output::Note(Note::MailboxFailing(user, fault, _)) => {
+                self.named.insert(user.clone(), fault.clone());
+            }
+            Output::Note(Note::MailboxWell(user)) => {
+                self.named.remove(user);
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    fn is_in_a_stream(&self, user: &UserId) -> bool {
+        self.streams.values().any(|stream| stream.members.contains(user))
+    }
+
+    fn joins(&mut self, now: Now, id: StreamId, user: &UserId) -> Held {
+        self.joins += 1;
+        self.are_active(std::slice::from_ref(user))?;
+        if self.is_in_a_stream(user) {
+            return Err(format!("{user} joins and is in a stream"));
+        }
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Err(format!("{user} joins a stream that is not there"));
+        };
+        stream.members.insert(user.clone());
+        let members: Vec<_> = stream.members.iter().cloned().collect();
+        self.budget.streams(now, &members)?;
+        self.fits(id)
+    }
+
+    fn fits(&self, id: StreamId) -> Held {
+        let members = self.streams.get(&id).map_or(0, |stream| stream.members.len());
+        match members {
+            0 => Err("a stream of nobody".into()),
+            1..=GROUP_MEMBERS => Ok(()),
+            members => Err(format!("a stream of {members} members")),
+        }
     }
 
     fn are_active(&self, users: &[UserId]) -> Held {
@@ -244,21 +229,21 @@ impl Watch {
         }
     }
 
-    fn may_ask(&self, now: Now, users: &[UserId]) -> Held {
-        self.are_active(users)?;
-        let until = self.quiet_until.max(self.signed_out_until);
-        if now.mono < until {
-            let left = until.since(now.mono);
-            return Err(format!("{users:?} is asked for {left} before the pause is over"));
+    /// Each stream is of one group, as it was told last.
+    pub fn grouped(&self) -> Held {
+        for (id, stream) in &self.streams {
+            let homes = stream.members.iter().filter_map(|user| self.budget.home(user));
+            let groups: BTreeSet<_> =
+                homes.map(|home| (home.server.clone(), home.group.clone())).collect();
+            if groups.len() > 1 {
+                return Err(format!("stream {id} mixes {groups:?}"));
+            }
         }
         Ok(())
     }
 
     /// The fleet after an input.
     pub fn fleet(&mut self, now: Now, fleet: &Fleet) -> Held {
-        if fleet.running() > self.passes {
-            return Err(format!("{} passes under way", fleet.running()));
-        }
         if fleet.wake_at(now) <= now.mono {
             return Err("the fleet wants to be woken in the past".into());
         }

@@ -7,6 +7,7 @@ use calway::pipeline::command;
 use calway::pipeline::fleet::{Fleet, Input, Output, Rules};
 use calway::pipeline::outbox::{self, Outbox};
 
+use super::doorbells::Order;
 use super::{Connector, Event, Held, Job, Play};
 
 impl Play {
@@ -59,6 +60,7 @@ impl Play {
         self.life += 1;
         self.watch.died();
         self.streams.clear();
+        self.places.restart();
         let after = self.dice.of(100..20_000);
         self.at(after, Event::Start);
     }
@@ -80,8 +82,8 @@ impl Play {
         self.watch.fleet(now, &connector.fleet)?;
         for output in outputs {
             self.watch.shown(&output)?;
-            self.watch.output(now, &output)?;
             self.say(|| format!("    < {output:?}"));
+            self.watch.output(now, &output)?;
             self.carry_out(output)?;
         }
         Ok(())
@@ -98,9 +100,9 @@ impl Play {
             Output::Load(ticket, user) => self.job(Job::Load(ticket, user)),
             Output::Look(ticket, user, lookup) => self.job(Job::Look(ticket, user, lookup)),
             Output::Commit(ticket, commit) => self.job(Job::Commit(ticket, commit)),
-            Output::Homes(ticket, users, _) => {
+            Output::Homes(ticket, users, fresh) => {
                 let addresses: Held<Vec<_>> = users.iter().map(address).collect();
-                self.at(after, Event::Homes(life, ticket, addresses?));
+                self.at(after, Event::Homes(life, ticket, addresses?, fresh));
             }
             Output::Ask(ticket, user, ask) => {
                 let address = address(&user)?;
@@ -111,7 +113,7 @@ impl Play {
             }
             Output::Listen(stream, users) => {
                 let all: Held<Vec<_>> =
-                    users.into_iter().map(|user| Ok((user.clone(), address(&user)?))).collect();
+                users.into_iter().map(|user| Ok((user.clone(), address(&user)?))).collect();
                 let all = all?;
                 self.at(after, Event::Subscribe(life, stream, all));
             }
@@ -120,9 +122,9 @@ impl Play {
             }
             Output::Join(stream, user) => {
                 let address = address(&user)?;
-                self.at(after, Event::Join(life, stream, user, address));
+                self.order_stream(stream, Order::Join(user, address));
             }
-            Output::Leave(stream, user) => self.at(after, Event::Leave(life, stream, user)),
+            Output::Leave(stream, user) => self.order_stream(stream, Order::Leave(user)),
             Output::Note(_) => {}
         }
         Ok(())

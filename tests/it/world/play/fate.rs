@@ -133,7 +133,7 @@ impl Play {
         else {
             return Ok(());
         };
-        let what = self.dice.of(0..16);
+        let what = self.dice.of(0..22);
         self.say(|| format!("mischief {what} at {address}, {user}"));
         match what {
             0..2 => self.exchange.lose_cursors(&address),
@@ -145,23 +145,44 @@ impl Play {
             // A lost store counts on a clock that is not behind.
             4 if self.dice.one_in(2) => self.lose_store()?,
             5..8 => self.crash(),
-            12.. if self.seed % 8 == 2 => self.edit_many(&address),
+            19.. if self.seed % 8 == 2 => self.edit_many(&address),
             8 | 9 => {
-                self.watch.secret_changed();
+                self.watch.budget.secret_changed();
                 self.fleet(Input::SecretChanged)?;
             }
-            _ => self.hide(&address, what),
+            10 | 11 => self.hide(&address, what == 10),
+            12..16 => {
+                let to_cloud = self.dice.one_in(4);
+                self.relocate(&address, to_cloud);
+            }
+            16 => {
+                let server = self.dice.of(0..self.places.servers);
+                self.gap(server);
+            }
+            17 => self.places.travel(&address, &mut self.dice),
+            _ => self.places.bring_back(&address),
         }
         Ok(())
     }
 
-    fn hide(&mut self, address: &str, what: u64) {
+    /// Nobody can reach it for now.
+    pub fn hide(&mut self, address: &str, denied: bool) {
         let Some(mailbox) = self.exchange.mailboxes.get_mut(address) else { return };
-        match what {
-            10 => mailbox.denied = !mailbox.denied,
-            11 => mailbox.gone = !mailbox.gone,
-            _ => mailbox.group = 1 - mailbox.group.min(1),
+        if denied {
+            mailbox.denied = !mailbox.denied;
+        } else {
+            mailbox.gone = !mailbox.gone;
         }
+    }
+
+    /// A mailbox is moved to another place; often its cursors do not survive that.
+    pub fn relocate(&mut self, address: &str, to_cloud: bool) {
+        let words = self.places.relocate(address, to_cloud, self.mono, &mut self.dice);
+        self.say(|| format!("{address}: {words}"));
+        if self.dice.one_in(2) {
+            self.exchange.lose_cursors(address);
+        }
+        self.uproot(address);
     }
 
     /// The store is moved away, the cloud activates everybody anew and drops whoever is not.
@@ -197,7 +218,8 @@ impl Play {
             _ => dice.of(0..most),
         };
         self.weather = Weather {
-            exchange: bad(300),
+            exchange: [bad(300), bad(300), bad(300)],
+            homes: bad(300),
             kms: bad(400),
             cloud: bad(600),
             disk: bad(150),
@@ -228,8 +250,40 @@ impl Play {
         for mailbox in self.exchange.mailboxes.values_mut() {
             (mailbox.denied, mailbox.gone) = (false, false);
         }
+        self.places.settle(self.mono);
+        for address in self.addresses() {
+            self.places.bring_back(&address);
+        }
+        self.leave_one_out();
         if self.connector.is_none() {
             self.at(1, Event::Start);
+        }
+    }
+
+    /// In some worlds one mailbox stays out of reach for good.
+    fn leave_one_out(&mut self) {
+        let addresses = self.addresses();
+        let (true, Some(address)) =
+            (self.dice.one_in(4) && addresses.len() > 2, self.dice.pick(&addresses).cloned())
+        else {
+            return;
+        };
+        match self.dice.of(0..3) {
+            0 => self.relocate(&address, true),
+            n => self.hide(&address, n == 1),
+        }
+        self.places.settle(self.mono);
+        self.say(|| format!("{address} stays out of reach"));
+        self.hopeless.insert(address);
+    }
+
+    /// It comes back nevertheless.
+    pub fn give_hope(&mut self) {
+        for address in std::mem::take(&mut self.hopeless) {
+            if let Some(mailbox) = self.exchange.mailboxes.get_mut(&address) {
+                (mailbox.denied, mailbox.gone) = (false, false);
+            }
+            self.places.bring_back(&address);
         }
     }
 }
