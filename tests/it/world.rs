@@ -8,6 +8,7 @@
 mod calendar;
 mod check;
 mod dice;
+mod discovery;
 mod disk;
 mod keys;
 mod meetings;

@@ -196,8 +196,12 @@ fn crowded(play: &mut Play) -> Held {
     let queued = play.fleet_view().map_or(0, |fleet| fleet.census().queued);
     let today = play.now().wall.midnight();
     play.edit_one(&address, today);
-    let users: Vec<_> =
-        play.reachable().into_iter().filter(|(_, of)| *of == address).map(|(user, _)| user).collect();
+    let users: Vec<_> = play
+        .reachable()
+        .into_iter()
+        .filter(|(_, of)| *of == address)
+        .map(|(user, _)| user)
+        .collect();
     let end = play.now().mono + LIVE_IN_A_CROWD;
     loop {
         play.run(Span::from_ms(500))?;

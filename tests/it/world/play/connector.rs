@@ -113,7 +113,7 @@ impl Play {
             }
             Output::Listen(stream, users) => {
                 let all: Held<Vec<_>> =
-                users.into_iter().map(|user| Ok((user.clone(), address(&user)?))).collect();
+                    users.into_iter().map(|user| Ok((user.clone(), address(&user)?))).collect();
                 let all = all?;
                 self.at(after, Event::Subscribe(life, stream, all));
             }

@@ -54,7 +54,8 @@ impl Play {
             self.exchange.reach(address).is_ok() && self.places.here(address)
         };
         let group = users.iter().find(here).and_then(|(_, address)| self.places.place(address));
-        let stream = Stream { life, group, members: BTreeMap::new(), last: self.mono, deaf_until: 0 };
+        let stream =
+            Stream { life, group, members: BTreeMap::new(), last: self.mono, deaf_until: 0 };
         self.streams.insert(id, stream);
         if self.dice.per_mille(self.weather.streams) {
             let server = group.map(|group| group.server);
@@ -200,8 +201,12 @@ impl Play {
     pub(super) fn uproot(&mut self, address: &str) {
         let mut told = Vec::new();
         for (id, stream) in &mut self.streams {
-            let gone: Vec<UserId> =
-                stream.members.iter().filter(|(_, of)| *of == address).map(|(u, _)| u.clone()).collect();
+            let gone: Vec<UserId> = stream
+                .members
+                .iter()
+                .filter(|(_, of)| *of == address)
+                .map(|(u, _)| u.clone())
+                .collect();
             for user in gone {
                 stream.members.remove(&user);
                 told.push((*id, user));

@@ -68,11 +68,12 @@ impl Budget {
     pub fn removed(&mut self, user: &UserId) {
         self.homes.remove(user);
         self.sought.remove(user);
-        self.void(user);
+        self.void(user, true);
     }
 
-    fn void(&mut self, user: &UserId) {
-        let waiting = self.asked.values_mut().filter(|asked| asked.server.is_none());
+    /// Nobody waits for what was asked about it, or for its home alone.
+    fn void(&mut self, user: &UserId, all: bool) {
+        let waiting = self.asked.values_mut().filter(|asked| all || asked.server.is_none());
         for one in waiting.flat_map(|asked| &mut asked.users) {
             if one.as_ref() == Some(user) {
                 *one = None;
@@ -99,7 +100,8 @@ impl Budget {
 
     /// A mailbox is asked about.
     pub fn asks(&mut self, now: Now, ticket: Ticket, user: &UserId) -> Held {
-        let twice = |asked: &&Asked| asked.server.is_some() && asked.users[0].as_ref() == Some(user);
+        let twice =
+            |asked: &&Asked| asked.server.is_some() && asked.users[0].as_ref() == Some(user);
         if self.asked.values().find(twice).is_some() {
             return Err(format!("{user} is asked about twice at once"));
         }
@@ -134,7 +136,7 @@ impl Budget {
             return Err("too many calls to the directory at once".into());
         }
         for user in users {
-            self.void(user);
+            self.void(user, false);
             if fresh {
                 self.sought.insert(user.clone(), now.mono);
             }
