@@ -129,6 +129,10 @@ impl Fleet {
         if asked.pauses == self.directory.gate.pauses && homes.iter().any(Result::is_ok) {
             self.directory.gate.answered(limits::HOMES_AT_ONCE);
         }
+        // Also what was said of mailboxes that were removed meanwhile.
+        for fault in homes.iter().filter_map(|home| home.as_ref().err()) {
+            self.directory_trouble(now, fault);
+        }
         let mut homes = homes.into_iter();
         for at in asked.mailboxes {
             let home = homes.next();
@@ -179,7 +183,6 @@ impl Fleet {
     /// Its home is not told. The old one is kept until a new one is known.
     fn homeless(&mut self, now: Now, at: usize, fresh: bool, fault: Fault) {
         if matches!(fault.next, Next::BackOff { .. } | Next::SignIn) {
-            self.directory_trouble(now, &fault);
             return self.seek(at, fresh);
         }
         let Some(mailbox) = self.mailbox(at) else { return };

@@ -124,6 +124,9 @@ impl Fleet {
 
     /// Asks Exchange, or waits until that is allowed.
     pub(super) fn ask(&mut self, now: Now, at: usize, mut run: Run, pass: Box<Pass>, ask: Ask) {
+        if self.is_elsewhere(at, run.server) {
+            return self.begin_anew(at, &run);
+        }
         let asking = self.servers.get(run.server).map_or(0, Server::asking);
         if asking <= self.allows(now, run.server) {
             return self.ask_now(at, run, pass, ask);
@@ -136,6 +139,18 @@ impl Fleet {
                 server.held.push_back(at);
             }
         }
+    }
+
+    /// It was moved while it was read: what it asks now goes to another server.
+    fn is_elsewhere(&self, at: usize, server: usize) -> bool {
+        let mailbox = self.mailboxes.get(at).and_then(Option::as_ref);
+        mailbox.and_then(|mailbox| mailbox.place).is_some_and(|place| place.server != server)
+    }
+
+    /// In the queue of the server where it is now: within its budget, and not in its pause.
+    fn begin_anew(&mut self, at: usize, run: &Run) {
+        self.release(run.server, run.live);
+        self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
     }
 
     fn ask_now(&mut self, at: usize, mut run: Run, pass: Box<Pass>, ask: Ask) {
@@ -152,6 +167,7 @@ impl Fleet {
     fn release_held(&mut self, at: usize) {
         let Some(mut run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
         match std::mem::replace(&mut run.stage, Stage::Loading) {
+            Stage::Held(..) if self.is_elsewhere(at, run.server) => self.begin_anew(at, &run),
             Stage::Held(pass, ask) => self.ask_now(at, run, pass, ask),
             Stage::Loading | Stage::Passing(_) => self.release(run.server, run.live),
         }

@@ -242,6 +242,11 @@ fn well(play: &mut Play, strictly: bool) -> Held {
     if census.active != active || census.streaming < reachable {
         return Err(format!("{reachable} of {active} should be listened to: {census:?}"));
     }
+    for (user, _) in play.reachable() {
+        if !play.watch.is_in_a_stream(&user) || play.watch.named.contains_key(&user) {
+            return Err(format!("{user} should be well and listened to: {census:?}"));
+        }
+    }
     if census.failing > active - reachable || census.queued > 0 || running > 0 {
         return Err(format!("not at rest: {running} passes, {census:?}"));
     }

@@ -109,7 +109,7 @@ impl Office {
         self.hunts += 1;
         self.say(|| format!("hunt {}, known {:?}", self.hunts, self.known));
         let (mut steps, mut met, mut asked) = (0, BTreeSet::new(), BTreeMap::new());
-        while let Some(step) = hunt.next() {
+        while let Some(step) = hunt.step() {
             self.allowed(&step)?;
             steps += 1;
             let whom = match &step {
@@ -130,13 +130,13 @@ impl Office {
         }
         self.note(hunt.notes(), &mut met)?;
         self.steps += steps;
-        let (outcomes, endpoints) = hunt.finish();
-        if outcomes.len() != people.len() {
-            return Err(format!("{} answers for {} mailboxes", outcomes.len(), people.len()));
+        let outcome = hunt.finish();
+        if outcome.homes.len() != people.len() {
+            return Err(format!("{} answers for {} mailboxes", outcome.homes.len(), people.len()));
         }
-        let own = endpoints.into_iter().find(|(domain, _)| domain == DOMAIN);
+        let own = outcome.endpoints.into_iter().find(|(domain, _)| domain == DOMAIN);
         self.known = own.map(|(_, endpoint)| endpoint).or(self.known.take());
-        Ok(outcomes)
+        Ok(outcome.homes)
     }
 
     /// Who may be sent this: the second, stupid opinion.

@@ -70,8 +70,6 @@ enum Event {
     /// The disk begins with what waits for it.
     Disk(u64),
     Subscribe(u64, StreamId, Vec<(UserId, String)>),
-    Join(u64, StreamId, UserId, String),
-    Leave(u64, StreamId, UserId),
     StreamEnds(u64, StreamId, ListenEnd),
     StreamOrder(u64, StreamId, Order),
     /// A stream that was deaf listens again.
@@ -348,16 +346,6 @@ impl Play {
             }
             Event::Uprooted(life, stream, user) => {
                 self.uprooted(life, stream, user);
-                Ok(())
-            }
-            Event::Join(life, stream, user, address) => {
-                self.join(life, stream, user, address);
-                Ok(())
-            }
-            Event::Leave(life, stream, user) => {
-                if let Some(stream) = self.streams.get_mut(&stream).filter(|_| life == self.life) {
-                    stream.members.remove(&user);
-                }
                 Ok(())
             }
             Event::StreamEnds(life, stream, end) => {

@@ -194,7 +194,8 @@ impl Watch {
         Ok(())
     }
 
-    fn is_in_a_stream(&self, user: &UserId) -> bool {
+    /// Whether it is listened to, or soon will be.
+    pub fn is_in_a_stream(&self, user: &UserId) -> bool {
         self.streams.values().any(|stream| stream.members.contains(user))
     }
 

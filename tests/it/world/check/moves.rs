@@ -12,6 +12,9 @@ const NOTICED_WITHIN: Span = Span::MINUTE.times(10);
 /// How soon it is healed, or named.
 const HEALED_WITHIN: Span = Span::MINUTE.times(20);
 
+/// How late the change of a polled mailbox may be seen while nothing is wrong.
+const POLLED_WITHIN: Span = Span::MINUTE.times(2);
+
 /// A server that is busy delays its own mailboxes alone.
 pub fn busy(play: &mut Play) -> Held {
     if play.seed % 4 != 3 {
@@ -65,9 +68,21 @@ pub fn moved(play: &mut Play) -> Held {
             return Err(format!("nobody notices that {user} moved"));
         }
     }
+    // Its stream may come later, and its neighbours' too, if it led them: until then all are polled.
     let left = (then + HEALED_WITHIN).since(play.now().mono);
-    soon(play, left, Span::from_secs(10), true)
-        .map_err(|wrong| format!("{user} moved and is not healed: {wrong}"))
+    play.run(left)?;
+    play.edit_one(&address, play.now().wall.midnight());
+    let end = play.now().mono + POLLED_WITHIN;
+    loop {
+        play.run(Span::SECOND)?;
+        match shows_one(play, &user, &address) {
+            Ok(()) => return settle(play),
+            Err(wrong) if play.now().mono > end => {
+                return Err(format!("{user} moved and is not healed: {wrong}"));
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 /// One that left for the cloud is named, costs little, and is taken up when it comes back.

@@ -45,6 +45,7 @@ impl Play {
         let Some(connector) = &mut self.connector else { return Ok(()) };
         let before = connector.addresses.insert(user.clone(), address.into());
         if before.is_some_and(|before| before != address) {
+            self.watch.removed(&user);
             self.fleet(Input::Removed(user.clone()))?;
         }
         self.watch.added(&user);
