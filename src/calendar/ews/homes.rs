@@ -2,7 +2,7 @@
 //!
 //! **Promise.** An old answer is kept until a new one takes its place. Settings are asked for anew
 //! after a day; what could not be asked anew, not again within the hour; what is said to have
-//! moved, at once, but not twice within a minute. A place of Autodiscover is kept while it works.
+//! moved, at once, but not twice within seconds. A place of Autodiscover is kept while it works.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,8 +17,9 @@ use crate::model::{Address, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntr
 const FRESH_FOR: Span = Span::DAY;
 /// What could not be asked anew is let alone for so long.
 const RETRY_AFTER: Span = Span::HOUR;
-/// A mailbox that was asked for less long ago did not move since.
-const SETTLED: Span = Span::MINUTE;
+/// A mailbox that was asked for less long ago did not move since: all members of a stream that
+/// broke may be said to have moved, some time after each other.
+const SETTLED: Span = Span::from_secs(5);
 /// A whole hunt that failed is not begun again within this, for whomever.
 const HUNT_PAUSE: Span = Span::from_secs(30);
 /// Kept lines that are older name mailboxes that nobody asks for any more.

@@ -5,7 +5,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::house::PROGRAM;
+use calway_lab::exchange::{self, Draft, Exchange, MailboxKind, MovedTo};
+use calway_lab::stage::Options;
+
+use crate::edits::now_ms;
+use crate::house::{ALICE, BOB, House, PROGRAM, talkative};
 
 /// A configuration of a calendar whose servers are to be found, and a store beside it.
 fn written(folder: &Path, calendar: &str) -> PathBuf {
@@ -84,4 +88,39 @@ async fn a_person_watches_a_discovery() {
     let nobody = run("nobody@corp.example").await.unwrap();
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("InvalidUser"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mailbox_that_moves_to_another_server_keeps_arriving_and_one_in_the_cloud_is_named() {
+    let authority = std::sync::Arc::new(calway_lab::tls::Authority::new());
+    let options = exchange::Options { authority: Some(authority), ..exchange::Options::default() };
+    let second = Exchange::start(options.clone()).await.unwrap();
+    let house =
+        House::active(Options { exchange: options, find_servers: true, ..talkative() }).await;
+    for (who, hours) in [(ALICE, 1), (ALICE, 2), (BOB, 1)] {
+        house.meet(who, "At the old place", hours);
+    }
+    house.exact(&[ALICE, BOB]).await;
+
+    let (_, address, name) = ALICE;
+    // Two simulated servers number their mailboxes alike, and so their items.
+    for n in 0..9 {
+        second.calendars().add_mailbox(&format!("n{n}@corp.example"), "N", MailboxKind::User);
+    }
+    second.calendars().add_mailbox(address, name, MailboxKind::User);
+    let start = now_ms() / 60_000 * 60_000 + 3 * 3_600_000;
+    second.calendars().create(address, Draft::meeting("At the new place", start, 30));
+    house.calendars().move_mailbox(address, MovedTo::Server(second.url()));
+    house.live(ALICE, 1).await;
+    second.calendars().create(address, Draft::meeting("Rung for there", start, 30));
+    house.live(ALICE, 2).await;
+
+    let cloud = MovedTo::Cloud("bob@corp.mail.onmicrosoft.com".to_owned());
+    house.calendars().move_mailbox(BOB.1, cloud);
+    house
+        .until("he is named", |house| {
+            house.log().contains("mailbox user-bob was moved to Microsoft 365")
+        })
+        .await;
+    assert!(!house.log().contains("mailbox user-alice was moved"), "{}", house.log());
 }

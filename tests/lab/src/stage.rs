@@ -27,6 +27,8 @@ pub struct Options {
     pub auth: Vec<String>,
     /// How often unheard mailboxes are polled, in seconds; absent: the default.
     pub poll_seconds: Option<u64>,
+    /// The configuration names no server: Autodiscover does.
+    pub find_servers: bool,
     /// What is logged, as the configuration names it; absent: the default.
     pub log: Option<String>,
 }
@@ -83,10 +85,16 @@ impl Stage {
             text += &format!("poll_seconds = {seconds}\n");
         }
         text += &format!(
-            "[[calendar]]\nname = \"hq\"\nkind = \"ews\"\naccount = {}\nurl = {}\n\
+            "[[calendar]]\nname = \"hq\"\nkind = \"ews\"\naccount = {}\n{}\n\
              autodiscover = {}\nca_file = {}\nsystem_trust = false\n",
             toml(&options.exchange.account),
-            toml(&self.exchange.url()),
+            match options.find_servers {
+                true => format!(
+                    "discover = {{ domains = [{}], srv = false }}",
+                    toml(&options.exchange.domain)
+                ),
+                false => format!("url = {}", toml(&self.exchange.url())),
+            },
             toml(&format!("{}/autodiscover/autodiscover.svc", self.exchange.origin())),
             path("exchange-ca.pem"),
         );
