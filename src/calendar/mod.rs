@@ -9,7 +9,12 @@
 //!    [`Found::Other`] or [`Found::Unreadable`].
 //! 5. **A `Listening` hint comes only when events from then on will ring**, and again after every
 //!    gap; so a sync begun after it closes the gap.
-//! 6. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces.
+//! 6. **What may have taken effect is never sent twice blind.** Whatever is asked so far may come
+//!    twice. A request that creates (CreateItem) may not: where its answer is lost, the provider
+//!    looks first whether it took effect.
+//! 7. **Who is to wait is said**: `BackOff` is the whole server's, `Retry { after }` this mailbox's
+//!    alone, `SignIn` everybody's, and a refused sign-in is never taken for throttling.
+//! 8. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces.
 
 pub mod ews;
 mod ledger;

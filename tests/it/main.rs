@@ -13,6 +13,7 @@ mod failures;
 mod flow;
 mod house;
 mod kms;
+mod load;
 mod net;
 mod proxies;
 mod world;

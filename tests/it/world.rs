@@ -5,12 +5,12 @@
 //! the calendars hold. `CALWAY_SEEDS=17..18 cargo test --test it world -- --nocapture` plays one
 //! seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many.
 
-mod calendar;
+pub(super) mod calendar;
 mod check;
-mod dice;
+pub(super) mod dice;
 mod discovery;
-mod disk;
-mod keys;
+pub(super) mod disk;
+pub(super) mod keys;
 mod meetings;
 mod memory;
 mod places;

@@ -11,10 +11,10 @@
 //! subscriptions. Whoever joins or leaves meanwhile is [`growth`]'s part.
 //!
 //! ```text
-//!   Subscribing ──all through──▶ Opening ──stands──▶ Streaming ──life over, stop──▶ Closing ─▶ Ended
-//!     ▲     ▲                      │                    │ │
-//!     │     └──bad ids, joined,────┴────────────────────┘ │ broke: at once,
-//!     │        rolled over                                ▼ then later and later
+//!   Subscribing ──all through──▶ Opening ──stands──▶ Streaming ──life over, stop──▶ Closing
+//!     ▲     ▲                      │                    │ │                            │
+//!     │     └──bad ids, joined,────┴────────────────────┘ │ broke: at once,            ▼
+//!     │        rolled over                                ▼ then later and later     Ended
 //!     └───────────────────────────────────────────────── Waiting
 //! ```
 

@@ -75,31 +75,40 @@ impl Days {
 }
 
 impl Fleet {
-    /// Where a new day began, or the wall clock jumped over one: every window is read anew, spread
-    /// over some time, and its home asked for again.
+    /// Where a new day began, or the wall clock jumped over one: homes are asked for again, a
+    /// hundred at a time, and every window is read anew, spread over some time.
     pub(super) fn roll_days(&mut self, now: Now) {
         let over = self.days.roll(now.wall);
         if over.is_empty() {
             return;
         }
-        let each = limits::MIDNIGHT_EACH.as_ms();
-        let spread = (each * self.names.len() as u64).min(limits::MIDNIGHT_SPREAD.as_ms());
         for at in 0..self.mailboxes.len() {
             let zone = self.place(at).map(|place| place.zone);
             if !zone.and_then(|zone| over.get(zone)).is_some_and(|over| *over) {
                 continue;
             }
-            let due = now.mono + Span::from_ms(self.dice.below(spread + 1));
-            let Some(mailbox) = self.mailbox(at) else { continue };
-            mailbox.new_day = true;
-            if mailbox.run.is_some() {
-                mailbox.again = true;
-            } else if mailbox.queue == Queue::None
-                && mailbox.pace.failures() == 0
-                && mailbox.timer.is_none_or(|timer| timer > due)
-            {
-                self.set_timer(at, Some(due));
+            if let Some(mailbox) = self.mailbox(at) {
+                mailbox.new_day = true;
+                mailbox.again |= mailbox.run.is_some();
             }
+            self.seek(at, false);
         }
+    }
+
+    /// Its window is read anew some time soon; true where that is what it waited for.
+    pub(super) fn read_new_day(&mut self, now: Now, at: usize) -> bool {
+        let each = limits::MIDNIGHT_EACH.as_ms();
+        let spread = (each * self.names.len() as u64).min(limits::MIDNIGHT_SPREAD.as_ms());
+        let due = now.mono + Span::from_ms(self.dice.below(spread + 1));
+        let Some(mailbox) = self.mailbox(at) else { return false };
+        if !std::mem::take(&mut mailbox.new_day) {
+            return false;
+        }
+        let idle = mailbox.run.is_none() && mailbox.queue == Queue::None;
+        let later = mailbox.timer.is_none_or(|timer| timer > due);
+        if idle && mailbox.pace.failures() == 0 && later {
+            self.set_timer(at, Some(due));
+        }
+        true
     }
 }

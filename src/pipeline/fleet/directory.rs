@@ -177,7 +177,9 @@ impl Fleet {
         } else {
             mailbox.place = Some(Place { server, group, zone });
         }
-        self.enqueue(at, if queue == Queue::Live { queue } else { Queue::Backlog });
+        if !self.read_new_day(now, at) || queue != Queue::None {
+            self.enqueue(at, if queue == Queue::Live { queue } else { Queue::Backlog });
+        }
     }
 
     /// Its home is not told. The old one is kept until a new one is known.
@@ -188,7 +190,10 @@ impl Fleet {
         let Some(mailbox) = self.mailbox(at) else { return };
         let known = mailbox.place.is_some();
         if known && !fresh {
-            return self.enqueue(at, Queue::Backlog);
+            if !self.read_new_day(now, at) {
+                self.enqueue(at, Queue::Backlog);
+            }
+            return;
         }
         if mailbox.run.is_some() {
             return;

@@ -106,7 +106,7 @@ struct Mailbox {
     strays: u8,
     /// What its timer leads to: the directory (true), or a reading.
     lost: bool,
-    /// Its day is over: its home is asked for again with the next reading.
+    /// Its day is over: its window is read anew once its home is told again.
     new_day: bool,
     ear: Ear,
     planned: Option<Time>,

@@ -218,7 +218,6 @@ impl Fleet {
 
     pub(super) fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
         let Some(mailbox) = self.mailbox(at) else { return };
-        mailbox.new_day = false;
         let (user, place) = (mailbox.user.clone(), mailbox.place);
         let zone = place.map(|place| self.days.get(place.zone)).unwrap_or_default();
         let window = Window::at(now.wall, self.rules.reach, &zone);

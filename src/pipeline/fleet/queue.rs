@@ -93,20 +93,13 @@ impl Fleet {
                 break;
             }
             self.set_timer(at, None);
-            let Some(mailbox) = self.mailbox(at) else { continue };
-            let (lost, new_day) = (mailbox.lost, std::mem::take(&mut mailbox.new_day));
+            let lost = self.mailbox(at).is_some_and(|mailbox| mailbox.lost);
             if lost {
-                self.seek(at, mailbox_was_seen(self, at));
-            } else if new_day {
-                self.seek(at, false);
+                // One that never had a home may be answered from memory.
+                self.seek(at, self.place(at).is_some());
             } else {
                 self.enqueue(at, Queue::Backlog);
             }
         }
     }
-}
-
-/// One that never had a home may be answered from memory.
-fn mailbox_was_seen(fleet: &Fleet, at: usize) -> bool {
-    fleet.place(at).is_some()
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use calway::model::{
-    Change, Cursor, Entry, Fault, Found, ItemId, MeetingKind, Next, Page, Plain, Time,
+    Change, Cursor, Entry, Fault, Found, ItemId, MeetingKind, Next, Page, Plain, Span, Time,
 };
 use calway::pipeline::window::Window;
 
@@ -212,6 +212,18 @@ impl Exchange {
                 return;
             }
         }
+    }
+
+    /// One more single meeting, of tomorrow.
+    pub fn meet(&mut self, address: &str, today: Time, dice: &mut Dice) {
+        let n = self.fresh();
+        let start = today + Span::HOUR.times(34);
+        let facts = Facts { start, end: start + Span::HOUR, ..facts(n, today, dice) };
+        let id = format!("{CANARY}-{n}");
+        if let Some(mailbox) = self.mailboxes.get_mut(address) {
+            mailbox.items.insert(id.clone(), Held { item: Item::Single(facts), version: n });
+        }
+        self.note(address, Change::Upsert(ItemId(id.into())));
     }
 
     /// One more meeting, or a change of one.
