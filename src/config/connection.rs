@@ -114,3 +114,76 @@ pub(super) fn ways(
     }
     ways
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ways_of(written: &[&str], keytab: Option<&str>) -> (Vec<Auth>, Vec<String>) {
+        let written: Vec<_> = written.iter().map(|&way| way.to_owned()).collect();
+        let mut wrong = Vec::new();
+        let ways = ways(Some(&written), keytab.map(Path::new), &mut wrong);
+        (ways, wrong)
+    }
+
+    #[test]
+    fn ways_are_taken_in_their_order() {
+        let (found, wrong) = ways_of(&["basic", "ntlm"], None);
+        assert_eq!((found, wrong.len()), (vec![Auth::Basic, Auth::Ntlm], 0));
+        assert_eq!(ways_of(&["ntlm", "ntlm"], None).1, ["auth: a way stands there twice"]);
+        assert_eq!(ways_of(&[], None).1, ["auth: one way at least is needed"]);
+        assert!(ways_of(&["kerberos"], None).1[0].contains("\"negotiate\", \"ntlm\" and"));
+        assert!(ways_of(&["ntlm"], Some("/x")).1[0].contains("only with auth \"negotiate\""));
+    }
+
+    #[cfg(feature = "kerberos")]
+    #[test]
+    fn a_build_with_kerberos_takes_it_first() {
+        assert_eq!(ways(None, None, &mut Vec::new())[0], Auth::Negotiate);
+        assert_eq!(ways_of(&["negotiate"], Some("/etc/calway/keytab")).1, [""; 0]);
+        assert_eq!(ways_of(&["negotiate"], Some("keytab")).1.len(), 1, "which folder?");
+    }
+
+    #[cfg(not(feature = "kerberos"))]
+    #[test]
+    fn a_build_without_kerberos_says_which_has_it() {
+        assert_eq!(ways(None, None, &mut Vec::new()), [Auth::Ntlm, Auth::Basic]);
+        let (_, wrong) = ways_of(&["negotiate", "ntlm"], None);
+        assert!(wrong[0].contains("the packages have it"), "{wrong:?}");
+        let mut wrong = Vec::new();
+        ways(None, Some(Path::new("/etc/calway/keytab")), &mut wrong);
+        assert!(wrong[0].starts_with("keytab: this build has no Kerberos"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_proxy_and_its_account_are_checked() {
+        let basic = |user: &str| WrittenProxyAuth::Basic { user: user.to_owned() };
+        let check = |address: Option<&str>, account: Option<WrittenProxyAuth>| {
+            let mut wrong = Vec::new();
+            let address = address.map(str::to_owned);
+            let found = proxy(address.as_ref(), account.as_ref(), "cloud.", &mut wrong);
+            (found, wrong)
+        };
+        let (found, wrong) = check(Some("http://[::1]:3128"), Some(basic("calway")));
+        let found = found.unwrap();
+        assert_eq!((found.host.as_str(), found.port, wrong.len()), ("::1", 3128, 0));
+        assert!(found.account.is_some());
+        assert!(check(Some("http://proxy:3128"), None).0.unwrap().account.is_none());
+        for address in ["http://proxy", "https://proxy:1", "proxy:1", "http://user:word@proxy:1"] {
+            let wrong = check(Some(address), None).1;
+            assert!(wrong[0].starts_with("cloud.proxy: http://host:port"), "{address}");
+        }
+        assert!(check(None, Some(basic("x"))).1[0].contains("only beside proxy"));
+        assert!(check(Some("http://p:1"), Some(basic("a:b"))).1[0].contains("proxy_auth.user"));
+    }
+
+    #[test]
+    fn a_pin_that_is_none_is_named() {
+        let mut wrong = Vec::new();
+        let good = Pin::of(b"x").to_string();
+        let found = trust(None, None, &[good.clone(), good], "pinned_certificate", &mut wrong);
+        assert_eq!((found.pinned.len(), wrong.len()), (2, 0));
+        trust(None, None, &["sha1:00".into()], "cloud.pinned_certificate", &mut wrong);
+        assert!(wrong[0].starts_with("cloud.pinned_certificate: sha256:"), "{wrong:?}");
+    }
+}

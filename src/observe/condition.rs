@@ -53,9 +53,10 @@ conditions! {
         "Nothing to do.";
     /// Exchange refuses the password.
     SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
-        "Set the account's password anew (secret calendar.<name>.password) and see that the \
-         account is neither locked nor expired. Meanwhile one attempt a quarter of an hour is \
-         made, no more.";
+        "Set the account's password anew (secret calendar.<name>.password, or its keytab) and see \
+         that the account is neither locked nor expired; where the cause names the proxy or \
+         Kerberos, look there. A changed secret is tried within seconds, once; one that does not \
+         change after an hour, later after two and four.";
     /// The store cannot be written.
     STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
         "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \

@@ -127,6 +127,14 @@ fn the_answer_says_what_it_binds_itself_to() {
 }
 
 #[test]
+fn the_first_message_has_room_for_a_version() {
+    // [MS-NLMP] 2.2.1.1; gss-ntlmssp refuses the 32 bytes of those who leave it out.
+    let message = negotiate();
+    assert_eq!(message.len(), 40);
+    assert_eq!(message[..12], *b"NTLMSSP\0\x01\0\0\0");
+}
+
+#[test]
 fn an_account_is_named_in_either_form() {
     let account = |domain: &str, user: &str| Account { domain: domain.into(), user: user.into() };
     assert_eq!(Account::parse("CORP\\svc"), account("CORP", "svc"));
@@ -150,7 +158,7 @@ fn bindings() -> Vec<(String, Option<String>, Vec<u8>)> {
 #[test]
 fn a_channel_is_bound_by_the_hash_of_its_certificates_signature() {
     let bindings = bindings();
-    assert_eq!(bindings.len(), 6);
+    assert_eq!(bindings.len(), 14);
     for (name, expected, certificate) in bindings {
         assert_eq!(channel_binding(&certificate).map(|binding| hex(&binding)), expected, "{name}");
     }

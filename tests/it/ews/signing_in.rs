@@ -1,5 +1,6 @@
 //! Sign-in by connection and by request, and how few wrong passwords a server ever sees.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,30 @@ async fn ntlm_signs_a_connection_in_once() {
     assert_eq!(counts.connections, 1);
     assert_eq!(counts.challenges, 2, "one to learn the ways, one of the handshake");
     assert_eq!(stage.exchange.log().refusals(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_signs_in_once_and_stays_who_it_is() {
+    let server = Options { basic: false, ..Options::default() };
+    let stage = Stage::with(server, |options| options.max_connections = 4).await;
+    let targets = stage.mailboxes(12);
+    for round in 0..4 {
+        if round == 2 {
+            stage.exchange.drop_connections();
+        }
+        let all = join_all(targets.iter().map(|target| stage.ews.verify(target))).await;
+        assert!(all.iter().all(Result::is_ok));
+    }
+    let entries = stage.exchange.log().entries();
+    let connections: BTreeSet<u64> = entries.iter().map(|entry| entry.connection).collect();
+    assert!((5..=8).contains(&connections.len()), "{}", connections.len());
+    for connection in connections {
+        let mine = || entries.iter().filter(|entry| entry.connection == connection);
+        // One to ask what is offered, one in the middle of the handshake, and never again.
+        assert!(mine().take_while(|entry| entry.status == 401).count() <= 2);
+        let signed = mine().skip_while(|entry| entry.status == 401);
+        assert!(signed.clone().all(|entry| entry.status == 200 && entry.scheme.is_some()));
+    }
 }
 
 #[tokio::test]

@@ -358,6 +358,19 @@ def the_directory_names_autodiscover_and_the_own_site_comes_first(bench):
 
 
 @test
+def a_keytab_opens_the_directory_too(bench):
+    calendar = (f'auth = ["negotiate"]\nkeytab = "{WORK}/svc.keytab"\n'
+                'discover = { domains = ["corp.test"], srv = false, '
+                'scp = { server = "ldap://dc1.corp.test", bind = "kerberos" } }\n')
+    connector = Connector(bench, "ldap-kerberos", calendar)
+    with Front(bench, "kerberos", "sha256"):
+        lines, why = connector.discover("user00001@corp.test")
+    points = [line["answer"] for line in lines if line.get("step") == "search"]
+    assert points and "site" in points[0], (lines, why)
+    assert "ews" in lines[-1], (lines, why)
+
+
+@test
 def the_service_record_is_answered_by_the_controller(bench):
     calendar = 'auth = ["ntlm"]\ndiscover = { domains = ["corp.test"] }\n'
     connector = Connector(bench, "srv", calendar, PASSWORD)

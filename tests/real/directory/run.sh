@@ -3,7 +3,7 @@
 # mod_auth_gssapi before the lab's Exchange, and acceptors of NTLM that others wrote.
 #
 # Everything runs in namespaces of its own: nothing of this machine is changed but packages that
-# are installed. CALWAY and CALWAY_LAB may name programs that are built already (calway with the
+# are installed. An argument names the tests to run. CALWAY and CALWAY_LAB may name programs that are built already (calway with the
 # feature kerberos).
 set -uo pipefail
 
@@ -71,7 +71,7 @@ export CALWAY CALWAY_LAB
 
 # With the last process of the namespace everything in it ends, however this goes.
 timeout 280 unshare --mount --net --uts --pid --fork --mount-proc --kill-child \
-    --propagation private "$work/venv/bin/python" "$here/directory.py"
+    --propagation private "$work/venv/bin/python" "$here/directory.py" "$@"
 status=$?
 [ "$status" -lt 124 ] || echo "0 passed, 1 failed"
 exit "$status"
