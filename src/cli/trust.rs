@@ -50,6 +50,11 @@ impl Trust {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (_, path) =
             config::read_calendars(&self.config).map_err(|why| Failure::Usage(why.to_string()))?;
+        if !path.exists() {
+            // Made here, it would belong to whoever calls this, and not to the service.
+            let why = "there is no store yet; the service makes it at its first start";
+            return Err(Failure::Failed(format!("{}: {why}", path.display())));
+        }
         let failed = |fault: Fault| Failure::Failed(format!("{}: {fault}", path.display()));
         let mut store = Sqlite::open(&path).map_err(failed)?;
         let (host, verdict) = match self.what {

@@ -183,8 +183,8 @@ impl Homes {
         (same && now.since(*at) < HUNT_PAUSE).then(|| why.clone())
     }
 
-    /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are not
-    /// understood are passed over: they cost a question.
+    /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are
+    /// not understood are passed over: they cost a question.
     pub(super) fn recall(&mut self, now: Time, lines: &[Plain], fixed: Option<&Uri>) {
         for line in lines {
             match serde_json::from_str(line.reveal()) {

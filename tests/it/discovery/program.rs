@@ -43,6 +43,10 @@ fn lines(output: &Output) -> Vec<Value> {
 fn a_person_allows_and_blocks_hosts() {
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), "discover = {}");
+    let early = calway(&file, &["trust", "list"]);
+    assert_eq!(early.status.code(), Some(1), "the store is the service's to make");
+    let store = folder.path().join("calway.db");
+    drop(calway::store::sqlite::Sqlite::open(&store).unwrap());
     assert!(calway(&file, &["trust", "allow", "Mail.Corp.Example."]).status.success());
     assert!(calway(&file, &["trust", "block", "evil.example"]).status.success());
     let list = lines(&calway(&file, &["trust", "list", "--json"]));
