@@ -366,6 +366,11 @@ impl Group {
             self.in_flight += 1;
             self.outputs.push_back(Output::GiveBack { member, id });
         }
+        let stands = matches!(self.phase, Phase::Opening | Phase::Streaming);
+        if stands && !self.members.holds_any() {
+            // Whoever the stream carries has left: the newcomers begin anew.
+            self.close_stream();
+        }
         match self.phase {
             Phase::Closing(_) => {
                 if self.in_flight == 0

@@ -28,6 +28,8 @@ enum Event {
     Heartbeat(u64),
     Edit,
     Mischief,
+    /// Somebody joins or leaves.
+    Change,
     Stop,
 }
 
@@ -58,6 +60,9 @@ pub struct Drive {
     closes_soon: bool,
     edit_every: u64,
     mischief_every: u64,
+    change_every: u64,
+    /// All addresses that may be in.
+    pool: Vec<String>,
     trace: bool,
 }
 
@@ -73,21 +78,30 @@ impl Drive {
             1..8 => dice.of(8..40),
             _ => dice.of(1..8),
         };
-        let members: Vec<String> = (0..count).map(|n| format!("m{n:03}@corp.example")).collect();
-        let mut server = Server::new(&members, &mut dice);
+        let pool: Vec<String> =
+            (0..count * 2 + 2).map(|n| format!("m{n:03}@corp.example")).collect();
+        let mut server = Server::new(&pool, &mut dice);
         server.bad = if dice.one_in(3) { 0 } else { dice.of(0..120) };
-        let life = Span::from_secs(dice.of(240..1_740));
+        let rolls = dice.one_in(2);
+        let life = Span::from_secs(if rolls { dice.of(3_000..9_000) } else { dice.of(240..1_740) });
         let silence = Span::from_secs(90);
-        let targets = members.iter().filter_map(|address| target(address)).collect();
         let start = 1_000_000;
+        let members = pool.iter().take(count as usize).filter_map(|address| target(address));
+        let targets: Vec<Target> = members.collect();
+        let wanted = targets.iter().map(|target| target.user.clone()).collect();
+        let mut group = Group::new(Time::from_ms(start), targets, life, silence);
+        if rolls {
+            group = group.rolling(Span::from_secs(dice.of(1_500..1_740)));
+        }
         let mischief_every = if dice.one_in(5) { u64::MAX / 4 } else { dice.of(20..400) * 1_000 };
+        let change_every = if dice.one_in(3) { u64::MAX / 4 } else { dice.of(5..600) * 1_000 };
         let mut drive = Self {
             now: start,
             queue: BinaryHeap::new(),
             events: BTreeMap::new(),
             serial: 0,
-            group: Group::new(Time::from_ms(start), targets, life, silence),
-            watch: Watch::new(members, start, life, server.bad > 0),
+            group,
+            watch: Watch::new(wanted, start, life, server.bad > 0),
             server,
             reads: None,
             streams: 0,
@@ -95,9 +109,16 @@ impl Drive {
             closes_soon: dice.one_in(16),
             edit_every: dice.of(2..120) * 1_000,
             mischief_every,
+            change_every,
+            pool,
             trace,
             dice,
         };
+        if drive.closes_soon {
+            drive.watch.trouble(start);
+        }
+        let change = drive.dice.of(0..2 * change_every);
+        drive.at(change, Event::Change);
         drive.at(0, Event::Edit);
         let mischief = drive.dice.of(0..2 * mischief_every);
         drive.at(mischief, Event::Mischief);
@@ -257,6 +278,7 @@ impl Drive {
             }
             Event::Edit => self.edit(),
             Event::Mischief => self.mischief(),
+            Event::Change => self.change()?,
             Event::Stop => self.put(Input::Stop)?,
         }
         Ok(())
@@ -311,6 +333,27 @@ impl Drive {
                 StreamEvent::Notification { subscription_id: id.to_string(), changed: true };
             self.word(vec![changed]);
         }
+    }
+
+    /// Somebody joins, somebody leaves; now and then many at once.
+    fn change(&mut self) -> Held {
+        let every = self.change_every;
+        let after = self.dice.of(1..2 * every);
+        self.at(after, Event::Change);
+        let times = if self.dice.one_in(10) { 30 } else { 1 };
+        for _ in 0..times {
+            if self.dice.one_in(3) {
+                let Some(user) = self.watch.somebody(&mut self.dice) else { continue };
+                self.put(Input::Leave(user))?;
+                continue;
+            }
+            let address = self.dice.pick(&self.pool).cloned();
+            let Some(joins) = address.and_then(|address| target(&address)) else { continue };
+            if !self.watch.wants(&joins.user) {
+                self.put(Input::Join(joins))?;
+            }
+        }
+        Ok(())
     }
 
     fn mischief(&mut self) {

@@ -24,7 +24,12 @@ const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
 /// Eyes on a group.
 #[derive(Debug)]
 pub struct Watch {
-    members: Vec<String>,
+    /// Those who are in, or are to be.
+    wanted: BTreeSet<UserId>,
+    /// Places of those who left.
+    left: BTreeSet<usize>,
+    /// What the last stream was opened with.
+    opened: BTreeSet<Arc<str>>,
     ends_at: Time,
     told_to_stop: Option<Time>,
     /// Subscriptions that the group knows, by member.
@@ -47,6 +52,10 @@ pub struct Watch {
     /// Something was wrong, last at this time.
     trouble: Option<Time>,
     bad: bool,
+    /// The server ended a stream that should have been opened anew before that.
+    closed_by_itself: bool,
+    /// Nobody was left.
+    emptied: bool,
     slow_until: i64,
     ended: bool,
     calls: usize,
@@ -54,9 +63,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub fn new(members: Vec<String>, start: i64, life: Span, bad: bool) -> Self {
+    pub fn new(wanted: BTreeSet<UserId>, start: i64, life: Span, bad: bool) -> Self {
         Self {
-            members,
+            wanted,
+            left: BTreeSet::new(),
+            opened: BTreeSet::new(),
             ends_at: Time::from_ms(start) + life,
             told_to_stop: None,
             held: BTreeMap::new(),
@@ -73,6 +84,8 @@ impl Watch {
             stands: false,
             trouble: bad.then(|| Time::from_ms(start)),
             bad,
+            closed_by_itself: false,
+            emptied: false,
             slow_until: 0,
             ended: false,
             calls: 0,
@@ -81,7 +94,7 @@ impl Watch {
     }
 
     pub fn summary(&self) -> String {
-        format!("{} members, {} calls, {} edits", self.members.len(), self.calls, self.edits)
+        format!("{} members, {} calls, {} edits", self.wanted.len(), self.calls, self.edits)
     }
 
     pub fn ended(&self) -> bool {
@@ -105,20 +118,35 @@ impl Watch {
 
     /// Somebody edits: who, and under which subscription it is known.
     pub fn edited(&mut self, now: i64, dice: &mut Dice) -> Option<(UserId, Option<Arc<str>>)> {
-        let address = dice.pick(&self.members)?;
-        let user = UserId::new(format!("user-{address}"));
+        let user = self.somebody(dice)?;
         self.edits += 1;
         if !self.refused.contains(&user) {
             self.unheard.push((Time::from_ms(now), user.clone()));
         }
-        let at = self.users.iter().find(|(_, of)| **of == user).map(|(at, _)| *at);
+        let at = self.place(&user);
         Some((user, at.and_then(|at| self.held.get(&at).cloned())))
+    }
+
+    /// One who is in.
+    pub fn somebody(&self, dice: &mut Dice) -> Option<UserId> {
+        let wanted: Vec<_> = self.wanted.iter().collect();
+        dice.pick(&wanted).map(|user| (*user).clone())
+    }
+
+    /// Whether this one is in.
+    pub fn wants(&self, user: &UserId) -> bool {
+        self.wanted.contains(user)
+    }
+
+    fn place(&self, user: &UserId) -> Option<usize> {
+        let mine = |(at, of): &(&usize, &UserId)| *of == user && !self.left.contains(at);
+        self.users.iter().filter(mine).map(|(at, _)| *at).max()
     }
 
     /// Whether anything should have happened before this time.
     pub fn overdue(&self, at: Time) -> Held {
         let settled = if self.bad { at } else { self.trouble.unwrap_or_default() };
-        let crowd = 500 * self.members.len() as u64;
+        let crowd = 500 * self.wanted.len() as u64;
         let grace = Span::from_ms(HEARD_WITHIN.as_ms() + crowd);
         for (edited, user) in &self.unheard {
             let due = (*edited + HEARD_AT_LAST).min((*edited).max(settled) + grace);
@@ -152,7 +180,10 @@ impl Watch {
                 for event in told {
                     match event {
                         StreamEvent::Error { fault, ids } => self.wrong(now, fault, ids),
-                        StreamEvent::Closed => self.trouble = Some(now),
+                        StreamEvent::Closed => {
+                            self.closed_by_itself |= self.trouble.is_none();
+                            self.trouble = Some(now);
+                        }
                         StreamEvent::Opened => {
                             self.stands = true;
                             self.listening.clear();
@@ -163,7 +194,18 @@ impl Watch {
                 }
             }
             Input::Stop => self.told_to_stop = self.told_to_stop.or(Some(now)),
-            Input::Join(_) | Input::Leave(_) | Input::Heard | Input::Tick => {}
+            Input::Join(target) => {
+                self.refused.remove(&target.user);
+                self.wanted.insert(target.user.clone());
+            }
+            Input::Leave(user) => {
+                self.left.extend(self.place(user));
+                self.wanted.remove(user);
+                self.unheard.retain(|(_, of)| of != user);
+                // Whoever joins after that comes too late, and hears of the end.
+                self.emptied |= self.wanted.is_subset(&self.refused);
+            }
+            Input::Heard | Input::Tick => {}
         }
     }
 
@@ -188,7 +230,7 @@ impl Watch {
                     return Err(format!("{id} is given back and is not held"));
                 }
                 self.held.remove(member);
-                if !self.is_doubtful(id) {
+                if !self.is_doubtful(id) && !self.left.contains(member) {
                     self.given_up = Some(id.to_string());
                 }
                 self.few_calls()
@@ -229,7 +271,7 @@ impl Watch {
             return Err(format!("{} was refused, and is asked for", target.user));
         }
         let first = self.held.values().all(|id| self.named.contains(id.as_ref()));
-        let alone = self.asking.is_empty() && group.anchor() == Some(target);
+        let alone = self.asking.is_subset(&self.left) && group.anchor() == Some(target);
         if first && !alone {
             return Err("somebody is subscribed before the anchor".into());
         }
@@ -249,7 +291,9 @@ impl Watch {
         if let Some(id) = &self.given_up {
             return Err(format!("{id} was good, and given up"));
         }
-        let held: BTreeSet<&str> = self.held.values().map(AsRef::as_ref).collect();
+        let stays = |(at, _): &(&usize, &Arc<str>)| !self.left.contains(at);
+        let held: BTreeSet<&str> =
+            self.held.iter().filter(stays).map(|(_, id)| id.as_ref()).collect();
         if let Some(id) = ids.iter().find(|id| !held.contains(id.as_ref())) {
             return Err(format!("{id} is not ours any more"));
         }
@@ -262,6 +306,10 @@ impl Watch {
         if let Some(id) = ids.iter().find(|id| self.named.contains(id.as_ref())) {
             return Err(format!("{id} is bad, and asked for again"));
         }
+        if self.closed_by_itself {
+            return Err("a stream lived until the server ended it".into());
+        }
+        self.opened = ids.iter().cloned().collect();
         self.opens.push_back(now);
         self.opens.retain(|at| now.since(*at) < Span::MINUTE);
         if self.opens.len() > OPENS {
@@ -281,7 +329,7 @@ impl Watch {
                 user
             }
             Hint::Refused(user, _) => {
-                if !self.refused.insert(user.clone()) {
+                if !self.refused.insert(user.clone()) && self.wanted.contains(user) {
                     return Err(format!("{user} is refused twice"));
                 }
                 user
@@ -293,7 +341,9 @@ impl Watch {
 
     /// The stream stands: whoever is in it was told so.
     pub fn all_told(&self) -> Held {
-        let good = self.held.iter().filter(|(_, id)| !self.is_doubtful(id));
+        let good = self.held.iter().filter(|(at, id)| {
+            self.opened.contains(*id) && !self.is_doubtful(id) && !self.left.contains(at)
+        });
         let mut good = good.filter_map(|(at, _)| self.users.get(at));
         match good.find(|user| self.stands && !self.listening.contains(*user)) {
             Some(user) => Err(format!("the stream stands and {user} does not know")),
@@ -304,7 +354,7 @@ impl Watch {
     fn ends(&mut self, now: Time, end: &ListenEnd) -> Held {
         self.ended = true;
         match end {
-            ListenEnd::RollOver if now < self.ends_at && !self.members.is_empty() => {
+            ListenEnd::RollOver if now < self.ends_at && !self.emptied => {
                 Err("it rolls over before its time".into())
             }
             ListenEnd::Stopped if self.told_to_stop.is_none() => Err("nobody stopped it".into()),
