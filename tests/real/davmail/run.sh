@@ -53,7 +53,7 @@ fi
 # A network of its own keeps the ports apart from everybody's. DavMail takes a machine that has
 # nothing but loopback for one without a network, so both ends of a pair stand in it.
 if [ -z "${APART:-}" ] && [ "$(id -u)" -eq 0 ] && unshare --net true 2>/dev/null; then
-    APART=1 CALWAY_LAB=$lab exec unshare --net "$0"
+    APART=1 CALWAY_LAB=$lab exec unshare --net "$here/run.sh"
 fi
 if [ -n "${APART:-}" ]; then
     ip link set lo up

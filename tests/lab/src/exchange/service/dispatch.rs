@@ -250,10 +250,11 @@ fn spoil_answer(mut answer: Answer, how: Spoil) -> Answer {
 fn all_fail(operation: &'static str, body: &Node, failure: &Failure) -> Reply {
     let list = match operation {
         "ConvertId" => "SourceIds",
+        "CreateFolder" => "Folders",
         "CreateItem" => "Items",
         "DeleteItem" | "GetItem" => "ItemIds",
         "FindItem" | "FindFolder" => "ParentFolderIds",
-        "GetFolder" => "FolderIds",
+        "DeleteFolder" | "GetFolder" => "FolderIds",
         "UpdateItem" => "ItemChanges",
         _ => "",
     };

@@ -121,6 +121,8 @@ fn usual_text(code: &str) -> &'static str {
     match code {
         "ErrorItemNotFound" => "The specified object was not found in the store.",
         "ErrorFolderNotFound" => "The specified folder could not be found in the store.",
+        "ErrorFolderExists" => "A folder with the specified name already exists.",
+        "ErrorDeleteDistinguishedFolder" => "Distinguished folders cannot be deleted.",
         "ErrorAccessDenied" => "Access is denied. Check credentials and try again.",
         "ErrorInvalidIdMalformed" => "Id is malformed.",
         "ErrorInvalidChangeKey" => "The change key is invalid.",

@@ -11,7 +11,9 @@ use super::tree::{Broken, Node, Ns};
 fn steps(name: &str) -> Option<(Ns, &'static str)> {
     let in_messages = match name {
         "ConvertId" => "SourceIds",
+        "CreateFolder" => "ParentFolderId Folders",
         "CreateItem" => "SavedItemFolderId Items",
+        "DeleteFolder" => "FolderIds",
         "DeleteItem" => "ItemIds",
         "FindFolder" => {
             "FolderShape IndexedPageFolderView|FractionalPageFolderView Restriction ParentFolderIds"
@@ -49,11 +51,16 @@ fn steps_of_type(name: &str) -> Option<&'static str> {
         }
         "FolderShape" => "BaseShape AdditionalProperties",
         "AdditionalProperties" => "FieldURI|IndexedFieldURI|ExtendedFieldURI*",
+        "Folders" => "Folder|CalendarFolder|ContactsFolder|SearchFolder|TasksFolder*",
+        "Folder" | "CalendarFolder" | "ContactsFolder" | "SearchFolder" | "TasksFolder" => {
+            "FolderId ParentFolderId FolderClass DisplayName TotalCount ChildFolderCount \
+             ExtendedProperty* ManagedFolderInformation EffectiveRights"
+        }
         "ItemIds" | "Ignore" => {
             "ItemId|OccurrenceItemId|RecurringMasterItemId|RecurringMasterItemIdRanges*"
         }
         "FolderIds" | "ParentFolderIds" => "FolderId|DistinguishedFolderId*",
-        "UserConfigurationName" => "FolderId|DistinguishedFolderId",
+        "ParentFolderId" | "UserConfigurationName" => "FolderId|DistinguishedFolderId",
         "SyncFolderId" | "SavedItemFolderId" => "FolderId|DistinguishedFolderId|AddressListId",
         "SubscriptionIds" => "SubscriptionId*",
         "SourceIds" => "AlternateId|AlternatePublicFolderId|AlternatePublicFolderItemId*",

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::days;
 use super::draft::{Draft, FreeBusy, Response};
+use super::ids::FolderNumber;
+use super::mailbox::CALENDAR;
 use super::recurrence::Series;
 use super::zone::Zone;
 
@@ -49,6 +51,8 @@ struct Touch {
 /// One item, a series with all that belongs to it.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
+    /// Where it stands.
+    pub(super) folder: FolderNumber,
     pub(super) key: u64,
     /// Change number of its creation.
     pub(super) created: u64,
@@ -120,6 +124,7 @@ impl Item {
     /// An item that its owner organises; numbers and times are the mailbox's to set.
     pub(super) fn new(draft: Draft, uid: Arc<str>, organizer: Arc<Person>, own: bool) -> Self {
         let mut item = Self {
+            folder: CALENDAR,
             key: 0,
             created: 0,
             change: 0,

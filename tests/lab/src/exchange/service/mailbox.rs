@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::calendars::MailboxKind;
 use super::ids::{FolderName, FolderNumber, ItemName, SyncState};
 use super::item::{Field, Instance, Item, now_ms};
+use super::made::Made;
 use super::rooms::RoomRules;
 use super::zone::Zone;
 
@@ -108,6 +109,10 @@ pub(super) struct Mailbox {
     pub(super) open_streams: usize,
     /// Older states are refused.
     life: u32,
+    /// Folders that somebody made, by number.
+    pub(super) made: BTreeMap<FolderNumber, Made>,
+    /// How many there ever were.
+    pub(super) folders_made: FolderNumber,
     next_key: u64,
     change: u64,
     /// When the last change was.
@@ -142,6 +147,8 @@ impl Mailbox {
             subscriptions: Vec::new(),
             open_streams: 0,
             life: 1,
+            made: BTreeMap::new(),
+            folders_made: 0,
             next_key: 1,
             change: 0,
             changed_ms: now_ms(),
@@ -184,14 +191,16 @@ impl Mailbox {
     }
 
     pub(super) fn get(&self, key: u64) -> Option<&Arc<Item>> {
-        self.items.get(&key)
+        self.items.get(&key).or_else(|| self.kept_item(key))
     }
 
-    /// The item that an id names, when the id is one of this calendar.
+    /// The item that an id names, when the id is one of this mailbox.
     pub(super) fn named(&self, name: &ItemName) -> Option<&Arc<Item>> {
-        (name.mailbox == self.guid && name.folder == CALENDAR)
-            .then(|| self.items.get(&name.key))
-            .flatten()
+        let item = match name.folder {
+            CALENDAR => self.items.get(&name.key),
+            folder => self.kept_item(name.key).filter(|item| item.folder == folder),
+        };
+        item.filter(|_| name.mailbox == self.guid)
     }
 
     pub(super) fn with_uid(&self, uid: &str) -> Option<u64> {
@@ -205,8 +214,7 @@ impl Mailbox {
 
     /// Takes an item in and gives it its numbers.
     pub(super) fn insert(&mut self, mut item: Item, now_ms: i64) -> u64 {
-        let key = self.next_key;
-        self.next_key += 1;
+        let key = self.new_key();
         self.step();
         item.key = key;
         item.created = self.change;
@@ -271,6 +279,13 @@ impl Mailbox {
     /// Every sync state that is out there becomes invalid.
     pub(super) fn forget_sync_states(&mut self) {
         self.life += 1;
+    }
+
+    /// A key that nothing else has.
+    pub(super) fn new_key(&mut self) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        key
     }
 
     /// The next change, now.

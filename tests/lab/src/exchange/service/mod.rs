@@ -14,6 +14,7 @@ mod grammar;
 mod icalendar;
 mod ids;
 mod item;
+mod made;
 mod mailbox;
 mod mails;
 mod mapi;

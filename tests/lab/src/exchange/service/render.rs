@@ -6,14 +6,17 @@ use super::draft::{AttendeeKind, Draft, FreeBusy, Response, Sensitivity};
 use super::envelope::Writer;
 use super::ids::{FolderName, ItemName, KeyKind, change_key};
 use super::item::{Instance, Kind, duration};
-use super::mailbox::CALENDAR;
 use super::shape::{BodyKind, ExtendedPath, Property, Property as P, Shape};
 use super::{body, icalendar, mapi, pattern};
 
 /// Writes `t:ItemId`.
 pub(super) fn write_id(out: &mut Writer, mailbox: Uuid, shown: &Instance<'_>) {
-    let name =
-        ItemName { mailbox, folder: CALENDAR, key: shown.item.key, original_ms: shown.original_ms };
+    let name = ItemName {
+        mailbox,
+        folder: shown.item.folder,
+        key: shown.item.key,
+        original_ms: shown.original_ms,
+    };
     let key = change_key(KeyKind::CalendarItem, &mailbox, shown.item.change);
     out.empty("t:ItemId", &[("Id", &name.encode()), ("ChangeKey", &key)]);
 }
@@ -48,7 +51,7 @@ fn write_item_part(
         }
         P::Id => write_id(out, mailbox, shown),
         P::ParentFolderId => {
-            let folder = FolderName { mailbox, folder: CALENDAR };
+            let folder = FolderName { mailbox, folder: item.folder };
             out.empty(
                 "t:ParentFolderId",
                 &[

@@ -153,7 +153,9 @@ impl Request<'_> {
                 FolderName::decode(id).ok_or_else(|| Failure::of("ErrorInvalidIdMalformed"))?;
             let number = world
                 .number_of_guid(&name.mailbox)
-                .filter(|_| usize::from(name.folder) < FOLDERS.len())
+                .filter(|number| {
+                    world.mailbox(*number).is_some_and(|own| own.look(name.folder).is_some())
+                })
                 .ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;
             self.may_touch(world, number)?;
             has(world, number, name.folder)?;

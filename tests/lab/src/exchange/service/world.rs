@@ -168,6 +168,17 @@ impl World {
         Some(key)
     }
 
+    /// Puts an item into a folder that somebody made beside the calendar; nothing is said of it.
+    pub(super) fn put(
+        &mut self,
+        number: usize,
+        folder: super::ids::FolderNumber,
+        draft: super::draft::Draft,
+    ) -> Option<u64> {
+        let (uid, organizer) = (self.new_uid(), self.person(number)?);
+        self.mailboxes.get_mut(number)?.put(folder, Item::new(draft, uid, organizer, true))
+    }
+
     /// Changes an item and says so.
     pub(super) fn change(
         &mut self,

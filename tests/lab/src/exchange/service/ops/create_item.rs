@@ -62,7 +62,10 @@ fn create(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
         Some(target) => {
             let (number, folder) = request.folder(&world, target)?;
             if folder != CALENDAR {
-                return Err(Failure::of("ErrorInvalidParentFolder").into());
+                // Nobody is invited to what stands beside the calendar.
+                let key = world.put(number, folder, draft);
+                let key = key.ok_or_else(|| Failure::of("ErrorInvalidParentFolder"))?;
+                return Ok(Some((number, key)));
             }
             number
         }

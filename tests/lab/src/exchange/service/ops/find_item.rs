@@ -74,7 +74,7 @@ fn items(request: &Request<'_>, folder: &Node) -> Result<Found, Failure> {
     let (number, folder) = request.folder(&world, folder)?;
     let mailbox = world.mailbox(number).ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;
     let items = match times {
-        _ if folder != CALENDAR => Vec::new(),
+        _ if folder != CALENDAR => mailbox.kept(folder).cloned().collect(),
         Some((from, to)) => mailbox.candidates(from, to),
         None => mailbox.items().cloned().collect(),
     };

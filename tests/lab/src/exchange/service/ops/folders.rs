@@ -1,9 +1,10 @@
-//! GetFolder and FindFolder, MS-OXWSFOLD: the folders that every mailbox has.
+//! GetFolder, FindFolder, CreateFolder and DeleteFolder, MS-OXWSFOLD.
 
+use super::restriction::{Value, holds, typed};
 use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::ids::{FolderNumber, KeyKind, change_key};
 use crate::exchange::service::item::date_time;
-use crate::exchange::service::mailbox::{CALENDAR, FOLDERS, Mailbox};
+use crate::exchange::service::mailbox::{CALENDAR, Mailbox};
 use crate::exchange::service::render::write_rights;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
 use crate::exchange::service::shape::ExtendedPath;
@@ -90,7 +91,15 @@ pub(super) fn find(request: &Request<'_>) -> Result<Reply, Refusal> {
             let (number, parent) = request.folder(&world, id)?;
             let mailbox =
                 world.mailbox(number).ok_or_else(|| Failure::of("ErrorFolderNotFound"))?;
-            Ok((mailbox, below(parent, deep)))
+            let restriction =
+                request.body.child("Restriction").and_then(|node| node.children.first());
+            let mut found = Vec::new();
+            for folder in below(mailbox, parent, deep) {
+                if holds(request, restriction, &|path| value(mailbox, folder, path))? {
+                    found.push(folder);
+                }
+            }
+            Ok((mailbox, found))
         })
         .collect();
     Ok(Reply::each("FindFolder", found, |out, (mailbox, folders)| {
@@ -119,19 +128,78 @@ fn nothing() -> Reply {
     })
 }
 
-fn below(parent: FolderNumber, deep: bool) -> Vec<FolderNumber> {
-    let numbers = (0..FOLDERS.len()).filter_map(|number| FolderNumber::try_from(number).ok());
-    numbers.filter(|number| *number != parent && is_below(*number, parent, deep)).collect()
+fn below(mailbox: &Mailbox, parent: FolderNumber, deep: bool) -> Vec<FolderNumber> {
+    let numbers = mailbox.folders();
+    numbers.filter(|one| *one != parent && is_below(mailbox, *one, parent, deep)).collect()
 }
 
-fn is_below(number: FolderNumber, ancestor: FolderNumber, deep: bool) -> bool {
-    let Some(folder) = FOLDERS.get(usize::from(number)) else { return false };
-    folder.parent == ancestor && number != 0
-        || (deep && number != 0 && is_below(folder.parent, ancestor, deep))
+fn is_below(mailbox: &Mailbox, number: FolderNumber, above: FolderNumber, deep: bool) -> bool {
+    let Some(folder) = mailbox.look(number).filter(|_| number != 0) else { return false };
+    folder.parent == above || (deep && is_below(mailbox, folder.parent, above, deep))
+}
+
+/// A property of a folder that a restriction names.
+fn value(mailbox: &Mailbox, number: FolderNumber, path: &Node) -> Result<Value, Failure> {
+    let Some(folder) = mailbox.look(number) else { return Ok(Value::Absent) };
+    if path.name == "ExtendedFieldURI" {
+        let path = ExtendedPath::read(path);
+        let path = path.ok_or_else(|| Failure::of("ErrorInvalidExtendedProperty"))?;
+        let text = extended(mailbox, number, &path);
+        return Ok(text.map_or(Value::Absent, |text| typed(&path.kind, text)));
+    }
+    Ok(match path.attribute("FieldURI").unwrap_or_default() {
+        "folder:DisplayName" => Value::Text(folder.name.to_owned()),
+        "folder:FolderClass" => Value::Text(folder.class.to_owned()),
+        _ => return Err(Failure::of("ErrorUnsupportedPathForQuery")),
+    })
+}
+
+/// CreateFolder: beside what every mailbox has.
+pub(super) fn create(request: &Request<'_>) -> Result<Reply, Refusal> {
+    let parent = request.body.child("ParentFolderId").and_then(|parent| parent.children.first());
+    let parent = parent.ok_or_else(|| invalid("ParentFolderId is missing."))?;
+    let mut world = request.shared.world();
+    let mut made = Vec::new();
+    for node in request.body.list("Folders") {
+        let class = match node.name.as_str() {
+            "CalendarFolder" => "IPF.Appointment",
+            "ContactsFolder" => "IPF.Contact",
+            "TasksFolder" => "IPF.Task",
+            _ => "IPF.Note",
+        };
+        let class = node.text_of("FolderClass").unwrap_or(class);
+        let name = node.text_of("DisplayName").unwrap_or_default();
+        made.push(request.folder(&world, parent).and_then(|(number, parent)| {
+            let mailbox = world.mailbox_mut(number);
+            let folder = mailbox.and_then(|mailbox| mailbox.make_folder(parent, name, class));
+            Ok((number, folder.ok_or_else(|| Failure::of("ErrorFolderExists"))?))
+        }));
+    }
+    let ids = Shape { properties: vec!["folder:FolderId"], extended: Vec::new() };
+    Ok(Reply::each("CreateFolder", made, |out, (number, folder)| {
+        out.open("m:Folders");
+        if let Some(mailbox) = world.mailbox(number) {
+            write(out, mailbox, folder, &ids);
+        }
+        out.close("m:Folders");
+    }))
+}
+
+/// DeleteFolder: only what somebody made.
+pub(super) fn delete(request: &Request<'_>) -> Result<Reply, Refusal> {
+    let mut world = request.shared.world();
+    let mut gone = Vec::new();
+    for id in request.body.list("FolderIds") {
+        gone.push(request.folder(&world, id).and_then(|(number, folder)| {
+            let dropped = world.mailbox_mut(number).is_some_and(|own| own.drop_folder(folder));
+            dropped.then_some(()).ok_or_else(|| Failure::of("ErrorDeleteDistinguishedFolder"))
+        }));
+    }
+    Ok(Reply::each("DeleteFolder", gone, |_, ()| {}))
 }
 
 fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &Shape) {
-    let Some(folder) = FOLDERS.get(usize::from(number)) else { return };
+    let Some(folder) = mailbox.look(number) else { return };
     let (tag, kind) = match folder.class {
         "IPF.Appointment" => ("t:CalendarFolder", KeyKind::CalendarFolder),
         "IPF.Contact" => ("t:ContactsFolder", KeyKind::Folder),
@@ -157,11 +225,10 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &Shap
             }
             "folder:DisplayName" => out.leaf("t:DisplayName", folder.name),
             "folder:TotalCount" => {
-                let count = if number == CALENDAR { mailbox.len() } else { 0 };
-                out.leaf("t:TotalCount", &count.to_string());
+                out.leaf("t:TotalCount", &folder.count.to_string());
             }
             "folder:ChildFolderCount" => {
-                out.leaf("t:ChildFolderCount", &below(number, false).len().to_string());
+                out.leaf("t:ChildFolderCount", &below(mailbox, number, false).len().to_string());
             }
             EXTENDED => {
                 for path in &shape.extended {
@@ -169,7 +236,9 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &Shap
                 }
             }
             "folder:EffectiveRights" => write_rights(out),
-            "folder:DistinguishedFolderId" => out.leaf("t:DistinguishedFolderId", folder.id),
+            "folder:DistinguishedFolderId" if !folder.id.is_empty() => {
+                out.leaf("t:DistinguishedFolderId", folder.id)
+            }
             "folder:UnreadCount" if tag == "t:Folder" || tag == "t:TasksFolder" => {
                 out.leaf("t:UnreadCount", "0");
             }
@@ -182,26 +251,29 @@ fn write(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, shape: &Shap
 /// What MAPI calls the same, and when the folder changed ([MS-OXPROPS]); nothing where there is
 /// no such property.
 fn write_extended(out: &mut Writer, mailbox: &Mailbox, number: FolderNumber, path: &ExtendedPath) {
-    let Some(folder) = FOLDERS.get(usize::from(number)) else { return };
-    let tag = path.name.strip_prefix("0x").and_then(|tag| u32::from_str_radix(tag, 16).ok());
-    let value = match (tag.filter(|_| path.set.is_empty()), path.kind.as_str()) {
-        // PidTagLastModificationTime and PidTagLocalCommitTimeMax
-        (Some(0x3008 | 0x670a), "SystemTime") => date_time(mailbox.changed_ms(), None),
-        // PidTagContentCount
-        (Some(0x3602), "Integer") => {
-            let count = if number == CALENDAR { mailbox.len() } else { 0 };
-            count.to_string()
-        }
-        // PidTagContentUnreadCount
-        (Some(0x3603), "Integer") => "0".to_owned(),
-        // PidTagSubfolders
-        (Some(0x360a), "Boolean") => (!below(number, false).is_empty()).to_string(),
-        // PidTagContainerClass
-        (Some(0x3613), "String") if !folder.class.is_empty() => folder.class.to_owned(),
-        _ => return,
-    };
+    let Some(value) = extended(mailbox, number, path) else { return };
     out.open("t:ExtendedProperty");
     path.write(out);
     out.leaf("t:Value", &value);
     out.close("t:ExtendedProperty");
+}
+
+fn extended(mailbox: &Mailbox, number: FolderNumber, path: &ExtendedPath) -> Option<String> {
+    let folder = mailbox.look(number)?;
+    let tag = path.name.strip_prefix("0x").and_then(|tag| u32::from_str_radix(tag, 16).ok());
+    Some(match (tag.filter(|_| path.set.is_empty())?, path.kind.as_str()) {
+        // PidTagDisplayName
+        (0x3001, "String") => folder.name.to_owned(),
+        // PidTagLastModificationTime and PidTagLocalCommitTimeMax
+        (0x3008 | 0x670a, "SystemTime") => date_time(mailbox.changed_ms(), None),
+        // PidTagContentCount
+        (0x3602, "Integer") => folder.count.to_string(),
+        // PidTagContentUnreadCount
+        (0x3603, "Integer") => "0".to_owned(),
+        // PidTagSubfolders
+        (0x360a, "Boolean") => (!below(mailbox, number, false).is_empty()).to_string(),
+        // PidTagContainerClass
+        (0x3613, "String") if !folder.class.is_empty() => folder.class.to_owned(),
+        _ => return None,
+    })
 }

@@ -27,7 +27,9 @@ type Operation = fn(&Request<'_>) -> Result<Reply, Refusal>;
 /// answered by a stream and so by [`open_stream`].
 pub(super) const OPERATIONS: &[(&str, &str, Option<Operation>)] = &[
     ("ConvertId", "ConvertId", Some(convert_id::answer)),
+    ("CreateFolder", "CreateFolder", Some(folders::create)),
     ("CreateItem", "CreateItem", Some(create_item::answer)),
+    ("DeleteFolder", "DeleteFolder", Some(folders::delete)),
     ("DeleteItem", "DeleteItem", Some(delete_item::answer)),
     ("FindFolder", "FindFolder", Some(folders::find)),
     ("FindItem", "FindItem", Some(find_item::answer)),

@@ -14,7 +14,7 @@ use crate::exchange::service::zone::Zone;
 
 /// A comparable value of an item.
 #[derive(Clone, Debug, PartialEq)]
-enum Value {
+pub(super) enum Value {
     Text(String),
     Time(i64),
     Flag(bool),
@@ -22,28 +22,38 @@ enum Value {
     Absent,
 }
 
+/// What an element that names a property stands for.
+type Read<'a> = &'a dyn Fn(&Node) -> Result<Value, Failure>;
+
 /// Whether an item passes; no restriction lets everything pass.
 pub(super) fn admits(
     request: &Request<'_>,
     restriction: Option<&Node>,
     item: &Arc<Item>,
 ) -> Result<bool, Failure> {
+    holds(request, restriction, &|path| value(item, path))
+}
+
+/// Whether a restriction holds for what `read` says of a thing.
+pub(super) fn holds(
+    request: &Request<'_>,
+    restriction: Option<&Node>,
+    read: Read<'_>,
+) -> Result<bool, Failure> {
     let Some(node) = restriction else { return Ok(true) };
-    let inner = |child: &Node| admits(request, Some(child), item);
+    let inner = |child: &Node| holds(request, Some(child), read);
     match node.name.as_str() {
         "And" => node.children.iter().try_fold(true, |all, child| Ok(all && inner(child)?)),
         "Or" => node.children.iter().try_fold(false, |any, child| Ok(any || inner(child)?)),
         "Not" => Ok(!node.children.first().map_or(Ok(true), inner)?),
-        "Exists" => Ok(first_value(item, node)? != Value::Absent),
-        "Contains" => contains(node, item),
-        _ => compare(request, node, item),
+        "Exists" => Ok(first_value(read, node)? != Value::Absent),
+        "Contains" => contains(node, read),
+        _ => compare(request, node, read),
     }
 }
 
-fn first_value(item: &Item, node: &Node) -> Result<Value, Failure> {
-    node.children
-        .first()
-        .map_or(Err(Failure::of("ErrorInvalidRestriction")), |path| value(item, path))
+fn first_value(read: Read<'_>, node: &Node) -> Result<Value, Failure> {
+    node.children.first().map_or(Err(Failure::of("ErrorInvalidRestriction")), read)
 }
 
 fn value(item: &Item, path: &Node) -> Result<Value, Failure> {
@@ -79,7 +89,7 @@ fn value(item: &Item, path: &Node) -> Result<Value, Failure> {
 }
 
 /// A value of a `PropertyType`.
-fn typed(kind: &str, text: String) -> Value {
+pub(super) fn typed(kind: &str, text: String) -> Value {
     match kind {
         "Boolean" => Value::Flag(text == "true"),
         "Short" | "Integer" | "Long" => text.parse().map_or(Value::Absent, Value::Number),
@@ -88,14 +98,14 @@ fn typed(kind: &str, text: String) -> Value {
     }
 }
 
-fn compare(request: &Request<'_>, node: &Node, item: &Item) -> Result<bool, Failure> {
-    let own = first_value(item, node)?;
+fn compare(request: &Request<'_>, node: &Node, read: Read<'_>) -> Result<bool, Failure> {
+    let own = first_value(read, node)?;
     let other = node.child("FieldURIOrConstant").and_then(|other| other.children.first());
     let other = other.ok_or_else(|| Failure::of("ErrorInvalidRestriction"))?;
     let other = if other.name == "Constant" {
         constant(request, other.attribute("Value").unwrap_or_default(), &own)?
     } else {
-        value(item, other)?
+        read(other)?
     };
     let order = order(&own, &other);
     Ok(match node.name.as_str() {
@@ -136,8 +146,8 @@ fn order(one: &Value, other: &Value) -> Option<Ordering> {
     }
 }
 
-fn contains(node: &Node, item: &Item) -> Result<bool, Failure> {
-    let Value::Text(own) = first_value(item, node)? else { return Ok(false) };
+fn contains(node: &Node, read: Read<'_>) -> Result<bool, Failure> {
+    let Value::Text(own) = first_value(read, node)? else { return Ok(false) };
     let wanted = node.child("Constant").and_then(|constant| constant.attribute("Value"));
     let mut wanted = wanted.unwrap_or_default().to_owned();
     let mut own = own;

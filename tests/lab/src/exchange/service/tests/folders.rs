@@ -104,3 +104,49 @@ fn a_glance_tells_operation_and_mailbox() {
     assert_eq!(Service::peek(request.as_bytes()), peek);
     assert_eq!(Service::peek(b"<nonsense"), Peek::default());
 }
+
+#[test]
+fn a_folder_that_somebody_made_stands_beside_the_calendar_until_it_is_deleted() {
+    let lab = lab();
+    let mut documents = Vec::new();
+    let mut ask = |operation: &str| {
+        let said = lab.ask(ANN, operation);
+        documents.push(("answer".to_owned(), said.text.clone()));
+        documents.push(("request".to_owned(), envelope(ANN, "Exchange2013_SP1", operation)));
+        said
+    };
+    let create = "<m:CreateFolder><m:ParentFolderId><t:DistinguishedFolderId Id=\"msgfolderroot\"/>\
+                  </m:ParentFolderId><m:Folders><t:CalendarFolder><t:DisplayName>Aside\
+                  </t:DisplayName></t:CalendarFolder></m:Folders></m:CreateFolder>";
+    let (id, _) = ask(create).ids("t:FolderId").remove(0);
+    assert_eq!(ask(create).code, "ErrorFolderExists");
+    let find = "<m:FindFolder Traversal=\"Shallow\"><m:FolderShape><t:BaseShape>Default\
+                </t:BaseShape></m:FolderShape><m:Restriction><t:IsEqualTo>\
+                <t:FieldURI FieldURI=\"folder:DisplayName\"/><t:FieldURIOrConstant>\
+                <t:Constant Value=\"Aside\"/></t:FieldURIOrConstant></t:IsEqualTo></m:Restriction>\
+                <m:ParentFolderIds><t:DistinguishedFolderId Id=\"msgfolderroot\"/>\
+                </m:ParentFolderIds></m:FindFolder>";
+    assert_eq!(ask(find).all("t:DisplayName"), ["Aside"], "and no other");
+    let aside = format!("<t:FolderId Id=\"{id}\"/>");
+    let made = ask(&super::items::create("Beside", "").replace(
+        "<m:Items>",
+        &format!("<m:SavedItemFolderId>{aside}</m:SavedItemFolderId><m:Items>"),
+    ));
+    assert_eq!(made.code, "NoError", "{}", made.text);
+    let (item, _) = made.ids("t:ItemId").remove(0);
+    assert_eq!(ask(&get_item(&item, "Default")).one("t:Subject"), "Beside");
+    assert_eq!(lab.calendars().count(ANN), 0);
+    assert_eq!(ask(&get_folder(&aside)).one("t:TotalCount"), "1");
+    let delete = |folder: &str| {
+        format!(
+            "<m:DeleteFolder DeleteType=\"HardDelete\"><m:FolderIds>{folder}</m:FolderIds>\
+             </m:DeleteFolder>"
+        )
+    };
+    assert_eq!(ask(&delete(CALENDAR)).code, "ErrorDeleteDistinguishedFolder");
+    assert_eq!(ask(&delete(&aside)).code, "NoError");
+    assert_eq!(ask(&get_folder(&aside)).code, "ErrorFolderNotFound");
+    assert_eq!(ask(&get_item(&item, "Default")).code, "ErrorItemNotFound");
+    assert!(ask(find).all("t:DisplayName").is_empty());
+    super::schema::validate("made-folders", &documents);
+}
