@@ -424,9 +424,11 @@ impl Pass {
     fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
         let key = record::key(&self.installation, &self.user, meeting);
         let series = self.series_tag(meeting.uid.reveal());
-        if meeting.kind == MeetingKind::Single && meeting.original_start.is_none() {
-            self.remove_others(series, &key);
-        }
+        let item = self.installation.item_tag(&meeting.item);
+        // A series that became a single meeting keeps its item, and the feed names no occurrence.
+        let alone = meeting.kind == MeetingKind::Single && meeting.original_start.is_none();
+        // Exchange was seen to tell another original start once an occurrence was changed.
+        self.remove_others(series, &key, |row| alone || row.item == item);
         if !self.window.shows(meeting) {
             self.remove(series, &key);
             return Ok(());
@@ -436,7 +438,7 @@ impl Pass {
         let digest = record::digest(&self.installation, &shown);
         let row = Row {
             key: key.clone(),
-            item: self.installation.item_tag(&meeting.item),
+            item,
             series,
             version: version(
                 &self.installation,
@@ -472,15 +474,14 @@ impl Pass {
         Ok(())
     }
 
-    /// A series that became a single meeting keeps its item, and the feed names no occurrence: they
-    /// are known by the UID.
-    fn remove_others(&mut self, series: Tag, key: &RecordKey) {
+    /// Withdraws other records of the series.
+    fn remove_others(&mut self, series: Tag, key: &RecordKey, is_other: impl Fn(&Row) -> bool) {
         let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.series == series);
         let others: Vec<_> = self
             .index
             .of_series(series)
             .chain(staged)
-            .filter(|row| row.key != *key)
+            .filter(|row| row.key != *key && is_other(row))
             .map(|row| row.key.clone())
             .collect();
         for other in others {

@@ -256,3 +256,24 @@ async fn a_series_that_began_long_ago_and_never_ends_is_read_as_any() {
     ann.check(&desk, MONDAY + DAY, "deleted").await;
     assert_eq!(ann.records.len(), 39);
 }
+
+#[tokio::test]
+async fn an_original_start_that_is_an_hour_off_leaves_nothing_twice() {
+    let desk = Desk::new().await;
+    let mut ann = desk.user("ann");
+    let id = desk.calendars().create(ANN, daily("Stand-up").zone("Pacific Standard Time"));
+    let at = MONDAY + 12 * HOUR;
+    ann.check(&desk, at, "the series").await;
+    desk.calendars().skew_original_starts(ANN, HOUR);
+    for n in [2, 3] {
+        desk.calendars().modify_occurrence(ANN, &id, day(n), |draft| shift(2 * HOUR)(draft));
+        ann.check(&desk, at, "changed").await;
+    }
+    desk.calendars().skew_original_starts(ANN, -HOUR);
+    desk.calendars().update(ANN, &id, |draft| draft.location = "Room 1".into());
+    ann.check(&desk, at, "another skew").await;
+    ann.check(&desk, at + DAY, "the next day").await;
+    desk.calendars().skew_original_starts(ANN, 0);
+    desk.calendars().delete_occurrence(ANN, &id, day(3));
+    ann.check(&desk, at, "mended").await;
+}

@@ -190,6 +190,17 @@ impl Calendars {
         }
     }
 
+    /// Changed occurrences tell an original start that is off by so much, as was seen with other
+    /// zones than UTC.
+    pub fn skew_original_starts(&self, address: &str, by_ms: i64) {
+        let mut world = self.shared.world();
+        if let Some(number) = world.number(address)
+            && let Some(mailbox) = world.mailbox_mut(number)
+        {
+            mailbox.skew_ms = by_ms;
+        }
+    }
+
     /// GetItem answers with this code for the item and its occurrences, or with them again.
     pub fn spoil(&self, address: &str, id: &ItemId, code: Option<&'static str>) {
         let mut world = self.shared.world();

@@ -99,6 +99,8 @@ pub(super) struct Mailbox {
     pub(super) zone: Option<&'static Zone>,
     /// What it does to invitations, where it is a room.
     pub(super) rules: RoomRules,
+    /// What is wrong with the original starts of changed occurrences.
+    pub(super) skew_ms: i64,
     /// The calendar is not there.
     pub(super) lost_calendar: bool,
     /// Items that GetItem fails on, with what it says.
@@ -142,6 +144,7 @@ impl Mailbox {
             denied: false,
             zone: None,
             rules: RoomRules::default(),
+            skew_ms: 0,
             lost_calendar: false,
             spoilt: HashMap::new(),
             subscriptions: Vec::new(),

@@ -124,7 +124,8 @@ fn constant(property: Property) -> Option<(&'static str, &'static str)> {
 /// What only a calendar item has.
 fn write_calendar_part(out: &mut Writer, shown: &Instance<'_>, shape: &Shape, property: Property) {
     let (item, draft) = (shown.item, shown.draft);
-    let original = shown.original_ms.or(item.orphan_ms);
+    let skew = if shown.kind == Kind::Exception { shape.skew_ms } else { 0 };
+    let original = shown.original_ms.or(item.orphan_ms).map(|original| original + skew);
     match property {
         P::Uid => out.leaf("t:UID", &item.uid),
         P::RecurrenceId => {

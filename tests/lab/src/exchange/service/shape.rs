@@ -196,6 +196,8 @@ pub(super) struct Shape {
     extended: Vec<ExtendedPath>,
     /// The zone of the response; UTC unless the request named one.
     pub(super) zone: Option<&'static Zone>,
+    /// What is wrong with the original starts of changed occurrences.
+    pub(super) skew_ms: i64,
 }
 
 fn bit(property: Property) -> u128 {

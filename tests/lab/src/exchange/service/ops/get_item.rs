@@ -20,11 +20,13 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
                     return Err(Failure::of(code));
                 }
                 let guid = mailbox.map(|mailbox| mailbox.guid);
-                Ok((named, guid.ok_or_else(|| Failure::of("ErrorItemNotFound"))?))
+                let skew_ms = mailbox.map_or(0, |mailbox| mailbox.skew_ms);
+                Ok((named, guid.ok_or_else(|| Failure::of("ErrorItemNotFound"))?, skew_ms))
             })
             .collect()
     };
-    Ok(Reply::each("GetItem", found, |out, (named, guid)| {
+    Ok(Reply::each("GetItem", found, |out, (named, guid, skew_ms)| {
+        shape.skew_ms = skew_ms;
         out.open("m:Items");
         if let Some(shown) = named.instance() {
             write_item(out, guid, &shown, &shape);
