@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::discover::{Endpoint, Form, Via};
 use crate::model::{Address, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntry, Zone};
 
-/// Settings are good for so long.
-const FRESH_FOR: Span = Span::DAY;
+/// Settings are good for so long: a day, less an hour, so that who asks once a day is not answered
+/// from yesterday.
+const FRESH_FOR: Span = Span::HOUR.times(23);
 /// What could not be asked anew is let alone for so long.
 const RETRY_AFTER: Span = Span::HOUR;
 /// A mailbox that was asked for less long ago did not move since: all members of a stream that

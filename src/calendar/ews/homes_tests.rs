@@ -35,8 +35,8 @@ fn an_answer_is_good_for_a_day_and_a_failure_lets_it_alone_for_an_hour() {
     let mut homes = Homes::default();
     assert!(homes.is_due(START, &ann(), false));
     homes.learn(START, &ann(), place("a"), true);
-    assert!(!homes.is_due(START + Span::from_secs(86_399), &ann(), false));
-    let day = START + Span::DAY;
+    assert!(!homes.is_due(START + Span::MINUTE.times(23 * 60 - 1), &ann(), false));
+    let day = START + Span::HOUR.times(23);
     assert!(homes.is_due(day, &ann(), false));
     homes.missed(day, &ann());
     assert!(!homes.is_due(day + Span::MINUTE.times(59), &ann(), false));
@@ -132,7 +132,7 @@ fn a_place_is_kept_while_it_works_and_a_lesser_form_for_a_day() {
         let endpoint = Endpoint { url: url.clone(), form, via: Via::Host };
         let mut homes = Homes::default();
         homes.answered(START, "corp.example", endpoint.clone());
-        let later = START + Span::HOUR.times(23);
+        let later = START + Span::HOUR.times(22);
         assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), false)));
         homes.answered(later, "corp.example", endpoint.clone());
         assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), true)));

@@ -144,7 +144,7 @@ async fn an_answer_is_asked_for_once_a_day() {
     let mut org = Org::new();
     let exchange = org.server_at(HOST).await;
     let ews = org.provider();
-    for _ in 0..48 {
+    for _ in 0..46 {
         home(&ews, "ann").await.unwrap();
         org.book.pass(Span::MINUTE.times(30));
     }

@@ -371,6 +371,19 @@ def a_keytab_opens_the_directory_too(bench):
 
 
 @test
+def a_pointer_of_the_directory_is_followed(bench):
+    domain.point("Followed", [POINTER, "Domain=corp.test"], "LDAP://dc1.corp.test")
+    calendar = ('auth = ["ntlm"]\ndiscover = { domains = ["corp.test"], srv = false, '
+                'scp = { server = "ldaps://dc1.corp.test" } }\n')
+    with Front(bench, "ntlm_auth", "sha256"):
+        connector = Connector(bench, "scp-pointer", calendar, PASSWORD)
+        lines, why = connector.discover("user00001@corp.test")
+    searched = [line["at"] for line in lines if line.get("step") == "search"]
+    assert searched == ["the directory", "dc1.corp.test"], (lines, why)
+    assert "ews" in lines[-1], (lines, why)
+
+
+@test
 def the_service_record_is_answered_by_the_controller(bench):
     calendar = 'auth = ["ntlm"]\ndiscover = { domains = ["corp.test"] }\n'
     connector = Connector(bench, "srv", calendar, PASSWORD)
