@@ -86,13 +86,16 @@ fn shift(by: i64) -> impl Fn(&mut Draft) {
     }
 }
 
-type Step = (&'static str, Box<dyn Fn(&Calendars, &ItemId)>);
+/// What somebody does with Ann's item.
+type Act = Box<dyn Fn(&Calendars, &ItemId)>;
 
-fn edit(n: i64, what: impl Fn(&mut Draft) + 'static) -> Box<dyn Fn(&Calendars, &ItemId)> {
+type Step = (&'static str, Act);
+
+fn edit(n: i64, what: impl Fn(&mut Draft) + 'static) -> Act {
     Box::new(move |calendars, id| calendars.modify_occurrence(ANN, id, day(n), |draft| what(draft)))
 }
 
-fn answer(n: i64, response: Response) -> Box<dyn Fn(&Calendars, &ItemId)> {
+fn answer(n: i64, response: Response) -> Act {
     Box::new(move |calendars, id| {
         let uid = calendars.uid(ANN, id).expect("a UID");
         calendars.respond_occurrence(BOB, &uid, day(n), response);
@@ -101,7 +104,7 @@ fn answer(n: i64, response: Response) -> Box<dyn Fn(&Calendars, &ItemId)> {
 
 /// What happens to single occurrences, in turn.
 fn of_occurrences() -> Vec<Step> {
-    let delete = |n: i64| -> Box<dyn Fn(&Calendars, &ItemId)> {
+    let delete = |n: i64| -> Act {
         Box::new(move |calendars, id| calendars.delete_occurrence(ANN, id, day(n)))
     };
     let rewrite = |draft: &mut Draft| {
@@ -136,7 +139,7 @@ fn of_occurrences() -> Vec<Step> {
 
 /// What happens to all of it, in turn.
 fn of_the_whole() -> Vec<Step> {
-    let update = |what: fn(&mut Draft)| -> Box<dyn Fn(&Calendars, &ItemId)> {
+    let update = |what: fn(&mut Draft)| -> Act {
         Box::new(move |calendars, id| calendars.update(ANN, id, what))
     };
     vec![
