@@ -74,6 +74,9 @@ pub const HOMES_PER_CALL: usize = 100;
 /// Calls for homes at once. The first goes alone, and the others gather while it is on its way.
 pub const HOMES_AT_ONCE: usize = 2;
 
+/// How long a server is busy or away before the directory is asked whether its mailboxes moved.
+pub const AWAY: Span = Span::from_secs(300);
+
 /// Polls of unheard mailboxes a second, at most: where no stream works for tens of thousands, they
 /// are polled less often rather than drown the server.
 pub const POLLS_PER_SECOND: u64 = 50;

@@ -147,6 +147,7 @@ impl Fleet {
                 Ok(home) => {
                     let before = self.place(at);
                     self.at_home(now, at, home);
+                    self.follow(before, at);
                     if fresh && before.map(|place| place.group) == self.place(at).map(|p| p.group) {
                         self.doubt_others(at);
                     }
@@ -184,25 +185,51 @@ impl Fleet {
 
     /// Its home is not told. The old one is kept until a new one is known.
     fn homeless(&mut self, now: Now, at: usize, fresh: bool, fault: Fault) {
-        if matches!(fault.next, Next::BackOff { .. } | Next::SignIn) {
+        let known = self.place(at).is_some();
+        let busy = matches!(fault.next, Next::BackOff { .. });
+        if fault.next == Next::SignIn || (busy && !known) {
             return self.seek(at, fresh);
         }
-        let Some(mailbox) = self.mailbox(at) else { return };
-        let known = mailbox.place.is_some();
-        if known && !fresh {
+        // A busy directory keeps nobody from being read where it was last.
+        if known && (busy || !fresh) {
             if !self.read_new_day(now, at) {
                 self.enqueue(at, Queue::Backlog);
             }
             return;
         }
-        if mailbox.run.is_some() {
+        let Some(mailbox) = self.mailbox(at).filter(|mailbox| mailbox.run.is_none()) else {
             return;
-        }
+        };
         let (limits, after) = pace(&fault);
         // Where the directory alone fails, the old home is tried next.
         mailbox.lost = !known || limits == limits::GONE_RETRY;
         self.unqueue(at);
         self.mailbox_failed(now, at, fault, limits, after);
+    }
+
+    /// A server that was away for long may not come back: whether one of its mailboxes is served
+    /// elsewhere by now is asked from time to time.
+    pub(super) fn doubt_server(&mut self, now: Now, server: usize, at: usize) {
+        let Some(one) = self.servers.get_mut(server) else { return };
+        let since = *one.away_since.get_or_insert(now.mono);
+        if now.mono.since(since) >= limits::AWAY {
+            one.away_since = Some(now.mono);
+            self.seek(at, true);
+        }
+    }
+
+    /// One left a server that is away: perhaps all did.
+    fn follow(&mut self, before: Option<Place>, at: usize) {
+        let (Some(before), Some(place)) = (before, self.place(at)) else { return };
+        let away = |server: &Server| server.gate.tries() && server.away_since.is_some();
+        if before.server == place.server || !self.servers.get(before.server).is_some_and(away) {
+            return;
+        }
+        for other in 0..self.mailboxes.len() {
+            if self.place(other).is_some_and(|place| place.server == before.server) {
+                self.seek(other, true);
+            }
+        }
     }
 
     fn server(&mut self, key: ServerKey) -> usize {

@@ -165,6 +165,8 @@ struct Server {
     ready: VecDeque<usize>,
     /// Streams whose members are being subscribed.
     opening: usize,
+    /// Since when it is busy or away, or since it was last doubted for that.
+    away_since: Option<Time>,
 }
 
 impl Server {
@@ -179,6 +181,7 @@ impl Server {
             held: VecDeque::new(),
             ready: VecDeque::new(),
             opening: 0,
+            away_since: None,
         }
     }
 

@@ -366,6 +366,7 @@ impl Fleet {
         let mut well = self.account.answered(usize::MAX);
         if let Some(server) = self.servers.get_mut(run.server) {
             well |= server.gate.answered(self.rules.passes);
+            server.away_since = None;
         }
         if well {
             self.out.push(Output::Note(Note::ServerWell));

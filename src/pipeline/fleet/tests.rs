@@ -2,6 +2,7 @@
 
 mod moves;
 mod nonsense;
+mod servers;
 mod streams;
 
 use super::*;

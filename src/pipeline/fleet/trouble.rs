@@ -11,6 +11,9 @@ impl Fleet {
         match fault.next {
             Next::BackOff { .. } | Next::SignIn => {
                 self.server_trouble(now, run.server, &fault);
+                if fault.next != Next::SignIn {
+                    self.doubt_server(now, run.server, at);
+                }
                 self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
             }
             Next::Moved | Next::Gone => self.strayed(now, at, fault),
