@@ -323,6 +323,24 @@ async fn ready_is_said_without_any_mailbox_and_after_a_restart_with_some() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_can_be_listened_to_the_connector_is_ready_and_reads_all_the_same() {
+    let mut house = House::start(talkative()).await;
+    let code = Fault::ResponseCode("ErrorSubscriptionDelegateAccessNotSupported".into());
+    let refused = house.stage.exchange.faults().always(Match::operation("Subscribe"), code);
+    house.meet(ALICE, "There", 2);
+    house.activate(ALICE.0, ALICE.1).await;
+    house.live(ALICE, 1).await;
+    house.kill().await;
+    let before = house.log().matches("\"ready\"").count();
+    house.again();
+    let is_ready = |house: &House| house.log().matches("\"ready\"").count() > before;
+    house.until("ready is said", is_ready).await;
+    let log = house.log();
+    assert!(log.contains("demoted"), "as streams were given up\n{log}");
+    refused.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_calendar_larger_than_one_commit_arrives_whole() {
     let house = House::start(talkative()).await;
     for n in 0..450 {

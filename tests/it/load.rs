@@ -88,8 +88,10 @@ const DAY: Span = Span::DAY;
 /// Requests of one mailbox in a day.
 fn a_day(streaming: bool, mailboxes: usize) -> BTreeMap<&'static str, f64> {
     let mut town = Town::new(streaming);
-    activate(&mut town, mailboxes);
-    // The first reading, and a midnight that fetches what is new to the window, are over.
+    for n in 0..mailboxes {
+        town.activate(&format!("u{n:05}"), 0);
+    }
+    // The first reading is over.
     town.run(DAY);
     town.counts.clear();
     town.run(DAY);
@@ -117,13 +119,22 @@ fn rows(what: &str, counts: &BTreeMap<&'static str, f64>) -> Vec<String> {
     let mut rows: Vec<_> = counts
         .iter()
         .map(|(operation, count)| {
-            let count = if *count < 10.0 { format!("{count:.1}") } else { format!("{count:.0}") };
+            let count = shown(*count);
             format!("| {what} | {operation} | {count} |")
         })
         .collect();
     let all: f64 = counts.values().sum();
-    rows.push(format!("| {what} | **all** | **{all:.0}** |"));
+    rows.push(format!("| {what} | **all** | **{}** |", shown(all)));
     rows
+}
+
+/// To one part in ten of what is small, and two digits or three of what is not.
+fn shown(count: f64) -> String {
+    match count {
+        ..10.0 => format!("{count:.1}"),
+        ..1_000.0 => format!("{count:.0}"),
+        _ => format!("{:.0}", (count / 10.0).round() * 10.0),
+    }
 }
 
 #[test]
