@@ -21,7 +21,7 @@ use crate::model::{
     Address, CalendarName, Fault, ListenEnd, Order, ResourceUri, Span, Target, UserId,
 };
 use crate::observe::condition;
-use crate::pipeline::fleet::{Census, Fleet, Input, Output, Rules, StreamId, Ticket, Want};
+use crate::pipeline::fleet::{Census, Fleet, Input, Note, Output, Rules, StreamId, Ticket, Want};
 use crate::pipeline::seal::{Installation, Sealer};
 use crate::pipeline::sync::{Ask, Got};
 
@@ -65,6 +65,8 @@ pub(super) struct Seen {
     pub(super) census: Census,
     /// A mailbox was read, and streams work or were given up for polling; or there is nobody.
     pub(super) serving: bool,
+    /// Sign-in is refused, so that nothing is read at all.
+    pub(super) refused: bool,
 }
 
 /// What the loop needs.
@@ -86,6 +88,7 @@ struct Intake {
     tasks: JoinSet<()>,
     served: bool,
     known: bool,
+    refused: bool,
 }
 
 /// Runs until `stop` becomes true and all streams are given back.
@@ -105,6 +108,7 @@ pub(super) async fn run(
         tasks: JoinSet::new(),
         served: false,
         known: false,
+        refused: false,
     };
     loop {
         let wake = clock::instant(intake.fleet.wake_at(clock::now()));
@@ -164,14 +168,21 @@ impl Intake {
     fn show(&mut self, seen: &watch::Sender<Seen>) {
         let census = self.fleet.census();
         self.served |= self.fleet.serving() || (census.active == 0 && self.known);
-        let now = Seen { census, serving: self.served };
+        let now = Seen { census, serving: self.served, refused: self.refused };
         seen.send_if_modified(|seen| std::mem::replace(seen, now) != now);
     }
 
     fn carry_out(&mut self, output: Output) {
         let disk = self.parts.disk.clone();
         match output {
-            Output::Note(note) => condition::note(self.parts.name.as_str(), &note),
+            Output::Note(note) => {
+                match &note {
+                    Note::SignInRefused(..) => self.refused = true,
+                    Note::ServerWell => self.refused = false,
+                    _ => {}
+                }
+                condition::note(self.parts.name.as_str(), &note);
+            }
             Output::Hush(stream) => self.order(stream, Order::Stop),
             Output::Join(stream, user) => {
                 if let Ok(target) = self.target(&user) {

@@ -10,7 +10,7 @@ use super::disk::Disk;
 use super::intake::Seen;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
-use crate::observe::condition::READY;
+use crate::observe::condition::{READY, SIGN_IN_REFUSED};
 use crate::observe::notify;
 use crate::pipeline::fleet::Census;
 
@@ -34,6 +34,7 @@ pub(super) async fn run(
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told: Option<Instant> = None;
+    let mut told_refused = false;
     let mut line = String::new();
     let mut ready = false;
     let watchdog = notify::watchdog_every();
@@ -43,7 +44,7 @@ pub(super) async fn run(
             _ = stop.wait_for(|stop| *stop) => return,
             _ = tick.tick() => {}
         }
-        let (census, serving) = sum(&views.intakes);
+        let (census, serving, refused) = sum(&views.intakes);
         let open = *views.channel_open.borrow();
         if !ready && serving && open {
             ready = true;
@@ -56,7 +57,7 @@ pub(super) async fn run(
             line = now_line;
         }
         // The disk's answer shows that its thread turns; the census that the intakes do.
-        let due = told.is_none_or(|at| at.elapsed() >= EVERY);
+        let due = told_refused != refused || told.is_none_or(|at| at.elapsed() >= EVERY);
         let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
         if !due && !feed {
             continue;
@@ -67,27 +68,29 @@ pub(super) async fn run(
             fed = Instant::now();
         }
         if due && open {
-            let report = report(&census, backlog.waiting, *views.cloud_well.borrow());
+            let report = report(&census, refused, backlog.waiting, *views.cloud_well.borrow());
             // Its failure shows in the channel and the uplink as well.
             let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
             told = Some(Instant::now());
+            told_refused = refused;
         }
     }
 }
 
-fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool) {
+fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
     let mut all = Census::default();
-    let mut serving = true;
+    let (mut serving, mut any_refused) = (true, false);
     for intake in intakes {
-        let Seen { census, serving: one } = *intake.borrow();
+        let Seen { census, serving: one, refused } = *intake.borrow();
         all.active += census.active;
         all.streaming += census.streaming;
         all.polling += census.polling;
         all.failing += census.failing;
         all.queued += census.queued;
         serving &= one;
+        any_refused |= refused;
     }
-    (all, serving)
+    (all, serving, any_refused)
 }
 
 fn words(census: &Census, open: bool, well: bool) -> String {
@@ -102,9 +105,9 @@ fn words(census: &Census, open: bool, well: bool) -> String {
     )
 }
 
-fn report(census: &Census, waiting: u64, well: bool) -> Report {
+fn report(census: &Census, refused: bool, waiting: u64, well: bool) -> Report {
     let number = |n: usize| n as u64;
-    let state = if !well || (census.active > 0 && census.failing == census.active) {
+    let state = if !well || refused || (census.active > 0 && census.failing == census.active) {
         State::Outage
     } else if census.failing > 0 {
         State::Impaired
@@ -121,6 +124,6 @@ fn report(census: &Census, waiting: u64, well: bool) -> Report {
             failing: number(census.failing),
         },
         outbox: waiting,
-        conditions: Vec::new(),
+        conditions: refused.then(|| SIGN_IN_REFUSED.name.to_owned()).into_iter().collect(),
     }
 }

@@ -221,12 +221,22 @@ async fn promise_4_a_refused_sign_in_heals_when_the_secret_changes() {
     house.until("it is named", |house| house.log().contains("sign-in-refused")).await;
     let refusals = || house.stage.exchange.log().refusals();
     assert_eq!(refusals(), 1);
+    let told = |named: bool| {
+        house.stage.cloud.wait(move |view| {
+            let names = view.status().and_then(|status| status["conditions"].as_array());
+            let named_there =
+                names.is_some_and(|all| all.iter().any(|one| one == "sign-in-refused"));
+            view.status().is_some() && named_there == named
+        })
+    };
+    within(told(true)).await;
     // One more try for another wrong secret, and no more.
     std::fs::write(&secret, "still-not-it").unwrap();
     house.until("it is tried", |house| house.stage.exchange.log().refusals() == 2).await;
     std::fs::write(&secret, "the-new-one\n").unwrap();
     house.live(ALICE, 1).await;
     assert_eq!(refusals(), 2);
+    within(told(false)).await;
     assert!(!gate.locked_out());
 }
 
