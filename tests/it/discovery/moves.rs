@@ -140,6 +140,38 @@ async fn homes_outlive_a_restart_and_an_outage_of_autodiscover() {
 }
 
 #[tokio::test]
+async fn a_mailbox_tells_its_own_time_zone_which_outlives_a_restart() {
+    for configured in [false, true] {
+        let mut org = Org::new();
+        let exchange = org.server_at(HOST).await;
+        let url = exchange.url();
+        let provider = || {
+            org.provider_with(super::PASSWORD, |options| {
+                if configured {
+                    options.discover = None;
+                    options.url = Some(url.parse().expect("an address"));
+                }
+            })
+        };
+        exchange.calendars().set_zone("ann@corp.example", "W. Europe Standard Time");
+        exchange.calendars().set_zone("bob@corp.example", "Pacific Standard Time");
+        let ews = provider();
+        let homes = ews.homes(&[target("ann"), target("bob")], false).await;
+        let zones: Vec<_> = homes.iter().map(|home| home.as_ref().unwrap().zone).collect();
+        assert!(zones.iter().all(Option::is_some) && zones[0] != zones[1], "{zones:?}");
+        assert_eq!(asked(&exchange, "GetUserAvailability"), 1, "both with one request");
+
+        let again = provider().homes(&[target("ann"), target("bob")], false).await;
+        assert_eq!(homes, again);
+        assert_eq!(asked(&exchange, "GetUserAvailability"), 1, "{configured}");
+
+        org.book.pass(Span::DAY);
+        exchange.calendars().set_zone("ann@corp.example", "Pacific Standard Time");
+        assert_eq!(home(&ews, "ann").await.unwrap().zone, zones[1], "people move");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_is_asked_for_once_a_day() {
     let mut org = Org::new();
     let exchange = org.server_at(HOST).await;
