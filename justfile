@@ -26,6 +26,14 @@ fuzz target seconds="600":
 bench:
     bash benches/run.sh
 
+# With 1,000, 15,000 and 50,000 mailboxes: memory, cost of an edit, start, recovery.
+scale:
+    bash benches/scale.sh
+
+# Instructions a record (needs valgrind).
+instructions:
+    cargo bench --bench instructions
+
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
