@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
@@ -140,20 +141,44 @@ async fn serve(
     open: &watch::Sender<bool>,
     pace: &mut Pace,
 ) {
-    while let Some(heard) = inbox.recv().await {
-        match heard {
-            Heard::Open => {
-                pace.reset();
-                open.send_replace(true);
-                condition!(info, CHANNEL_OPEN,; "the command channel is open");
-            }
-            Heard::Command(command) => {
-                let Some(answer) = obey(parts, &command, &answers).await else { return };
-                if answers.send(answer).await.is_err() {
-                    return;
+    let mut came = Vec::with_capacity(QUEUE);
+    while inbox.recv_many(&mut came, QUEUE).await > 0 {
+        tokio::select! {
+            () = answers.closed() => return,
+            () = fetch_keys(parts, &came) => {}
+        }
+        for heard in came.drain(..) {
+            match heard {
+                Heard::Open => {
+                    pace.reset();
+                    open.send_replace(true);
+                    condition!(info, CHANNEL_OPEN,; "the command channel is open");
+                }
+                Heard::Command(command) => {
+                    let Some(answer) = obey(parts, &command, &answers).await else { return };
+                    if answers.send(answer).await.is_err() {
+                        return;
+                    }
                 }
             }
         }
+    }
+}
+
+/// Asks for the keys of several commands at once; the key server's client remembers them. Thousands
+/// of mailboxes that are activated together would wait for one answer after the other.
+async fn fetch_keys(parts: &Parts, came: &[Heard]) {
+    let sealed = |heard: &Heard| match heard {
+        Heard::Command(command) => match command::decide(command) {
+            Need::Open { jwe, key } => Some((jwe, key)),
+            Need::Nothing(_) => None,
+        },
+        Heard::Open => None,
+    };
+    let sealed: Vec<_> = came.iter().filter_map(sealed).collect();
+    if sealed.len() > 1 {
+        // What fails here is asked for again when its turn comes.
+        join_all(sealed.iter().map(|(jwe, key)| parts.keys.open(key, jwe))).await;
     }
 }
 

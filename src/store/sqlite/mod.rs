@@ -18,6 +18,9 @@ use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
 
+/// Statements that are kept ready; there are fewer.
+const STATEMENTS: usize = 64;
+
 /// Memory for pages that were read, in KiB: the index pages of 50,000 mailboxes, not their rows.
 const CACHE_KIB: i64 = 16 * 1024;
 
@@ -40,6 +43,7 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let db = Connection::open(path).map_err(fault)?;
         db.busy_timeout(Duration::from_secs(5)).map_err(fault)?;
+        db.set_prepared_statement_cache_capacity(STATEMENTS);
         db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
         db.pragma_update(None, "foreign_keys", true).map_err(opening)?;
