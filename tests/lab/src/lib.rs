@@ -40,7 +40,8 @@
 //!   self-signed or another host's;
 //! - `Gate::set_password`: the password changes under a running client.
 //!
-//! Beside it: [`site`], web sites that are no Exchange, and [`dns`], a name server with SRV records.
+//! Beside it: [`site`], web sites that are no Exchange, and [`dns`], a name server with SRV
+//! records.
 //!
 //! # What the cloud can be told to do wrong
 //!
