@@ -12,7 +12,7 @@ demo:
 
 # The world from many seeds: `just sim 1000..2000`.
 sim seeds="0..2000":
-    CALWAY_SEEDS={{seeds}} cargo test --test it world -- --nocapture
+    CALWAY_SEEDS={{seeds}} cargo test --test it world:: -- --nocapture
 
 # Against parts that others wrote.
 real:

@@ -2,8 +2,9 @@
 //! from a seed.
 //!
 //! A seed plays some hours in a fraction of a second. Afterwards the cloud must show exactly what
-//! the calendars hold. `CALWAY_SEEDS=17..18 cargo test --test it world -- --nocapture` plays one
-//! seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many.
+//! the calendars hold. `CALWAY_SEEDS=17..18 cargo test --test it world::world -- --nocapture` plays
+//! one seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many. The machines of one
+//! stream and of discovery have worlds of their own, `world::streams` and `world::discovery`.
 
 pub(super) mod calendar;
 mod check;

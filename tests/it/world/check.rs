@@ -30,6 +30,7 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
     quiet(play)?;
     restart(play)?;
     flap(play)?;
+    moves::deaf(play)?;
     moves::busy(play)?;
     moves::moved(play)?;
     moves::left(play)?;

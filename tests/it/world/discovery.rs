@@ -232,5 +232,5 @@ impl Office {
 
 #[test]
 fn discovery() {
-    super::play_all(REGRESSIONS, "discovery", play);
+    super::play_all(REGRESSIONS, "world::discovery", play);
 }

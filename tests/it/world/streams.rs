@@ -23,5 +23,5 @@ fn play(seed: u64, trace: bool) -> Result<String, String> {
 
 #[test]
 fn streams() {
-    super::play_all(REGRESSIONS, "streams", play);
+    super::play_all(REGRESSIONS, "world::streams", play);
 }

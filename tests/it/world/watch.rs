@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use calway::model::{Fault, Hint, ListenEnd, Now, Span, Time, UserId};
+use calway::model::{Fault, Hint, ListenEnd, Now, ServerKey, Span, Time, UserId};
 use calway::pipeline::fleet::{Fleet, Input, Note, Output, StreamId};
-use calway::pipeline::limits::{BATCH_EVENTS, GROUP_MEMBERS};
+use calway::pipeline::limits::{BATCH_EVENTS, GROUP_MEMBERS, STREAMS_OPENING};
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::sync::Ask;
 
@@ -23,6 +23,17 @@ const INPUTS_PER_SECOND: (u64, u64) = (600, 40);
 #[derive(Debug)]
 struct Stream {
     members: BTreeSet<UserId>,
+    /// Those of its first members that nobody was told of yet.
+    opening: BTreeSet<UserId>,
+    server: Option<ServerKey>,
+}
+
+impl Stream {
+    /// It is not in it any more; whether it was.
+    fn drop(&mut self, user: &UserId) -> bool {
+        self.opening.remove(user);
+        self.members.remove(user)
+    }
 }
 
 /// Eyes on a run.
@@ -93,12 +104,16 @@ impl Watch {
         self.named.remove(user);
         self.budget.removed(user);
         for stream in self.streams.values_mut() {
-            stream.members.remove(user);
+            stream.drop(user);
         }
     }
 
     /// Anything that could be printed.
     pub fn shown(&self, what: &impl Debug) -> Held {
+        // What is told of a type is told each time, so that not all must be read.
+        if !self.inputs.is_multiple_of(4) {
+            return Ok(());
+        }
         no_canary("something printed", &format!("{what:?}"))
     }
 
@@ -132,9 +147,14 @@ impl Watch {
             Input::Homes(ticket, homes) => self.budget.found(now, *ticket, homes),
             Input::Hint(stream, Hint::Refused(user, fault)) => {
                 if let Some(stream) = self.streams.get_mut(stream)
-                    && stream.members.remove(user)
+                    && stream.drop(user)
                 {
                     self.budget.stream_trouble(now, Some(user), fault);
+                }
+            }
+            Input::Hint(stream, Hint::Listening(user)) => {
+                if let Some(stream) = self.streams.get_mut(stream) {
+                    stream.opening.remove(user);
                 }
             }
             Input::Ended(stream, end) => {
@@ -168,14 +188,12 @@ impl Watch {
                 if let Some(user) = users.iter().find(|user| self.is_in_a_stream(user)) {
                     return Err(format!("{user} is in two streams"));
                 }
-                let members = users.iter().cloned().collect();
-                self.streams.insert(*stream, Stream { members });
-                self.fits(*stream)?;
+                self.listens_to(*stream, users)?;
             }
             Output::Join(stream, user) => self.joins(now, *stream, user)?,
             Output::Leave(stream, user) => {
                 let stream = self.streams.get_mut(stream);
-                let was_in = stream.is_some_and(|stream| stream.members.remove(user));
+                let was_in = stream.is_some_and(|stream| stream.drop(user));
                 if !was_in && self.active.contains(user) {
                     return Err(format!("{user} leaves a stream that it is not in"));
                 }
@@ -197,6 +215,19 @@ impl Watch {
     /// Whether it is listened to, or soon will be.
     pub fn is_in_a_stream(&self, user: &UserId) -> bool {
         self.streams.values().any(|stream| stream.members.contains(user))
+    }
+
+    fn listens_to(&mut self, id: StreamId, users: &[UserId]) -> Held {
+        let home = users.first().and_then(|user| self.budget.home(user));
+        let server = home.map(|home| home.server.clone());
+        let of = |stream: &&Stream| stream.server == server && !stream.opening.is_empty();
+        let opening = self.streams.values().filter(of).count();
+        if opening >= STREAMS_OPENING {
+            return Err(format!("{opening} streams are being opened at {server:?}, and one more"));
+        }
+        let members: BTreeSet<_> = users.iter().cloned().collect();
+        self.streams.insert(id, Stream { opening: members.clone(), members, server });
+        self.fits(id)
     }
 
     fn joins(&mut self, now: Now, id: StreamId, user: &UserId) -> Held {
@@ -248,7 +279,7 @@ impl Watch {
         if fleet.wake_at(now) <= now.mono {
             return Err("the fleet wants to be woken in the past".into());
         }
-        if self.inputs.is_multiple_of(101) {
+        if self.inputs.is_multiple_of(100) {
             self.shown(fleet)?;
         }
         Ok(())

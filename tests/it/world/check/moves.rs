@@ -12,8 +12,34 @@ const NOTICED_WITHIN: Span = Span::MINUTE.times(10);
 /// How soon it is healed, or named.
 const HEALED_WITHIN: Span = Span::MINUTE.times(20);
 
+/// How long a stream is deaf at most.
+const DEAF_FOR: Span = Span::from_secs(100);
+
 /// How late the change of a polled mailbox may be seen while nothing is wrong.
 const POLLED_WITHIN: Span = Span::MINUTE.times(2);
+
+/// What happens while a stream is deaf is seen once it listens again.
+pub fn deaf(play: &mut Play) -> Held {
+    if play.seed % 4 != 2 {
+        return Ok(());
+    }
+    let reachable = play.reachable();
+    let Some((user, address)) = play.dice.pick(&reachable).cloned() else { return Ok(()) };
+    let Some(place) = play.places.place(&address) else { return Ok(()) };
+    play.gap(place.server);
+    play.edit_one(&address, play.now().wall.midnight());
+    let end = play.now().mono + DEAF_FOR + LIVE_WITHIN;
+    loop {
+        play.run(Span::SECOND)?;
+        match shows_one(play, &user, &address) {
+            Ok(()) => return settle(play),
+            Err(wrong) if play.now().mono > end => {
+                return Err(format!("what happened in a gap is not seen: {wrong}"));
+            }
+            Err(_) => {}
+        }
+    }
+}
 
 /// A server that is busy delays its own mailboxes alone.
 pub fn busy(play: &mut Play) -> Held {

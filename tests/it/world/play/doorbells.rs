@@ -170,7 +170,7 @@ impl Play {
 
     /// The stream's server starts anew, or the network is cut: nobody is heard for a while, then
     /// everybody is listened to again, but for those that it lost for good.
-    pub(super) fn gap(&mut self, server: u64) {
+    pub fn gap(&mut self, server: u64) {
         let of = |stream: &Stream| stream.group.is_some_and(|group| group.server == server);
         let ids: Vec<StreamId> =
             self.streams.iter().filter(|(_, stream)| of(stream)).map(|(id, _)| *id).collect();
