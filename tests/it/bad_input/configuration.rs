@@ -26,3 +26,35 @@ fn deep_and_long_configurations_are_refused() {
         assert!(!mistake.is_empty() && mistake.len() < 10_000, "{start}: {} bytes", mistake.len());
     }
 }
+
+/// The blocks of a document that are configuration.
+fn blocks(document: &str) -> impl Iterator<Item = &str> {
+    document.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next())
+}
+
+#[test]
+fn what_the_documents_show_is_a_configuration() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (file, least) in [("README.md", 1), ("docs/guide/exchange.md", 2)] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let mut found = 0;
+        for block in blocks(&text) {
+            assert_eq!(config::parse(block), Ok(()), "{file}: {block}");
+            found += 1;
+        }
+        assert!(found >= least, "{file}: {found} blocks");
+    }
+}
+
+#[test]
+fn the_guide_names_every_key_of_a_calendar() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("docs/guide/exchange.md")).unwrap();
+    // An unknown key is answered with those that there are.
+    let mistake = config::parse("[[calendar]]\nnonsense = 1\n").unwrap_err();
+    let keys: Vec<_> = mistake.split('`').skip(1).step_by(2).skip(1).collect();
+    assert!(keys.contains(&"account") && keys.len() > 10, "{mistake}");
+    for key in keys.iter().filter(|key| **key != "kind") {
+        assert!(guide.contains(&format!("`{key}`")), "the guide does not name {key}");
+    }
+}
