@@ -4,7 +4,6 @@
 //! absent fields are left out. Two meetings with the same digest show the same to their user.
 
 use std::fmt::Display;
-use std::io::Write as _;
 
 use serde_json::json;
 
@@ -212,7 +211,7 @@ impl<'a> Writer<'a> {
     /// A number, or a truth.
     fn bare(&mut self, name: &str, value: impl Display) {
         self.name(name);
-        let _ = write!(self.out, "{value}");
+        self.out.extend_from_slice(value.to_string().as_bytes());
     }
 
     fn text(&mut self, name: &str, text: &str) {

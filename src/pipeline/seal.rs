@@ -153,9 +153,9 @@ impl Installation {
         RecordKey::new(URL_SAFE_NO_PAD.encode(hash.sign()))
     }
 
-    /// A keyed hash of several parts; the parts' borders count. It is the synthetic IV of AES-GCM-SIV
-    /// (RFC 8452) for no text and these parts beside it: a pseudorandom function by construction, at
-    /// a tenth of the cost of HMAC for a body.
+    /// A keyed hash of several parts; the parts' borders count. It is the synthetic IV of
+    /// AES-GCM-SIV (RFC 8452) for no text and these parts beside it: a pseudorandom function by
+    /// construction, at a tenth of the cost of HMAC for a body.
     pub fn tag(&self, parts: &[&[u8]]) -> Tag {
         let length = parts.iter().map(|part| part.len() + 8).sum();
         let mut whole = zeroize::Zeroizing::new(Vec::with_capacity(length));

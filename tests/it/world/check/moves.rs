@@ -94,7 +94,7 @@ pub fn moved(play: &mut Play) -> Held {
             return Err(format!("nobody notices that {user} moved"));
         }
     }
-    // Its stream may come later, and its neighbours' too, if it led them: until then all are polled.
+    // Its stream may come later, and its neighbours' too, if it led them: all are polled till then.
     let left = (then + HEALED_WITHIN).since(play.now().mono);
     play.run(left)?;
     play.edit_one(&address, play.now().wall.midnight());
