@@ -5,6 +5,9 @@ use crate::calendar::ews::codes;
 use crate::calendar::ews::members::State;
 use crate::model::{Fault, Next, Span, Time};
 
+/// A server that wants a longer rest loses the group: its mailboxes are taken for heard meanwhile.
+const LONGEST_REST: Span = Span::MINUTE.times(2);
+
 impl Group {
     pub(super) fn on_broke(&mut self, now: Time, fault: Fault) {
         if !matches!(self.phase, Phase::Opening | Phase::Streaming) {
@@ -17,6 +20,7 @@ impl Group {
             Next::Retry { .. } => self.reopen(now, fault),
             // No connection: subscriptions outlive a short cut, and 200 are dear to make anew.
             Next::BackOff { .. } if !codes::is_answer(&fault) => self.reopen(now, fault),
+            Next::BackOff { after } => self.rest(now, after.unwrap_or_default(), fault),
             _ => self.fail(now, fault),
         }
     }
@@ -82,6 +86,20 @@ impl Group {
                 self.refuse(*at, fault);
             }
         }
+    }
+
+    /// The server is overwhelmed, which subscribing 200 mailboxes anew would not make better: the
+    /// stream is opened again once the server has had its rest.
+    fn rest(&mut self, now: Time, asked: Span, fault: Fault) {
+        self.breaks += 1;
+        if self.breaks > MOST_BREAKS || asked > LONGEST_REST {
+            return self.fail(now, fault);
+        }
+        self.outputs.push_back(Output::Close);
+        let rest = asked.max(Span::SECOND);
+        // Up to a quarter more, as chance made each group's roll-over: not all come back at once.
+        let part = rest.as_ms() / 4 * (self.roll.as_ms() % 1_000) / 1_000;
+        self.phase = Phase::Waiting(now + rest + Span::from_ms(part));
     }
 
     /// Opens the stream again with the same subscriptions, later and later.

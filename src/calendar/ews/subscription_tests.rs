@@ -217,10 +217,6 @@ fn a_short_cut_costs_no_subscription() {
     assert_eq!(on(&mut group, at(1), Input::Broke(cut())), [Output::Close]);
     assert_eq!(on(&mut group, at(2), Input::Tick), [open(&["s0"])]);
     assert_eq!(on(&mut group, at(2), opened()), [listening("u0")]);
-    // What the server says itself is obeyed.
-    let busy = Fault::new(Next::BackOff { after: None }, "HTTP 503");
-    let end = [Output::Close, Output::End(ListenEnd::Failed(busy.clone()))];
-    assert_eq!(on(&mut group, at(3), Input::Broke(busy)), end);
 }
 
 #[test]
@@ -493,3 +489,5 @@ proptest! {
 
 #[path = "growth_tests.rs"]
 mod growth_tests;
+#[path = "mending_tests.rs"]
+mod mending_tests;

@@ -285,17 +285,20 @@ async fn a_server_that_goes_away_ends_the_group() {
 }
 
 #[tokio::test]
-async fn a_busy_server_ends_the_group_with_the_wait_it_asks_for() {
-    let stage = Stage::with(lively(), quick).await;
-    let group = stage.mailboxes(2);
-    let busy = Wrong::Http { status: 503, retry_after: Some(9) };
-    stage.exchange.faults().next(Match::operation("GetStreamingEvents"), busy);
-    let end = listen(&stage, &group, async |_| {}).await;
-    let after = Some(calway::model::Span::from_secs(9));
-    assert!(
-        matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::BackOff { after }),
-        "{end:?}"
-    );
+async fn a_busy_server_is_given_its_rest_and_costs_no_subscription() {
+    let busy = Wrong::Http { status: 503, retry_after: Some(1) };
+    for busy in [busy, Wrong::RedirectToErrorPage] {
+        let stage = Stage::with(lively(), quick).await;
+        let group = stage.mailboxes(2);
+        stage.exchange.faults().next(Match::operation("GetStreamingEvents"), busy);
+        let end = listen(&stage, &group, async |ear| {
+            ear.all_listen(&group).await;
+            ear.stop();
+        })
+        .await;
+        assert_eq!(end, ListenEnd::Stopped);
+        assert_eq!(stage.exchange.log().count("Subscribe"), 2, "the subscriptions were good");
+    }
 }
 
 #[tokio::test]

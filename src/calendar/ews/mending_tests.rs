@@ -1,0 +1,31 @@
+//! A group whose stream goes wrong: what is kept, and when it is given up.
+
+use super::*;
+
+#[test]
+fn an_overwhelmed_server_has_its_rest_and_costs_no_subscription() {
+    let busy = |after| Fault::new(Next::BackOff { after }, "HTTP 503");
+    for (asked, rest) in [(None, 1_000), (Some(Span::from_secs(9)), 9_000)] {
+        let mut group = streaming(2);
+        assert_eq!(on(&mut group, at(1), Input::Broke(busy(asked))), [Output::Close]);
+        let until = at(1) + Span::from_ms(rest);
+        assert_eq!(group.deadline(), until);
+        assert_eq!(on(&mut group, until, Input::Tick), [open(&["s0", "s1"])]);
+        assert_eq!(on(&mut group, until, opened()), ["u0", "u1"].map(listening));
+    }
+    // Groups do not all come back at the same moment.
+    let mut group = streaming(1).rolling(Span::from_ms(LIFE.as_ms() + 500));
+    on(&mut group, at(1), Input::Broke(busy(Some(Span::from_secs(8)))));
+    assert_eq!(group.deadline(), at(10));
+    // Not again and again, and not for so long that nobody would hear of the mailboxes.
+    let mut group = streaming(1);
+    for _ in 0..4 {
+        assert_eq!(on(&mut group, at(1), Input::Broke(busy(None))), [Output::Close]);
+        on(&mut group, at(2), Input::Tick);
+    }
+    let end = [Output::Close, Output::End(ListenEnd::Failed(busy(None)))];
+    assert_eq!(on(&mut group, at(2), Input::Broke(busy(None))), end);
+    let long = busy(Some(Span::HOUR));
+    let end = [Output::Close, Output::End(ListenEnd::Failed(long.clone()))];
+    assert_eq!(on(&mut streaming(1), at(1), Input::Broke(long)), end);
+}
