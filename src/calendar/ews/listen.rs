@@ -103,6 +103,7 @@ fn subscribe_call<'a>(ews: &'a Ews, group: &Group, member: usize) -> BoxFuture<'
         let Some(target) = target else {
             return Input::GivenBack;
         };
+        ews.rested(&target).await;
         let asked = ews.ask(&target, &route, subscribe::request, subscribe::read).await;
         Input::Subscribed { member, result: asked }
     }
@@ -120,6 +121,7 @@ fn give_back_call<'a>(
     async move {
         if let Some(target) = target {
             let request = |header: &Header<'_>| unsubscribe::request(header, &id);
+            ews.rested(&target).await;
             // The server forgets it by itself where this fails.
             let _ = ews.ask(&target, &route, request, unsubscribe::read).await;
         }
@@ -136,6 +138,7 @@ fn open_call<'a>(
     let (route, anchor) = (route(group), group.anchor().cloned());
     async move {
         let anchor = anchor.ok_or_else(|| Fault::refused("a group without members"))?;
+        ews.rested(&anchor).await;
         ews.open(&anchor, &route, |header| {
             get_streaming_events::request(header, ids.iter().map(|id| &**id))
         })

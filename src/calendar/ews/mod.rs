@@ -264,7 +264,10 @@ impl Ews {
             };
             match result {
                 Err(fault) if server.falls_back(header.version, &fault) => {}
-                Err(fault) => return Err(self.perhaps_moved(fault)),
+                Err(fault) => {
+                    server.heard(&fault);
+                    return Err(self.perhaps_moved(fault));
+                }
                 result => return result,
             }
         }
@@ -280,12 +283,22 @@ impl Ews {
         let (url, server) = self.home(target).await?;
         let header = Header { version: server.version(), impersonate: &target.address };
         let opened = server.http.stream(&url, route, write(&header)).await;
-        match opened {
+        let opened = match opened {
             Err(fault) if server.falls_back(header.version, &fault) => {
                 let header = Header { version: server.version(), impersonate: &target.address };
                 server.http.stream(&url, route, write(&header)).await
             }
             opened => opened,
+        };
+        opened.inspect_err(|fault| server.heard(fault))
+    }
+
+    /// Waits until the target's server has had the rest that it asked for. The fleet keeps to it
+    /// by itself; a stream's calls are not the fleet's.
+    async fn rested(&self, target: &Target) {
+        // Where it is not known, the call itself says why.
+        if let Ok((_, server)) = self.home(target).await {
+            server.rested().await;
         }
     }
 

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::Uri;
+use tokio::time::{Instant, sleep_until};
 
 use super::codes;
 use super::gate::SignIn;
 use super::http::{Http, Limits};
 use super::soap::ServerVersion;
-use crate::model::Fault;
+use crate::model::{Fault, Next, Span};
 use crate::net::{Connector, Origin};
 
 /// One server, and the version that it takes.
@@ -19,6 +21,8 @@ pub(super) struct Server {
     pub(super) http: Http,
     /// It refused the version that is asked for first.
     old: AtomicBool,
+    /// It asked for a rest until then.
+    rests_until: Mutex<Option<Instant>>,
 }
 
 /// All of them; made when they are asked for first.
@@ -54,6 +58,32 @@ impl Server {
         }
         refused
     }
+
+    /// Hears from an answer whether the server wants to be left alone, and for how long.
+    pub(super) fn heard(&self, fault: &Fault) {
+        let Next::BackOff { after } = fault.next else { return };
+        // A connection that is refused says nothing about the server's load.
+        if !codes::is_answer(fault) {
+            return;
+        }
+        let rest = after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR);
+        let until = Instant::now() + Duration::from_millis(rest.as_ms());
+        let mut rests = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *rests = (*rests).max(Some(until));
+    }
+
+    /// Waits until the server has had the rest that it asked for.
+    pub(super) async fn rested(&self) {
+        while let Some(until) = self.rests_until() {
+            sleep_until(until).await;
+        }
+    }
+
+    fn rests_until(&self) -> Option<Instant> {
+        let mut rests = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        rests.take_if(|until| *until <= Instant::now());
+        *rests
+    }
 }
 
 impl Servers {
@@ -71,7 +101,7 @@ impl Servers {
         let server = known.entry(origin).or_insert_with_key(|origin| {
             let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
             let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
-            Arc::new(Server { http, old: AtomicBool::new(false) })
+            Arc::new(Server { http, old: AtomicBool::new(false), rests_until: Mutex::default() })
         });
         Ok(Arc::clone(server))
     }

@@ -302,6 +302,25 @@ async fn a_busy_server_is_given_its_rest_and_costs_no_subscription() {
 }
 
 #[tokio::test]
+async fn the_rest_that_a_server_asks_for_counts_for_its_streams_too() {
+    let stage = Stage::new().await;
+    let group = stage.mailboxes(2);
+    let busy = Wrong::Http { status: 503, retry_after: Some(2) };
+    let whose = Match { operation: Some("Subscribe"), mailbox: Some("m001@corp.example") };
+    stage.exchange.faults().next(whose, busy);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group[..1]).await;
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    let log = stage.exchange.log();
+    let (said, opened) = (log.of("Subscribe")[1].at, log.of("GetStreamingEvents")[0].at);
+    let waited = opened.duration_since(said);
+    assert!(waited >= Duration::from_secs(2), "a stream was asked for after {waited:?}");
+}
+
+#[tokio::test]
 async fn a_wrong_password_ends_the_group_after_one_attempt() {
     let stage = Stage::new().await;
     "wrong".clone_into(&mut stage.password.lock().unwrap());
