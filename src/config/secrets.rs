@@ -53,13 +53,19 @@ impl Secrets {
     /// A secret by its name.
     ///
     /// # Errors
-    /// `Refused` with what to do where no store has it, or one cannot be read.
+    /// `Refused` with what to do where no store has it, or one cannot be read or has it empty.
     pub fn get(&self, name: &str) -> Result<Secret, Fault> {
         for store in &self.stores {
             match store.build(SERVICE, name, None).and_then(|entry| entry.get_password()) {
                 Ok(text) => {
                     let text = Zeroizing::new(text);
-                    return Ok(Secret::new(text.trim_end_matches(['\r', '\n'])));
+                    let text = text.trim_end_matches(['\r', '\n']);
+                    // A file that is just being written anew; an empty password is nobody's, and
+                    // some servers take it for a guest's.
+                    if text.is_empty() {
+                        return Err(Fault::refused(format!("secret {name} is empty")));
+                    }
+                    return Ok(Secret::new(text));
                 }
                 Err(Error::NoEntry) => {}
                 Err(error) => {
@@ -200,6 +206,11 @@ mod tests {
         assert!(missing.to_string().contains("LoadCredentialEncrypted=calendar.hq.password"));
         assert!(secrets.get("bad").unwrap_err().to_string().contains("not UTF-8"));
         assert!(secrets.get("../store.key").is_err());
+        for nothing in ["", "\n"] {
+            std::fs::write(folder.join("cloud.client_secret"), nothing).unwrap();
+            let fault = secrets.get("cloud.client_secret").unwrap_err();
+            assert!(fault.to_string().contains("is empty"), "{nothing:?}");
+        }
         assert!(!format!("{secrets:?}").contains("hunter2"));
         std::fs::remove_dir_all(folder).unwrap();
     }

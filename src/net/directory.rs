@@ -69,7 +69,7 @@ pub struct Search {
 ///
 /// # Errors
 /// [`Next::SignIn`] where the server refuses name and password (each such answer counts towards a
-/// lock-out), [`Next::Refused`] where the password would go unprotected,
+/// lock-out), [`Next::Refused`] where the password would go unprotected or is empty,
 /// [`Next::Retry`] for everything on the way.
 pub async fn search(
     search: Search,
@@ -78,6 +78,10 @@ pub async fn search(
 ) -> Result<(Root, Vec<Row>), Fault> {
     if !search.server.secure && matches!(search.bind, Bind::Simple(..)) {
         return Err(Fault::refused("LDAP: a password goes over ldaps only"));
+    }
+    // A bind without a password always succeeds and proves nothing (RFC 4513, 5.1.2).
+    if matches!(&search.bind, Bind::Simple(_, password) if password.reveal().is_empty()) {
+        return Err(Fault::refused("LDAP: an empty password is not sent"));
     }
     let within = search.within;
     let (tls, dial) = (Arc::clone(tls), dial.clone());
@@ -196,5 +200,24 @@ fn fault(error: &ldap3::LdapError) -> Fault {
             Fault::retry("LDAP: the directory hung up")
         }
         _ => Fault::retry("LDAP: the exchange failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_empty_password_is_not_shown_to_a_directory() {
+        let wanted = Search {
+            server: Server { host: "127.0.0.1".into(), port: 1, secure: true },
+            bind: Bind::Simple("CORP\\svc".into(), Secret::new("")),
+            filter: "(objectClass=*)",
+            attributes: &[],
+            within: Duration::from_secs(5),
+        };
+        let tls = crate::net::Trust::default().client().unwrap();
+        let found = search(wanted, &tls, &Dial::default()).await;
+        assert_eq!(found.unwrap_err(), Fault::refused("LDAP: an empty password is not sent"));
     }
 }
