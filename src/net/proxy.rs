@@ -104,14 +104,18 @@ pub(super) async fn tunnel(
         return judge(&ask(stream, authority, "").await?, false);
     };
     let password = account.password()?;
-    let _turn = account.gate.enter(&password).await?;
-    let answer = judge(&ask(stream, authority, &account.header(&password)).await?, true);
-    match &answer {
-        Err(fault) if fault.next == Next::SignIn => account.gate.refuse(&password),
-        // Whatever else it says: it did not ask for another sign-in.
-        _ => account.gate.prove(&password),
-    }
-    answer
+    let turn = account.gate.enter(&password).await?;
+    let header = account.header(&password);
+    let asking = async {
+        let answer = judge(&ask(stream, authority, &header).await?, true);
+        match &answer {
+            Err(fault) if fault.next == Next::SignIn => account.gate.refuse(&password),
+            // Whatever else it says: it did not ask for another sign-in.
+            _ => account.gate.prove(&password),
+        }
+        answer
+    };
+    turn.until(asking).await
 }
 
 async fn ask(stream: &mut TcpStream, authority: &str, header: &str) -> Result<Vec<u8>, Fault> {

@@ -144,7 +144,7 @@ impl Steps {
     async fn search(&self, server: Option<&Server>) -> Result<Points, Fault> {
         let Some(scp) = &self.scp else { return Ok(Points::default()) };
         let server = directory_server(scp, server);
-        let (bind, password, _turn) = match scp.bind {
+        let (bind, password, turn) = match scp.bind {
             ScpBind::Kerberos => (kerberos()?, None, None),
             ScpBind::Simple => {
                 let sign_in = self.servers.sign_in();
@@ -161,16 +161,23 @@ impl Steps {
             attributes: &["keywords", "serviceBindingInformation"],
             within: SEARCH_WITHIN,
         };
-        let found = directory::search(search, &self.tls, &self.dial).await;
-        if let Some(password) = password {
-            match &found {
-                Ok(_) => self.servers.sign_in().gate(Auth::Basic).prove(&password),
-                Err(fault) if fault.next == Next::SignIn => {
+        let asking = async {
+            let found = directory::search(search, &self.tls, &self.dial).await;
+            match (&found, password) {
+                (Ok(_), Some(password)) => {
+                    self.servers.sign_in().gate(Auth::Basic).prove(&password);
+                }
+                (Err(fault), Some(password)) if fault.next == Next::SignIn => {
                     self.servers.sign_in().refuse(Auth::Basic, &password);
                 }
-                Err(_) => {}
+                _ => {}
             }
-        }
+            found
+        };
+        let found = match turn {
+            Some(turn) => turn.until(asking).await,
+            None => asking.await,
+        };
         let (root, rows) = found?;
         let site = scp.site.clone().or_else(|| site_of(&root.service.unwrap_or_default()));
         Ok(Points { site, points: rows.into_iter().map(point).collect() })
