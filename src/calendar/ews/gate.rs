@@ -84,7 +84,8 @@ impl SignIn {
     /// # Errors
     /// [`Next::SignIn`](crate::model::Next) where there is none.
     pub(super) fn password(&self) -> Result<Secret, Fault> {
-        (self.password)().ok_or_else(|| refused("the account has no password here"))
+        let found = (self.password)().filter(|password| !password.reveal().is_empty());
+        found.ok_or_else(|| refused("the account has no password here"))
     }
 
     /// The secret that this way needs, as it is now: the account's password, or what its keytab is
@@ -104,19 +105,23 @@ impl SignIn {
         self.tickets.as_ref()
     }
 
-    /// Whether one of these ways has a secret that may be sent, before anything is opened for it.
+    /// Those of these ways that have a secret which may be sent, before anything is opened for it.
     ///
     /// # Errors
     /// As [`Gate::enter`], or where none has a secret at all.
-    pub(super) fn check_any(&self, ways: &[Auth]) -> Result<(), Fault> {
-        let mut why = refused("the server offers none of the configured ways to sign in");
+    pub(super) fn open_ways(&self, ways: &[Auth]) -> Result<Vec<Auth>, Fault> {
+        let mut why = None;
+        let mut open = Vec::new();
         for way in ways {
             match self.secret(*way).and_then(|secret| self.gate(*way).check(&secret)) {
-                Ok(()) => return Ok(()),
-                Err(fault) => why = fault,
+                Ok(()) => open.push(*way),
+                Err(fault) => why = Some(fault),
             }
         }
-        Err(why)
+        if !open.is_empty() {
+            return Ok(open);
+        }
+        Err(why.unwrap_or_else(|| refused("the server offers none of the configured ways")))
     }
 
     /// The way that this server took before; one that was not the best for an hour.

@@ -27,3 +27,11 @@ async fn a_way_is_known_for_each_server_and_a_second_best_one_for_an_hour() {
     gate.refuse(Auth::Ntlm, &Secret::new("x"));
     assert_eq!(gate.way(&one), None);
 }
+
+#[test]
+fn an_empty_password_is_none() {
+    let ways = vec![Auth::Basic];
+    let empty = || Some(Secret::new(""));
+    let gate = SignIn::new("CORP\\svc".into(), ways, Box::new(empty), None, PAUSE);
+    assert!(gate.password().is_err() && gate.open_ways(&[Auth::Basic]).is_err());
+}

@@ -95,31 +95,32 @@ fn fingerprint(path: &Path) -> Option<Secret> {
 }
 
 fn ask(kept: &Mutex<Option<Kept>>, keytab: Option<Secret>, wish: &Wish) -> Result<Token, NoToken> {
-    let cred = credentials(kept, keytab, wish)?;
+    let (cred, asked) = credentials(kept, keytab, wish)?;
     let name = format!("HTTP@{}", wish.host);
     let target = Name::new(name.as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE))
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| on_the_way(explain(&error)))?;
     let flags = CtxFlags::GSS_C_MUTUAL_FLAG;
     let mut context = ClientCtx::new(Some(cred), target, flags, Some(GSS_MECH_KRB5));
     let first = context.step(None, wish.binding.as_deref()).map_err(|error| {
         // What is kept may be the reason: the next one asks anew.
         *kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        explain(&error)
+        on_the_way(explain(&error))
     })?;
     let bytes = first.ok_or_else(|| unavailable("the library gave no token"))?.to_vec();
     let binding = wish.binding.clone();
     let proves = Box::new(move |answer: &[u8]| {
         context.step(Some(answer), binding.as_deref()).is_ok() && context.is_complete()
     });
-    Ok(Token { bytes, proves })
+    Ok(Token { bytes, proves, asked })
 }
 
-/// The ticket for tickets: the kept one while it is good. One asks for all that wait.
+/// The ticket for tickets: the kept one while it is good; and whether the key server was asked for
+/// it. One asks for all that wait.
 fn credentials(
     kept: &Mutex<Option<Kept>>,
     keytab: Option<Secret>,
     wish: &Wish,
-) -> Result<Cred, NoToken> {
+) -> Result<(Cred, bool), NoToken> {
     let password = match (&keytab, &wish.password) {
         (None, None) => return Err(unavailable("there is neither a password nor a keytab")),
         (None, Some(password)) => Some(password),
@@ -131,7 +132,7 @@ fn credentials(
     let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(kept) = kept.as_ref().filter(|kept| kept.key == key && kept.until > Instant::now())
     {
-        return kept.cred.clone();
+        return kept.cred.clone().map(|cred| (cred, false));
     }
     *kept = None;
     let acquire = || -> Result<(Cred, Duration), Error> {
@@ -154,7 +155,16 @@ fn credentials(
         Err(why) => (Err(why), REST),
     };
     *kept = Some(Kept { key, cred: cred.clone(), until: Instant::now() + life });
-    cred
+    cred.map(|cred| (cred, true))
+}
+
+/// Why there is no ticket for a server. The account had its own already: whatever is refused now,
+/// its secret was not.
+fn on_the_way(why: NoToken) -> NoToken {
+    match why {
+        NoToken::Refused(_) => unavailable("the key server gives no ticket for the server"),
+        why => why,
+    }
 }
 
 /// The account as Kerberos names it: a realm is a DNS domain in capitals; a short domain is none,
@@ -224,6 +234,10 @@ mod tests {
         };
         assert!(matches!(told(-1_765_328_360), NoToken::Refused(_)), "preauthentication failed");
         assert!(matches!(told(-1_765_328_366), NoToken::Refused(_)), "revoked");
+        for minor in [-1_765_328_353, -1_765_328_174, -1_765_328_366] {
+            let later = on_the_way(told(minor));
+            assert!(matches!(later, NoToken::Unavailable(_)), "after the account's own: {minor}");
+        }
         let next = |minor| match told(minor) {
             NoToken::Unavailable(fault) => fault.next,
             NoToken::Refused(why) => panic!("{why}"),

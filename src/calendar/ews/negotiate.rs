@@ -38,6 +38,9 @@ pub struct Token {
     pub bytes: Vec<u8>,
     /// Whether the server's answer proves that it is the one that was meant.
     pub proves: Judge,
+    /// The key server was asked for it with the secret just now, which was right therefore. A
+    /// ticket that was kept says nothing of what the secret is now.
+    pub asked: bool,
 }
 
 impl fmt::Debug for Token {

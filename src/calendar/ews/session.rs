@@ -82,11 +82,9 @@ impl Slot {
         let sign_in = entrance.sign_in;
         match &self.signed {
             Signed::Basic(header, password) => {
-                if sign_in.password().ok().as_ref() != Some(password) {
-                    return Ok(Sent::Stale);
-                }
-                sign_in.gate(Auth::Basic).check(password)?;
-                request.headers_mut().insert(AUTHORIZATION, header.clone());
+                let (header, password) = (header.clone(), password.clone());
+                request.headers_mut().insert(AUTHORIZATION, header);
+                return self.send_with_password(entrance, request, &password).await;
             }
             Signed::Ntlm => {}
             Signed::Negotiate if sign_in.each_request(entrance.origin) => {
@@ -101,12 +99,8 @@ impl Slot {
             return Ok(Sent::Answered(response));
         }
         match &self.signed {
-            Signed::Basic(_, password) => {
-                sign_in.refuse(Auth::Basic, password);
-                Err(sign_in::refused("Basic sign-in was refused"))
-            }
             // The server forgot the connection's sign-in, which it may at any time.
-            Signed::Ntlm => Ok(Sent::Stale),
+            Signed::Basic(..) | Signed::Ntlm => Ok(Sent::Stale),
             Signed::Negotiate => {
                 let headers = drain_unauthorized(response).await?;
                 if !sign_in::is_offered(&headers, Auth::Negotiate) {
@@ -121,20 +115,47 @@ impl Slot {
         }
     }
 
+    /// Each such request is a sign-in, which waits for its turn: many at once would be as many
+    /// wrong ones after the password was changed.
+    async fn send_with_password(
+        &mut self,
+        entrance: &Entrance<'_>,
+        request: Request<Full<Bytes>>,
+        password: &Secret,
+    ) -> Result<Sent, Fault> {
+        let is_changed = || entrance.sign_in.password().ok().as_ref() != Some(password);
+        if is_changed() {
+            return Ok(Sent::Stale);
+        }
+        let turn = entrance.sign_in.gate(Auth::Basic).enter(password).await?;
+        if is_changed() {
+            return Ok(Sent::Stale);
+        }
+        let sending = async {
+            let Ok(response) = self.connection.send(request).await else {
+                return Ok(Sent::Stale);
+            };
+            entrance.judge(response.status(), Auth::Basic, password)?;
+            Ok(Sent::Answered(response))
+        };
+        turn.until(sending).await
+    }
+
     async fn send_with_token(
         &mut self,
         entrance: &Entrance<'_>,
         request: Request<Full<Bytes>>,
     ) -> Result<Sent, Fault> {
-        let secret = entrance.sign_in.secret(Auth::Negotiate)?;
-        let turn = entrance.sign_in.gate(Auth::Negotiate).enter(&secret).await?;
-        let token = match entrance.token(&self.connection, &secret).await {
-            Ok(token) => token,
-            Err(NoToken::Refused(why)) => return Err(sign_in::refused(&why)),
-            // Another way may be found on another connection.
-            Err(NoToken::Unavailable(_)) => return Ok(Sent::Stale),
+        // Another way may be found on another connection.
+        let Ok(secret) = entrance.sign_in.secret(Auth::Negotiate) else {
+            return Ok(Sent::Stale);
         };
-        drop(turn);
+        let Ok(turn) = entrance.sign_in.gate(Auth::Negotiate).enter(&secret).await else {
+            return Ok(Sent::Stale);
+        };
+        let Ok(token) = turn.until(entrance.token(&self.connection, &secret)).await else {
+            return Ok(Sent::Stale);
+        };
         match send_token(&mut self.connection, request, token).await {
             Ok(Some(response)) => Ok(Sent::Answered(response)),
             Ok(None) => Ok(Sent::Stale),
@@ -170,7 +191,10 @@ impl Entrance<'_> {
         loop {
             let left = self.sign_in.ways().iter().copied();
             let left: Vec<_> = left.filter(|auth| !failed.ways.contains(auth)).collect();
-            self.sign_in.check_any(&left).map_err(|fault| failed.why.clone().unwrap_or(fault))?;
+            let left = self
+                .sign_in
+                .open_ways(&left)
+                .map_err(|fault| failed.why.clone().unwrap_or(fault))?;
             let mut connection =
                 self.connector.connect(self.origin).await.map_err(unreachable_server)?;
             let known = self.sign_in.way(self.origin).filter(|auth| left.contains(auth));
@@ -203,12 +227,18 @@ impl Entrance<'_> {
         request: Request<Full<Bytes>>,
         secret: &Secret,
     ) -> Result<Tried, Fault> {
-        let _turn = self.sign_in.gate(auth).enter(secret).await?;
-        match auth {
-            Auth::Negotiate => self.negotiate(connection, request, secret).await,
-            Auth::Ntlm => self.ntlm(connection, request, secret).await,
-            Auth::Basic => self.basic(connection, request, secret).await.map(Ok),
-        }
+        let turn = match self.sign_in.gate(auth).enter(secret).await {
+            Ok(turn) => turn,
+            Err(shut) => return Ok(Err(shut)),
+        };
+        let signing_in = async {
+            match auth {
+                Auth::Negotiate => self.negotiate(connection, request, secret).await,
+                Auth::Ntlm => self.ntlm(connection, request, secret).await,
+                Auth::Basic => self.basic(connection, request, secret).await.map(Ok),
+            }
+        };
+        turn.until(signing_in).await
     }
 
     /// Asks without credentials which of these ways the server offers.
@@ -262,7 +292,8 @@ impl Entrance<'_> {
     ) -> Result<Tried, Fault> {
         let token = match self.token(&connection, secret).await {
             Ok(token) => token,
-            Err(NoToken::Refused(why)) => return Err(sign_in::refused(&why)),
+            // A keytab is not the password, with which another way may work.
+            Err(NoToken::Refused(why)) => return Ok(Err(sign_in::refused(&why))),
             Err(NoToken::Unavailable(fault)) => return Ok(Err(fault)),
         };
         let Some(response) = send_token(&mut connection, request, token).await? else {
@@ -272,8 +303,7 @@ impl Entrance<'_> {
         Ok(Ok((Slot::new(connection, Signed::Negotiate), response)))
     }
 
-    /// A token for this server, bound to the connection. The key server has judged the secret
-    /// then.
+    /// A token for this server, bound to the connection.
     async fn token(&self, connection: &Connection, secret: &Secret) -> Result<Token, NoToken> {
         let Some(tickets) = self.sign_in.tickets() else {
             let fault = sign_in::refused("Kerberos: this build has none");
@@ -287,7 +317,8 @@ impl Entrance<'_> {
         };
         let token = tickets.token(wish).await;
         match &token {
-            Ok(_) => self.sign_in.gate(Auth::Negotiate).prove(secret),
+            Ok(token) if token.asked => self.sign_in.gate(Auth::Negotiate).prove(secret),
+            Ok(_) => {}
             Err(NoToken::Refused(_)) => self.sign_in.refuse(Auth::Negotiate, secret),
             Err(NoToken::Unavailable(_)) => {}
         }

@@ -17,6 +17,8 @@ use super::{PASSWORD, Stage};
 struct Script {
     without: Mutex<Option<NoToken>>,
     keytab: Option<Secret>,
+    /// Its tickets are old ones.
+    kept: bool,
     asked: Mutex<Vec<Wish>>,
 }
 
@@ -32,6 +34,7 @@ impl Tickets for Script {
             None => Ok(Token {
                 bytes: b"a ticket".to_vec(),
                 proves: Box::new(|proof| proof == b"the server's proof"),
+                asked: !self.kept,
             }),
         };
         std::future::ready(answer).boxed()
@@ -146,17 +149,58 @@ async fn a_password_that_the_key_server_refuses_is_sent_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_keytab_that_is_refused_leaves_the_password_alone() {
+async fn a_keytab_that_is_refused_makes_room_for_the_password() {
+    for each_request in [false, true] {
+        let script = Script { keytab: Some(Secret::new("a keytab")), ..Script::default() };
+        let script = Arc::new(script);
+        let stage = stage(takes_tickets(each_request), &script).await;
+        let ann = stage.mailbox("ann");
+        stage.ews.verify(&ann).await.unwrap();
+        let old = NoToken::Refused("Kerberos: an old key".into());
+        *script.without.lock().unwrap() = Some(old);
+        script.asked.lock().unwrap().clear();
+        for _ in 0..3 {
+            if !each_request {
+                stage.exchange.drop_connections();
+            }
+            stage.ews.verify(&ann).await.unwrap();
+        }
+        assert_eq!(script.asked.lock().unwrap().len(), 1, "the keytab's key is tried once");
+        assert_eq!(stage.exchange.log().refusals(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_keytab_that_is_refused_is_told_where_nothing_else_is_left() {
     let script = Script { keytab: Some(Secret::new("a keytab")), ..Script::default() };
     *script.without.lock().unwrap() = Some(NoToken::Refused("Kerberos: an old key".into()));
     let script = Arc::new(script);
-    let stage = stage(takes_tickets(false), &script).await;
+    let tickets: Arc<dyn Tickets> = Arc::clone(&script) as _;
+    let stage = Stage::with(takes_tickets(false), |options| {
+        options.auth = vec![Auth::Negotiate];
+        options.tickets = Some(tickets);
+    })
+    .await;
     let ann = stage.mailbox("ann");
     for _ in 0..3 {
         assert_eq!(stage.ews.verify(&ann).await.unwrap_err().next, Next::SignIn);
     }
     assert_eq!(script.asked.lock().unwrap().len(), 1);
-    assert_eq!(stage.exchange.log().refusals(), 0);
+}
+
+#[tokio::test]
+async fn an_old_ticket_does_not_make_a_changed_password_a_right_one() {
+    let script = Arc::new(Script { kept: true, ..Script::default() });
+    let stage = stage(takes_tickets(false), &script).await;
+    let targets = stage.mailboxes(8);
+    stage.ews.verify(&targets[0]).await.unwrap();
+    stage.exchange.gate().set_password("new");
+    stage.exchange.drop_connections();
+    let away = NoToken::Unavailable(Fault::retry("Kerberos: no ticket"));
+    *script.without.lock().unwrap() = Some(away);
+    let all = join_all(targets.iter().map(|target| stage.ews.verify(target))).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(stage.exchange.log().refusals(), 1);
 }
 
 #[tokio::test]
