@@ -1,5 +1,6 @@
 //! The command channel: what is sent down, what comes up, and when a channel ends.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,10 @@ pub(super) fn read_outcome(frame: &str, source: &str) -> Result<(String, Outcome
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
+/// Commands sent whose outcomes have not come. With tens of thousands both sides would be writing,
+/// and neither reading.
+const MOST_UNDER_WAY: usize = 256;
+
 /// What a channel needs to know of its opening.
 pub(super) struct Opening {
     pub(super) token: String,
@@ -161,10 +166,15 @@ async fn talk(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut changed = core.changes();
     let mut heard = Instant::now();
-    let (mut pending, mut last) = core.commands_after(opening.after);
+    let (pending, mut last) = core.commands_after(opening.after);
+    let mut pending = VecDeque::from(pending);
+    let mut under_way = 0_usize;
     let repeat = if matches!(opening.fault, Some(Fault::RepeatCommands)) { 2 } else { 1 };
     loop {
-        for command in pending.drain(..) {
+        while under_way < MOST_UNDER_WAY
+            && let Some(command) = pending.pop_front()
+        {
+            under_way += 1;
             for _ in 0..repeat {
                 if socket.send(command.frame()).await.is_err() {
                     return;
@@ -178,7 +188,9 @@ async fn talk(
                 return end(socket, code, "").await;
             }
             _ = changed.changed() => {
-                (pending, last) = core.commands_above(last);
+                let (more, newest) = core.commands_above(last);
+                pending.extend(more);
+                last = newest;
             }
             _ = ticks.tick() => {
                 if heard.elapsed() >= DEAD_AFTER {
@@ -193,6 +205,9 @@ async fn talk(
             }
             message = socket.next() => {
                 heard = Instant::now();
+                if matches!(message, Some(Ok(Message::Text(_)))) {
+                    under_way = under_way.saturating_sub(1);
+                }
                 match hear(core, message) {
                     Ok(()) => {}
                     Err(Some((code, reason))) => return end(socket, code, &reason).await,
