@@ -57,7 +57,7 @@ pub(super) async fn run(
             line = now_line;
         }
         // The disk's answer shows that its thread turns; the census that the intakes do.
-        let due = told_refused != refused || told.is_none_or(|at| at.elapsed() >= EVERY);
+        let due = is_due(open, told_refused != refused, told.map(|at| at.elapsed()));
         let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
         if !due && !feed {
             continue;
@@ -67,7 +67,7 @@ pub(super) async fn run(
             notify::watchdog();
             fed = Instant::now();
         }
-        if due && open {
+        if due {
             let report = report(&census, refused, backlog.waiting, *views.cloud_well.borrow());
             // Its failure shows in the channel and the uplink as well.
             let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
@@ -75,6 +75,12 @@ pub(super) async fn run(
             told_refused = refused;
         }
     }
+}
+
+/// Whether the cloud is to be told now, so long after it was told last. While it cannot be, the disk
+/// is not asked for what would be told.
+fn is_due(open: bool, has_news: bool, since: Option<Duration>) -> bool {
+    open && (has_news || since.is_none_or(|since| since >= EVERY))
 }
 
 fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
@@ -125,5 +131,20 @@ fn report(census: &Census, refused: bool, waiting: u64, well: bool) -> Report {
         },
         outbox: waiting,
         conditions: refused.then(|| SIGN_IN_REFUSED.name.to_owned()).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_channel_does_not_have_the_disk_read_on_and_on() {
+        for since in [None, Some(Duration::ZERO), Some(EVERY * 9)] {
+            assert!(!is_due(false, false, since) && !is_due(false, true, since), "{since:?}");
+        }
+        assert!(is_due(true, false, None) && is_due(true, false, Some(EVERY)), "once it is open");
+        assert!(is_due(true, true, Some(Duration::ZERO)), "news at once");
+        assert!(!is_due(true, false, Some(EVERY / 2)));
     }
 }

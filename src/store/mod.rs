@@ -163,7 +163,7 @@ pub struct Settled {
 pub struct Backlog {
     /// Events that wait for the cloud.
     pub waiting: u64,
-    /// When the oldest of them was committed.
+    /// When the first of them was committed.
     pub oldest: Option<Time>,
     /// Events that the cloud will never take.
     pub aside: u64,

@@ -170,11 +170,12 @@ impl Store for Sqlite {
     }
 
     fn backlog(&mut self) -> Result<Backlog, Fault> {
-        let (waiting, oldest) = self
+        let waiting =
+            self.db.query_row(WAITING, [], |row| row.get::<_, u64>(0)).map_err(fault)?;
+        let oldest = self
             .db
-            .query_row("SELECT count(*), min(time) FROM outbox", [], |row| {
-                Ok((row.get::<_, u64>(0)?, row.get::<_, Option<i64>>(1)?.map(Time::from_ms)))
-            })
+            .query_row(OLDEST, [], |row| row.get(0).map(Time::from_ms))
+            .optional()
             .map_err(fault)?;
         let aside =
             self.db.query_row("SELECT count(*) FROM aside", [], |row| row.get(0)).map_err(fault)?;
@@ -205,6 +206,11 @@ fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
         keys,
     })
 }
+
+/// Alone it is counted along an index, without reading what is sealed.
+const WAITING: &str = "SELECT count(*) FROM outbox";
+
+const OLDEST: &str = "SELECT time FROM outbox ORDER BY row LIMIT 1";
 
 const ROWS: &str = "SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1";
 

@@ -277,7 +277,7 @@ impl Store for Memory {
     fn backlog(&mut self) -> Result<Backlog, Fault> {
         Ok(Backlog {
             waiting: self.outbox.len() as u64,
-            oldest: self.outbox.iter().map(|w| w.time).min(),
+            oldest: self.outbox.iter().min_by_key(|w| w.row).map(|w| w.time),
             aside: self.aside.len() as u64,
         })
     }
