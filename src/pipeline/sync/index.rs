@@ -1,15 +1,18 @@
 //! The lines of the index that a pass has seen: all of them, or those that it had to look up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lookup, Row};
+use super::{Lookup, Pass, Row};
 use crate::model::{ItemId, RecordKey, Time};
 use crate::pipeline::seal::{Installation, Tag};
 
-/// Lines by series, and in a series by record: whatever concerns a meeting is found by its UID.
+/// Lines by series, and in a series by record: whatever concerns a meeting is found by its UID, and
+/// by its item where Exchange gave it another UID.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     rows: BTreeMap<(Tag, RecordKey), Row>,
+    /// Item, series, record.
+    items: BTreeSet<(Tag, Tag, RecordKey)>,
     whole: bool,
 }
 
@@ -22,7 +25,9 @@ impl Index {
     /// Takes what was looked up. A line that this pass has written stays as it wrote it.
     pub(super) fn fill(&mut self, rows: Vec<Row>, lookup: &Lookup) {
         for row in rows {
-            self.rows.entry((row.series, row.key.clone())).or_insert(row);
+            if self.get(row.series, &row.key).is_none() {
+                self.insert(row);
+            }
         }
         self.whole |= *lookup == Lookup::All;
     }
@@ -40,12 +45,32 @@ impl Index {
         self.rows.range(first..).take_while(move |((of, _), _)| *of == series).map(|(_, row)| row)
     }
 
+    pub(super) fn of_item(&self, item: Tag) -> impl Iterator<Item = &Row> {
+        let first = (item, Tag::default(), RecordKey::new(""));
+        let named = self.items.range(first..).take_while(move |(of, ..)| *of == item);
+        named.filter_map(|(_, series, key)| self.get(*series, key))
+    }
+
     pub(super) fn insert(&mut self, row: Row) {
+        self.remove(row.series, &row.key);
+        self.items.insert((row.item, row.series, row.key.clone()));
         self.rows.insert((row.series, row.key.clone()), row);
     }
 
     pub(super) fn remove(&mut self, series: Tag, key: &RecordKey) {
-        self.rows.remove(&(series, key.clone()));
+        if let Some(row) = self.rows.remove(&(series, key.clone())) {
+            self.items.remove(&(row.item, series, row.key));
+        }
+    }
+}
+
+impl Pass {
+    /// The records of an item, as they are by now.
+    pub(super) fn of_item(&self, item: Tag) -> Vec<(Tag, RecordKey)> {
+        // One that is staged may have got another item.
+        let indexed = self.index.of_item(item).filter(|row| !self.staged.contains_key(&row.key));
+        let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.item == item);
+        indexed.chain(staged).map(|row| (row.series, row.key.clone())).collect()
     }
 }
 

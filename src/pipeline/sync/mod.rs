@@ -279,15 +279,7 @@ impl Pass {
 
     /// An item is not in the calendar any more.
     fn gone(&mut self, item: &ItemId) {
-        let tag = self.installation.item_tag(item);
-        let staged = self.staged.values().map(|(row, _)| row);
-        let known: Vec<_> = self
-            .index
-            .all()
-            .chain(staged)
-            .filter(|row| row.item == tag)
-            .map(|row| (row.series, row.key.clone()))
-            .collect();
+        let known = self.of_item(self.installation.item_tag(item));
         if known.is_empty() {
             self.list_due = true;
         }
@@ -329,12 +321,12 @@ impl Pass {
         entries.retain(|entry| self.window.touches(entry.start, entry.end));
         entries.sort_by_key(|entry| entry.start);
         entries.truncate(WINDOW_ENTRIES);
-        let known: BTreeMap<Tag, (Tag, RecordKey)> = self
-            .index
-            .all()
-            .chain(self.staged.values().map(|(row, _)| row))
-            .map(|row| (row.item, (row.version, row.key.clone())))
-            .collect();
+        let mut known: BTreeMap<Tag, Vec<(Tag, RecordKey)>> = BTreeMap::new();
+        for row in self.index.all().chain(self.staged.values().map(|(row, _)| row)) {
+            let of_item = known.entry(row.item).or_default();
+            of_item.retain(|(_, key)| *key != row.key);
+            of_item.push((row.version, row.key.clone()));
+        }
         let mut seen = BTreeSet::new();
         for entry in entries {
             let item = self.installation.item_tag(&entry.item);
@@ -342,13 +334,16 @@ impl Pass {
                 version(&self.installation, &entry.item, &entry.version, entry.start, entry.end);
             let series = self.series_tag(entry.uid.reveal());
             match known.get(&item) {
-                Some((had, key)) => {
-                    seen.insert(key.clone());
-                    let again = self.series.contains(&series)
-                        || (self.loaded.resend && !self.staged.contains_key(key));
-                    if *had != version || version == Tag::default() || again {
+                Some(rows) => {
+                    let stale = |(had, key): &(Tag, RecordKey)| {
+                        *had != version || (self.loaded.resend && !self.staged.contains_key(key))
+                    };
+                    // Which of two records is the item's shows when it is read.
+                    let again = self.series.contains(&series) || rows.len() > 1;
+                    if again || version == Tag::default() || rows.iter().any(stale) {
                         self.wanted.push_back(entry.item);
                     }
+                    seen.extend(rows.iter().map(|(_, key)| key.clone()));
                 }
                 None => self.wanted.push_back(entry.item),
             }
@@ -377,7 +372,10 @@ impl Pass {
         let (mut items, mut series) = (Vec::new(), Vec::new());
         for found in &found {
             match found {
-                Found::Meeting(meeting) => series.push(self.series_tag(meeting.uid.reveal())),
+                Found::Meeting(meeting) => {
+                    series.push(self.series_tag(meeting.uid.reveal()));
+                    items.push(self.installation.item_tag(&meeting.item));
+                }
                 Found::Missing(item) | Found::Other(item) => {
                     items.push(self.installation.item_tag(item));
                 }
@@ -427,8 +425,16 @@ impl Pass {
         let item = self.installation.item_tag(&meeting.item);
         // A series that became a single meeting keeps its item, and the feed names no occurrence.
         let alone = meeting.kind == MeetingKind::Single && meeting.original_start.is_none();
-        // Exchange was seen to tell another original start once an occurrence was changed.
-        self.remove_others(series, &key, |row| alone || row.item == item);
+        if alone {
+            self.remove_others(series, &key);
+        }
+        // Exchange was seen to tell another original start once an occurrence was changed, and
+        // gives a UID to an item that had none.
+        for (series, other) in self.of_item(item) {
+            if other != key {
+                self.remove(series, &other);
+            }
+        }
         if !self.window.shows(meeting) {
             self.remove(series, &key);
             return Ok(());
@@ -475,13 +481,13 @@ impl Pass {
     }
 
     /// Withdraws other records of the series.
-    fn remove_others(&mut self, series: Tag, key: &RecordKey, is_other: impl Fn(&Row) -> bool) {
+    fn remove_others(&mut self, series: Tag, key: &RecordKey) {
         let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.series == series);
         let others: Vec<_> = self
             .index
             .of_series(series)
             .chain(staged)
-            .filter(|row| row.key != *key && is_other(row))
+            .filter(|row| row.key != *key)
             .map(|row| row.key.clone())
             .collect();
         for other in others {

@@ -1,7 +1,9 @@
 //! Passes over pages, items and listings that a test writes down.
 
+mod items;
+
 use super::*;
-use crate::model::{ItemId, Meeting, Span};
+use crate::model::{ItemId, Meeting, Plain, Span};
 use crate::pipeline::samples::{
     entry, fresh, installation, item, key, meeting, occurrence, user, window,
 };
@@ -174,8 +176,6 @@ fn holding(meetings: &[&Meeting]) -> Stored {
     after
 }
 
-use crate::model::Plain;
-
 #[test]
 fn a_first_pass_drains_the_feed_and_reads_the_window() {
     let (a, b) = (meeting("a", "a"), meeting("b", "b"));
@@ -263,11 +263,11 @@ fn of_the_index_only_what_the_changes_touch_is_looked_up() {
     let changes = vec![upsert("a"), delete("b")];
     let played = play(holding(&[&a, &b]), vec![page("c1", changes), found(&[&changed])]);
     assert_eq!(played.events(), "update delete");
-    let (item, series) =
-        (installation().item_tag(&b.item), installation().tag(&[b"series", b"a".as_slice()]));
+    let item = |meeting: &Meeting| installation().item_tag(&meeting.item);
+    let series = installation().tag(&[b"series", b"a".as_slice()]);
     let expected = [
-        Lookup::Of { items: vec![item], series: vec![] },
-        Lookup::Of { items: vec![], series: vec![series] },
+        Lookup::Of { items: vec![item(&b)], series: vec![] },
+        Lookup::Of { items: vec![item(&a)], series: vec![series] },
     ];
     assert_eq!(played.looked, expected);
     let played = play(holding(&[&a, &b]), vec![page("c1", vec![])]);

@@ -170,8 +170,7 @@ impl Store for Sqlite {
     }
 
     fn backlog(&mut self) -> Result<Backlog, Fault> {
-        let waiting =
-            self.db.query_row(WAITING, [], |row| row.get::<_, u64>(0)).map_err(fault)?;
+        let waiting = self.db.query_row(WAITING, [], |row| row.get::<_, u64>(0)).map_err(fault)?;
         let oldest = self
             .db
             .query_row(OLDEST, [], |row| row.get(0).map(Time::from_ms))

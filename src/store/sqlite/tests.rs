@@ -216,9 +216,7 @@ fn outcomes_are_forgotten_by_their_number_not_by_their_sequence() {
 #[test]
 fn how_much_waits_is_counted_without_reading_what_is_sealed() {
     let (store, _folder) = empty();
-    let plan: String = store
-        .db
-        .query_row(&format!("EXPLAIN QUERY PLAN {WAITING}"), [], |row| row.get(3))
-        .unwrap();
+    let plan: String =
+        store.db.query_row(&format!("EXPLAIN QUERY PLAN {WAITING}"), [], |row| row.get(3)).unwrap();
     assert!(plan.contains("COVERING INDEX"), "{plan}");
 }
