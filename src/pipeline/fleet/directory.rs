@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Ticket};
+use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Stage, Ticket};
 use crate::model::{Fault, Home, Next, Now, ServerKey, Span};
 use crate::pipeline::limits;
 
@@ -146,7 +146,7 @@ impl Fleet {
             match home {
                 Ok(home) => {
                     let before = self.place(at);
-                    self.at_home(now, at, home);
+                    self.at_home(now, at, home, fresh);
                     self.follow(before, at);
                     if fresh && before.map(|place| place.group) == self.place(at).map(|p| p.group) {
                         self.doubt_others(at);
@@ -158,14 +158,17 @@ impl Fleet {
     }
 
     /// It is served there; it is read, and listened to with others of its group.
-    fn at_home(&mut self, now: Now, at: usize, home: Home) {
+    fn at_home(&mut self, now: Now, at: usize, home: Home, fresh: bool) {
         let server = self.server(home.server);
         let group = self.group(server, home.group);
         let zone = self.days.zone(home.zone.unwrap_or_default(), now.wall);
+        let held = self.let_go(at, server);
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.lost = false;
         let queue = mailbox.queue;
-        if mailbox.place.is_none_or(|place| place.group != group) {
+        let live = held || queue == Queue::Live;
+        let moves = mailbox.place.is_none_or(|place| place.group != group);
+        if moves {
             self.unqueue(at);
             self.leave_stream(at);
             self.unplan(at);
@@ -178,9 +181,21 @@ impl Fleet {
         } else {
             mailbox.place = Some(Place { server, group, zone });
         }
-        if !self.read_new_day(now, at) || queue != Queue::None {
-            self.enqueue(at, if queue == Queue::Live { queue } else { Queue::Backlog });
+        let is_new_day = self.read_new_day(now, at);
+        // What happened at the old place is not to wait until its turn of the new day.
+        if !is_new_day || queue != Queue::None || moves || fresh {
+            self.enqueue(at, if live { Queue::Live } else { Queue::Backlog });
         }
+    }
+
+    /// Served by another server now: what it holds back would wait for a pause of the old one.
+    /// True where somebody waits for it.
+    fn let_go(&mut self, at: usize, server: usize) -> bool {
+        let run = self.mailbox(at).and_then(|mailbox| mailbox.run.as_ref());
+        let held = run.filter(|run| run.server != server && matches!(run.stage, Stage::Held(..)));
+        let Some(live) = held.map(|run| run.live) else { return false };
+        self.end_run(at);
+        live
     }
 
     /// Its home is not told. The old one is kept until a new one is known.

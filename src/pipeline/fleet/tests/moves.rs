@@ -70,3 +70,44 @@ fn a_pass_that_fails_so_is_done_again_once_the_home_is_known() {
     let failing = |note: &Note| matches!(note, Note::MailboxFailing(..));
     assert!(!desk.noted().iter().any(failing), "nothing is wrong with it");
 }
+
+#[test]
+fn a_reading_that_was_held_back_does_not_wait_for_the_server_it_left() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(2);
+    let stream = desk.listen();
+    for n in 0..2 {
+        desk.put(Input::Hint(stream, Hint::Changed(user(n))));
+    }
+    let open: Vec<_> = std::iter::from_fn(|| desk.until_asked()).collect();
+    desk.put(Input::Got(open[0].0, Err(busy(3_000))));
+    let changes = vec![Change::Upsert(ItemId("a".into()))];
+    let page = Page { changes, cursor: Cursor("d".into()), last: true };
+    desk.put(Input::Got(open[1].0, Ok(Got::Page(page))));
+    assert!(desk.until_asked().is_none(), "what it asks next is held back");
+    desk.put(Input::Hint(stream, Hint::Refused(open[1].1.clone(), moved())));
+    let (ticket, users) = desk.sought().expect("a question for its home");
+    let server = ServerKey::new("another");
+    let homes = users.iter().map(|_| Ok(Home { server: server.clone(), ..home("g") })).collect();
+    desk.put(Input::Homes(ticket, homes));
+    assert_eq!(desk.until_asked().map(|(_, of)| of), Some(open[1].1.clone()), "at once");
+    assert_eq!(desk.fleet.running(), 1);
+}
+
+#[test]
+fn one_that_moved_at_midnight_is_read_at_once_and_not_by_and_by() {
+    let mut desk = Desk::new(4, 4);
+    // So many that their new day is spread over minutes.
+    desk.settle(2_000);
+    desk.now.wall = desk.now.wall + Span::DAY;
+    desk.put(Input::Tick);
+    let mut read = BTreeSet::new();
+    let (ticket, users) = desk.homes().expect("a new day asks for homes");
+    let homes = (0..users.len()).map(|n| Ok(home(if n == 50 { "elsewhere" } else { "g" })));
+    desk.put(Input::Homes(ticket, homes.collect()));
+    while let Some((ticket, of)) = desk.load() {
+        read.insert(of);
+        desk.put(Input::Loaded(ticket, Ok(Some(known()))));
+    }
+    assert_eq!(read, [users[50].clone()].into());
+}
