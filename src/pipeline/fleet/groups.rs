@@ -238,6 +238,10 @@ impl Fleet {
             self.make_ready(at);
         } else if !demoted && rest > 0 {
             self.gather(at, Some(now.mono + limits::GATHER));
+        } else if rest > 0 {
+            // The one that tries may leave, and then nothing else would wake the others.
+            let when = now.mono + self.dice.jitter(limits::QUIET);
+            self.gather(at, Some(when));
         }
         let small = self.small_streams(at).len() > 1;
         if small && self.groups.get(at).is_some_and(|group| group.merge_at.is_none()) {

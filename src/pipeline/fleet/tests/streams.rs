@@ -116,3 +116,30 @@ fn a_refused_mailbox_leaves_the_stream_to_the_others() {
     desk.later(limits::GATHER);
     assert_eq!(desk.joined(), Some((stream, users[1].clone())), "it comes back into the small one");
 }
+
+#[test]
+fn where_one_tries_for_all_and_leaves_another_tries_later() {
+    let mut desk = Desk::new(2, 2);
+    desk.settle(5);
+    let mut alone = None;
+    for _ in 0..3_600 {
+        desk.later(Span::SECOND);
+        match desk.listened() {
+            Some((_, users)) if users.len() == 1 => {
+                alone = Some(users[0].clone());
+                break;
+            }
+            Some((stream, _)) => {
+                let broken = ListenEnd::Failed(Fault::retry("connection reset"));
+                desk.put(Input::Ended(stream, broken));
+            }
+            None => {}
+        }
+    }
+    desk.put(Input::Removed(alone.expect("one tries for all")));
+    let next = (0..3_600).find_map(|_| {
+        desk.later(Span::SECOND);
+        desk.listened()
+    });
+    assert_eq!(next.map(|(_, users)| users.len()), Some(1));
+}
