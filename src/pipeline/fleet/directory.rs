@@ -74,7 +74,7 @@ impl Fleet {
     /// on its way the next ones gather.
     pub(super) fn seek_homes(&mut self, now: Now) {
         loop {
-            let alone = self.account.tries() && self.servers.iter().any(|s| s.asking() > 0);
+            let alone = self.account.tries() && self.reads_or_will(now);
             let most = match self.account.allows(now.mono, limits::HOMES_AT_ONCE) {
                 _ if alone => 0,
                 most => most.min(self.directory.gate.allows(now.mono, limits::HOMES_AT_ONCE)),
@@ -103,6 +103,15 @@ impl Fleet {
             self.directory.asked.insert(ticket, asked);
             self.out.push(Output::Homes(ticket, users, fresh));
         }
+    }
+
+    /// Passes are under way or may begin: whether sign-in works is better tried by them. Homes
+    /// may be known without asking, and there may be hundreds of calls for them.
+    fn reads_or_will(&self, now: Now) -> bool {
+        let will = |one: &Server| {
+            one.queued > 0 && self.store_rests.is_none() && !one.gate.is_shut(now.mono)
+        };
+        self.servers.iter().any(|one| one.asking() > 0 || will(one))
     }
 
     fn next_batch(&mut self, fresh: bool) -> Vec<usize> {

@@ -264,3 +264,37 @@ fn a_mailbox_that_streams_refuse_again_and_again_is_polled_and_tried_after_a_qui
     desk.put(Input::Hint(stream, Hint::Listening(of)));
     assert_eq!(desk.fleet.census().streaming, 2);
 }
+
+#[test]
+fn once_sign_in_works_again_calendars_are_read_before_all_homes_are_known() {
+    let mut desk = spread(&["one"], 3);
+    desk.put(Input::Stirred(user(0)));
+    let (ticket, _) = desk.until_asked().unwrap();
+    desk.put(Input::Got(ticket, Err(Fault::new(Next::SignIn, "401"))));
+    for n in 3..500 {
+        desk.put(Input::Added(user(n)));
+    }
+    assert!(desk.homes().is_none() && desk.load().is_none());
+    desk.put(Input::SecretChanged);
+    assert!(desk.homes().is_none(), "one alone tries");
+    let (ticket, of) = desk.load().expect("a reading");
+    assert_eq!(of, user(0));
+    desk.put(Input::Loaded(ticket, Ok(Some(known()))));
+    let (ticket, _) = desk.asked().unwrap();
+    desk.put(Input::Got(ticket, nothing_new()));
+    assert!(desk.homes().is_some() && desk.homes().is_some(), "and then all go on");
+}
+
+#[test]
+fn nor_do_homes_wait_for_a_server_that_takes_nobody() {
+    let mut desk = spread(&["one"], 3);
+    for n in 0..2 {
+        desk.put(Input::Stirred(user(n)));
+    }
+    let open = desk.all_asked();
+    desk.put(Input::Got(open[0].0, Err(busy(3_000))));
+    desk.put(Input::Got(open[1].0, Err(Fault::new(Next::SignIn, "401"))));
+    desk.put(Input::Added(user(3)));
+    desk.put(Input::SecretChanged);
+    assert!(desk.homes().is_some());
+}
