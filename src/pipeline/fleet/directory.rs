@@ -182,10 +182,12 @@ impl Fleet {
             self.leave_stream(at);
             self.unplan(at);
             self.set_demoted(at, false);
+            self.count_unheard(at, false);
             if let Some(mailbox) = self.mailbox(at) {
                 mailbox.listen_pace.reset();
                 mailbox.place = Some(Place { server, group, zone });
             }
+            self.count_unheard(at, true);
             self.plan(now, at, now.mono);
         } else {
             mailbox.place = Some(Place { server, group, zone });

@@ -161,6 +161,8 @@ struct Server {
     running: usize,
     running_backlog: usize,
     held: VecDeque<usize>,
+    /// Mailboxes that no stream tells of: they are polled.
+    unheard: usize,
     /// Groups that may open a stream.
     ready: VecDeque<usize>,
     /// Streams whose members are being subscribed.
@@ -179,6 +181,7 @@ impl Server {
             running: 0,
             running_backlog: 0,
             held: VecDeque::new(),
+            unheard: 0,
             ready: VecDeque::new(),
             opening: 0,
             away_since: None,
@@ -382,6 +385,7 @@ impl Fleet {
         self.leave_stream(at);
         self.well(at);
         self.set_demoted(at, false);
+        self.count_unheard(at, false);
         self.mailboxes[at] = None;
         self.free.push(at);
         self.census.active -= 1;

@@ -337,7 +337,7 @@ impl Fleet {
         self.release(run.server, run.live);
         self.has_read = true;
         self.well(at);
-        let poll = self.poll();
+        let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.strays = 0;
         let again = std::mem::take(&mut mailbox.again);
@@ -351,10 +351,12 @@ impl Fleet {
         }
     }
 
-    /// When an unheard mailbox is polled: later, where so many are that a server would have too
-    /// much of it.
-    pub(super) fn poll(&mut self) -> Span {
-        let fair = 1_000 * self.census.polling as u64 / limits::POLLS_PER_SECOND;
+    /// When an unheard mailbox is polled: later, where so many are that its server would have
+    /// too much of it.
+    pub(super) fn poll(&mut self, at: usize) -> Span {
+        let server = self.place(at).and_then(|place| self.servers.get(place.server));
+        let unheard = server.map_or(0, |server| server.unheard);
+        let fair = 1_000 * unheard as u64 / limits::POLLS_PER_SECOND;
         self.dice.jitter(self.rules.poll.max(Span::from_ms(fair)))
     }
 

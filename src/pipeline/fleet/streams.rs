@@ -97,8 +97,7 @@ impl Fleet {
                 let Some(mailbox) = self.mailbox(at) else { return };
                 if matches!(mailbox.ear, Ear::Subscribing(_)) {
                     mailbox.ear = Ear::Heard(id, now.mono);
-                    self.census.streaming += 1;
-                    self.census.polling -= 1;
+                    self.count_heard(at, true);
                     self.set_demoted(at, false);
                     self.settle(id);
                     self.group_heard(now, group);
@@ -229,18 +228,35 @@ impl Fleet {
         self.demoted = self.demoted + usize::from(demoted) - usize::from(before);
     }
 
+    fn count_heard(&mut self, at: usize, heard: bool) {
+        let (more, less) = match heard {
+            true => (&mut self.census.streaming, &mut self.census.polling),
+            false => (&mut self.census.polling, &mut self.census.streaming),
+        };
+        *more += 1;
+        *less -= 1;
+        self.count_unheard(at, !heard);
+    }
+
+    /// At the server where it is now.
+    pub(super) fn count_unheard(&mut self, at: usize, unheard: bool) {
+        let Some(place) = self.place(at) else { return };
+        let Some(server) = self.servers.get_mut(place.server) else { return };
+        server.unheard = match unheard {
+            true => server.unheard + 1,
+            false => server.unheard.saturating_sub(1),
+        };
+    }
+
     /// It is polled from now on, if nothing else comes first.
     fn unhear(&mut self, now: Now, at: usize) {
         let Some(mailbox) = self.mailbox(at) else { return };
         match std::mem::replace(&mut mailbox.ear, Ear::Unheard) {
-            Ear::Heard(..) => {
-                self.census.streaming -= 1;
-                self.census.polling += 1;
-            }
+            Ear::Heard(..) => self.count_heard(at, false),
             Ear::Subscribing(id) => self.settle(id),
             Ear::Unheard => {}
         }
-        let poll = self.poll();
+        let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         let idle = mailbox.run.is_none() && mailbox.queue == Queue::None && mailbox.timer.is_none();
         if idle && mailbox.place.is_some() {
@@ -265,8 +281,7 @@ impl Fleet {
         let id = match std::mem::replace(&mut mailbox.ear, Ear::Unheard) {
             Ear::Unheard => return,
             Ear::Heard(id, _) => {
-                self.census.streaming -= 1;
-                self.census.polling += 1;
+                self.count_heard(at, false);
                 id
             }
             Ear::Subscribing(id) => {

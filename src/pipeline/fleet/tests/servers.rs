@@ -39,6 +39,16 @@ impl Desk {
         (calls, all_fresh)
     }
 
+    /// How many of a server are polled, and whether that is what it counts.
+    fn unheard(&self, server: usize) -> (usize, bool) {
+        let unheard = |mailbox: &&Mailbox| {
+            let there = mailbox.place.is_some_and(|place| place.server == server);
+            there && !matches!(mailbox.ear, Ear::Heard(..))
+        };
+        let count = self.fleet.mailboxes.iter().flatten().filter(unheard).count();
+        (count, self.fleet.servers[server].unheard == count)
+    }
+
     fn all_asked(&mut self) -> Vec<(Ticket, UserId)> {
         std::iter::from_fn(|| self.until_asked()).collect()
     }
@@ -297,4 +307,46 @@ fn nor_do_homes_wait_for_a_server_that_takes_nobody() {
     desk.put(Input::Added(user(3)));
     desk.put(Input::SecretChanged);
     assert!(desk.homes().is_some());
+}
+
+#[test]
+fn who_is_polled_at_one_server_is_not_polled_less_for_those_of_another() {
+    // Every thousandth is at the small server.
+    let at = |n: usize| Ok(home_at(if n.is_multiple_of(1_000) { "small" } else { "large" }, None));
+    let mut desk = Desk::new(10, 10);
+    for n in 0..9_001 {
+        desk.put(Input::Added(user(n)));
+    }
+    desk.house_each(at);
+    while let Some((ticket, _)) = desk.until_asked() {
+        desk.put(Input::Got(ticket, nothing_new()));
+    }
+    let few = desk.fleet.names[&user(1_000)];
+    let many = desk.fleet.names[&user(1)];
+    let poll = limits::POLL;
+    assert!(desk.fleet.poll(few) <= poll.times(2));
+    assert!(desk.fleet.poll(many) > poll.times(2));
+}
+
+#[test]
+fn who_is_polled_is_counted_where_it_is_served() {
+    let mut desk = spread(&["one", "two"], 6);
+    assert_eq!([desk.unheard(0), desk.unheard(1)], [(3, true), (3, true)]);
+    desk.later(limits::GATHER);
+    let open: Vec<_> = std::iter::from_fn(|| desk.listened()).collect();
+    for (stream, users) in &open {
+        for user in users {
+            desk.put(Input::Hint(*stream, Hint::Listening(user.clone())));
+        }
+    }
+    assert_eq!([desk.unheard(0), desk.unheard(1)], [(0, true), (0, true)]);
+    let moved = || Fault::new(Next::Moved, "ErrorReadEventsFailed");
+    let stream = open.iter().find(|(_, users)| users.contains(&user(0))).unwrap().0;
+    desk.put(Input::Hint(stream, Hint::Refused(user(0), moved())));
+    assert_eq!([desk.unheard(0), desk.unheard(1)], [(1, true), (0, true)]);
+    desk.house_each(|_| Ok(home_at("two", None)));
+    assert_eq!([desk.unheard(0), desk.unheard(1)], [(0, true), (1, true)]);
+    desk.put(Input::Ended(stream, ListenEnd::RollOver));
+    desk.put(Input::Removed(user(2)));
+    assert_eq!([desk.unheard(0), desk.unheard(1)], [(1, true), (1, true)]);
 }
