@@ -26,7 +26,14 @@ pub(super) struct Merge {
 
 impl Group {
     pub(super) fn join(&mut self, target: Target) {
-        if self.end.is_some() || self.members.seat_of(&target.user).is_some() {
+        if self.end.is_some() {
+            return;
+        }
+        if let Some(at) = self.members.seat_of(&target.user) {
+            // Who is not carried yet is told when a stream carries it, or that it is refused.
+            if self.phase == Phase::Streaming && self.members.held_and_carried(at) {
+                self.tell(at, Hint::Listening);
+            }
             return;
         }
         let full = self.members.seated() >= super::get_streaming_events::MOST;

@@ -46,6 +46,16 @@ fn a_newcomer_is_subscribed_beside_the_standing_stream_and_then_carried_by_it() 
 }
 
 #[test]
+fn one_that_joins_again_is_answered_and_not_subscribed_twice() {
+    let mut group = long(2);
+    assert_eq!(on(&mut group, at(1), Input::Join(newcomer(1))), [listening("u1")]);
+    on(&mut group, at(2), Input::Join(newcomer(7)));
+    assert_eq!(on(&mut group, at(3), Input::Join(newcomer(7))), [], "its answer is to come");
+    on(&mut group, at(3), subscribed(2, "s2"));
+    assert_eq!(on(&mut group, at(4), Input::Join(newcomer(7))), [], "not carried yet");
+}
+
+#[test]
 fn newcomers_one_after_another_do_not_put_the_merge_off_for_ever() {
     let mut group = long(1);
     for n in 1..20 {

@@ -97,6 +97,12 @@ impl Members {
         self.get(at).is_some_and(|member| member.state == *state)
     }
 
+    /// Whether the stream that was opened last tells of the member at this place.
+    pub(super) fn held_and_carried(&self, at: usize) -> bool {
+        let told = |member: &Member| member.carried && matches!(member.state, State::Held(_));
+        self.get(at).is_some_and(told)
+    }
+
     /// The places of those that have a subscription.
     pub(super) fn held(&self) -> Vec<usize> {
         let held = |(_, member): &(usize, &Member)| matches!(member.state, State::Held(_));
