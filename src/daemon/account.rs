@@ -1,6 +1,7 @@
 //! The secrets that a calendar's sign-in needs: where they come from, and that a changed one is
 //! noticed within seconds, so that a refused sign-in heals by itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,26 @@ pub(crate) struct Account {
     password: String,
     proxy_password: String,
     secrets: Arc<Secrets>,
+}
+
+/// The accounts of all calendars, in their order. Those of the same name share what is known of
+/// their secrets.
+///
+/// # Errors
+/// As [`Account::new`].
+pub(super) fn all(
+    calendars: &[CalendarSettings],
+    secrets: &Arc<Secrets>,
+) -> Result<Vec<Account>, Fault> {
+    let mut known: HashMap<String, ews::Gates> = HashMap::new();
+    let share = |calendar| {
+        let mut account = Account::new(calendar, secrets)?;
+        let (name, pause) = (account.options.account.to_lowercase(), account.options.sign_in_pause);
+        let gates = known.entry(name).or_insert_with(|| ews::Gates::new(pause));
+        account.options.gates = Some(gates.clone());
+        Ok(account)
+    };
+    calendars.iter().map(share).collect()
 }
 
 impl Account {

@@ -71,8 +71,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut loops = JoinSet::new();
     let mut switchboard = Switchboard::default();
     let mut views = Vec::new();
-    for calendar in &settings.calendars {
-        let account = Account::new(calendar, &secrets)?;
+    let accounts = account::all(&settings.calendars, &secrets)?;
+    for (calendar, account) in settings.calendars.iter().zip(accounts) {
         let (tells, seen, parts) =
             calendar_parts(&account, &settings, &keys, &known.0, &installation)?;
         let (tell, inbox) = tells;

@@ -17,6 +17,30 @@ use crate::pipeline::fleet::Census;
 /// How often the cloud is told, by the relay protocol.
 const EVERY: Duration = Duration::from_secs(30);
 
+/// How often systemd is asked to wait for READY, while sign-in is refused.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+/// For how long each time.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// A start that runs out of time begins anew, and with it the memory of what was refused: each
+/// such start would be another wrong attempt.
+#[derive(Default)]
+struct Start {
+    asked: Option<Instant>,
+}
+
+impl Start {
+    /// Whether systemd is to be asked for more time now.
+    fn takes_longer(&mut self, ready: bool, refused: bool) -> bool {
+        let due = self.asked.is_none_or(|at| at.elapsed() >= ASK_EVERY);
+        let asks = !ready && refused && due;
+        if asks {
+            self.asked = Some(Instant::now());
+        }
+        asks
+    }
+}
+
 /// What the loop watches.
 pub(super) struct Views {
     pub(super) intakes: Vec<watch::Receiver<Seen>>,
@@ -37,6 +61,7 @@ pub(super) async fn run(
     let mut told_refused = false;
     let mut line = String::new();
     let mut ready = false;
+    let mut start = Start::default();
     let watchdog = notify::watchdog_every();
     let mut fed = Instant::now();
     loop {
@@ -50,6 +75,9 @@ pub(super) async fn run(
             ready = true;
             notify::ready();
             condition!(info, READY,; "ready: the cloud is signed in and calendars are watched");
+        }
+        if start.takes_longer(ready, refused) {
+            notify::starting(WAIT);
         }
         let now_line = words(&census, open, *views.cloud_well.borrow());
         if now_line != line {
@@ -146,5 +174,17 @@ mod tests {
         assert!(is_due(true, false, None) && is_due(true, false, Some(EVERY)), "once it is open");
         assert!(is_due(true, true, Some(Duration::ZERO)), "news at once");
         assert!(!is_due(true, false, Some(EVERY / 2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_whose_sign_in_is_refused_is_not_begun_anew() {
+        let mut start = Start::default();
+        assert!(!start.takes_longer(false, false), "a start that hangs is begun anew");
+        for _ in 0..3 {
+            assert!(start.takes_longer(false, true));
+            assert!(!start.takes_longer(false, true), "not all the time");
+            tokio::time::advance(ASK_EVERY).await;
+        }
+        assert!(!start.takes_longer(true, true), "it has started");
     }
 }

@@ -1,4 +1,4 @@
-//! sd_notify(3): READY, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
+//! sd_notify(3): READY, more time, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
 
 use std::time::Duration;
 
@@ -7,6 +7,12 @@ use sd_notify::NotifyState;
 /// The service does its job.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// The start takes longer: systemd waits for so long from now on.
+pub fn starting(for_more: Duration) {
+    let micros = u32::try_from(for_more.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
 /// One line for `systemctl status`.

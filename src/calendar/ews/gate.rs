@@ -22,14 +22,30 @@ const SECOND_BEST: Duration = Duration::from_secs(60 * 60);
 
 const REFUSED_BEFORE: &str = "sign-in was refused before; not tried again with the same password";
 
+/// What is known of an account's secrets. Calendars of one account share it, so that a wrong
+/// password is not tried by each of them.
+#[derive(Clone, Debug)]
+pub struct Gates {
+    password: Arc<Gate>,
+    keytab: Arc<Gate>,
+}
+
+impl Gates {
+    /// Nothing was tried yet. A refused secret is tried again after `pause` even if it has not
+    /// changed.
+    pub fn new(pause: Duration) -> Self {
+        let gate = || Arc::new(Gate::new(pause, REFUSED_BEFORE));
+        Self { password: gate(), keytab: gate() }
+    }
+}
+
 /// An account and what is known of its sign-in.
 pub(super) struct SignIn {
     account: String,
     ways: Vec<Auth>,
     password: Password,
     tickets: Option<Arc<dyn Tickets>>,
-    password_gate: Gate,
-    keytab_gate: Gate,
+    gates: Gates,
     ways_of: Mutex<HashMap<Origin, Way>>,
 }
 
@@ -50,23 +66,15 @@ impl fmt::Debug for SignIn {
 
 impl SignIn {
     /// An account that signs in by the first of `ways` that a server offers, by Negotiate with
-    /// `tickets`. A refused secret is tried again after `pause` even if it has not changed.
+    /// `tickets`; `gates` are the account's own.
     pub(super) fn new(
         account: String,
         ways: Vec<Auth>,
         password: Password,
         tickets: Option<Arc<dyn Tickets>>,
-        pause: Duration,
+        gates: Gates,
     ) -> Self {
-        Self {
-            account,
-            ways,
-            password,
-            tickets,
-            password_gate: Gate::new(pause, REFUSED_BEFORE),
-            keytab_gate: Gate::new(pause, REFUSED_BEFORE),
-            ways_of: Mutex::default(),
-        }
+        Self { account, ways, password, tickets, gates, ways_of: Mutex::default() }
     }
 
     /// `DOMAIN\user` or `user@domain`.
@@ -162,8 +170,8 @@ impl SignIn {
     /// What is known of the secret that this way needs.
     pub(super) fn gate(&self, auth: Auth) -> &Gate {
         match (auth, self.keytab()) {
-            (Auth::Negotiate, Some(_)) => &self.keytab_gate,
-            _ => &self.password_gate,
+            (Auth::Negotiate, Some(_)) => &self.gates.keytab,
+            _ => &self.gates.password,
         }
     }
 

@@ -6,7 +6,7 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 fn sign_in() -> SignIn {
     let ways = vec![Auth::Ntlm, Auth::Basic];
-    SignIn::new("CORP\\svc".into(), ways, Box::new(|| None), None, PAUSE)
+    SignIn::new("CORP\\svc".into(), ways, Box::new(|| None), None, Gates::new(PAUSE))
 }
 
 fn origin(url: &str) -> Origin {
@@ -32,6 +32,6 @@ async fn a_way_is_known_for_each_server_and_a_second_best_one_for_an_hour() {
 fn an_empty_password_is_none() {
     let ways = vec![Auth::Basic];
     let empty = || Some(Secret::new(""));
-    let gate = SignIn::new("CORP\\svc".into(), ways, Box::new(empty), None, PAUSE);
+    let gate = SignIn::new("CORP\\svc".into(), ways, Box::new(empty), None, Gates::new(PAUSE));
     assert!(gate.password().is_err() && gate.open_ways(&[Auth::Basic]).is_err());
 }

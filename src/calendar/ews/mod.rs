@@ -77,6 +77,7 @@ use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
 
 pub use self::discovery::{Discover, Scp, ScpBind, Witness};
+pub use self::gate::Gates;
 #[cfg(feature = "kerberos")]
 pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;
@@ -131,6 +132,8 @@ pub struct Options {
     pub openings: u32,
     /// A refused password is tried again after so long even if it has not changed.
     pub sign_in_pause: Duration,
+    /// What is known of the account's secrets, where others sign in with them, too.
+    pub gates: Option<Gates>,
 }
 
 impl Options {
@@ -166,6 +169,7 @@ impl Options {
             roll_over: (Duration::from_secs(25 * 60), Duration::from_secs(29 * 60)),
             openings: 12,
             sign_in_pause: Duration::from_secs(60 * 60),
+            gates: None,
         }
     }
 }
@@ -218,13 +222,9 @@ impl Ews {
             request_timeout: options.request_timeout,
         };
         let (account, ways) = (options.account.clone(), options.auth.clone());
-        let sign_in = Arc::new(SignIn::new(
-            account,
-            ways,
-            password,
-            options.tickets.clone(),
-            options.sign_in_pause,
-        ));
+        let gates = options.gates.clone().unwrap_or_else(|| Gates::new(options.sign_in_pause));
+        let sign_in = SignIn::new(account, ways, password, options.tickets.clone(), gates);
+        let sign_in = Arc::new(sign_in);
         for url in [&options.url, &options.autodiscover].into_iter().flatten() {
             Origin::of(url)?;
         }
