@@ -181,7 +181,8 @@ fn principal(account: &str) -> String {
 }
 
 fn unavailable(why: &str) -> NoToken {
-    NoToken::Unavailable(Fault::new(Next::SignIn, format!("Kerberos: {why}")))
+    // No secret was refused: another server, or this one later, may take it.
+    NoToken::Unavailable(Fault::new(Next::BackOff { after: None }, format!("Kerberos: {why}")))
 }
 
 /// What the library's error means. Its own words are left out: they have names in them.
@@ -243,9 +244,9 @@ mod tests {
             NoToken::Refused(why) => panic!("{why}"),
         };
         assert_eq!(next(-1_765_328_228), Next::BackOff { after: None }, "no key server");
-        assert_eq!(next(-1_765_328_377), Next::SignIn, "no such server");
-        assert_eq!(next(-1_765_328_347), Next::SignIn, "clock skew");
-        assert_eq!(next(0), Next::SignIn);
+        assert_eq!(next(-1_765_328_377), Next::BackOff { after: None }, "no such server");
+        assert_eq!(next(-1_765_328_347), Next::BackOff { after: None }, "clock skew");
+        assert_eq!(next(0), Next::BackOff { after: None });
     }
 
     #[test]

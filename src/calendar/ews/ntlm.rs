@@ -11,7 +11,7 @@ use ntlmclient::{Credentials, respond_challenge_ntlm_v2};
 use zeroize::Zeroize;
 
 use super::channel;
-use super::sign_in::refused;
+use super::sign_in::{not_here, refused};
 use crate::model::{Fault, Secret, Time};
 
 const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
@@ -84,7 +84,8 @@ pub fn authenticate(
     binding: Option<[u8; 16]>,
     now: Time,
 ) -> Result<Vec<u8>, Fault> {
-    let offered = Challenge::read(challenge).ok_or_else(|| refused("unreadable NTLM challenge"))?;
+    let offered =
+        Challenge::read(challenge).ok_or_else(|| not_here("unreadable NTLM challenge"))?;
     let info = offered.answer_info(binding);
     let time = offered.timestamp().unwrap_or_else(|| file_time(now));
     let credentials = Wiped::new(account, password);

@@ -182,7 +182,7 @@ fn a_challenge_that_cannot_be_answered_is_refused() {
         ("pair beyond the info", with(58, &[0xff])),
     ] {
         let fault = answer(&message, None).unwrap_err();
-        assert_eq!(fault.next, crate::model::Next::SignIn, "{what}");
+        assert_eq!(fault.next, crate::model::Next::BackOff { after: None }, "{what}");
     }
     for cut in 0..good.len() - 1 {
         let _ = answer(&good[..cut], None);

@@ -191,10 +191,10 @@ impl Entrance<'_> {
         loop {
             let left = self.sign_in.ways().iter().copied();
             let left: Vec<_> = left.filter(|auth| !failed.ways.contains(auth)).collect();
-            let left = self
-                .sign_in
-                .open_ways(&left)
-                .map_err(|fault| failed.why.clone().unwrap_or(fault))?;
+            let left = match self.sign_in.open_ways(&left) {
+                Ok(open) => open,
+                Err(shut) => return Err(self.why_none(&left, failed, shut)),
+            };
             let mut connection =
                 self.connector.connect(self.origin).await.map_err(unreachable_server)?;
             let known = self.sign_in.way(self.origin).filter(|auth| left.contains(auth));
@@ -217,6 +217,14 @@ impl Entrance<'_> {
                 }
             }
         }
+    }
+
+    /// What is told where no way is left: that a secret is shut out goes before that a way does
+    /// not work here.
+    fn why_none(&self, left: &[Auth], failed: Failed, shut: Fault) -> Fault {
+        let is_shut = left.iter().any(|auth| self.sign_in.secret(*auth).is_ok());
+        let why = failed.why.filter(|why| !is_shut || why.next == Next::SignIn);
+        why.unwrap_or(shut)
     }
 
     /// Signs in by this way when it is this secret's turn.
@@ -271,7 +279,7 @@ impl Entrance<'_> {
         let asking = self.empty(Some(sign_in::ntlm(&negotiate)?))?;
         let headers = drain_unauthorized(connection.send(asking).await?).await?;
         let Some(challenge) = sign_in::token(&headers, Auth::Ntlm) else {
-            return Ok(Err(sign_in::refused("the server does not answer NTLM")));
+            return Ok(Err(sign_in::not_here("the server does not answer NTLM")));
         };
         let binding = connection.peer_certificate().and_then(ntlm::channel_binding);
         let account = Account::parse(self.sign_in.account());
@@ -297,7 +305,7 @@ impl Entrance<'_> {
             Err(NoToken::Unavailable(fault)) => return Ok(Err(fault)),
         };
         let Some(response) = send_token(&mut connection, request, token).await? else {
-            return Ok(Err(sign_in::refused("Kerberos: the server does not take the ticket")));
+            return Ok(Err(sign_in::not_here("Kerberos: the server does not take the ticket")));
         };
         self.sign_in.set_way(self.origin, Auth::Negotiate);
         Ok(Ok((Slot::new(connection, Signed::Negotiate), response)))
@@ -306,7 +314,7 @@ impl Entrance<'_> {
     /// A token for this server, bound to the connection.
     async fn token(&self, connection: &Connection, secret: &Secret) -> Result<Token, NoToken> {
         let Some(tickets) = self.sign_in.tickets() else {
-            let fault = sign_in::refused("Kerberos: this build has none");
+            let fault = sign_in::not_here("Kerberos: this build has none");
             return Err(NoToken::Unavailable(fault));
         };
         let wish = Wish {
@@ -381,12 +389,12 @@ async fn send_token(
     };
     match proven {
         true => Ok(Some(response)),
-        false => Err(sign_in::refused("Kerberos: the server could not prove who it is")),
+        false => Err(sign_in::not_here("Kerberos: the server could not prove who it is")),
     }
 }
 
 fn nothing_offered() -> Fault {
-    sign_in::refused("the server offers none of the configured ways to sign in")
+    sign_in::not_here("the server offers none of the configured ways to sign in")
 }
 
 /// Reads a 401 to its end, so that the connection can go on.

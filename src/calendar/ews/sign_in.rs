@@ -32,6 +32,11 @@ pub(super) fn refused(why: &str) -> Fault {
     Fault::new(Next::SignIn, why)
 }
 
+/// This server cannot be signed in to, though it refused no secret; others may.
+pub(super) fn not_here(why: &str) -> Fault {
+    Fault::new(Next::BackOff { after: None }, why)
+}
+
 /// The first of `wanted` that a 401 offers.
 pub(super) fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
     wanted.iter().copied().find(|auth| is_offered(headers, *auth))

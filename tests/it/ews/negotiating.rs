@@ -129,7 +129,7 @@ async fn a_server_that_cannot_prove_itself_is_not_believed() {
     server.negotiate.as_mut().unwrap().proof = b"somebody else's".to_vec();
     let stage = stage(server, &script).await;
     let fault = stage.ews.verify(&stage.mailbox("ann")).await.unwrap_err();
-    assert_eq!(fault.next, Next::SignIn);
+    assert_eq!(fault.next, Next::BackOff { after: None });
     assert!(fault.to_string().contains("could not prove who it is"), "{fault}");
 }
 

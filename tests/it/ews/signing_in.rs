@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use calway::calendar::Calendar;
-use calway::calendar::ews::Auth;
+use calway::calendar::ews::{Auth, Gates};
 use calway::model::Next;
 use calway_lab::exchange::{ExtendedProtection, Fault as Wrong, Match, Options};
 use calway_lab::tls::{Authority, Signature};
@@ -68,7 +68,7 @@ async fn a_server_that_offers_nothing_configured_gets_no_password() {
     let server = Options { basic: false, ..Options::default() };
     let stage = Stage::with(server, only_basic).await;
     let fault = stage.ews.verify(&stage.mailbox("ann")).await.unwrap_err();
-    assert_eq!(fault.next, Next::SignIn, "{fault}");
+    assert_eq!(fault.next, Next::BackOff { after: None }, "others are not kept waiting: {fault}");
     assert_eq!(stage.exchange.log().refusals(), 0);
 }
 
@@ -106,6 +106,19 @@ async fn a_wrong_password_is_tried_once_by_many_callers() {
         stage.ews.verify(&targets[0]).await.expect("a changed password is taken up");
         assert_eq!(stage.exchange.log().refusals(), 1, "{auth:?}");
     }
+}
+
+#[tokio::test]
+async fn two_calendars_of_one_account_try_a_wrong_password_once() {
+    let gates = Gates::new(Duration::from_secs(3600));
+    let first = Stage::with(Options::default(), |one| one.gates = Some(gates.clone())).await;
+    let second = Stage::with(Options::default(), |one| one.gates = Some(gates.clone())).await;
+    for stage in [&first, &second, &first] {
+        "wrong".clone_into(&mut stage.password.lock().unwrap());
+        let fault = stage.ews.verify(&stage.mailbox("ann")).await.unwrap_err();
+        assert_eq!(fault.next, Next::SignIn);
+    }
+    assert_eq!((first.exchange.log().refusals(), second.exchange.log().refusals()), (1, 0));
 }
 
 #[tokio::test]
