@@ -38,6 +38,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/items.rs",
     "src/calendar/ews/listen.rs",
     "src/calendar/ews/gate.rs",
+    "src/calendar/ews/servers.rs",
     "src/calendar/ews/session.rs",
 ];
 
