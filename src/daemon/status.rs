@@ -105,8 +105,8 @@ pub(super) async fn run(
     }
 }
 
-/// Whether the cloud is to be told now, so long after it was told last. While it cannot be, the disk
-/// is not asked for what would be told.
+/// Whether the cloud is to be told now, so long after it was told last. While it cannot be, the
+/// disk is not asked for what would be told.
 fn is_due(open: bool, has_news: bool, since: Option<Duration>) -> bool {
     open && (has_news || since.is_none_or(|since| since >= EVERY))
 }
