@@ -43,6 +43,8 @@ pub(super) struct Route {
     pub(super) anchor: Option<Arc<Address>>,
     /// Whether that back end shall bind itself, and by which cookie it already has.
     pub(super) affinity: Option<Affinity>,
+    /// It comes in hundreds and somebody's meeting does not: these have half of the places.
+    pub(super) aside: bool,
 }
 
 /// The wish to meet the same back end again.
@@ -75,6 +77,7 @@ pub(super) struct Http {
     sign_in: Arc<SignIn>,
     limits: Limits,
     slots: Semaphore,
+    aside: Semaphore,
     streams: Arc<Semaphore>,
     idle: Mutex<Vec<Slot>>,
 }
@@ -98,6 +101,7 @@ impl Http {
             origin,
             sign_in,
             slots: Semaphore::new(limits.connections.max(1)),
+            aside: Semaphore::new((limits.connections / 2).max(1)),
             streams: Arc::new(Semaphore::new(limits.streams.max(1))),
             limits,
             idle: Mutex::new(Vec::new()),
@@ -109,7 +113,12 @@ impl Http {
     /// # Errors
     /// What the status, or a SOAP fault beside it, asks the caller to do.
     pub(super) async fn post(&self, uri: &Uri, route: &Route, xml: String) -> Result<Reply, Fault> {
-        let _place = self.slots.acquire().await.map_err(|_| Fault::retry("closed"))?;
+        let closed = |_| Fault::retry("closed");
+        let _aside = match route.aside {
+            true => Some(self.aside.acquire().await.map_err(closed)?),
+            false => None,
+        };
+        let _place = self.slots.acquire().await.map_err(closed)?;
         let body = Bytes::from(xml);
         timeout(self.limits.request_timeout, self.exchange(uri, route, body))
             .await
@@ -299,7 +308,7 @@ mod tests {
         let anchor = Address::parse("ann@corp.example").ok().map(Arc::new);
         let uri = Uri::from_static("https://x.example/EWS/Exchange.asmx");
         let affinity = Some(Affinity { cookie: Some("b~1".into()) });
-        let made = request(&uri, &Route { anchor, affinity }, Bytes::new()).unwrap();
+        let made = request(&uri, &Route { anchor, affinity, aside: false }, Bytes::new()).unwrap();
         assert_eq!(made.headers()["x-anchormailbox"], "ann@corp.example");
         assert_eq!(made.headers()["x-preferserveraffinity"], "true");
         assert_eq!(made.headers()["cookie"], "X-BackEndOverrideCookie=b~1");

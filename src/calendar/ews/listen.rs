@@ -94,6 +94,7 @@ fn route(group: &Group) -> Route {
     Route {
         anchor: group.anchor().map(|target| Arc::clone(&target.address)),
         affinity: Some(Affinity { cookie: group.cookie() }),
+        aside: true,
     }
 }
 

@@ -336,7 +336,7 @@ impl Ews {
         write: impl Fn(&Header<'_>) -> String,
         read: impl Fn(&[u8]) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let route = Route { anchor: Some(Arc::clone(&target.address)), affinity: None };
+        let route = Route { anchor: Some(Arc::clone(&target.address)), ..Route::default() };
         Ok(self.ask(target, &route, write, read).await?.0)
     }
 

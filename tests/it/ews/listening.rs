@@ -321,6 +321,28 @@ async fn the_rest_that_a_server_asks_for_counts_for_its_streams_too() {
 }
 
 #[tokio::test]
+async fn whoever_is_subscribed_leaves_half_of_the_places_to_the_meetings() {
+    let stage = Stage::with(lively(), |options| options.max_connections = 4).await;
+    let group = stage.mailboxes(9);
+    for target in &group[1..] {
+        let whose = Match { operation: Some("Subscribe"), mailbox: Some(target.address.reveal()) };
+        stage.exchange.faults().next(whose, Wrong::Hang);
+    }
+    listen(&stage, &group, async |ear| {
+        soon("two are being subscribed", async {
+            while stage.exchange.faults().played() < 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        soon("a request", stage.ews.verify(&group[0])).await.expect("an answer");
+        assert_eq!(stage.exchange.faults().played(), 2);
+        ear.stop();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_ends_the_group_after_one_attempt() {
     let stage = Stage::new().await;
     "wrong".clone_into(&mut stage.password.lock().unwrap());
