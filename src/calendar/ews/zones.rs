@@ -2,8 +2,12 @@
 //! them: without its zone a mailbox's window rolls at midnight UTC.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::get_user_availability::{self, MOST};
+use super::http::Route;
 use super::soap::Header;
 use super::{Ews, codes};
 use crate::model::{Address, Fault, Next, Target, Zone};
@@ -11,6 +15,8 @@ use crate::model::{Address, Fault, Next, Target, Zone};
 /// Mailboxes that show others nothing are asked in their own names, so many of them a call; the
 /// others wait for their next turn.
 const ALONE: usize = 20;
+/// Homes wait so long for them at most.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What was told of one mailbox; `None` where it could not be asked.
 type Told = (Arc<Address>, Option<Option<Zone>>);
@@ -29,11 +35,19 @@ pub(super) async fn learn(ews: &Ews, targets: &[Target]) -> bool {
         }
     }
     let asked = !servers.is_empty();
-    for (_, targets) in servers {
-        for some in targets.chunks(MOST) {
-            let told = ask(ews, some).await;
-            discovery.learn_zones(told).await;
+    let asking = async {
+        for (_, targets) in servers {
+            for some in targets.chunks(MOST) {
+                let told = ask(ews, some).await;
+                discovery.learn_zones(told).await;
+            }
         }
+    };
+    if timeout(PATIENCE, asking).await.is_err() {
+        // So that not every homes to come waits for them again.
+        let late = targets.iter().filter(|target| discovery.is_zone_due(&target.address));
+        let late = late.map(|target| (Arc::clone(&target.address), None)).collect();
+        discovery.learn_zones(late).await;
     }
     asked
 }
@@ -53,12 +67,17 @@ async fn ask(ews: &Ews, targets: &[Target]) -> Vec<Told> {
         }
         Err(_) => told.extend(targets.iter().map(|one| (Arc::clone(&one.address), None))),
     }
-    for (at, target) in alone.into_iter().enumerate() {
-        let zone = match at < ALONE {
-            true => request(ews, target, std::slice::from_ref(target)).await.ok(),
-            false => None,
+    let mut left = ALONE;
+    for target in alone {
+        let zones = match left {
+            0 => Ok(Vec::new()),
+            _ => request(ews, target, std::slice::from_ref(target)).await,
         };
-        let zone = zone.and_then(|mut zones| zones.pop()).and_then(Result::ok);
+        left = match &zones {
+            Err(fault) if !is_about_one(fault) => 0,
+            _ => left.saturating_sub(1),
+        };
+        let zone = zones.ok().and_then(|mut zones| zones.pop()).and_then(Result::ok);
         told.push((Arc::clone(&target.address), zone));
     }
     told
@@ -72,11 +91,17 @@ async fn in_the_name_of_one(
     let mut last = Fault::retry("nobody to be asked for");
     for asker in targets.iter().take(3) {
         match request(ews, asker, targets).await {
-            Err(fault) if codes::is_exchange_code(&fault) => last = fault,
+            Err(fault) if is_about_one(&fault) => last = fault,
             answered => return answered,
         }
     }
     Err(last)
+}
+
+/// Whether another may be asked all the same: neither the way to the server is broken nor has it
+/// enough.
+fn is_about_one(fault: &Fault) -> bool {
+    codes::is_exchange_code(fault) && !matches!(fault.next, Next::BackOff { .. })
 }
 
 async fn request(
@@ -88,5 +113,7 @@ async fn request(
         get_user_availability::zones_request(header, targets.iter().map(|one| &*one.address))
     };
     let read = |xml: &[u8]| get_user_availability::read_zones(xml, targets.len());
-    ews.ask_home(asker, write, read).await
+    let anchor = Some(Arc::clone(&asker.address));
+    let route = Route { anchor, aside: true, ..Route::default() };
+    Ok(ews.ask(asker, &route, write, read).await?.0)
 }

@@ -316,3 +316,15 @@ async fn groups_follow_autodiscover_and_do_without_it() {
     let asked = without.exchange.log().entries();
     assert!(asked.iter().all(|entry| entry.operation != "GetUserSettings"), "{asked:?}");
 }
+
+#[tokio::test]
+async fn time_zones_that_do_not_come_keep_nobody_from_a_home() {
+    let stage = Stage::new().await;
+    let targets = stage.mailboxes(3);
+    stage.exchange.faults().always(Match::operation("GetUserAvailability"), Wrong::Hang);
+    for _ in 0..2 {
+        let homes = soon("homes", stage.ews.homes(&targets, false)).await;
+        assert!(homes.iter().all(Result::is_ok), "{homes:?}");
+        assert_eq!(stage.exchange.faults().played(), 1, "not waited for again and again");
+    }
+}
