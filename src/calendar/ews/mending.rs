@@ -45,6 +45,13 @@ impl Group {
                 }
             }
             Next::Denied | Next::Gone => {
+                if meant.is_empty() {
+                    // It may be said of whoever leads: not everybody is tried in turn.
+                    self.breaks += 1;
+                    if self.breaks > MOST_BREAKS {
+                        return self.fail(now, fault);
+                    }
+                }
                 self.close_stream();
                 let meant = if meant.is_empty() { vec![self.anchor] } else { meant };
                 for member in meant {

@@ -29,3 +29,19 @@ fn an_overwhelmed_server_has_its_rest_and_costs_no_subscription() {
     let end = [Output::Close, Output::End(ListenEnd::Failed(long.clone()))];
     assert_eq!(on(&mut streaming(1), at(1), Input::Broke(long)), end);
 }
+
+#[test]
+fn a_refusal_of_nobody_by_name_does_not_burn_through_all() {
+    let denied = exchange("ErrorAccessDenied");
+    let mut group = streaming(9);
+    for led in 0..4 {
+        let next = on(&mut group, at(1), Input::Broke(denied.clone()));
+        assert_eq!(next[1], told_refused(&format!("u{led}"), &denied));
+        assert!(matches!(next.last(), Some(Output::Open(_))), "{next:?}");
+        on(&mut group, at(1), Input::GivenBack);
+        on(&mut group, at(1), opened());
+    }
+    let next = on(&mut group, at(1), Input::Broke(denied));
+    assert!(!next.iter().any(|one| matches!(one, Output::Tell(_) | Output::Open(_))), "{next:?}");
+    assert_eq!(next.len(), 5, "four at once are given back: {next:?}");
+}
