@@ -232,7 +232,11 @@ impl Group {
             }
             Phase::Closing(_) | Phase::Ended => {}
             _ if now >= self.ends_at => self.close(now, ListenEnd::RollOver),
-            Phase::Opening | Phase::Streaming if now >= self.heard_at + self.silence => {
+            // Who is not answered once is not to be waited for again, unheard and taken for heard.
+            Phase::Opening if now >= self.heard_at + self.silence => {
+                self.fail(now, Fault::retry("no stream was opened in time"));
+            }
+            Phase::Streaming if now >= self.heard_at + self.silence => {
                 self.on_broke(now, Fault::retry("the stream fell silent"));
             }
             Phase::Waiting(at) if now >= at => self.phase = Phase::Subscribing,

@@ -226,8 +226,10 @@ fn a_silent_stream_is_taken_for_dead() {
     assert_eq!(group.deadline(), at(135));
     assert_eq!(on(&mut group, at(134), Input::Tick), []);
     assert_eq!(on(&mut group, at(135), Input::Tick), [Output::Close, open(&["s0"])]);
-    // The one that is opened in its place is watched as well.
+    // The one that is opened in its place is watched as well, and not waited for twice.
     assert_eq!(group.deadline(), at(225));
+    let next = on(&mut group, at(225), Input::Tick);
+    assert_eq!(next, [Output::Close, Output::GiveBack { member: 0, id: "s0".into() }]);
 }
 
 #[test]

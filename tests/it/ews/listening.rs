@@ -69,7 +69,7 @@ impl Ear {
 }
 
 pub(super) fn quick(options: &mut Options) {
-    options.silence = Duration::from_millis(400);
+    options.silence = Duration::from_millis(1_500);
 }
 
 pub(super) fn lively() -> exchange::Options {
@@ -159,7 +159,7 @@ async fn heartbeats_keep_a_quiet_stream() {
     let group = stage.mailboxes(1);
     let end = listen(&stage, &group, async |ear| {
         ear.all_listen(&group).await;
-        let quiet = tokio::time::timeout(Duration::from_secs(1), ear.hints.recv()).await;
+        let quiet = tokio::time::timeout(Duration::from_secs(3), ear.hints.recv()).await;
         assert!(quiet.is_err(), "{quiet:?}");
         ear.stop();
     })

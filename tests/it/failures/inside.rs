@@ -55,7 +55,7 @@ impl Ear {
 async fn f02_a_stream_that_hangs_silently_after_a_cut() {
     let server =
         exchange::Options { heartbeat: Duration::from_millis(50), ..exchange::Options::default() };
-    let silence = Duration::from_millis(400);
+    let silence = Duration::from_millis(1_500);
     let stage = Stage::with(server, |options| options.silence = silence).await;
     let group = vec![stage.mailbox("ann"), stage.mailbox("bob")];
     let cursor = stage.pages(&group[0], None).await.unwrap().pop().unwrap().cursor;
