@@ -117,7 +117,10 @@ pub const JOIN_BELOW: usize = 25;
 pub const MERGE: Span = Span::MINUTE.times(27);
 
 /// A stream that lived so long was a good one: when it breaks, the wait begins from the first.
-pub const LISTEN_PROVEN: Span = Span::MINUTE;
+pub const LISTEN_PROVEN: Span = Span::MINUTE.times(5);
+
+/// Where one stream tried for a demoted group, the others follow after this.
+pub const GROUP_TRIAL: Span = Span::MINUTE;
 
 /// First and longest wait for the cloud.
 pub const CLOUD_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);

@@ -31,6 +31,23 @@ fn an_overwhelmed_server_has_its_rest_and_costs_no_subscription() {
 }
 
 #[test]
+fn a_stream_that_ends_every_minute_is_given_up() {
+    let mut group = streaming(1);
+    let mut now = START;
+    for _ in 0..4 {
+        now = now + Span::MINUTE;
+        on(&mut group, now, Input::Events(vec![StreamEvent::Heartbeat, StreamEvent::Closed]));
+        now = now.max(group.deadline().min(now + Span::SECOND.times(10)));
+        on(&mut group, now, Input::Tick);
+        on(&mut group, now, opened());
+    }
+    now = now + Span::MINUTE;
+    let told = vec![StreamEvent::Heartbeat, StreamEvent::Closed];
+    let next = on(&mut group, now, Input::Events(told));
+    assert_eq!(next, [Output::Close, Output::GiveBack { member: 0, id: "s0".into() }]);
+}
+
+#[test]
 fn a_refusal_of_nobody_by_name_does_not_burn_through_all() {
     let denied = exchange("ErrorAccessDenied");
     let mut group = streaming(9);

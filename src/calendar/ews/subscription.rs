@@ -34,7 +34,7 @@ const MOST_RENEWALS: u8 = 3;
 /// How often in a row the stream may break, close or fall silent before it has stood for a while.
 const MOST_BREAKS: u32 = 4;
 /// A stream that stood so long was a good one: when it breaks, the count begins anew.
-const PROVEN: Span = Span::from_secs(30);
+const PROVEN: Span = Span::MINUTE.times(5);
 /// How long giving back may take: the server forgets subscriptions by itself after 30 minutes.
 const GIVING_BACK: Span = Span::from_secs(10);
 

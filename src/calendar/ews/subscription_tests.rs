@@ -201,7 +201,7 @@ fn a_stream_that_closes_at_once_again_and_again_is_given_up() {
     // Where it stood for a while in between it may close for ever.
     let mut group = streaming(1);
     for _ in 0..20 {
-        now = now + Span::from_secs(30);
+        now = now + Span::MINUTE.times(5);
         on(&mut group, now, Input::Events(vec![StreamEvent::Heartbeat]));
         let next = on(&mut group, now, Input::Events(vec![StreamEvent::Closed]));
         assert_eq!(next, [Output::Close, open(&["s0"])]);

@@ -328,7 +328,7 @@ impl Fleet {
     /// stood for a while.
     pub(super) fn group_heard(&mut self, now: Now, at: usize) {
         if self.groups.get(at).is_some_and(|group| group.demoted) {
-            self.gather(at, Some(now.mono + limits::LISTEN_PROVEN));
+            self.gather(at, Some(now.mono + limits::GROUP_TRIAL));
         }
     }
 }

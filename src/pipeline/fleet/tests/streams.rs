@@ -143,3 +143,28 @@ fn where_one_tries_for_all_and_leaves_another_tries_later() {
     });
     assert_eq!(next.map(|(_, users)| users.len()), Some(1));
 }
+
+#[test]
+fn streams_that_end_every_two_minutes_are_left_to_polling() {
+    let mut desk = Desk::new(2, 2);
+    desk.settle(1);
+    let mut notes = Vec::new();
+    for _ in 0..limits::LISTEN_FAILURES {
+        let (stream, users) = (0..100)
+            .find_map(|_| {
+                desk.later(Span::SECOND.times(5));
+                while let Some((ticket, _)) = desk.until_asked() {
+                    desk.put(Input::Got(ticket, nothing_new()));
+                }
+                desk.listened()
+            })
+            .expect("a stream");
+        for user in users {
+            desk.put(Input::Hint(stream, Hint::Listening(user)));
+        }
+        desk.later(Span::MINUTE.times(2));
+        desk.put(Input::Ended(stream, ListenEnd::Failed(Fault::retry("closed"))));
+        notes.extend(desk.noted());
+    }
+    assert!(notes.iter().any(|note| matches!(note, Note::GroupDemoted(..))), "{notes:?}");
+}
