@@ -56,6 +56,25 @@ fn one_that_joins_again_is_answered_and_not_subscribed_twice() {
 }
 
 #[test]
+fn a_newcomer_whose_call_hangs_keeps_nobody_unheard() {
+    let mut group = long(2);
+    on(&mut group, at(10), Input::Join(newcomer(7)));
+    on(&mut group, at(10), Input::Join(newcomer(8)));
+    on(&mut group, at(11), subscribed(3, "s3"));
+    let ids = ["s0", "s1", "s3"];
+    assert_eq!(on(&mut group, at(16), Input::Tick), [Output::Close, open(&ids)]);
+    assert!(group.deadline() > at(16), "nothing spins");
+    on(&mut group, at(16), opened());
+    assert!(group.deadline() > at(16), "nothing spins");
+    let next = on(&mut group, at(20), Input::Events(vec![StreamEvent::Closed]));
+    assert_eq!(next, [Output::Close, open(&ids)], "nor when the stream breaks");
+    on(&mut group, at(20), opened());
+    assert_eq!(on(&mut group, at(50), subscribed(2, "s2")), []);
+    let ids = ["s0", "s1", "s2", "s3"];
+    assert_eq!(on(&mut group, at(55), Input::Tick), [Output::Close, open(&ids)]);
+}
+
+#[test]
 fn newcomers_one_after_another_do_not_put_the_merge_off_for_ever() {
     let mut group = long(1);
     for n in 1..20 {

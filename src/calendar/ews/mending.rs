@@ -118,8 +118,20 @@ impl Group {
         self.outputs.push_back(Output::Close);
         // The first time at once; then after 1, 2, 4 seconds.
         self.phase = match self.breaks {
-            1 => Phase::Subscribing,
+            1 => Phase::Waiting(now),
             n => Phase::Waiting(now + Span::SECOND.times(1 << (n - 2))),
         };
+    }
+
+    /// Opens the stream that stood for whoever has a subscription. Others, who may be long in
+    /// coming, come with the next merge: nobody is unheard for them.
+    pub(super) fn resume(&mut self, now: Time) {
+        if !self.members.holds_any() {
+            self.phase = Phase::Subscribing;
+            return self.go_on(now);
+        }
+        self.anchor = self.members.leader(self.anchor);
+        self.open(now, self.members.ids());
+        self.subscribe_next();
     }
 }

@@ -239,8 +239,10 @@ impl Group {
             Phase::Streaming if now >= self.heard_at + self.silence => {
                 self.on_broke(now, Fault::retry("the stream fell silent"));
             }
-            Phase::Waiting(at) if now >= at => self.phase = Phase::Subscribing,
-            _ if self.is_to_reopen(now) => self.close_stream(),
+            _ if self.is_to_reopen(now) => {
+                self.close_stream();
+                self.phase = Phase::Waiting(now);
+            }
             _ => {}
         }
     }
@@ -389,6 +391,7 @@ impl Group {
                 self.subscribe_next();
                 self.open_if_settled(now);
             }
+            Phase::Waiting(at) if now >= at => self.resume(now),
             // Newcomers go the way that the standing stream went.
             Phase::Opening | Phase::Streaming => self.subscribe_next(),
             _ => {}
@@ -428,6 +431,10 @@ impl Group {
             self.close(now, end);
             return self.go_on(now);
         }
+        self.open(now, ids);
+    }
+
+    fn open(&mut self, now: Time, ids: Vec<Arc<str>>) {
         self.heard_at = now;
         self.merge = None;
         self.rolls_at = now + self.roll;
