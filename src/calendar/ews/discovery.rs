@@ -11,14 +11,18 @@ use tokio::sync::OnceCell;
 
 use self::steps::Steps;
 use super::discover::{
-    Answer, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step, Via,
+    Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
+    Via,
 };
-use super::homes::{Homes, Known, Place};
+use super::homes::{Homes, Known, Place, elapsed};
 use super::servers::Servers;
 use super::{Options, group_key};
 use crate::calendar::Ledger;
-use crate::model::{Address, Fault, Next, Plain, Time, TrustEntry, Zone};
+use crate::model::{Address, Fault, Next, Plain, Span, Time, TrustEntry, Zone};
 use crate::net::dns::NameServer;
+
+/// A request goes by a trust list that is no older.
+const LIST_FOR: Span = Span::from_secs(30);
 
 /// How the servers of mailboxes are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub(super) struct Discovery {
     steps: Steps,
     ledger: Arc<dyn Ledger>,
     homes: Mutex<Homes>,
+    /// The trust list's verdicts, as they were read last.
+    verdicts: Mutex<Option<(Time, Arc<Hosts>)>>,
     recalled: OnceCell<()>,
     hunting: tokio::sync::Mutex<()>,
 }
@@ -97,6 +103,7 @@ impl Discovery {
             steps: Steps::new(options, servers)?,
             ledger,
             homes: Mutex::default(),
+            verdicts: Mutex::default(),
             recalled: OnceCell::new(),
             hunting: tokio::sync::Mutex::default(),
         })
@@ -111,7 +118,39 @@ impl Discovery {
         self.homes().get(address).cloned()
     }
 
-    /// Where these are served; asked for where it is due.
+    /// Whether an administrator lets requests go there; what is blocked stops within a minute.
+    ///
+    /// # Errors
+    /// The trust list cannot be read, and never was.
+    pub(super) async fn admits(&self, url: &Uri) -> Result<bool, Fault> {
+        Ok(!self.verdicts(LIST_FOR).await?.blocks(url))
+    }
+
+    /// The trust list's verdicts, no older than that if they can be read.
+    async fn verdicts(&self, age: Span) -> Result<Arc<Hosts>, Fault> {
+        let now = self.now();
+        let kept = self.kept_verdicts().clone();
+        if let Some((at, hosts)) = &kept
+            && elapsed(now, *at) < age
+        {
+            return Ok(Arc::clone(hosts));
+        }
+        match (self.ledger.trust().await, kept) {
+            (Ok(trust), _) => {
+                let hosts = Arc::new(Hosts::new([], trust));
+                *self.kept_verdicts() = Some((now, Arc::clone(&hosts)));
+                Ok(hosts)
+            }
+            (Err(_), Some((_, hosts))) => Ok(hosts),
+            (Err(fault), None) => Err(fault),
+        }
+    }
+
+    fn kept_verdicts(&self) -> MutexGuard<'_, Option<(Time, Arc<Hosts>)>> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where these are served; asked for where it is due, and where what is known was blocked.
     pub(super) async fn find(
         &self,
         addresses: &[Arc<Address>],
@@ -119,10 +158,16 @@ impl Discovery {
         witness: Option<Witness<'_>>,
     ) -> Vec<Result<Known, Fault>> {
         self.recall().await;
+        let verdicts = match self.verdicts(Span::default()).await {
+            Ok(verdicts) => verdicts,
+            Err(fault) => return addresses.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        let blocked = |known: &Known| verdicts.blocks(&known.place.ews);
         let now = self.now();
         let mut asked: Vec<(String, Vec<Arc<Address>>)> = Vec::new();
         for address in addresses {
-            if !self.homes().is_due(now, address, moved) {
+            let homes = self.homes();
+            if !homes.is_due(now, address, moved || homes.get(address).is_some_and(blocked)) {
                 continue;
             }
             let domain = address.domain().to_ascii_lowercase();
@@ -141,6 +186,7 @@ impl Discovery {
         let answer = |address: &Arc<Address>| {
             let why = refused.iter().find(|(refused, _)| refused == address).map(|(_, why)| why);
             match (homes.get(address), why) {
+                (Some(known), _) if blocked(known) => Err(Fault::new(Next::Denied, BLOCKED)),
                 // An old answer is better than none, unless it is known to be wrong.
                 (Some(known), why) if why.is_none_or(|why| why.next != Next::Gone) => {
                     Ok(known.clone())
@@ -248,7 +294,11 @@ impl Discovery {
         {
             return all(&fault);
         }
-        let have_old = users.iter().all(|user| self.homes().get(user).is_some());
+        let have_old = {
+            let (homes, verdicts) = (self.homes(), Hosts::new([], trust.iter().cloned()));
+            let usable = |known: &Known| !verdicts.blocks(&known.place.ews);
+            users.iter().all(|user| homes.get(user).is_some_and(usable))
+        };
         let rules = self.rules(first, young && have_old, &trust);
         let Outcome { homes: outcomes, endpoints } =
             self.play(Hunt::new(rules, users.to_vec()), witness).await;

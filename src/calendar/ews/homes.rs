@@ -240,6 +240,12 @@ fn key(address: &Address) -> Box<str> {
     address.reveal().to_ascii_lowercase().into()
 }
 
+/// The time since then. What comes from the future was noted before the clock was set back, who
+/// knows when: it counts as long ago.
+pub(super) fn elapsed(now: Time, at: Time) -> Span {
+    if at > now + Span::MINUTE { Span::DAY.times(366) } else { now.since(at) }
+}
+
 /// An answer from the future was given before the clock was set back.
 fn old(now: Time, at: Time) -> bool {
     now.since(at) >= FRESH_FOR || at > now + Span::HOUR

@@ -304,17 +304,15 @@ impl Ews {
 
     /// Where the target is served: as far as it is known, else it is asked for.
     async fn home(&self, target: &Target) -> Result<(Uri, Arc<Server>), Fault> {
-        let url = match self.discovery.known(&target.address) {
-            Some(known) => known.place.ews.clone(),
-            None => match &self.options.url {
-                Some(url) => url.clone(),
-                None => {
-                    let addresses = std::slice::from_ref(&target.address);
-                    let mut found = self.discovery.find(addresses, false, None).await;
-                    let unknown = || Err(Fault::retry("no answer"));
-                    found.pop().unwrap_or_else(unknown)?.place.ews.clone()
-                }
-            },
+        let known = self.discovery.known(&target.address).map(|known| known.place.ews.clone());
+        let url = match known.or_else(|| self.options.url.clone()) {
+            Some(url) if self.discovery.admits(&url).await? => url,
+            _ => {
+                let addresses = std::slice::from_ref(&target.address);
+                let mut found = self.discovery.find(addresses, false, None).await;
+                let unknown = || Err(Fault::retry("no answer"));
+                found.pop().unwrap_or_else(unknown)?.place.ews.clone()
+            }
         };
         let server = self.servers.at(&url)?;
         Ok((url, server))

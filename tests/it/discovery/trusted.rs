@@ -1,11 +1,12 @@
 //! Who is sent credentials, and who is sent nothing at all.
 
+use calway::calendar::Calendar;
 use calway::model::{Next, Span, Verdict};
 use calway_lab::dns::{NameServer, Srv};
 use calway_lab::exchange::MovedTo;
 use calway_lab::site::{Manner, Site};
 
-use super::{APEX, HOST, Org, home};
+use super::{APEX, HOST, Org, asked, home, target};
 
 const EVIL: &str = "evil.example";
 
@@ -98,12 +99,22 @@ async fn a_decision_is_taken_up_without_a_restart() {
     org.book.inner.decide("mail.corp.example", Verdict::Allowed);
     home(&ews, "ann").await.expect("allowed now");
 
-    // Whoever is blocked later is asked no more, and what it said before stays good.
-    org.book.inner.decide("mail.corp.example", Verdict::Blocked);
-    org.book.pass(Span::DAY);
-    let before = exchange.log().counts().operations.get("GetUserSettings").copied();
-    home(&ews, "ann").await.expect("the old answer is kept");
-    assert_eq!(exchange.log().counts().operations.get("GetUserSettings").copied(), before);
+    // Whoever is blocked later is asked nothing more, by whatever was known before.
+    let server = "127.0.0.1";
+    ews.verify(&target("ann")).await.expect("served there");
+    org.book.inner.decide(server, Verdict::Blocked);
+    org.book.pass(Span::MINUTE);
+    let requests = || asked(&exchange, "GetFolder");
+    let before = requests();
+    for fault in [ews.verify(&target("ann")).await.err(), home(&ews, "ann").await.err()] {
+        let fault = fault.expect("blocked");
+        assert!(fault.next == Next::Denied && fault.cause.code.contains("blocked"), "{fault}");
+    }
+    assert_eq!(requests(), before);
+
+    org.book.inner.decide(server, Verdict::Allowed);
+    home(&ews, "ann").await.expect("allowed again");
+    ews.verify(&target("ann")).await.expect("allowed again");
 }
 
 #[tokio::test]

@@ -47,6 +47,11 @@ impl Hosts {
         Self { vouched, listed }
     }
 
+    /// Whether an administrator blocked the host of this address.
+    pub fn blocks(&self, url: &http::Uri) -> bool {
+        self.standing(url.host().unwrap_or_default()) == Standing::Blocked
+    }
+
     /// One more, for this hunt.
     pub(super) fn vouch(&mut self, host: &str) {
         let host = host.to_ascii_lowercase();
