@@ -49,6 +49,8 @@ impl Origin {
             return Err(Fault::refused("an address must not carry a user's name"));
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        // A last dot only says that the name is whole: the host is the same.
+        let host = host.trim_end_matches('.');
         if ServerName::try_from(host).is_err() {
             return Err(Fault::refused("an address whose host is not a name"));
         }

@@ -42,8 +42,8 @@ impl Hosts {
         vouched: impl IntoIterator<Item = String>,
         listed: impl IntoIterator<Item = TrustEntry>,
     ) -> Self {
-        let listed = listed.into_iter().map(|entry| (entry.host, entry.verdict)).collect();
-        let vouched = vouched.into_iter().map(|host| host.to_ascii_lowercase()).collect();
+        let listed = listed.into_iter().map(|entry| (plain(&entry.host), entry.verdict)).collect();
+        let vouched = vouched.into_iter().map(|host| plain(&host)).collect();
         Self { vouched, listed }
     }
 
@@ -54,7 +54,7 @@ impl Hosts {
 
     /// One more, for this hunt.
     pub(super) fn vouch(&mut self, host: &str) {
-        let host = host.to_ascii_lowercase();
+        let host = plain(host);
         if !self.vouched.contains(&host) {
             self.vouched.push(host);
         }
@@ -62,7 +62,7 @@ impl Hosts {
 
     /// An administrator's word is the last; what blocks stands above what vouches.
     pub(super) fn standing(&self, host: &str) -> Standing {
-        let host = host.to_ascii_lowercase();
+        let host = plain(host);
         match self.listed.get(&host) {
             Some(Verdict::Blocked) => return Standing::Blocked,
             Some(Verdict::Allowed) => return Standing::Trusted,
@@ -76,6 +76,11 @@ impl Hosts {
             Standing::Unknown
         }
     }
+}
+
+/// A name as it is compared: DNS knows no case, and a last dot only says that the name is whole.
+fn plain(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn covers(known: &str, host: &str) -> bool {
@@ -126,6 +131,9 @@ mod tests {
             ("corp.example.evil.example", Standing::Unknown),
             ("autodiscover-s.outlook.com", Standing::Cloud),
             ("notoutlook.com", Standing::Unknown),
+            ("bad.corp.example.", Standing::Blocked),
+            ("Corp.example.", Standing::Trusted),
+            ("outlook.com.", Standing::Cloud),
         ] {
             assert_eq!(hosts.standing(host), expected, "{host}");
         }
