@@ -74,7 +74,7 @@ impl Homes {
     /// Whether it is to be asked for; `moved` says that what is known is wrong.
     pub(super) fn is_due(&self, now: Time, address: &Address, moved: bool) -> bool {
         let Some(known) = self.get(address) else { return true };
-        let tried = now.since(known.tried);
+        let tried = elapsed(now, known.tried);
         if moved { tried >= SETTLED } else { old(now, known.at) && tried >= RETRY_AFTER }
     }
 
@@ -139,7 +139,7 @@ impl Homes {
     pub(super) fn endpoint(&self, now: Time, domain: &str) -> Option<(Endpoint, bool)> {
         let Kept { endpoint, found, worked } = self.endpoints.get(domain)?;
         let good = endpoint.form == Form::Soap || !old(now, *found);
-        good.then(|| (endpoint.clone(), now.since(*worked) < RETRY_AFTER))
+        good.then(|| (endpoint.clone(), elapsed(now, *worked) < RETRY_AFTER))
     }
 
     /// A place answered for a domain. The line is for the ledger, where it is new.
@@ -181,7 +181,7 @@ impl Homes {
             list.iter().map(|entry| (entry.host.clone(), entry.verdict)).collect()
         };
         let same = verdicts(then) == verdicts(trust);
-        (same && now.since(*at) < HUNT_PAUSE).then(|| why.clone())
+        (same && elapsed(now, *at) < HUNT_PAUSE).then(|| why.clone())
     }
 
     /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are
@@ -246,9 +246,8 @@ pub(super) fn elapsed(now: Time, at: Time) -> Span {
     if at > now + Span::MINUTE { Span::DAY.times(366) } else { now.since(at) }
 }
 
-/// An answer from the future was given before the clock was set back.
 fn old(now: Time, at: Time) -> bool {
-    now.since(at) >= FRESH_FOR || at > now + Span::HOUR
+    elapsed(now, at) >= FRESH_FOR
 }
 
 /// What is kept over a restart.

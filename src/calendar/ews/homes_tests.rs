@@ -175,3 +175,19 @@ fn mailboxes_of_one_place_share_it() {
     let both = [&ann(), &bob].map(|address| Arc::clone(&homes.get(address).unwrap().place));
     assert!(Arc::ptr_eq(&both[0], &both[1]));
 }
+
+#[test]
+fn a_clock_that_is_set_back_stops_no_question() {
+    let mut homes = Homes::default();
+    homes.learn(START, &ann(), place("a"), true);
+    let why = Fault::retry("connection refused");
+    homes.failed(START, "corp.example", Vec::new(), why);
+    let url = "https://corp.example/autodiscover/autodiscover.svc".parse().unwrap();
+    homes.answered(START, "hq.example", Endpoint { url, form: Form::Soap, via: Via::Domain });
+    let before = START - Span::DAY;
+    assert!(homes.is_due(before, &ann(), true) && homes.is_due(before, &ann(), false));
+    assert!(homes.pause(before, "corp.example", &[]).is_none());
+    assert!(homes.endpoint(before, "hq.example").is_some_and(|(_, young)| !young));
+    // Two clocks that differ by seconds are no reason.
+    assert!(!homes.is_due(START - Span::SECOND, &ann(), true));
+}
