@@ -80,6 +80,7 @@ pub(super) struct Http {
     aside: Semaphore,
     streams: Arc<Semaphore>,
     idle: Mutex<Vec<Slot>>,
+    basic: bool,
 }
 
 impl fmt::Debug for Http {
@@ -105,7 +106,13 @@ impl Http {
             streams: Arc::new(Semaphore::new(limits.streams.max(1))),
             limits,
             idle: Mutex::new(Vec::new()),
+            basic: true,
         }
+    }
+
+    /// A server that is not sent a password as it is.
+    pub(super) fn without_basic(self) -> Self {
+        Self { basic: false, ..self }
     }
 
     /// Sends a request that may come twice and reads its whole answer.
@@ -192,7 +199,7 @@ impl Http {
 
     fn entrance<'a>(&'a self, uri: &'a Uri) -> Entrance<'a> {
         let (connector, origin, sign_in) = (&self.connector, &self.origin, &*self.sign_in);
-        Entrance { connector, origin, sign_in, uri }
+        Entrance { connector, origin, sign_in, uri, basic: self.basic }
     }
 }
 

@@ -143,6 +143,16 @@ impl Options {
             .without_discovery()
     }
 
+    /// The domains' own hosts, where the configuration does not name them as servers.
+    fn sites(&self) -> Vec<String> {
+        let Some(discover) = &self.discover else { return Vec::new() };
+        let urls = [&self.url, &self.autodiscover].into_iter().flatten();
+        let named: Vec<&str> = urls.filter_map(Uri::host).collect();
+        let trusted = |site: &str| discover.trusted_hosts.iter().any(|host| host == site);
+        let sites = discover.domains.iter().filter(|site| !trusted(site));
+        sites.filter(|site| !named.contains(&site.as_str())).cloned().collect()
+    }
+
     fn without_discovery(mut self) -> Self {
         self.discover = None;
         self
@@ -228,7 +238,7 @@ impl Ews {
         for url in [&options.url, &options.autodiscover].into_iter().flatten() {
             Origin::of(url)?;
         }
-        let servers = Arc::new(Servers::new(connector, sign_in, limits));
+        let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
         let discovery = Discovery::new(&options, Arc::clone(&servers), ledger)?;
         Ok(Self { options, servers, discovery, ill: items::Ill::default() })
     }

@@ -30,6 +30,8 @@ pub(super) struct Servers {
     connector: Connector,
     sign_in: Arc<SignIn>,
     limits: Limits,
+    /// Hosts that are not sent a password as it is: web sites, more often than Exchange.
+    sites: Vec<String>,
     known: Mutex<HashMap<Origin, Arc<Server>>>,
 }
 
@@ -87,8 +89,13 @@ impl Server {
 }
 
 impl Servers {
-    pub(super) fn new(connector: Connector, sign_in: Arc<SignIn>, limits: Limits) -> Self {
-        Self { connector, sign_in, limits, known: Mutex::default() }
+    pub(super) fn new(
+        connector: Connector,
+        sign_in: Arc<SignIn>,
+        limits: Limits,
+        sites: Vec<String>,
+    ) -> Self {
+        Self { connector, sign_in, limits, sites, known: Mutex::default() }
     }
 
     /// The server that an address leads to.
@@ -101,6 +108,8 @@ impl Servers {
         let server = known.entry(origin).or_insert_with_key(|origin| {
             let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
             let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
+            let site = self.sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()));
+            let http = if site { http.without_basic() } else { http };
             Arc::new(Server { http, old: AtomicBool::new(false), rests_until: Mutex::default() })
         });
         Ok(Arc::clone(server))

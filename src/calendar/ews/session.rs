@@ -48,6 +48,8 @@ pub(super) struct Entrance<'a> {
     pub(super) sign_in: &'a SignIn,
     /// What is asked while signing in.
     pub(super) uri: &'a Uri,
+    /// Whether a password may be sent as it is.
+    pub(super) basic: bool,
 }
 
 impl Slot {
@@ -190,7 +192,12 @@ impl Entrance<'_> {
         let mut failed = Failed::default();
         loop {
             let left = self.sign_in.ways().iter().copied();
+            let left = left.filter(|auth| self.basic || *auth != Auth::Basic);
             let left: Vec<_> = left.filter(|auth| !failed.ways.contains(auth)).collect();
+            if left.is_empty() && !self.basic {
+                let shut = failed.why.filter(|why| why.next == Next::SignIn);
+                return Err(shut.unwrap_or_else(no_basic));
+            }
             let left = match self.sign_in.open_ways(&left) {
                 Ok(open) => open,
                 Err(shut) => return Err(self.why_none(&left, failed, shut)),
@@ -202,6 +209,7 @@ impl Entrance<'_> {
                 Some(auth) => auth,
                 None => match self.ask(&mut connection, &left).await? {
                     Some(auth) => auth,
+                    None if !self.basic => return Err(no_basic()),
                     None => return Err(failed.why.unwrap_or_else(nothing_offered)),
                 },
             };
@@ -391,6 +399,11 @@ async fn send_token(
         true => Ok(Some(response)),
         false => Err(sign_in::not_here("Kerberos: the server could not prove who it is")),
     }
+}
+
+/// No secret was refused here: others may be signed in to.
+fn no_basic() -> Fault {
+    Fault::retry("a domain's own web site is given no password by Basic")
 }
 
 fn nothing_offered() -> Fault {

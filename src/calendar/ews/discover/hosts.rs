@@ -94,6 +94,12 @@ fn is_below(host: &str, domain: &str) -> bool {
     host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
+/// Whether a host is one of these domains, or below one.
+pub(super) fn is_within(host: &str, domains: &[String]) -> bool {
+    let host = plain(host);
+    domains.iter().map(|domain| plain(domain)).any(|own| host == own || is_below(&host, &own))
+}
+
 /// Whether a host or a mail domain belongs to Microsoft 365.
 pub(super) fn is_cloud(host: &str) -> bool {
     let host = host.to_ascii_lowercase();

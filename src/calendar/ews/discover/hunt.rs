@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use super::hosts::{Standing, is_cloud};
+use super::hosts::{Standing, is_cloud, is_within};
 use super::services::in_order;
 use super::trail::Trail;
 use super::ways::{Group, Try, What, redirected, waits_for_trust};
@@ -140,32 +140,34 @@ impl Hunt {
 
     /// Takes a way up, unless its host may not be sent anything.
     fn begin(&mut self, way: Try) {
-        let Self { rules, groups, notes, current, .. } = self;
-        let Some(group) = groups.front_mut() else { return };
+        let Some(group) = self.groups.front() else { return };
         let host = way.host().map(str::to_owned);
-        let standing = host.as_ref().map_or(Standing::Trusted, |host| rules.hosts.standing(host));
-        let (host, via) = (host.unwrap_or_default(), way.via);
-        let (note, fault) = match standing {
+        let standing = match host.as_deref().map(|host| self.rules.hosts.standing(host)) {
             // What the directory named once, it vouched for.
-            Standing::Unknown if via == Via::Directory => {
-                *current = Some((way, group.users.clone()));
-                return;
+            Some(Standing::Unknown) if way.via == Via::Directory => Standing::Trusted,
+            standing => standing.unwrap_or(Standing::Trusted),
+        };
+        let (host, via) = (host.unwrap_or_default(), way.via);
+        match standing {
+            Standing::Trusted => self.current = Some((way, group.users.clone())),
+            Standing::Unknown => self.pass_over(Note::Unknown { host, via }, waits_for_trust()),
+            Standing::Blocked => {
+                self.pass_over(Note::Blocked { host }, Fault::new(Next::Denied, BLOCKED));
             }
-            Standing::Trusted => {
-                *current = Some((way, group.users.clone()));
-                return;
-            }
-            Standing::Unknown => (Note::Unknown { host, via }, waits_for_trust()),
-            Standing::Blocked => (Note::Blocked { host }, Fault::new(Next::Denied, BLOCKED)),
-            Standing::Cloud => (
+            Standing::Cloud => self.pass_over(
                 Note::Cloud { host, via },
                 Fault::new(Next::Denied, "Autodiscover leads to Microsoft 365 only"),
             ),
-        };
-        if !notes.contains(&note) {
-            notes.push(note);
         }
-        group.weigh(fault);
+    }
+
+    fn pass_over(&mut self, note: Note, fault: Fault) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+        if let Some(group) = self.groups.front_mut() {
+            group.weigh(fault);
+        }
     }
 
     fn searched(&mut self, way: &Try, found: Result<Points, Fault>) {
@@ -310,8 +312,16 @@ impl Hunt {
         place_told: Result<Place, Fault>,
     ) {
         let Some((&at, rest)) = users.split_first() else { return };
-        match place_told {
-            Ok(told) => {
+        let stranger = match &place_told {
+            Ok(Place::Ews(ews)) if form == Form::Json => self.stranger(ews),
+            _ => None,
+        };
+        match (place_told, stranger) {
+            // Nobody signed in for this answer: it may be anybody's.
+            (_, Some(host)) => {
+                self.pass_over(Note::Unknown { host, via: way.via }, waits_for_trust());
+            }
+            (Ok(told), None) => {
                 self.answered(url, form, way.via);
                 match told {
                     Place::Ews(ews) => {
@@ -322,8 +332,8 @@ impl Hunt {
                     Place::Url(to) => self.move_to_place(way, at, &to),
                 }
             }
-            Err(fault) if fault.next == Next::Gone => self.settle(at, Err(fault)),
-            Err(fault) => return self.failed(way, form, url, &fault),
+            (Err(fault), None) if fault.next == Next::Gone => self.settle(at, Err(fault)),
+            (Err(fault), None) => return self.failed(way, form, url, &fault),
         }
         if !rest.is_empty() {
             self.current = Some((way.clone(), rest.to_vec()));
@@ -420,6 +430,14 @@ impl Hunt {
             Standing::Blocked => Err(Fault::new(Next::Denied, BLOCKED)),
             _ => Ok(ews),
         }
+    }
+
+    /// The host of an EWS address, where neither the configuration nor anybody vouches for it.
+    fn stranger(&self, ews: &str) -> Option<String> {
+        let url = place(ews).ok()?;
+        let host = url.host()?;
+        let unknown = self.rules.hosts.standing(host) == Standing::Unknown;
+        (unknown && !is_within(host, &self.rules.domains)).then(|| host.to_owned())
     }
 
     fn settle(&mut self, at: usize, outcome: Result<Found, Fault>) {

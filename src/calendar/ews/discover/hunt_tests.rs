@@ -8,12 +8,14 @@ use super::*;
 use crate::calendar::ews::get_user_settings::Settings;
 use crate::model::{Next, Plain, Time, TrustEntry, Verdict};
 
-const APEX: &str = "look https://corp.example/autodiscover/autodiscover.xml";
-const HOST: &str = "look https://autodiscover.corp.example/autodiscover/autodiscover.xml";
-const PLAIN: &str = "plain http://autodiscover.corp.example/autodiscover/autodiscover.xml";
+pub(super) const APEX: &str = "look https://corp.example/autodiscover/autodiscover.xml";
+pub(super) const HOST: &str =
+    "look https://autodiscover.corp.example/autodiscover/autodiscover.xml";
+pub(super) const PLAIN: &str =
+    "plain http://autodiscover.corp.example/autodiscover/autodiscover.xml";
 const SRV: &str = "srv _autodiscover._tcp.corp.example.";
 const HOST_SOAP: &str = "soap https://autodiscover.corp.example/autodiscover/autodiscover.svc";
-const EWS: &str = "https://mail.corp.example/EWS/Exchange.asmx";
+pub(super) const EWS: &str = "https://mail.corp.example/EWS/Exchange.asmx";
 
 /// A step as a word and an address, and for whom.
 fn words(step: &Step) -> String {
@@ -45,29 +47,29 @@ fn nothing(step: &Step) -> Answer {
     }
 }
 
-struct Played {
-    steps: Vec<String>,
-    outcomes: Vec<Result<Found, Fault>>,
-    notes: Vec<Note>,
-    endpoints: Vec<(String, Endpoint)>,
+pub(super) struct Played {
+    pub(super) steps: Vec<String>,
+    pub(super) outcomes: Vec<Result<Found, Fault>>,
+    pub(super) notes: Vec<Note>,
+    pub(super) endpoints: Vec<(String, Endpoint)>,
 }
 
 impl Played {
-    fn ews(&self, at: usize) -> String {
+    pub(super) fn ews(&self, at: usize) -> String {
         match &self.outcomes[at] {
             Ok(found) => found.ews.to_string(),
             Err(fault) => format!("{:?} {fault}", fault.next),
         }
     }
 
-    fn fault(&self, at: usize) -> (Next, &str) {
+    pub(super) fn fault(&self, at: usize) -> (Next, &str) {
         let fault = self.outcomes[at].as_ref().unwrap_err();
         (fault.next, fault.cause.code.as_str())
     }
 }
 
 /// Plays a hunt for the addresses; a step whose words begin so is answered so.
-fn play(rules: Rules, addresses: &[&str], world: &[(&str, Answer)]) -> Played {
+pub(super) fn play(rules: Rules, addresses: &[&str], world: &[(&str, Answer)]) -> Played {
     let addresses = addresses.iter().map(|text| Arc::new(Address::parse(text).unwrap()));
     let mut hunt = Hunt::new(rules, addresses);
     let (mut steps, mut notes) = (Vec::new(), Vec::new());
@@ -85,7 +87,7 @@ fn play(rules: Rules, addresses: &[&str], world: &[(&str, Answer)]) -> Played {
     Played { steps, outcomes, notes, endpoints }
 }
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     let own = ["corp.example", "autodiscover.corp.example"].map(str::to_owned);
     Rules {
         domains: vec!["corp.example".into()],
@@ -96,7 +98,7 @@ fn rules() -> Rules {
     }
 }
 
-fn listed(mut rules: Rules, host: &str, verdict: Verdict) -> Rules {
+pub(super) fn listed(mut rules: Rules, host: &str, verdict: Verdict) -> Rules {
     let own = ["corp.example", "autodiscover.corp.example"].map(str::to_owned);
     let entry =
         TrustEntry { host: host.into(), verdict, via: "redirect".into(), since: Time::default() };
@@ -104,11 +106,11 @@ fn listed(mut rules: Rules, host: &str, verdict: Verdict) -> Rules {
     rules
 }
 
-fn seen(status: u16, soap: bool) -> Answer {
+pub(super) fn seen(status: u16, soap: bool) -> Answer {
     Answer::Seen(Ok(Seen { status, soap, ..Seen::default() }))
 }
 
-fn to(location: &str) -> Answer {
+pub(super) fn to(location: &str) -> Answer {
     Answer::Seen(Ok(Seen { status: 302, location: Some(location.into()), ..Seen::default() }))
 }
 
@@ -125,17 +127,17 @@ fn settings(answers: &[Result<Told, Fault>]) -> Answer {
     Answer::Settings(Ok(answers.to_vec()))
 }
 
-fn point(keywords: &[&str], binding: &str) -> Point {
+pub(super) fn point(keywords: &[&str], binding: &str) -> Point {
     let keywords = keywords.iter().map(|&keyword| keyword.to_owned()).collect();
     Point { keywords, bindings: vec![binding.to_owned()] }
 }
 
-fn points(points: &[Point]) -> Answer {
+pub(super) fn points(points: &[Point]) -> Answer {
     Answer::Points(Ok(Points { site: Some("Rome".into()), points: points.to_vec() }))
 }
 
-const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
-const POINTER: &str = "67661d7F-8FC4-4fa7-BFAC-E1D7794C1F68";
+pub(super) const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
+pub(super) const POINTER: &str = "67661d7F-8FC4-4fa7-BFAC-E1D7794C1F68";
 
 #[test]
 fn all_ways_are_tried_in_the_documented_order() {

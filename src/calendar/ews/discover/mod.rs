@@ -4,7 +4,9 @@
 //! **Promise.** Nothing is sent to a host that is not trusted: one of the configured domains' own
 //! (`<domain>`, `autodiscover.<domain>`), a configured one, one that the signed-in directory named,
 //! or one that the trust list allows. Every other host that a redirect or a DNS record leads to is
-//! told as [`Note::Unknown`] and passed over, and so is a blocked one.
+//! told as [`Note::Unknown`] and passed over, and so is a blocked one. An EWS address that was told
+//! without a sign-in (the JSON of version 2) is taken only where its host is trusted or below a
+//! configured domain.
 //!
 //! | | way | asked |
 //! |---|---|---|
@@ -28,6 +30,8 @@ mod ways;
 
 #[cfg(test)]
 mod hunt_tests;
+#[cfg(test)]
+mod stranger_tests;
 
 use std::sync::Arc;
 
