@@ -4,6 +4,7 @@ mod steps;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ::http::Uri;
 use aws_lc_rs::rand;
@@ -23,6 +24,9 @@ use crate::net::dns::NameServer;
 
 /// A request goes by a trust list that is no older.
 const LIST_FOR: Span = Span::from_secs(30);
+
+/// A hunt takes no longer: whoever has no answer by then asks again later.
+const HUNT_WITHIN: Duration = Duration::from_secs(120);
 
 /// How the servers of mailboxes are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -289,9 +293,8 @@ impl Discovery {
             Some((endpoint, young)) => (Some(endpoint), young),
             None => (None, false),
         };
-        if first.is_none()
-            && let Some(fault) = self.homes().pause(now, domain, &trust)
-        {
+        let pause = self.homes().pause(now, domain, &trust);
+        if let Some(fault) = pause {
             return all(&fault);
         }
         let have_old = {
@@ -302,6 +305,8 @@ impl Discovery {
         let rules = self.rules(first, young && have_old, &trust);
         let Outcome { homes: outcomes, endpoints } =
             self.play(Hunt::new(rules, users.to_vec()), witness).await;
+        // A hunt may have taken longer than the pause after it.
+        let now = self.now();
         let mut lines = Lines::new();
         {
             let mut homes = self.homes();
@@ -344,8 +349,10 @@ impl Discovery {
     }
 
     async fn play(&self, mut hunt: Hunt, witness: Option<Witness<'_>>) -> Outcome {
+        let end = tokio::time::Instant::now() + HUNT_WITHIN;
         while let Some(step) = hunt.step() {
-            let answer = self.steps.carry_out(&step).await;
+            let carried = tokio::time::timeout_at(end, self.steps.carry_out(&step)).await;
+            let Ok(answer) = carried else { break };
             if let Some(witness) = witness {
                 witness(&step, &answer);
             }

@@ -3,6 +3,7 @@
 use calway::calendar::Calendar;
 use calway::model::{Next, Span};
 use calway_lab::exchange::{Fault as Wrong, Match, MovedTo};
+use calway_lab::site::{Manner, Site};
 
 use super::{HOST, Org, add, asked, fresh_home, home, target};
 
@@ -211,4 +212,40 @@ async fn a_configured_address_works_without_any_of_it() {
     exchange.calendars().remove_mailbox("ann@corp.example");
     org.book.pass(Span::HOUR);
     assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Gone, "nowhere else");
+}
+
+#[tokio::test]
+async fn a_dead_place_that_once_answered_is_not_looked_for_again_and_again() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    home(&ews, "ann").await.unwrap();
+    drop(exchange);
+    let leaf = org.authority.leaf(&[HOST]);
+    org.book.pass(Span::DAY);
+    let site = Site::secure(Manner::Status(503), &leaf).await.unwrap();
+    org.place(HOST, 443, site.address());
+    let ews = org.provider();
+    assert!(home(&ews, "bob").await.is_err());
+    let visits = site.visits().len();
+    for _ in 0..5 {
+        assert!(home(&ews, "bob").await.is_err());
+    }
+    assert_eq!(site.visits().len(), visits, "not before the pause is over");
+    org.book.pass(Span::MINUTE);
+    assert!(home(&ews, "bob").await.is_err());
+    assert!(site.visits().len() > visits);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hunt_that_finds_only_silence_has_an_end() {
+    let mut org = Org::new();
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    org.place(HOST, 80, silent.local_addr().unwrap());
+    let hour = std::time::Duration::from_secs(3600);
+    let ews = org.provider_with(super::PASSWORD, |options| options.connect_timeout = hour);
+    let began = tokio::time::Instant::now();
+    let fault = home(&ews, "ann").await.unwrap_err();
+    assert!(matches!(fault.next, Next::Retry { .. }), "{fault}");
+    assert!(began.elapsed() < hour / 10, "the other domains wait for it");
 }
