@@ -64,6 +64,10 @@ pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 /// mailbox must not cost requests for ever.
 pub const GONE_RETRY: (Span, Span) = (Span::HOUR, Span::HOUR);
 
+/// So long a mailbox that worked before and is said to be gone is asked for as one that moved: a
+/// move is told late where directories copy each other, and is to be healed within 20 minutes.
+pub const GONE_DOUBTED: Span = Span::HOUR;
+
 /// First and longest wait of a mailbox that is still not where the directory says. A move is over
 /// when the directory knows it, and is to be healed within 20 minutes.
 pub const MOVED_RETRY: (Span, Span) = (Span::from_secs(5), Span::from_secs(300));

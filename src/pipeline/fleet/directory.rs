@@ -226,9 +226,9 @@ impl Fleet {
         let Some(mailbox) = self.mailbox(at).filter(|mailbox| mailbox.run.is_none()) else {
             return;
         };
-        let (limits, after) = pace(&fault);
+        let (limits, after) = mailbox.pace_after(now, &fault);
         // Where the directory alone fails, the old home is tried next.
-        mailbox.lost = !known || limits == limits::GONE_RETRY;
+        mailbox.lost = !known || fault.next == Next::Gone;
         self.unqueue(at);
         self.mailbox_failed(now, at, fault, limits, after);
     }

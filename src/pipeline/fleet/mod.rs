@@ -104,6 +104,10 @@ struct Mailbox {
     seeking: Seeking,
     /// How often in a row it was not where it was thought.
     strays: u8,
+    /// It was read at least once.
+    has_worked: bool,
+    /// Since when it is said to be gone, although it was read before.
+    gone_since: Option<Time>,
     /// What its timer leads to: the directory (true), or a reading.
     lost: bool,
     /// Its day is over: its window is read anew once its home is told again.
@@ -131,6 +135,8 @@ impl Mailbox {
             place: None,
             seeking: Seeking::No,
             strays: 0,
+            has_worked: false,
+            gone_since: None,
             lost: false,
             new_day: false,
             ear: Ear::Unheard,

@@ -1,9 +1,24 @@
 //! What failed: who waits for it, and how long.
 
 use super::directory::pace;
-use super::{Fleet, Note, Output, Queue, Run, Trouble};
+use super::{Fleet, Mailbox, Note, Output, Queue, Run, Trouble};
 use crate::model::{Fault, Next, Now, Span, Time};
 use crate::pipeline::limits;
+
+impl Mailbox {
+    /// How it waits after a fault of its own. One that worked before is more often on its way than
+    /// gone: not all servers and directories hear of a move at the same time.
+    pub(super) fn pace_after(&mut self, now: Now, fault: &Fault) -> ((Span, Span), Option<Span>) {
+        if fault.next != Next::Gone || !self.has_worked {
+            return pace(fault);
+        }
+        let since = *self.gone_since.get_or_insert(now.mono);
+        match now.mono.since(since) < limits::GONE_DOUBTED {
+            true => (limits::MOVED_RETRY, None),
+            false => pace(fault),
+        }
+    }
+}
 
 impl Fleet {
     pub(super) fn pass_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
@@ -33,7 +48,7 @@ impl Fleet {
             return self.seek(at, true);
         }
         mailbox.lost = true;
-        let (limits, after) = pace(&fault);
+        let (limits, after) = mailbox.pace_after(now, &fault);
         self.mailbox_failed(now, at, fault, limits, after);
     }
 
@@ -71,6 +86,7 @@ impl Fleet {
     /// It fails no more, or is not there any more.
     pub(super) fn well(&mut self, at: usize) {
         let Some(mailbox) = self.mailbox(at) else { return };
+        (mailbox.has_worked, mailbox.gone_since) = (true, None);
         let was_failing = mailbox.pace.failures() > 0;
         mailbox.pace.reset();
         let trouble = mailbox.trouble.take();

@@ -111,3 +111,46 @@ fn one_that_moved_at_midnight_is_read_at_once_and_not_by_and_by() {
     }
     assert_eq!(read, [users[50].clone()].into());
 }
+
+fn gone() -> Fault {
+    Fault::new(Next::Gone, "ErrorNonExistentMailbox")
+}
+
+/// Times at which the home of the one mailbox is asked for, in seconds; each time it is gone.
+fn asked_while_gone(desk: &mut Desk, minutes: u64) -> Vec<u64> {
+    let mut times = Vec::new();
+    for second in (0..minutes * 60).step_by(5) {
+        while let Some((ticket, users)) = desk.homes() {
+            times.push(second);
+            desk.put(Input::Homes(ticket, users.iter().map(|_| Err(gone())).collect()));
+        }
+        desk.later(Span::from_secs(5));
+    }
+    times
+}
+
+#[test]
+fn a_mailbox_that_vanishes_during_a_move_is_back_within_minutes_and_later_asked_for_rarely() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(1);
+    let stream = desk.listen();
+    desk.put(Input::Hint(stream, Hint::Changed(user(0))));
+    let (ticket, _) = desk.until_asked().expect("a request");
+    desk.put(Input::Got(ticket, Err(gone())));
+    let times = asked_while_gone(&mut desk, 240);
+    let (young, old): (Vec<u64>, Vec<u64>) = times.iter().partition(|time| **time < 3_300);
+    assert!(young.windows(2).all(|pair| pair[1] - pair[0] <= 400), "{times:?}");
+    assert!(young.len() >= 9, "{times:?}");
+    assert!(old.len() <= 7, "{times:?}");
+    while desk.homes().is_none() {
+        desk.later(Span::MINUTE);
+    }
+}
+
+#[test]
+fn a_mailbox_that_never_was_there_is_asked_for_by_the_hour() {
+    let mut desk = Desk::new(4, 4);
+    desk.put(Input::Added(user(0)));
+    let times = asked_while_gone(&mut desk, 240);
+    assert!((2..=6).contains(&times.len()), "{times:?}");
+}
