@@ -336,8 +336,13 @@ impl Discovery {
         // Without chance the order is the same each time, which is as good.
         let _ = rand::fill(&mut seed);
         let configured = start.map(|url| Endpoint { url, form: Form::Soap, via: Via::Configured });
+        let first_directory = discover.scp.as_ref().and_then(|scp| scp.host.split_once('.'));
+        // A parent without a dot would be a whole top-level domain.
+        let near = first_directory.map(|(_, domain)| domain).filter(|near| near.contains('.'));
+        let near = near.map(str::to_owned);
         Rules {
             directory: discover.scp.is_some(),
+            directories: discover.domains.iter().cloned().chain(near).collect(),
             services: discover.srv,
             // The administrator's word comes before what answered last.
             first: configured.or(first),

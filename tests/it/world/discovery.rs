@@ -92,6 +92,7 @@ impl Office {
         Rules {
             domains: vec![DOMAIN.into()],
             directory: true,
+            directories: vec![DOMAIN.into()],
             services: true,
             first: self.known.clone(),
             only_first: false,

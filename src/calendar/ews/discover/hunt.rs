@@ -142,11 +142,17 @@ impl Hunt {
     fn begin(&mut self, way: Try) {
         let Some(group) = self.groups.front() else { return };
         let host = way.host().map(str::to_owned);
-        let standing = match host.as_deref().map(|host| self.rules.hosts.standing(host)) {
-            // What the directory named once, it vouched for.
-            Some(Standing::Unknown) if way.via == Via::Directory => Standing::Trusted,
-            standing => standing.unwrap_or(Standing::Trusted),
+        // What the directory named once, it vouched for; another directory, where it is near.
+        let named = |host: &str| match way.what {
+            What::Search(_) => is_within(host, &self.rules.directories),
+            _ => way.via == Via::Directory,
         };
+        let standing = host.as_deref().map_or(Standing::Trusted, |host| {
+            match self.rules.hosts.standing(host) {
+                Standing::Unknown if named(host) => Standing::Trusted,
+                standing => standing,
+            }
+        });
         let (host, via) = (host.unwrap_or_default(), way.via);
         match standing {
             Standing::Trusted => self.current = Some((way, group.users.clone())),

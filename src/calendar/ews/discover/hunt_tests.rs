@@ -92,6 +92,7 @@ pub(super) fn rules() -> Rules {
     Rules {
         domains: vec!["corp.example".into()],
         directory: true,
+        directories: vec!["corp.example".into()],
         services: true,
         hosts: Hosts::new(own, []),
         ..Rules::default()

@@ -227,6 +227,9 @@ pub struct Rules {
     pub domains: Vec<String>,
     /// There is a directory to be searched.
     pub directory: bool,
+    /// Domains whose directories are searched where another one points to them: the configured
+    /// ones, and that of the first directory. Elsewhere somebody has to allow it.
+    pub directories: Vec<String>,
     /// DNS is asked for SRV records.
     pub services: bool,
     /// The place that is asked before everything else: the configured one, or the one that

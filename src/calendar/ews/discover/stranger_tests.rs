@@ -1,6 +1,6 @@
 //! Hosts that nobody vouched for, wherever they are named.
 
-use super::hunt_tests::{EWS, HOST, listed, play, rules, seen};
+use super::hunt_tests::{EWS, HOST, POINTER, listed, play, point, points, rules, seen};
 use super::*;
 use crate::model::Verdict;
 
@@ -24,4 +24,23 @@ fn a_server_that_is_named_without_a_sign_in_waits_for_a_decision() {
     }
     let world = [(HOST, seen(200, false)), (json, told(EWS))];
     assert_eq!(play(rules(), ANN, &world).ews(0), EWS, "below a configured domain");
+}
+
+#[test]
+fn a_directory_of_strangers_is_not_signed_in_to_because_another_points_there() {
+    let pointed = |host: &str| points(&[point(&[POINTER], &format!("LDAP://{host}"))]);
+    let asked = |rules: Rules, host: &str| {
+        let played = play(rules, ANN, &[("search", pointed(host))]);
+        let search = format!("search {host}");
+        (played.steps.contains(&search), played.notes, played.outcomes)
+    };
+    assert!(asked(rules(), "dc2.corp.example").0);
+    let (searched, notes, outcomes) = asked(rules(), "dc.evil.example");
+    assert!(!searched);
+    assert_eq!(notes, [Note::Unknown { host: "dc.evil.example".into(), via: Via::Directory }]);
+    assert_eq!(outcomes[0].as_ref().unwrap_err().cause.code, WAITS_FOR_TRUST);
+    let allowed = listed(rules(), "dc.evil.example", Verdict::Allowed);
+    assert!(asked(allowed, "dc.evil.example").0);
+    let blocked = listed(rules(), "dc2.corp.example", Verdict::Blocked);
+    assert!(!asked(blocked, "dc2.corp.example").0);
 }

@@ -41,11 +41,12 @@ impl Try {
         Some(Self::new(What::Ask(form, url), self.via, self.trail.clone()))
     }
 
-    /// The host that would be sent something over https.
+    /// The host that would be sent something over https, or over LDAP where another one names it.
     pub(super) fn host(&self) -> Option<&str> {
         match &self.what {
             What::Look(url) | What::Ask(_, url) => url.host(),
-            What::Search(_) | What::LookPlain(_) | What::Services(_) => None,
+            What::Search(server) => server.as_ref().map(|server| server.host.as_str()),
+            What::LookPlain(_) | What::Services(_) => None,
         }
     }
 }
