@@ -19,6 +19,9 @@ use crate::calendar::ews::get_user_settings::Told;
 use crate::calendar::ews::xml::MALFORMED;
 use crate::model::{Address, Fault, Next};
 
+/// Addresses, and other directories of each kind, that are taken from one directory; the nearest.
+const MOST_LEADS: usize = 16;
+
 /// One hunt, for [`MOST_USERS`](crate::calendar::ews::get_user_settings::MOST_USERS) at most.
 #[derive(Debug)]
 pub struct Hunt {
@@ -140,7 +143,6 @@ impl Hunt {
 
     /// Takes a way up, unless its host may not be sent anything.
     fn begin(&mut self, way: Try) {
-        let Some(group) = self.groups.front() else { return };
         let host = way.host().map(str::to_owned);
         // What the directory named once, it vouched for; another directory, where it is near.
         let named = |host: &str| match way.what {
@@ -154,6 +156,12 @@ impl Hunt {
             }
         });
         let (host, via) = (host.unwrap_or_default(), way.via);
+        if standing != Standing::Trusted
+            && let Some(group) = self.groups.front_mut()
+        {
+            group.passed_over();
+        }
+        let Some(group) = self.groups.front() else { return };
         match standing {
             Standing::Trusted => self.current = Some((way, group.users.clone())),
             Standing::Unknown => self.pass_over(Note::Unknown { host, via }, waits_for_trust()),
@@ -185,7 +193,7 @@ impl Hunt {
         let mut next = Vec::new();
         let mut refused = None;
         let mut directories = |servers: Vec<super::Server>, next: &mut Vec<Try>| {
-            for server in servers {
+            for server in servers.into_iter().take(MOST_LEADS) {
                 match way.trail.to(&format!("ldap://{}", server.host)) {
                     Ok(trail) => {
                         next.push(Try::new(What::Search(Some(server)), Via::Directory, trail));
@@ -195,7 +203,7 @@ impl Hunt {
             }
         };
         directories(leads.own, &mut next);
-        for url in leads.urls {
+        for url in leads.urls.into_iter().take(MOST_LEADS) {
             self.rules.hosts.vouch(url.host().unwrap_or_default());
             let trail = way.trail.past(&url.to_string());
             next.push(Try::new(What::Look(url), Via::Directory, trail));

@@ -1,6 +1,6 @@
 //! Hosts that nobody vouched for, wherever they are named.
 
-use super::hunt_tests::{EWS, HOST, POINTER, listed, play, point, points, rules, seen};
+use super::hunt_tests::{EWS, HOST, POINTER, URL, listed, play, point, points, rules, seen};
 use super::*;
 use crate::model::Verdict;
 
@@ -43,4 +43,22 @@ fn a_directory_of_strangers_is_not_signed_in_to_because_another_points_there() {
     assert!(asked(allowed, "dc.evil.example").0);
     let blocked = listed(rules(), "dc2.corp.example", Verdict::Blocked);
     assert!(!asked(blocked, "dc2.corp.example").0);
+}
+
+#[test]
+fn directories_that_point_to_each_other_are_searched_once_each() {
+    let names: Vec<String> = (0..8).map(|n| format!("LDAP://dc{n}.corp.example")).collect();
+    let mesh: Vec<_> = names.iter().map(|name| point(&[POINTER], name)).collect();
+    let played = play(rules(), ANN, &[("search", points(&mesh))]);
+    let searches = played.steps.iter().filter(|step| step.starts_with("search")).count();
+    assert_eq!(searches, 1 + names.len(), "{:#?}", played.steps);
+}
+
+#[test]
+fn a_directory_full_of_addresses_does_not_hold_everybody_up() {
+    let names: Vec<String> = (0..60).map(|n| format!("https://m{n}.corp.example/a.xml")).collect();
+    let many: Vec<_> = names.iter().map(|name| point(&[URL], name)).collect();
+    let played = play(rules(), ANN, &[("search", points(&many))]);
+    let looks = played.steps.iter().filter(|step| step.ends_with("/a.xml")).count();
+    assert_eq!(looks, 16);
 }

@@ -8,6 +8,10 @@ use super::trail::Trail;
 use super::{BLOCKED, Form, IN_THE_CLOUD, Rules, Server, Via, WAITS_FOR_TRUST};
 use crate::model::{Fault, Next, Span};
 
+/// Ways that are taken up for mailboxes that are looked for together: directories that point to
+/// each other, and redirects, would go on for long.
+const MOST_STEPS: usize = 50;
+
 /// One thing to try.
 #[derive(Clone, Debug)]
 pub(super) struct Try {
@@ -17,7 +21,7 @@ pub(super) struct Try {
 }
 
 /// What is tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     Search(Option<Server>),
     Look(Uri),
@@ -62,8 +66,8 @@ pub(super) struct Group {
     pub(super) ways: VecDeque<Try>,
     /// What is to be tried when all that failed.
     pub(super) later: Vec<Try>,
-    /// What was asked: no place is asked twice in the same form.
-    asked: Vec<(Form, Uri)>,
+    /// What was taken up: nothing is asked twice.
+    asked: Vec<What>,
     /// What kept it from an answer, the most telling.
     fault: Option<(u8, Fault)>,
 }
@@ -145,15 +149,21 @@ impl Group {
     pub(super) fn next(&mut self) -> Option<Try> {
         loop {
             let way = self.pop()?;
-            if let What::Ask(form, url) = &way.what {
-                let this = (*form, url.clone());
-                if self.asked.contains(&this) {
-                    continue;
-                }
-                self.asked.push(this);
+            if self.asked.contains(&way.what) {
+                continue;
             }
+            if self.asked.len() >= MOST_STEPS {
+                self.weigh(Fault::retry("Autodiscover: more ways than are tried"));
+                return None;
+            }
+            self.asked.push(way.what.clone());
             return Some(way);
         }
+    }
+
+    /// What was taken up last was passed over: whoever vouches for it later may still lead there.
+    pub(super) fn passed_over(&mut self) {
+        self.asked.pop();
     }
 
     fn pop(&mut self) -> Option<Try> {
