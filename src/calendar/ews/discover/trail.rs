@@ -1,5 +1,7 @@
 //! How far redirects were followed: ten at most, and never in a circle.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::MOST_HOPS;
 use crate::model::Fault;
 
@@ -7,7 +9,14 @@ use crate::model::Fault;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trail {
     hops: u8,
-    seen: Vec<String>,
+    /// Hashes: a place may be a person's address.
+    seen: Vec<u64>,
+}
+
+fn hash(place: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    place.to_ascii_lowercase().hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Trail {
@@ -15,7 +24,7 @@ impl Trail {
     #[must_use]
     pub(super) fn past(&self, place: &str) -> Self {
         let mut longer = self.clone();
-        longer.seen.push(place.to_ascii_lowercase());
+        longer.seen.push(hash(place));
         longer
     }
 
@@ -24,7 +33,7 @@ impl Trail {
     /// # Errors
     /// [`Next::Refused`](crate::model::Next) where it was there before, or it is one too many.
     pub(super) fn to(&self, place: &str) -> Result<Self, Fault> {
-        if self.seen.contains(&place.to_ascii_lowercase()) {
+        if self.seen.contains(&hash(place)) {
             return Err(Fault::refused("Autodiscover redirects in a circle"));
         }
         if self.hops >= MOST_HOPS {
@@ -50,5 +59,11 @@ mod tests {
         let trail = Trail::default().past("https://a.example/").to("https://b.example/").unwrap();
         assert!(trail.to("https://A.example/").is_err());
         assert!(trail.to("https://c.example/").is_ok());
+    }
+
+    #[test]
+    fn a_trail_does_not_show_whose_it_is() {
+        let trail = Trail::default().past("ann@corp.example").to("bob@corp.example").unwrap();
+        assert!(!format!("{trail:?}").contains("corp"), "{trail:?}");
     }
 }
