@@ -3,6 +3,7 @@
 //! A password never goes over plain ldap.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,19 @@ pub struct Server {
 }
 
 /// Who asks.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Bind {
     /// By name (`DOMAIN\user`, `user@domain`, or a DN) and password, inside TLS.
     Simple(String, Secret),
     /// By the Kerberos ticket that the process has; the answers are signed and sealed.
     #[cfg(feature = "kerberos")]
     Kerberos,
+}
+
+impl fmt::Debug for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bind")
+    }
 }
 
 /// What a server says of itself.

@@ -5,6 +5,7 @@
 //! moved, at once, but not twice within seconds. A place of Autodiscover is kept while it works.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::Uri;
@@ -27,7 +28,7 @@ const HUNT_PAUSE: Span = Span::from_secs(30);
 const FORGOTTEN_AFTER: Span = Span::DAY.times(30);
 
 /// Where mailboxes are served; one for all that share it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct Place {
     /// Their EWS.
     pub(super) ews: Uri,
@@ -49,7 +50,6 @@ pub(super) struct Known {
 }
 
 /// A place of Autodiscover.
-#[derive(Debug)]
 struct Kept {
     endpoint: Endpoint,
     found: Time,
@@ -57,12 +57,24 @@ struct Kept {
 }
 
 /// All of a calendar's.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Homes {
     known: HashMap<Box<str>, Known>,
     places: HashMap<GroupKey, Arc<Place>>,
     endpoints: HashMap<String, Kept>,
     failures: HashMap<String, (Time, Vec<TrustEntry>, Fault)>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", self.group.as_str())
+    }
+}
+
+impl fmt::Debug for Homes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Homes({} known)", self.known.len())
+    }
 }
 
 impl Homes {

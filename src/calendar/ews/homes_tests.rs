@@ -191,3 +191,12 @@ fn a_clock_that_is_set_back_stops_no_question() {
     // Two clocks that differ by seconds are no reason.
     assert!(!homes.is_due(START - Span::SECOND, &ann(), true));
 }
+
+#[test]
+fn homes_do_not_show_whose_they_are_nor_where() {
+    let mut homes = Homes::default();
+    homes.learn(START, &ann(), place("mail.corp.example"), true);
+    let shown = format!("{homes:?} {:?}", homes.get(&ann()));
+    let shown = shown.replace("Place(mail.corp.example)", "the key, which is a hash elsewhere");
+    assert!(!shown.contains("corp") && !shown.contains("ann"), "{shown}");
+}
