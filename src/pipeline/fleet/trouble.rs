@@ -69,7 +69,10 @@ impl Fleet {
         let user = mailbox.user.clone();
         let shut = matches!(fault.next, Next::Denied | Next::Gone | Next::Refused);
         let was_shut = mailbox.trouble.as_ref().is_some_and(|trouble| trouble.shut);
-        let told = mailbox.trouble.as_ref().is_some_and(|known| *known.code == *fault.cause.code);
+        // Where the directory said that it is gone, a server that has it no more says nothing new.
+        let stale = fault.next == Next::Moved && mailbox.gone_since.is_some();
+        let known = mailbox.trouble.as_ref();
+        let told = known.is_some_and(|known| stale || *known.code == *fault.cause.code);
         if !told {
             mailbox.trouble = Some(Trouble { code: fault.cause.code.as_str().into(), shut });
         } else if let Some(trouble) = &mut mailbox.trouble {

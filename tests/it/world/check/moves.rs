@@ -119,17 +119,10 @@ pub fn left(play: &mut Play) -> Held {
     let reachable = play.reachable();
     let Some((user, address)) = play.dice.pick(&reachable).cloned() else { return Ok(()) };
     play.relocate(&address, true);
-    // A directory that is behind may for a while say again that it is where it was.
-    let end = play.now().mono + HEALED_WITHIN;
-    loop {
-        play.run(Span::from_secs(10))?;
-        match play.watch.named.get(&user).map(|fault| (fault.next, fault.cause.code.as_str())) {
-            Some((Next::Gone, "mailbox moved to Microsoft 365")) => break,
-            other if play.now().mono > end => {
-                return Err(format!("{user} left, and the operator knows {other:?}"));
-            }
-            _ => {}
-        }
+    play.run(HEALED_WITHIN)?;
+    match play.watch.named.get(&user).map(|fault| (fault.next, fault.cause.code.as_str())) {
+        Some((Next::Gone, "mailbox moved to Microsoft 365")) => {}
+        other => return Err(format!("{user} left, and the operator knows {other:?}")),
     }
     let before = play.watch.asks;
     play.hopeless.insert(address);
