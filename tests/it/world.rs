@@ -3,9 +3,18 @@
 //!
 //! A seed plays some hours in a fraction of a second. Afterwards the cloud must show exactly what
 //! the calendars hold. `CALWAY_SEEDS=17..18 cargo test --test it world::world -- --nocapture` plays
-//! one seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many. The machines of one
-//! stream and of discovery have worlds of their own, `world::streams` and `world::discovery`.
+//! one seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many.
+//!
+//! | world | what is real in it | what is covered |
+//! |---|---|---|
+//! | `world::world` | the fleet, passes, the outbox, commands, the store (one in twelve), and `ews::Discovery` with its hunts, homes, trust and ledger | groups and servers, budgets and pauses, homes that are found, kept, lost and recalled, moves to other groups, servers, addresses and the cloud, hosts that wait, are allowed and blocked, crashes at any moment, days and time zones |
+//! | `world::streams` | the machine of one group's stream, `ews::subscription` | growth, roll-over, silence, lost ids, affinity, demotion of single mailboxes |
+//! | `world::discovery` | one hunt after the other, `ews::discover::Hunt` | every way to a server, redirects, circles, thieves, forms |
+//!
+//! In `world::world` streams are as the port promises them; that they keep the promise is what
+//! `world::streams` plays. Sockets, sign-in and bytes are played nowhere here: they have the lab.
 
+mod board;
 pub(super) mod calendar;
 mod check;
 pub(super) mod dice;
@@ -14,6 +23,8 @@ pub(super) mod disk;
 pub(super) mod keys;
 mod meetings;
 mod memory;
+mod network;
+mod office;
 mod places;
 mod play;
 mod relay;

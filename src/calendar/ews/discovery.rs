@@ -4,29 +4,27 @@ mod steps;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ::http::Uri;
-use aws_lc_rs::rand;
+use futures_util::future::{BoxFuture, Either, select};
 use tokio::sync::OnceCell;
 
-use self::steps::Steps;
+pub(super) use self::steps::Steps;
 use super::discover::{
     Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
     Via,
 };
 use super::homes::{Homes, Known, Place, elapsed};
-use super::servers::Servers;
-use super::{Options, group_key};
+use super::{Options, group_key, short_hash};
 use crate::calendar::Ledger;
-use crate::model::{Address, Fault, Next, Plain, Span, Time, TrustEntry, Zone};
+use crate::model::{Address, Fault, Home, Next, Plain, ServerKey, Span, Time, TrustEntry, Zone};
 use crate::net::dns::NameServer;
 
 /// A request goes by a trust list that is no older.
 const LIST_FOR: Span = Span::from_secs(30);
 
 /// A hunt takes no longer: whoever has no answer by then asks again later.
-const HUNT_WITHIN: Duration = Duration::from_secs(120);
+pub const HUNT_WITHIN: Span = Span::from_secs(120);
 
 /// How the servers of mailboxes are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,13 +68,25 @@ pub enum ScpBind {
 /// Hears of each step and its answer.
 pub type Witness<'a> = &'a (dyn Fn(&Step, &Answer) + Send + Sync);
 
+/// Carries the steps of hunts out: the way to the network, and chance and time with it.
+pub trait Legs: Send + Sync + 'static {
+    /// What comes of a step.
+    fn go<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Answer>;
+
+    /// Comes back when a hunt that begins now has taken [`HUNT_WITHIN`].
+    fn tired(&self) -> BoxFuture<'_, ()>;
+
+    /// The chance of a hunt.
+    fn chance(&self) -> u64;
+}
+
 /// Finds homes and keeps them.
-pub(super) struct Discovery {
+pub struct Discovery {
     /// The EWS address that is configured: then only groups are looked for.
     fixed: Option<Uri>,
     start: Option<Uri>,
     discover: Option<Discover>,
-    steps: Steps,
+    legs: Arc<dyn Legs>,
     ledger: Arc<dyn Ledger>,
     homes: Mutex<Homes>,
     /// The trust list's verdicts, as they were read last.
@@ -95,22 +105,19 @@ impl fmt::Debug for Discovery {
 type Lines = Vec<(Plain, Option<Plain>)>;
 
 impl Discovery {
-    pub(super) fn new(
-        options: &Options,
-        servers: Arc<Servers>,
-        ledger: Arc<dyn Ledger>,
-    ) -> Result<Self, Fault> {
-        Ok(Self {
+    /// One that goes on these legs, and keeps what it finds in this ledger.
+    pub fn new(options: &Options, legs: Arc<dyn Legs>, ledger: Arc<dyn Ledger>) -> Self {
+        Self {
             fixed: options.url.clone(),
             start: options.autodiscover.clone(),
             discover: options.discover.clone(),
-            steps: Steps::new(options, servers)?,
+            legs,
             ledger,
             homes: Mutex::default(),
             verdicts: Mutex::default(),
             recalled: OnceCell::new(),
             hunting: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     pub(super) fn now(&self) -> Time {
@@ -122,11 +129,44 @@ impl Discovery {
         self.homes().get(address).cloned()
     }
 
+    /// The EWS that is asked about a mailbox: as far as it is known and not blocked, else it is
+    /// found.
+    ///
+    /// # Errors
+    /// Why it is not known, or is not to be asked.
+    pub async fn ews(&self, address: &Arc<Address>) -> Result<Uri, Fault> {
+        let known = self.known(address).map(|known| known.place.ews.clone());
+        match known.or_else(|| self.fixed.clone()) {
+            Some(url) if self.admits(&url).await? => Ok(url),
+            _ => {
+                let mut found = self.find(std::slice::from_ref(address), false, None).await;
+                let unknown = || Err(Fault::retry("no answer"));
+                found.pop().unwrap_or_else(unknown).map(|known| known.place.ews.clone())
+            }
+        }
+    }
+
+    /// Where these are served, one answer for each in their order; `moved` says that what is known
+    /// of them is wrong.
+    pub async fn homes_of(
+        &self,
+        addresses: &[Arc<Address>],
+        moved: bool,
+    ) -> Vec<Result<Home, Fault>> {
+        let home = |known: Known| Home {
+            server: ServerKey::new(short_hash(&[&known.place.ews.to_string()])),
+            group: known.place.group.clone(),
+            zone: known.zone,
+        };
+        let found = self.find(addresses, moved, None).await;
+        found.into_iter().map(|known| known.map(home)).collect()
+    }
+
     /// Whether an administrator lets requests go there; what is blocked stops within a minute.
     ///
     /// # Errors
     /// The trust list cannot be read, and never was.
-    pub(super) async fn admits(&self, url: &Uri) -> Result<bool, Fault> {
+    async fn admits(&self, url: &Uri) -> Result<bool, Fault> {
         Ok(!self.verdicts(LIST_FOR).await?.blocks(url))
     }
 
@@ -205,12 +245,13 @@ impl Discovery {
     }
 
     /// Whether a mailbox's time zone is to be asked for.
-    pub(super) fn is_zone_due(&self, address: &Address) -> bool {
+    pub fn is_zone_due(&self, address: &Address) -> bool {
         self.homes().is_zone_due(self.now(), address)
     }
 
-    /// What came of asking for time zones: see [`Homes::learn_zone`].
-    pub(super) async fn learn_zones(&self, told: Vec<(Arc<Address>, Option<Option<Zone>>)>) {
+    /// What came of asking for time zones: nothing where a mailbox never said, `None` where it
+    /// could not be asked; then it is asked again after an hour.
+    pub async fn learn_zones(&self, told: Vec<(Arc<Address>, Option<Option<Zone>>)>) {
         let now = self.now();
         let lines = {
             let mut homes = self.homes();
@@ -332,9 +373,6 @@ impl Discovery {
         let start = self.start.clone();
         let configured = start.as_ref().and_then(|url| url.host()).map(str::to_owned);
         let vouched = hosts.chain(discover.trusted_hosts).chain(configured);
-        let mut seed = [0; 8];
-        // Without chance the order is the same each time, which is as good.
-        let _ = rand::fill(&mut seed);
         let configured = start.map(|url| Endpoint { url, form: Form::Soap, via: Via::Configured });
         let first_directory = discover.scp.as_ref().and_then(|scp| scp.host.split_once('.'));
         // A parent without a dot would be a whole top-level domain.
@@ -349,15 +387,15 @@ impl Discovery {
             only_first: only_first || self.discover.is_none(),
             hosts: Hosts::new(vouched, trust.iter().cloned()),
             domains: discover.domains,
-            seed: u64::from_le_bytes(seed),
+            seed: self.legs.chance(),
         }
     }
 
     async fn play(&self, mut hunt: Hunt, witness: Option<Witness<'_>>) -> Outcome {
-        let end = tokio::time::Instant::now() + HUNT_WITHIN;
+        let mut tired = self.legs.tired();
         while let Some(step) = hunt.step() {
-            let carried = tokio::time::timeout_at(end, self.steps.carry_out(&step)).await;
-            let Ok(answer) = carried else { break };
+            let gone = select(self.legs.go(&step), &mut tired).await;
+            let Either::Left((answer, _)) = gone else { break };
             if let Some(witness) = witness {
                 witness(&step, &answer);
             }

@@ -146,11 +146,12 @@ impl Homes {
     }
 
     /// The place of Autodiscover that answered last for a domain, and whether that was within the
-    /// hour: then its failure is no reason to look for another one. After a day a place that offers
-    /// a lesser form is no place any more: there may be a better one by then.
+    /// hour: then its failure is no reason to look for another one. After an hour a place that
+    /// offers a lesser form is no place any more: perhaps it only failed in the better one, which
+    /// alone tells groups.
     pub(super) fn endpoint(&self, now: Time, domain: &str) -> Option<(Endpoint, bool)> {
         let Kept { endpoint, found, worked } = self.endpoints.get(domain)?;
-        let good = endpoint.form == Form::Soap || !old(now, *found);
+        let good = endpoint.form == Form::Soap || elapsed(now, *found) < RETRY_AFTER;
         good.then(|| (endpoint.clone(), elapsed(now, *worked) < RETRY_AFTER))
     }
 
@@ -171,7 +172,7 @@ impl Homes {
         };
         if let Some(kept) = self.endpoints.get_mut(domain)
             && kept.endpoint == endpoint
-            && (endpoint.form == Form::Soap || !old(now, kept.found))
+            && (endpoint.form == Form::Soap || elapsed(now, kept.found) < RETRY_AFTER)
         {
             kept.worked = now;
             return None;

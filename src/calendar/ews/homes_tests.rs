@@ -126,20 +126,23 @@ fn a_zone_is_asked_for_once_a_day_and_kept_where_it_cannot_be_told() {
 }
 
 #[test]
-fn a_place_is_kept_while_it_works_and_a_lesser_form_for_a_day() {
+fn a_place_is_kept_while_it_works_and_a_lesser_form_for_an_hour() {
     let url: Uri = "https://h/autodiscover/autodiscover.svc".parse().unwrap();
     for (form, kept) in [(Form::Soap, true), (Form::Pox, false), (Form::Json, false)] {
         let endpoint = Endpoint { url: url.clone(), form, via: Via::Host };
         let mut homes = Homes::default();
         homes.answered(START, "corp.example", endpoint.clone());
-        let later = START + Span::HOUR.times(22);
-        assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), false)));
+        let later = START + Span::MINUTE.times(59);
+        assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), true)));
         homes.answered(later, "corp.example", endpoint.clone());
         assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), true)));
+        let hour = START + Span::HOUR;
+        assert_eq!(homes.endpoint(hour, "corp.example").is_some(), kept, "{form:?}");
+        homes.answered(hour, "corp.example", endpoint.clone());
+        assert_eq!(homes.endpoint(hour, "corp.example"), Some((endpoint.clone(), true)));
         let day = START + Span::DAY;
-        assert_eq!(homes.endpoint(day, "corp.example").is_some(), kept, "{form:?}");
-        homes.answered(day, "corp.example", endpoint.clone());
-        assert_eq!(homes.endpoint(day, "corp.example"), Some((endpoint, true)));
+        let soap = kept.then_some((endpoint, false));
+        assert_eq!(homes.endpoint(day, "corp.example"), soap, "it works, or is looked for anew");
     }
 }
 

@@ -62,21 +62,20 @@ use aws_lc_rs::{digest, rand};
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc;
 
-use self::discovery::Discovery;
+use self::discovery::Steps;
 use self::gate::SignIn;
-use self::homes::Known;
 use self::http::{Events, Limits, Route};
 use self::servers::{Server, Servers};
 use self::soap::Header;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
     Address, CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd,
-    Next, Order, Page, Secret, ServerKey, Span, Target, Time,
+    Next, Order, Page, Secret, Span, Target, Time,
 };
 use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
 
-pub use self::discovery::{Discover, Scp, ScpBind, Witness};
+pub use self::discovery::{Discover, Discovery, HUNT_WITHIN, Legs, Scp, ScpBind, Witness};
 pub use self::gate::Gates;
 #[cfg(feature = "kerberos")]
 pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
@@ -239,7 +238,8 @@ impl Ews {
             Origin::of(url)?;
         }
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
-        let discovery = Discovery::new(&options, Arc::clone(&servers), ledger)?;
+        let steps = Steps::new(&options, Arc::clone(&servers))?;
+        let discovery = Discovery::new(&options, Arc::new(steps), ledger);
         Ok(Self { options, servers, discovery, ill: items::Ill::default() })
     }
 
@@ -314,16 +314,7 @@ impl Ews {
 
     /// Where the target is served: as far as it is known, else it is asked for.
     async fn home(&self, target: &Target) -> Result<(Uri, Arc<Server>), Fault> {
-        let known = self.discovery.known(&target.address).map(|known| known.place.ews.clone());
-        let url = match known.or_else(|| self.options.url.clone()) {
-            Some(url) if self.discovery.admits(&url).await? => url,
-            _ => {
-                let addresses = std::slice::from_ref(&target.address);
-                let mut found = self.discovery.find(addresses, false, None).await;
-                let unknown = || Err(Fault::retry("no answer"));
-                found.pop().unwrap_or_else(unknown)?.place.ews.clone()
-            }
-        };
+        let url = self.discovery.ews(&target.address).await?;
         let server = self.servers.at(&url)?;
         Ok((url, server))
     }
@@ -350,16 +341,11 @@ impl Ews {
 
     async fn homes_of(&self, targets: &[Target], fresh: bool) -> Vec<Result<Home, Fault>> {
         let addresses: Vec<_> = targets.iter().map(|one| Arc::clone(&one.address)).collect();
-        let mut found = self.discovery.find(&addresses, fresh, None).await;
+        let mut homes = self.discovery.homes_of(&addresses, fresh).await;
         if zones::learn(self, targets).await {
-            found = self.discovery.find(&addresses, false, None).await;
+            homes = self.discovery.homes_of(&addresses, false).await;
         }
-        let home = |known: Known| Home {
-            server: ServerKey::new(short_hash(&[&known.place.ews.to_string()])),
-            group: known.place.group.clone(),
-            zone: known.zone,
-        };
-        found.into_iter().map(|known| known.map(home)).collect()
+        homes
     }
 
     async fn view_of(&self, target: &Target, from: Time, to: Time) -> Result<Vec<Entry>, Fault> {

@@ -5,17 +5,18 @@
 //! whoever met an unknown host says so; no way is gone in circles; once the administrator has
 //! decided and the network is well, each mailbox is found where it is, whatever became of others.
 
-mod network;
+mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use calway::calendar::ews::discover::{Answer, Endpoint, Found, Hosts, Hunt, Note, Rules, Step};
+use calway::calendar::ews::discover::{Endpoint, Found, Hosts, Hunt, Note, Rules, Step};
 use calway::model::{Address, Fault, Next, Time, TrustEntry, Verdict};
-use http::Uri;
 
-use self::network::{DOMAIN, Network, Person};
+use self::people::{Person, tell};
 use super::dice::Dice;
+use super::network::{DOMAIN, Network};
+use super::office::{may_go, named};
 use super::play::Held;
 
 /// Seeds that failed once.
@@ -28,6 +29,9 @@ const STEPS: (usize, usize) = (160, 6);
 /// The administrator, the list that he decides on, and what the last hunts found.
 struct Office {
     network: Network,
+    people: Vec<Person>,
+    /// Nothing bad happens any more.
+    calm: bool,
     trust: BTreeMap<String, Verdict>,
     /// Hosts that he will never allow.
     blocks: BTreeSet<String>,
@@ -41,9 +45,11 @@ struct Office {
 
 fn play(seed: u64, trace: bool) -> Result<String, String> {
     let mut dice = Dice::new(seed ^ 0xD15C_0FE2);
-    let network = Network::new(&mut dice);
+    let people = people::some(&mut dice);
     let mut office = Office {
-        network,
+        network: Network::new(None, &mut dice),
+        people,
+        calm: false,
         trust: BTreeMap::new(),
         blocks: BTreeSet::new(),
         known: None,
@@ -53,13 +59,13 @@ fn play(seed: u64, trace: bool) -> Result<String, String> {
         trace,
     };
     for _ in 0..dice.of(3..9) {
-        office.network.mischief(&mut dice);
+        office.mischief(&mut dice);
         office.hunt(&mut dice)?;
         if dice.one_in(2) {
             office.decide(&mut dice);
         }
     }
-    office.network.calm_down();
+    (office.network.bad, office.calm) = (0, true);
     // What is unknown is met, decided on, and perhaps leads to something unknown again.
     for _ in 0..4 {
         office.hunt(&mut dice)?;
@@ -67,11 +73,8 @@ fn play(seed: u64, trace: bool) -> Result<String, String> {
     }
     let outcomes = office.hunt(&mut dice)?;
     office.right(&outcomes)?;
-    Ok(format!("{} hunts, {} steps; {}", office.hunts, office.steps, office.network.summary()))
-}
-
-fn host_of(url: &Uri) -> String {
-    url.host().unwrap_or_default().to_ascii_lowercase()
+    let (people, way) = (office.people.len(), office.network.way());
+    Ok(format!("{} hunts, {} steps; {people} people, by {way}", office.hunts, office.steps))
 }
 
 impl Office {
@@ -101,9 +104,18 @@ impl Office {
         }
     }
 
+    /// Something changes.
+    fn mischief(&mut self, dice: &mut Dice) {
+        self.network.bad = if dice.one_in(2) { 0 } else { dice.of(0..400) };
+        people::move_some(&mut self.people, dice);
+        if dice.one_in(3) {
+            self.network.rebuild(dice);
+        }
+    }
+
     /// One hunt for everybody.
     fn hunt(&mut self, dice: &mut Dice) -> Held<Vec<Result<Found, Fault>>> {
-        let people = self.network.people.clone();
+        let people = self.people.clone();
         let address = |person: &Person| Address::parse(&person.address).ok().map(Arc::new);
         let addresses: Vec<_> = people.iter().filter_map(address).collect();
         let mut hunt = Hunt::new(self.rules(dice), addresses);
@@ -123,9 +135,10 @@ impl Office {
             if steps > STEPS.0 || *times > STEPS.1 {
                 return Err(format!("it goes in circles: {steps} steps, {times} times {step:?}"));
             }
-            let answer = self.network.answer(&step, dice);
+            let tells = |user: &Address| tell(&people, user);
+            let answer = self.network.answer(&step, &tells, dice);
             self.say(|| format!("  {step:?}\n    {answer:?}"));
-            self.learn(&answer);
+            self.named.extend(named(&answer));
             hunt.answer(answer);
             self.note(hunt.notes(), &mut met)?;
         }
@@ -142,37 +155,12 @@ impl Office {
 
     /// Who may be sent this: the second, stupid opinion.
     fn allowed(&self, step: &Step) -> Held {
-        let url = match step {
-            Step::Search(_) | Step::Services(_) => return Ok(()),
-            Step::LookPlain(url) => {
-                let own = host_of(url) == format!("autodiscover.{DOMAIN}");
-                return match own && url.scheme_str() == Some("http") {
-                    true => Ok(()),
-                    false => Err(format!("{url} is looked at")),
-                };
-            }
-            Step::Look(url) | Step::Settings(url, _) | Step::Pox(url, _) | Step::Json(url, _) => {
-                url
-            }
-        };
-        let host = host_of(url);
-        let own = host == DOMAIN || host == format!("autodiscover.{DOMAIN}");
-        let verdict = self.trust.get(&host);
-        let vouched = own || self.named.contains(&host) || verdict == Some(&Verdict::Allowed);
-        if url.scheme_str() != Some("https") || !vouched || verdict == Some(&Verdict::Blocked) {
-            return Err(format!("{host} is sent {step:?}, and nobody vouched for it"));
-        }
-        Ok(())
-    }
-
-    fn learn(&mut self, answer: &Answer) {
-        let Answer::Points(Ok(found)) = answer else { return };
-        let urls = found.points.iter().flat_map(|point| &point.bindings);
-        for url in urls.filter_map(|text| text.parse::<Uri>().ok()) {
-            if url.scheme_str() == Some("https") {
-                self.named.insert(host_of(&url));
-            }
-        }
+        may_go(step, |host| {
+            let own = host == DOMAIN || host == format!("autodiscover.{DOMAIN}");
+            let verdict = self.trust.get(host);
+            let vouched = own || self.named.contains(host) || verdict == Some(&Verdict::Allowed);
+            vouched && verdict != Some(&Verdict::Blocked)
+        })
     }
 
     fn note(&mut self, notes: Vec<Note>, met: &mut BTreeSet<String>) -> Held {
@@ -196,7 +184,7 @@ impl Office {
                 self.blocks.insert(host.clone());
                 *verdict = Verdict::Blocked;
             }
-            if *verdict != Verdict::Pending || dice.one_in(4) && !self.network.calm {
+            if *verdict != Verdict::Pending || dice.one_in(4) && !self.calm {
                 continue;
             }
             *verdict = match self.network.is_honest(host) && !self.blocks.contains(host) {
@@ -215,7 +203,7 @@ impl Office {
     /// All is well and decided: everybody is found where he is, or it is said why not.
     fn right(&self, outcomes: &[Result<Found, Fault>]) -> Held {
         let barred = self.network.leads().iter().any(|host| self.blocks.contains(host));
-        for (person, outcome) in self.network.people.iter().zip(outcomes) {
+        for (person, outcome) in self.people.iter().zip(outcomes) {
             let expected = person.ews();
             match (outcome, expected) {
                 (Ok(found), Some(ews)) if found.ews == ews => {}

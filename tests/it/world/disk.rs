@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::PathBuf;
 
-use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, UserId};
+use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, TrustEntry, UserId, Verdict};
 use calway::pipeline::command::Decision;
 use calway::pipeline::outbox::Outgoing;
-use calway::pipeline::seal::Stashed;
+use calway::pipeline::seal::{Stashed, Tag};
 use calway::pipeline::sync::{Commit, Loaded, Lookup, Row};
 use calway::store::sqlite::Sqlite;
-use calway::store::{Backlog, Settled, Store as _};
+use calway::store::{Backlog, Settled, Shelf, Store as _};
 
 use super::memory::Memory;
 
@@ -33,6 +33,9 @@ pub struct Disk {
     /// A promise that was broken.
     pub broken: Option<String>,
 }
+
+/// The calendar whose lines are kept.
+const SHELF: &str = "hq";
 
 fn full() -> Fault {
     Fault::retry("store: database or disk is full")
@@ -169,6 +172,43 @@ impl Disk {
     /// What waits.
     pub fn backlog(&mut self) -> Result<Backlog, Fault> {
         self.both("backlog", |s| s.backlog(), |s| s.backlog())
+    }
+
+    // ---- what a provider keeps ----
+
+    /// The lines of its shelf.
+    pub fn kept(&mut self) -> Result<Vec<Stashed>, Fault> {
+        self.both("kept", |s| s.kept(SHELF), |s| s.kept(SHELF))
+    }
+
+    /// Puts lines onto it.
+    pub fn keep(&mut self, lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault> {
+        if self.full {
+            return Err(full());
+        }
+        self.both("keep", |s| s.keep(SHELF, lines), |s| s.keep(SHELF, lines))
+    }
+
+    /// The trust list.
+    pub fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault> {
+        self.both("trust", |s| s.trust(), |s| s.trust())
+    }
+
+    /// A host was met.
+    pub fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault> {
+        if self.full {
+            return Err(full());
+        }
+        self.both("meet", |s| s.meet(host, via, now), |s| s.meet(host, via, now))
+    }
+
+    /// An administrator's word.
+    pub fn decide_trust(&mut self, host: &str, verdict: Verdict, now: Time) -> Result<(), Fault> {
+        if self.full {
+            return Err(full());
+        }
+        let words = |s: &mut dyn Shelf| s.decide_trust(host, verdict, now);
+        self.both("decide_trust", |s| words(s), |s| words(s))
     }
 
     /// Every byte that a thief of the disk would find.

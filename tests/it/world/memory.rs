@@ -42,6 +42,8 @@ pub struct Memory {
     outbox: Vec<Waiting>,
     aside: Vec<Waiting>,
     commands: BTreeMap<CommandId, (u64, Outcome)>,
+    shelves: BTreeMap<(String, Tag), Stashed>,
+    trust: BTreeMap<String, TrustEntry>,
     last_row: i64,
 }
 
@@ -53,6 +55,9 @@ impl Memory {
             for blob in mailbox.address.iter().chain(&mailbox.cursor) {
                 bytes.extend(&blob.0);
             }
+        }
+        for blob in self.shelves.values() {
+            bytes.extend(&blob.0);
         }
         for waiting in self.outbox.iter().chain(&self.aside) {
             bytes.extend(waiting.data.json().as_bytes());
@@ -157,25 +162,41 @@ impl Memory {
     }
 }
 
-/// Nothing here looks for servers, and nobody is met.
 impl Shelf for Memory {
-    fn kept(&mut self, _shelf: &str) -> Result<Vec<Stashed>, Fault> {
-        Ok(Vec::new())
+    fn kept(&mut self, shelf: &str) -> Result<Vec<Stashed>, Fault> {
+        let of = self.shelves.iter().filter(|((name, _), _)| name == shelf);
+        Ok(of.map(|(_, line)| line.clone()).collect())
     }
 
-    fn keep(&mut self, _shelf: &str, _lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault> {
+    fn keep(&mut self, shelf: &str, lines: &[(Tag, Option<Stashed>)]) -> Result<(), Fault> {
+        for (key, line) in lines {
+            let key = (shelf.to_owned(), *key);
+            match line {
+                Some(line) => self.shelves.insert(key, line.clone()),
+                None => self.shelves.remove(&key),
+            };
+        }
         Ok(())
     }
 
     fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault> {
-        Ok(Vec::new())
+        Ok(self.trust.values().cloned().collect())
     }
 
-    fn meet(&mut self, _host: &str, _via: &str, _now: Time) -> Result<bool, Fault> {
-        Ok(false)
+    fn meet(&mut self, host: &str, via: &str, since: Time) -> Result<bool, Fault> {
+        let new = !self.trust.contains_key(host);
+        if new {
+            let (verdict, via) = (Verdict::Pending, via.to_owned());
+            let entry = TrustEntry { host: host.to_owned(), verdict, via, since };
+            self.trust.insert(host.to_owned(), entry);
+        }
+        Ok(new)
     }
 
-    fn decide_trust(&mut self, _host: &str, _to: Verdict, _now: Time) -> Result<(), Fault> {
+    fn decide_trust(&mut self, host: &str, verdict: Verdict, since: Time) -> Result<(), Fault> {
+        let via = self.trust.get(host).map_or("administrator", |entry| &entry.via).to_owned();
+        let entry = TrustEntry { host: host.to_owned(), verdict, via, since };
+        self.trust.insert(host.to_owned(), entry);
         Ok(())
     }
 }

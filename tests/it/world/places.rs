@@ -1,17 +1,17 @@
 //! Where mailboxes are: servers, groups and time zones; moves between them, and who knows of it.
 //!
-//! Faults it plays: an Autodiscover that tells the old place for some minutes after a move, a
-//! provider that remembers homes for a day and over a restart, servers that pass a request on to
-//! the right one or refuse it, moves that take their time, mailboxes that leave for the cloud.
+//! Faults it plays: an Autodiscover that tells the old place for some minutes after a move, servers
+//! that pass a request on to the right one or refuse it, moves that take their time, mailboxes that
+//! get another address or leave for the cloud.
 
 use std::collections::BTreeMap;
 
-use calway::model::{Fault, GroupKey, Home, Next, ServerKey, Shift, Span, Zone};
+use calway::calendar::ews::get_user_settings::{Settings, Told};
+use calway::model::{Address, Fault, Next, Plain, Shift, Span, Zone};
+use http::Uri;
 
 use super::dice::Dice;
-
-/// How long a provider remembers a home.
-const REMEMBERED_MS: i64 = Span::DAY.as_ms() as i64;
+use super::network::{DOMAIN, OTHER, nobody};
 
 /// How long Autodiscover tells the old place at most.
 pub const LATE: Span = Span::MINUTE.times(4);
@@ -33,22 +33,42 @@ struct Seat {
     told_from: i64,
     /// Until then nobody can read it.
     moving_until: i64,
+    /// It has another address now, which the old one leads to.
+    renamed: bool,
     zone: usize,
+}
+
+/// How the organisation is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Servers are found.
+    Found,
+    /// One is configured, and Autodiscover tells the groups.
+    Fixed,
+    /// One is configured, and nothing is asked: all may share a stream.
+    Alone,
 }
 
 /// All of them.
 #[derive(Debug)]
 pub struct Places {
     seats: BTreeMap<String, Seat>,
-    /// What the provider remembers, and since when.
-    known: BTreeMap<String, (Home, i64)>,
-    /// How many servers there are.
+    /// How many servers there are, and groups at each.
     pub servers: u64,
-    groups: u64,
+    pub groups: u64,
     /// A server passes a request on to the right one.
     proxies: bool,
-    /// The provider's memory outlives it.
-    keeps: bool,
+    pub layout: Layout,
+}
+
+/// Where a server's EWS is.
+pub fn ews(server: u64) -> String {
+    format!("https://ex{server}.corp.example/EWS/Exchange.asmx")
+}
+
+/// The server whose EWS this is.
+pub fn server_of(url: &Uri) -> Option<u64> {
+    url.host()?.strip_prefix("ex")?.strip_suffix(".corp.example")?.parse().ok()
 }
 
 fn shift(bias_minutes: i16, hour: u32, month: u8, order: u8) -> Option<Shift> {
@@ -84,21 +104,24 @@ pub const DAYS: [i64; 7] = [
 ];
 
 impl Places {
-    pub fn new(dice: &mut Dice) -> Self {
+    pub fn new(layout: Layout, dice: &mut Dice) -> Self {
+        let (servers, groups) = (dice.of(1..4), dice.of(1..4));
+        let found = layout == Layout::Found;
         Self {
             seats: BTreeMap::new(),
-            known: BTreeMap::new(),
-            servers: dice.of(1..4),
-            groups: dice.of(1..4),
-            proxies: dice.one_in(3),
-            keeps: dice.one_in(2),
+            servers: if found { servers } else { 1 },
+            groups: if layout == Layout::Alone { 1 } else { groups },
+            // Whoever configures one server has one that serves all.
+            proxies: dice.one_in(3) || !found,
+            layout,
         }
     }
 
     pub fn add(&mut self, address: &str, dice: &mut Dice) {
         let place = self.some_place(dice);
         let zone = if dice.one_in(2) { dice.of(0..ZONES) as usize } else { 0 };
-        let seat = Seat { place, before: place, told_from: 0, moving_until: 0, zone };
+        let (told_from, moving_until, renamed) = (0, 0, dice.one_in(12));
+        let seat = Seat { place, before: place, told_from, moving_until, renamed, zone };
         self.seats.insert(address.into(), seat);
     }
 
@@ -118,67 +141,44 @@ impl Places {
         self.place(address).is_some_and(|place| !place.cloud)
     }
 
-    fn home(&self, seat: &Seat, place: Place) -> Home {
-        Home {
-            server: ServerKey::new(format!("server-{}", place.server)),
-            group: GroupKey::new(format!("group-{}-{}", place.server, place.group)),
-            zone: zone(seat.zone),
-        }
+    /// The mailbox's own time zone.
+    pub fn zone(&self, address: &str) -> Option<Zone> {
+        zone(self.seats.get(address)?.zone)
     }
 
     // ---- what a provider is told ----
 
-    fn told(&self, address: &str, now: i64) -> Result<Home, Fault> {
-        let gone = || Fault::new(Next::Gone, "ErrorNonExistentMailbox");
-        let seat = self.seats.get(address).ok_or_else(gone)?;
+    /// What an honest Autodiscover says of a mailbox.
+    pub fn told(&self, user: &Address, now: i64) -> Result<Told, Fault> {
+        let name = user.reveal().split('@').next().unwrap_or_default();
+        let seat = self.seats.get(&format!("{name}@{DOMAIN}")).ok_or_else(nobody)?;
         let place = if now < seat.told_from { seat.before } else { seat.place };
         if place.cloud {
-            return Err(Fault::new(Next::Gone, "mailbox moved to Microsoft 365"));
+            return Ok(Told::Address(Plain::new("kanari@corp.mail.onmicrosoft.com")));
         }
-        Ok(self.home(seat, place))
-    }
-
-    /// The provider's answer for one mailbox.
-    pub fn find(&mut self, address: &str, fresh: bool, now: i64) -> Result<Home, Fault> {
-        if let Some((home, since)) = self.known.get(address)
-            && !fresh
-            && now - since < REMEMBERED_MS
-        {
-            return Ok(home.clone());
+        if seat.renamed && user.domain() == DOMAIN {
+            return Ok(Told::Address(Plain::new(format!("{name}@{OTHER}"))));
         }
-        let told = self.told(address, now);
-        if let Ok(home) = &told {
-            self.known.insert(address.into(), (home.clone(), now));
-        }
-        told
-    }
-
-    /// The provider starts anew.
-    pub fn restart(&mut self) {
-        if !self.keeps {
-            self.known.clear();
-        }
-    }
-
-    /// The server that the provider asks about a mailbox.
-    pub fn asked(&self, address: &str) -> Option<u64> {
-        let (home, _) = self.known.get(address)?;
-        home.server.as_str().strip_prefix("server-")?.parse().ok()
+        Ok(Told::Settings(Settings {
+            grouping: Some(format!("group-{}", place.group)),
+            internal_ews_url: Some(ews(place.server)),
+            external_ews_url: None,
+        }))
     }
 
     /// What is wrong with asking there, if anything is.
-    pub fn astray(&self, address: &str, now: i64) -> Option<Fault> {
+    pub fn astray(&self, address: &str, asked: u64, now: i64) -> Option<Fault> {
         let seat = self.seats.get(address)?;
         if seat.place.cloud && now >= seat.moving_until {
             return Some(match self.proxies {
                 true => Fault::new(Next::Gone, "mailbox moved to Microsoft 365"),
-                false => Fault::new(Next::Moved, "ErrorNonExistentMailbox"),
+                false => Fault::new(Next::Gone, "ErrorNonExistentMailbox"),
             });
         }
         if now < seat.moving_until {
             return Some(Fault::retry("ErrorMailboxMoveInProgress"));
         }
-        let right = self.asked(address) == Some(seat.place.server);
+        let right = asked == seat.place.server;
         (!right && !self.proxies).then(|| Fault::new(Next::Moved, "ErrorProxyRequestNotAllowed"))
     }
 
@@ -194,6 +194,9 @@ impl Places {
         seat.place = place;
         seat.moving_until = now + dice.of(0..60_000) as i64;
         seat.told_from = now + dice.of(0..LATE.as_ms()) as i64;
+        if dice.one_in(8) {
+            seat.renamed = !seat.renamed;
+        }
         format!("move from {:?} to {place:?}", seat.before)
     }
 

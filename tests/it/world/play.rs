@@ -3,7 +3,8 @@
 //! Faults it plays: every kind of failure of each Exchange server, its directory, the key server,
 //! the cloud and the disk; slow answers that come in another order; notifications that are lost;
 //! streams that are refused, end, break or fall deaf for a while; mailboxes that move between
-//! groups, servers and to the cloud; a connector that dies at any moment, also between the disk's
+//! groups, servers, addresses and to the cloud; ways to Autodiscover that change, hosts on them that
+//! nobody vouched for, and an administrator who blocks what is needed; a connector that dies at any moment, also between the disk's
 //! work and its answer; commands that come twice; a wall clock that jumps; nights in which clocks
 //! are set.
 
@@ -12,6 +13,7 @@ mod doorbells;
 mod fate;
 mod orders;
 mod provider;
+mod search;
 mod storage;
 mod uplink;
 
@@ -30,11 +32,15 @@ use calway::store::Settled;
 
 pub use self::doorbells::Flapping;
 use self::doorbells::{Order, Stream};
+use self::search::Search;
+use super::board::Errand;
 use super::calendar::{CANARY, Exchange};
 use super::dice::Dice;
 use super::disk::Disk;
 use super::keys::Kms;
-use super::places::{DAYS, Places};
+use super::network::Network;
+use super::office::Office;
+use super::places::{DAYS, Layout, Places};
 use super::relay::Relay;
 use super::watch::Watch;
 
@@ -64,6 +70,10 @@ enum Event {
     /// A request reaches Exchange.
     Ask(u64, Ticket, UserId, String, Ask),
     Homes(u64, Ticket, Vec<String>, bool),
+    /// Something that the discovery needs is done.
+    Errand(u64, u64, Errand),
+    /// The administrator looks at the trust list.
+    Office,
     Key(u64, Ticket, UserId, Want),
     /// A batch reaches the cloud.
     Batch(u64, Vec<Outgoing>),
@@ -112,6 +122,7 @@ struct Connector {
     obeying: bool,
     jobs: VecDeque<Job>,
     disk_busy: bool,
+    search: Search,
 }
 
 /// Everything.
@@ -124,6 +135,10 @@ pub struct Play {
     serial: u64,
     pub(super) exchange: Exchange,
     pub(super) places: Places,
+    network: Network,
+    office: Office,
+    /// The server that was asked for a mailbox last.
+    pub(super) asked: BTreeMap<String, u64>,
     kms: Kms,
     pub(super) relay: Relay,
     pub(super) disk: Disk,
@@ -162,7 +177,15 @@ impl Play {
         if seed % 8 == 2 {
             exchange.page = 512;
         }
-        let mut places = Places::new(&mut dice);
+        let layout = match seed % 16 {
+            9 => Layout::Fixed,
+            10 => Layout::Alone,
+            _ => Layout::Found,
+        };
+        let mut places = Places::new(layout, &mut dice);
+        // Without SOAP nobody tells groups apart.
+        let soap = (places.groups > 1).then_some(true);
+        let network = Network::new(soap, &mut dice);
         let day = dice.pick(&DAYS).copied().unwrap_or(DAYS[0]);
         let start = day + dice.of(0..86_400_000) as i64;
         let today = Time::from_ms(start).midnight();
@@ -190,6 +213,9 @@ impl Play {
             serial: 0,
             exchange,
             places,
+            network,
+            office: Office::default(),
+            asked: BTreeMap::new(),
             kms: Kms::default(),
             relay: Relay::default(),
             disk,
@@ -225,9 +251,12 @@ impl Play {
         }
         self.at(0, Event::Start);
         self.at(60_000, Event::Weather);
-        for (event, range) in
-            [(Event::Edit, 1..60_000), (Event::Order, 1..1_800_000), (Event::Mischief, 1..900_000)]
-        {
+        for (event, range) in [
+            (Event::Edit, 1..60_000),
+            (Event::Order, 1..1_800_000),
+            (Event::Mischief, 1..900_000),
+            (Event::Office, 1..900_000),
+        ] {
             let after = self.dice.of(range);
             self.at(after, event);
         }
@@ -309,17 +338,22 @@ impl Play {
             Event::Heard(life, command) if life == self.life => self.heard(command),
             Event::Opened(life, opened) if life == self.life => self.opened(*opened),
             Event::Obey(life) if life == self.life => self.obey(),
-            Event::Ask(life, ticket, user, address, ask) => {
-                let got = self.exchange_answers(&address, &ask);
-                self.say(|| format!("exchange answers {user}: {got:?}"));
-                self.answer(life, move |r| Input::Got(ticket, r), got);
-                Ok(())
+            Event::Ask(life, ticket, user, address, ask) if life == self.life => {
+                self.ask(ticket, user, address, ask)
             }
-            Event::Homes(life, ticket, addresses, fresh) => {
-                let homes = self.homes(&addresses, fresh);
-                self.say(|| format!("directory answers {addresses:?}: {homes:?}"));
-                let after = self.delay();
-                self.at(after, Event::Fleet(life, Input::Homes(ticket, homes)));
+            Event::Homes(life, ticket, addresses, fresh) if life == self.life => {
+                match self.homes_fault() {
+                    None => self.seek(ticket, &addresses, fresh),
+                    Some(fault) => {
+                        let homes = vec![Err(fault); addresses.len()];
+                        self.at(1, Event::Fleet(life, Input::Homes(ticket, homes)));
+                        Ok(())
+                    }
+                }
+            }
+            Event::Errand(life, id, errand) => self.run_errand(life, id, errand),
+            Event::Office => {
+                self.decide_trust();
                 Ok(())
             }
             Event::Key(life, ticket, user, want) => {

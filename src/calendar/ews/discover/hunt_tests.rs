@@ -115,7 +115,7 @@ pub(super) fn to(location: &str) -> Answer {
     Answer::Seen(Ok(Seen { status: 302, location: Some(location.into()), ..Seen::default() }))
 }
 
-fn told(ews: &str) -> Result<Told, Fault> {
+pub(super) fn told(ews: &str) -> Result<Told, Fault> {
     let settings = Settings {
         grouping: Some("site-1".into()),
         internal_ews_url: Some(ews.into()),
@@ -124,7 +124,7 @@ fn told(ews: &str) -> Result<Told, Fault> {
     Ok(Told::Settings(settings))
 }
 
-fn settings(answers: &[Result<Told, Fault>]) -> Answer {
+pub(super) fn settings(answers: &[Result<Told, Fault>]) -> Answer {
     Answer::Settings(Ok(answers.to_vec()))
 }
 

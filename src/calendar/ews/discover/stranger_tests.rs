@@ -1,8 +1,10 @@
 //! Hosts that nobody vouched for, wherever they are named.
 
-use super::hunt_tests::{EWS, HOST, POINTER, URL, listed, play, point, points, rules, seen};
+use super::hunt_tests::{
+    EWS, HOST, POINTER, URL, listed, play, point, points, rules, seen, settings, told,
+};
 use super::*;
-use crate::model::Verdict;
+use crate::model::{Plain, Verdict};
 
 const ANN: &[&str] = &["ann@corp.example"];
 
@@ -61,4 +63,21 @@ fn a_directory_full_of_addresses_does_not_hold_everybody_up() {
     let played = play(rules(), ANN, &[("search", points(&many))]);
     let looks = played.steps.iter().filter(|step| step.ends_with("/a.xml")).count();
     assert_eq!(looks, 16);
+}
+
+#[test]
+fn a_mailbox_that_got_another_address_is_followed_where_one_place_alone_is_asked() {
+    let url = "https://autodiscover.corp.example/autodiscover/autodiscover.svc".parse().unwrap();
+    let first = Some(Endpoint { url, form: Form::Soap, via: Via::Host });
+    let rules = Rules { first, only_first: true, ..rules() };
+    let renamed = Ok(Told::Address(Plain::new("ann@sub.example")));
+    let world = [
+        ("soap https://autodiscover.corp.example", settings(&[renamed])),
+        ("look https://autodiscover.sub.example", seen(401, true)),
+        ("soap https://autodiscover.sub.example", settings(&[told(EWS)])),
+    ];
+    let played = play(rules.clone(), ANN, &world);
+    assert_eq!(played.fault(0).1, WAITS_FOR_TRUST);
+    let rules = listed(rules, "autodiscover.sub.example", Verdict::Allowed);
+    assert_eq!(play(rules, ANN, &world).ews(0), EWS);
 }

@@ -86,7 +86,8 @@ impl Group {
         if let Some(first) = rules.first.as_ref().filter(|_| !redirected) {
             push(What::Ask(first.form, first.url.clone()), first.via);
         }
-        if rules.only_first {
+        // An address that a trusted place redirects to has no other place than its domain's.
+        if rules.only_first && !redirected {
             return group;
         }
         if rules.directory {

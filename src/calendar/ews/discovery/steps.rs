@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use ::http::header::{HeaderMap, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
 use ::http::{Method, Request, Response, Uri};
+use aws_lc_rs::rand;
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use rustls::ClientConfig;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Scp, ScpBind};
+use super::{HUNT_WITHIN, Legs, Scp, ScpBind};
 use crate::calendar::ews::Auth;
 use crate::calendar::ews::autodiscover::{self, Place};
 use crate::calendar::ews::discover::{Answer, FILTER, Point, Points, Seen, Server, Step};
@@ -34,7 +36,7 @@ const LOOK_WITHIN: Duration = Duration::from_secs(20);
 const SEARCH_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the steps need.
-pub(super) struct Steps {
+pub(in crate::calendar::ews) struct Steps {
     servers: Arc<Servers>,
     scp: Option<Scp>,
     dns: Dns,
@@ -42,8 +44,28 @@ pub(super) struct Steps {
     dial: Dial,
 }
 
+impl Legs for Steps {
+    fn go<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Answer> {
+        self.carry_out(step).boxed()
+    }
+
+    fn tired(&self) -> BoxFuture<'_, ()> {
+        sleep(Duration::from_millis(HUNT_WITHIN.as_ms())).boxed()
+    }
+
+    fn chance(&self) -> u64 {
+        let mut seed = [0; 8];
+        // Without chance the order is the same each time, which is as good.
+        let _ = rand::fill(&mut seed);
+        u64::from_le_bytes(seed)
+    }
+}
+
 impl Steps {
-    pub(super) fn new(options: &Options, servers: Arc<Servers>) -> Result<Self, Fault> {
+    pub(in crate::calendar::ews) fn new(
+        options: &Options,
+        servers: Arc<Servers>,
+    ) -> Result<Self, Fault> {
         let discover = options.discover.clone().unwrap_or_default();
         let tls = match discover.scp {
             // A pin is for Exchange; a directory server has a certificate of its own.
@@ -59,7 +81,7 @@ impl Steps {
         })
     }
 
-    pub(super) async fn carry_out(&self, step: &Step) -> Answer {
+    async fn carry_out(&self, step: &Step) -> Answer {
         match step {
             Step::Search(server) => Answer::Points(self.search(server.as_ref()).await),
             Step::Services(name) => Answer::Services(self.dns.services(name).await),

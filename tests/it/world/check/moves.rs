@@ -47,7 +47,7 @@ pub fn busy(play: &mut Play) -> Held {
         return Ok(());
     }
     let reachable = play.reachable();
-    let server = |play: &Play, address: &str| play.places.asked(address);
+    let server = |play: &Play, address: &str| play.asked.get(address).copied();
     let Some((_, first)) = play.dice.pick(&reachable).cloned() else { return Ok(()) };
     let busy = server(play, &first);
     let elsewhere: Vec<(UserId, String)> =

@@ -8,6 +8,7 @@ use calway::pipeline::fleet::{Fleet, Input, Output, Rules};
 use calway::pipeline::outbox::{self, Outbox};
 
 use super::doorbells::Order;
+use super::search::Search;
 use super::{Connector, Event, Held, Job, Play};
 
 impl Play {
@@ -30,6 +31,7 @@ impl Play {
             obeying: false,
             jobs: VecDeque::new(),
             disk_busy: false,
+            search: Search::new(self.places.layout, self.seed ^ self.life),
         });
         for (user, blob) in active {
             let address = command::address(&self.installation, &blob).map_err(|f| f.to_string())?;
@@ -61,7 +63,6 @@ impl Play {
         self.life += 1;
         self.watch.died();
         self.streams.clear();
-        self.places.restart();
         let after = self.dice.of(100..20_000);
         self.at(after, Event::Start);
     }

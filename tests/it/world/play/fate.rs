@@ -133,7 +133,7 @@ impl Play {
         else {
             return Ok(());
         };
-        let what = self.dice.of(0..22);
+        let what = self.dice.of(0..24);
         self.say(|| format!("mischief {what} at {address}, {user}"));
         match what {
             0..2 => self.exchange.lose_cursors(&address),
@@ -145,7 +145,7 @@ impl Play {
             // A lost store counts on a clock that is not behind.
             4 if self.dice.one_in(2) => self.lose_store()?,
             5..8 => self.crash(),
-            19.. if self.seed % 8 == 2 => self.edit_many(&address),
+            19..22 if self.seed % 8 == 2 => self.edit_many(&address),
             8 | 9 => {
                 self.watch.budget.secret_changed();
                 self.fleet(Input::SecretChanged)?;
@@ -160,6 +160,7 @@ impl Play {
                 self.gap(server);
             }
             17 => self.places.travel(&address, &mut self.dice),
+            22 | 23 => self.network.rebuild(&mut self.dice),
             _ => self.places.bring_back(&address),
         }
         Ok(())
@@ -190,6 +191,7 @@ impl Play {
         self.say(|| "the store is lost".into());
         self.crash();
         self.disk.lose();
+        self.office.lose();
         self.relay.first_life = self.life;
         self.relay.drop_open_commands();
         for (user, address) in self.wanted() {
@@ -255,6 +257,7 @@ impl Play {
             self.places.bring_back(&address);
         }
         self.leave_one_out();
+        self.at(1, Event::Office);
         if self.connector.is_none() {
             self.at(1, Event::Start);
         }

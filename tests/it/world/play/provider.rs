@@ -1,9 +1,10 @@
 //! What comes back from Exchange and its directory: answers, and faults.
 
-use calway::model::{Fault, Home, Next, Span};
+use calway::model::{Fault, Next, Span};
 use calway::pipeline::sync::{Ask, Got};
 
 use super::Play;
+use crate::world::places::Layout;
 
 impl Play {
     /// A fault of the weather, of a server or (without one) of the directory.
@@ -38,15 +39,27 @@ impl Play {
         Some(Fault::new(next, "ErrorOfTheWeather"))
     }
 
-    pub(super) fn exchange_answers(&mut self, address: &str, ask: &Ask) -> Result<Got, Fault> {
-        // Where nobody told a home the provider has a default.
-        let server = self.places.asked(address).unwrap_or(0);
+    /// What a server answers for a mailbox.
+    pub(super) fn exchange_answers(
+        &mut self,
+        address: &str,
+        server: u64,
+        ask: &Ask,
+    ) -> Result<Got, Fault> {
         if let Some(fault) = self.exchange_fault(Some(server)) {
             return Err(fault);
         }
-        if let Some(fault) = self.places.astray(address, self.mono) {
-            return Err(fault);
-        }
+        let astray = self.places.astray(address, server, self.mono);
+        let answered = astray.map_or_else(|| self.read(address, ask), Err);
+        // Whether it is gone is Autodiscover's to say, where there is one.
+        let found = self.places.layout == Layout::Found;
+        answered.map_err(|fault| match fault.cause.code == "ErrorNonExistentMailbox" && found {
+            true => Fault { next: Next::Moved, ..fault },
+            false => fault,
+        })
+    }
+
+    fn read(&mut self, address: &str, ask: &Ask) -> Result<Got, Fault> {
         match ask {
             Ask::Changes(cursor) => self.exchange.changes(address, cursor.as_ref()).map(Got::Page),
             Ask::Items(ids) => {
@@ -60,23 +73,8 @@ impl Play {
         }
     }
 
-    /// Where mailboxes are served, as the provider says it; now and then not of all.
-    pub(super) fn homes(&mut self, addresses: &[String], fresh: bool) -> Vec<Result<Home, Fault>> {
-        if let Some(fault) = self.exchange_fault(None) {
-            return vec![Err(fault); addresses.len()];
-        }
-        let mut homes = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            let gone = self.exchange.mailboxes.get(address).is_none_or(|mailbox| mailbox.gone);
-            homes.push(match self.exchange_fault(None) {
-                Some(fault) => Err(fault),
-                None if gone => Err(Fault::new(Next::Gone, "ErrorNonExistentMailbox")),
-                None => self.places.find(address, fresh, self.mono),
-            });
-        }
-        if !self.calm && self.dice.one_in(100) {
-            homes.pop();
-        }
-        homes
+    /// Nonsense of the provider: a fault of all that it was asked for.
+    pub(super) fn homes_fault(&mut self) -> Option<Fault> {
+        self.dice.one_in(8).then(|| self.exchange_fault(None)).flatten()
     }
 }

@@ -5,52 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use calway::calendar::ews::autodiscover::Place;
 use calway::calendar::ews::discover::{Answer, Point, Points, Seen, Service, Step};
 use calway::calendar::ews::get_user_settings::{Settings, Told};
-use calway::model::{Address, Fault, Next, Plain, Span};
+use calway::model::{Address, Fault, Next, Span};
 use http::Uri;
 
-use super::super::dice::Dice;
+use super::dice::Dice;
 
 /// The domain of all mailboxes.
 pub const DOMAIN: &str = "corp.example";
 /// Where those are who have another address now.
-const OTHER: &str = "sub.example";
+pub const OTHER: &str = "sub.example";
 /// Honest hosts outside the domain's own names.
-const PARTNERS: [&str; 2] = ["mail.partner.example", "owa.partner.example"];
+pub const PARTNERS: [&str; 2] = ["mail.partner.example", "owa.partner.example"];
 /// Whoever asks here has lost his password.
-const THIEVES: [&str; 3] =
+pub const THIEVES: [&str; 3] =
     ["evil.example", "autodiscover.corp.example.evil.example", "corp.example.test"];
 
 const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
 const POINTER: &str = "67661d7F-8FC4-4fa7-BFAC-E1D7794C1F68";
-
-/// Where somebody's mailbox is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seat {
-    Server(u64),
-    /// There, under another address.
-    Renamed(u64),
-    Cloud,
-    Nowhere,
-}
-
-/// Somebody with a mailbox.
-#[derive(Clone, Debug)]
-pub struct Person {
-    pub address: String,
-    seat: Seat,
-}
-
-impl Person {
-    /// Where it is, if it is here.
-    pub fn ews(&self) -> Option<Uri> {
-        match self.seat {
-            Seat::Server(n) | Seat::Renamed(n) => {
-                format!("https://ex{n}.corp.example/EWS/Exchange.asmx").parse().ok()
-            }
-            Seat::Cloud | Seat::Nowhere => None,
-        }
-    }
-}
 
 /// What is at a host.
 #[derive(Clone, Debug)]
@@ -84,7 +55,6 @@ enum Way {
 /// All hosts.
 #[derive(Debug)]
 pub struct Network {
-    pub people: Vec<Person>,
     hosts: BTreeMap<String, Host>,
     /// What the directories hold: the first one, and one that it points to.
     directories: BTreeMap<String, Points>,
@@ -94,9 +64,17 @@ pub struct Network {
     way: Way,
     partner: String,
     /// Per mille of the steps that fail.
-    bad: u64,
-    /// Nothing bad happens any more.
-    pub calm: bool,
+    pub bad: u64,
+    /// The honest Autodiscover offers SOAP; where this is not said, often.
+    soap: Option<bool>,
+}
+
+/// What an honest Autodiscover says of a mailbox.
+pub type Tells<'a> = &'a dyn Fn(&Address) -> Result<Told, Fault>;
+
+/// Nobody has such a mailbox.
+pub fn nobody() -> Fault {
+    Fault::new(Next::Gone, "InvalidUser")
 }
 
 fn xml(host: &str) -> String {
@@ -109,11 +87,8 @@ fn point(keyword: &str, more: &[&str], binding: String) -> Point {
 }
 
 impl Network {
-    pub fn new(dice: &mut Dice) -> Self {
-        let person =
-            |n: u64| Person { address: format!("kanari{n}@{DOMAIN}"), seat: Seat::Server(0) };
+    pub fn new(soap: Option<bool>, dice: &mut Dice) -> Self {
         let mut network = Self {
-            people: (0..dice.of(1..7)).map(person).collect(),
             hosts: BTreeMap::new(),
             directories: BTreeMap::new(),
             services: Vec::new(),
@@ -121,14 +96,15 @@ impl Network {
             way: Way::Host,
             partner: PARTNERS[0].into(),
             bad: 0,
-            calm: false,
+            soap,
         };
         network.rebuild(dice);
         network
     }
 
-    pub fn summary(&self) -> String {
-        format!("{} people, by {:?}", self.people.len(), self.way)
+    /// The honest way.
+    pub fn way(&self) -> String {
+        format!("{:?}", self.way)
     }
 
     /// Whether a host belongs to us or to our partners.
@@ -153,37 +129,14 @@ impl Network {
 
     // ---- what happens ----
 
-    /// Something changes.
-    pub fn mischief(&mut self, dice: &mut Dice) {
-        self.bad = if dice.one_in(2) { 0 } else { dice.of(0..400) };
-        for person in &mut self.people {
-            if dice.one_in(3) {
-                person.seat = match dice.of(0..8) {
-                    0 => Seat::Cloud,
-                    1 => Seat::Nowhere,
-                    2 => Seat::Renamed(2),
-                    n => Seat::Server(n % 3),
-                };
-            }
-        }
-        if dice.one_in(3) {
-            self.rebuild(dice);
-        }
-    }
-
-    /// All is well from now on.
-    pub fn calm_down(&mut self) {
-        self.bad = 0;
-        self.calm = true;
-    }
-
     /// Another network: one honest way, and noise on all others.
-    fn rebuild(&mut self, dice: &mut Dice) {
+    pub fn rebuild(&mut self, dice: &mut Dice) {
         use Way::{Directory, Domain, Elsewhere, Host as Own, Plain, Pointed, Redirect, Service};
         let ways = [Directory, Pointed, Domain, Own, Plain, Redirect, Elsewhere, Service];
         self.way = dice.pick(&ways).copied().unwrap_or(Own);
         self.partner = dice.pick(&PARTNERS).copied().unwrap_or(PARTNERS[0]).into();
-        let exchange = Host::Exchange { soap: !dice.one_in(4) };
+        let often = !dice.one_in(4);
+        let exchange = Host::Exchange { soap: self.soap.unwrap_or(often) };
         let (apex, own) = (DOMAIN.to_owned(), format!("autodiscover.{DOMAIN}"));
         self.hosts.clear();
         self.hosts.insert(apex.clone(), noise(&own, dice));
@@ -245,7 +198,7 @@ impl Network {
     // ---- what is asked ----
 
     /// What comes of a step.
-    pub fn answer(&self, step: &Step, dice: &mut Dice) -> Answer {
+    pub fn answer(&self, step: &Step, tells: Tells<'_>, dice: &mut Dice) -> Answer {
         let fault = dice.per_mille(self.bad).then(|| match dice.of(0..6) {
             0 => Fault::new(Next::BackOff { after: Some(Span::from_secs(9)) }, "ErrorServerBusy"),
             1 => Fault::retry("HTTP 500"),
@@ -274,7 +227,7 @@ impl Network {
             Step::Settings(url, users) => {
                 let told = || match self.host(url) {
                     Host::Exchange { soap: true } => {
-                        Ok(users.iter().map(|user| self.tell(user)).collect())
+                        Ok(users.iter().map(|user| tells(user)).collect())
                     }
                     Host::Elsewhere(to) => {
                         Ok(users.iter().map(|_| Ok(Told::Url(to.clone()))).collect())
@@ -285,7 +238,7 @@ impl Network {
             }
             Step::Pox(url, user) => {
                 let place = || match self.host(url) {
-                    Host::Exchange { .. } => match self.tell(user)? {
+                    Host::Exchange { .. } => match tells(user)? {
                         Told::Settings(Settings { internal_ews_url: Some(ews), .. }) => {
                             Ok(Place::Ews(ews))
                         }
@@ -318,27 +271,6 @@ impl Network {
             Host::Redirect(to) => Seen { status: 302, location: Some(to), ..Seen::default() },
         };
         Ok(seen)
-    }
-
-    fn tell(&self, user: &Address) -> Result<Told, Fault> {
-        let name = |address: &str| address.split('@').next().map(str::to_owned);
-        let asked = name(user.reveal());
-        let person = self.people.iter().find(|person| name(&person.address) == asked);
-        let nobody = || Fault::new(Next::Gone, "InvalidUser");
-        let person = person.ok_or_else(nobody)?;
-        match person.seat {
-            Seat::Renamed(_) if user.domain() == DOMAIN => {
-                let address = asked.map(|name| format!("{name}@{OTHER}"));
-                Ok(Told::Address(Plain::new(address.unwrap_or_default())))
-            }
-            Seat::Server(n) | Seat::Renamed(n) => Ok(Told::Settings(Settings {
-                grouping: Some(format!("site-{n}")),
-                internal_ews_url: person.ews().map(|ews| ews.to_string()),
-                external_ews_url: None,
-            })),
-            Seat::Cloud => Ok(Told::Address(Plain::new("kanari@corp.mail.onmicrosoft.com"))),
-            Seat::Nowhere => Err(nobody()),
-        }
     }
 }
 
