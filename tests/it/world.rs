@@ -5,11 +5,15 @@
 //! the calendars hold. `CALWAY_SEEDS=17..18 cargo test --test it world::world -- --nocapture` plays
 //! one seed again and tells what happened; `CALWAY_SEEDS=0..10000` plays many.
 //!
-//! | world | what is real in it | what is covered |
-//! |---|---|---|
-//! | `world::world` | the fleet, passes, the outbox, commands, the store (one in twelve), and `ews::Discovery` with its hunts, homes, trust and ledger | groups and servers, budgets and pauses, homes that are found, kept, lost and recalled, moves to other groups, servers, addresses and the cloud, hosts that wait, are allowed and blocked, crashes at any moment, days and time zones |
-//! | `world::streams` | the machine of one group's stream, `ews::subscription` | growth, roll-over, silence, lost ids, affinity, demotion of single mailboxes |
-//! | `world::discovery` | one hunt after the other, `ews::discover::Hunt` | every way to a server, redirects, circles, thieves, forms |
+//! - `world::world`: the fleet, passes, the outbox, commands, the store (the real one beside the
+//!   stupid one in one of twelve) and the real `ews::Discovery` with its hunts, homes, trust and
+//!   ledger. It covers groups and servers; budgets and pauses; homes that are found, kept, lost and
+//!   recalled; moves to other groups, servers, addresses and the cloud; hosts that wait, are
+//!   allowed and blocked; crashes at any moment; days and time zones.
+//! - `world::streams`: the machine of one group's stream, `ews::subscription`: growth, roll-over,
+//!   silence, lost ids, affinity, single mailboxes that are refused.
+//! - `world::discovery`: one hunt after the other, `ews::discover::Hunt`: every way to a server,
+//!   forms, redirects, circles and thieves.
 //!
 //! In `world::world` streams are as the port promises them; that they keep the promise is what
 //! `world::streams` plays. Sockets, sign-in and bytes are played nowhere here: they have the lab.

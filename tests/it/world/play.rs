@@ -4,9 +4,9 @@
 //! the cloud and the disk; slow answers that come in another order; notifications that are lost;
 //! streams that are refused, end, break or fall deaf for a while; mailboxes that move between
 //! groups, servers, addresses and to the cloud; ways to Autodiscover that change, hosts on them that
-//! nobody vouched for, and an administrator who blocks what is needed; a connector that dies at any moment, also between the disk's
-//! work and its answer; commands that come twice; a wall clock that jumps; nights in which clocks
-//! are set.
+//! nobody vouched for, an administrator who blocks what is needed; a connector that dies at any
+//! moment, also between the disk's work and its answer; commands that come twice; a wall clock that
+//! jumps; nights in which clocks are set.
 
 mod connector;
 mod doorbells;
