@@ -3,7 +3,7 @@
 //! Faults it plays: every kind of failure of each Exchange server, its directory, the key server,
 //! the cloud and the disk; slow answers that come in another order; notifications that are lost;
 //! streams that are refused, end, break or fall deaf for a while; mailboxes that move between
-//! groups, servers, addresses and to the cloud; ways to Autodiscover that change, hosts on them that
+//! groups, servers, addresses and to the cloud; ways to Autodiscover that change, hosts there that
 //! nobody vouched for, an administrator who blocks what is needed; a connector that dies at any
 //! moment, also between the disk's work and its answer; commands that come twice; a wall clock that
 //! jumps; nights in which clocks are set.
