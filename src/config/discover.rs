@@ -4,6 +4,7 @@ use http::Uri;
 
 use super::written::{WrittenDiscover, WrittenScp};
 use crate::calendar::ews::{Discover, Scp, ScpBind};
+use crate::net::name;
 
 /// Checks what is written; `own` are the calendar's domains, good where no others are named.
 pub(super) fn discover(
@@ -20,18 +21,17 @@ pub(super) fn discover(
     for (key, names) in [("domains", &domains), ("trusted_hosts", &trusted_hosts)] {
         let fits = |name: &String| {
             let name = name.strip_prefix("*.").filter(|_| key != "domains").unwrap_or(name);
-            is_host(name)
+            name::plain(name).is_some()
         };
         if !names.iter().all(fits) {
             wrong.push(format!("discover.{key}: names like corp.example are needed"));
         }
     }
-    let lower = |names: Vec<String>| names.iter().map(|name| name.to_ascii_lowercase()).collect();
     Some(Discover {
-        domains: lower(domains),
+        domains: domains.iter().map(|name| plain(name)).collect(),
         scp,
         srv: one.srv.unwrap_or(true),
-        trusted_hosts: lower(trusted_hosts),
+        trusted_hosts: trusted_hosts.iter().map(|name| plain(name)).collect(),
         name_servers: Vec::new(),
     })
 }
@@ -74,11 +74,12 @@ fn directory(one: &WrittenScp, wrong: &mut Vec<String>) -> Option<Scp> {
     Some(Scp { host: host.to_owned(), port, secure, bind, site: one.site.clone() })
 }
 
-fn is_host(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
+/// A host, or `*.` and a domain, in the form in which hosts are compared.
+fn plain(name: &str) -> String {
+    match name.strip_prefix("*.") {
+        Some(domain) => format!("*.{}", name::plain(domain).unwrap_or_default()),
+        None => name::plain(name).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! - [`look`][]: a request over plain http, whose answer is not believed.
 //! - [`gate`][]: a secret that a server refused is not tried again and again.
 //! - [`escape`][]: percent-encoding.
+//! - [`name`][]: hosts as they are compared.
 //! - [`pin`][]: one certificate that is accepted as it is.
 //! - [`proxy`][]: the tunnel through an HTTP proxy.
 //! - [`status`][]: what a status that is not a success means.
@@ -20,6 +21,7 @@ pub mod escape;
 pub mod gate;
 pub mod http;
 pub mod look;
+pub mod name;
 pub mod pin;
 pub mod proxy;
 pub mod status;

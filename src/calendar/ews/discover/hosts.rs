@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::{TrustEntry, Verdict};
+use crate::net::name;
 
 /// Hosts below these belong to Microsoft 365, where impersonation by an on-premises account ends.
 const CLOUD: [&str; 8] = [
@@ -42,14 +43,23 @@ impl Hosts {
         vouched: impl IntoIterator<Item = String>,
         listed: impl IntoIterator<Item = TrustEntry>,
     ) -> Self {
-        let listed = listed.into_iter().map(|entry| (plain(&entry.host), entry.verdict)).collect();
+        let mut verdicts = HashMap::new();
+        for TrustEntry { host, verdict, .. } in listed {
+            // Where a host stands there twice, in an old form and in its own, what blocks counts.
+            let known = verdicts.entry(plain(&host)).or_insert(verdict);
+            if *known != Verdict::Blocked {
+                *known = verdict;
+            }
+        }
         let vouched = vouched.into_iter().map(|host| plain(&host)).collect();
-        Self { vouched, listed }
+        Self { vouched, listed: verdicts }
     }
 
     /// Whether an administrator blocked the host of this address.
     pub fn blocks(&self, url: &http::Uri) -> bool {
-        self.standing(url.host().unwrap_or_default()) == Standing::Blocked
+        let blocks = |verdict: &Verdict| *verdict == Verdict::Blocked;
+        self.listed.values().any(blocks)
+            && self.standing(url.host().unwrap_or_default()) == Standing::Blocked
     }
 
     /// One more, for this hunt.
@@ -78,9 +88,11 @@ impl Hosts {
     }
 }
 
-/// A name as it is compared: DNS knows no case, and a last dot only says that the name is whole.
-fn plain(host: &str) -> String {
-    host.trim_end_matches('.').to_ascii_lowercase()
+/// A host, or `*.` and a domain, as they are compared. What is no host's name is like no other.
+pub(super) fn plain(host: &str) -> String {
+    let below = host.strip_prefix("*.").and_then(name::plain).map(|domain| format!("*.{domain}"));
+    let plain = below.or_else(|| name::plain(host));
+    plain.unwrap_or_else(|| host.trim_end_matches('.').to_ascii_lowercase())
 }
 
 fn covers(known: &str, host: &str) -> bool {
@@ -102,7 +114,7 @@ pub(super) fn is_within(host: &str, domains: &[String]) -> bool {
 
 /// Whether a host or a mail domain belongs to Microsoft 365.
 pub(super) fn is_cloud(host: &str) -> bool {
-    let host = host.to_ascii_lowercase();
+    let host = plain(host);
     CLOUD.iter().any(|domain| host == *domain || is_below(&host, domain))
 }
 
@@ -121,6 +133,9 @@ mod tests {
             entry("allowed.example", Verdict::Allowed),
             entry("pending.example", Verdict::Pending),
             entry("bad.corp.example", Verdict::Blocked),
+            entry("::1", Verdict::Allowed),
+            entry("[::2]", Verdict::Blocked),
+            entry("büro.example", Verdict::Allowed),
         ];
         let vouched = ["Corp.example", "*.mail.example", "*.corp.example"].map(str::to_owned);
         let hosts = Hosts::new(vouched, listed);
@@ -140,8 +155,12 @@ mod tests {
             ("bad.corp.example.", Standing::Blocked),
             ("Corp.example.", Standing::Trusted),
             ("outlook.com.", Standing::Cloud),
+            ("[::1]", Standing::Trusted),
+            ("[0:0::2]", Standing::Blocked),
+            ("xn--bro-hoa.example", Standing::Trusted),
         ] {
             assert_eq!(hosts.standing(host), expected, "{host}");
         }
+        assert!(is_cloud("Outlook.Office365.com."));
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use http::Uri;
 
-use super::hosts::{Standing, is_cloud, is_within};
+use super::hosts::{Standing, is_cloud, is_within, plain};
 use super::services::in_order;
 use super::trail::Trail;
 use super::ways::{Group, Try, What, redirected, waits_for_trust};
 use super::{
     Answer, BLOCKED, Endpoint, Form, Found, IN_THE_CLOUD, Note, Points, Rules, Seen, Service, Step,
-    Via, points,
+    Via, domain_of, points,
 };
 use crate::calendar::ews::autodiscover::Place;
 use crate::calendar::ews::codes;
@@ -56,7 +56,7 @@ impl Hunt {
         let users: Vec<User> = addresses.into_iter().map(user).collect();
         let mut groups: VecDeque<Group> = VecDeque::new();
         for (at, user) in users.iter().enumerate() {
-            let domain = user.address.domain().to_ascii_lowercase();
+            let domain = domain_of(&user.address);
             match groups.iter_mut().find(|group| group.domain == domain) {
                 Some(group) => group.users.push(at),
                 None => {
@@ -143,7 +143,7 @@ impl Hunt {
 
     /// Takes a way up, unless its host may not be sent anything.
     fn begin(&mut self, way: Try) {
-        let host = way.host().map(str::to_owned);
+        let host = way.host().map(plain);
         // What the directory named once, it vouched for; another directory, where it is near.
         let named = |host: &str| match way.what {
             What::Search(_) => is_within(host, &self.rules.directories),
@@ -389,7 +389,7 @@ impl Hunt {
         let Ok(address) = Address::parse(text) else {
             return self.settle(at, Err(Fault::refused("Autodiscover redirects to no address")));
         };
-        let domain = address.domain().to_ascii_lowercase();
+        let domain = domain_of(&address);
         if is_cloud(&domain) {
             return self.settle(at, Err(Fault::new(Next::Gone, IN_THE_CLOUD)));
         }
@@ -451,7 +451,7 @@ impl Hunt {
         let url = place(ews).ok()?;
         let host = url.host()?;
         let unknown = self.rules.hosts.standing(host) == Standing::Unknown;
-        (unknown && !is_within(host, &self.rules.domains)).then(|| host.to_owned())
+        (unknown && !is_within(host, &self.rules.domains)).then(|| plain(host))
     }
 
     fn settle(&mut self, at: usize, outcome: Result<Found, Fault>) {

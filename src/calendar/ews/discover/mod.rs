@@ -58,6 +58,11 @@ pub const BLOCKED: &str = "Autodiscover leads to a blocked host only (calway tru
 /// Redirects that are followed one after another, by address and by URL together.
 pub const MOST_HOPS: u8 = 10;
 
+/// The domain that a mailbox is looked for by.
+pub fn domain_of(address: &Address) -> String {
+    hosts::plain(address.domain())
+}
+
 /// What led to a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {

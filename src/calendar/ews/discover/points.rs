@@ -3,6 +3,8 @@
 
 use http::Uri;
 
+use crate::net::name;
+
 /// Marks an entry whose address is an Autodiscover server.
 const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
 /// Marks an entry whose address is another directory.
@@ -118,9 +120,7 @@ fn server(text: &str) -> Option<Server> {
         Some((host, port)) => (host, Some(port.parse().ok()?)),
         None => (authority, None),
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    let host = host.to_ascii_lowercase();
-    (!host.is_empty() && host.chars().all(plain)).then_some(Server { host, port })
+    Some(Server { host: name::plain(host)?, port })
 }
 
 #[cfg(test)]
