@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::{BoxFuture, FutureExt, ready};
+use tokio::sync::watch;
 
 use crate::model::{Fault, Plain, Time, TrustEntry, Verdict};
 
@@ -34,6 +35,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// `Retry` where the disk gives nothing; nobody is trusted then.
     fn trust(&self) -> BoxFuture<'_, Result<Vec<TrustEntry>, Fault>>;
 
+    /// A number that grows with each verdict of an administrator, so that it is taken up at once.
+    fn turns(&self) -> watch::Receiver<u64>;
+
     /// A host that nobody vouched for was met: it becomes a pending entry, and a condition the
     /// first time. One that is known stays as it is.
     ///
@@ -46,6 +50,7 @@ pub trait Ledger: Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct Forgetful {
     inner: Mutex<Kept>,
+    turns: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -63,10 +68,13 @@ impl Forgetful {
     pub fn decide(&self, host: &str, verdict: Verdict) {
         let host = host.to_ascii_lowercase();
         let since = self.now();
-        let mut kept = self.kept();
-        let entry = kept.trust.entry(host.clone());
-        let new = TrustEntry { host, verdict, via: "administrator".into(), since };
-        entry.and_modify(|entry| entry.verdict = verdict).or_insert(new);
+        {
+            let mut kept = self.kept();
+            let entry = kept.trust.entry(host.clone());
+            let new = TrustEntry { host, verdict, via: "administrator".into(), since };
+            entry.and_modify(|entry| entry.verdict = verdict).or_insert(new);
+        }
+        self.turns.send_modify(|turn| *turn += 1);
     }
 }
 
@@ -94,6 +102,10 @@ impl Ledger for Forgetful {
 
     fn trust(&self) -> BoxFuture<'_, Result<Vec<TrustEntry>, Fault>> {
         ready(Ok(self.kept().trust.values().cloned().collect())).boxed()
+    }
+
+    fn turns(&self) -> watch::Receiver<u64> {
+        self.turns.subscribe()
     }
 
     fn meet<'a>(&'a self, host: &'a str, via: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

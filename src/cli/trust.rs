@@ -1,7 +1,7 @@
 //! `calway trust`: which hosts that a discovery met may be sent credentials.
 //!
-//! It speaks with the store itself, and works while the daemon runs, which looks at the list before
-//! each discovery.
+//! It speaks with the store itself, and works while the daemon runs, which looks every second
+//! whether something was written there.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,11 +12,12 @@ use serde_json::json;
 use super::Failure;
 use crate::config;
 use crate::model::{Fault, Time, TrustEntry, Verdict};
+use crate::net::name;
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
 
 /// A redirect or a DNS record may lead to a host that nobody vouched for. Nothing is sent there
-/// before it is allowed here. A decision is taken up within five minutes, without a restart.
+/// before it is allowed here. A decision is taken up within seconds, without a restart.
 #[derive(Args, Debug)]
 pub(super) struct Trust {
     #[command(subcommand)]
@@ -36,12 +37,17 @@ enum What {
     },
     /// This host may be sent the account's credentials.
     Allow {
-        /// Its name.
+        /// Its name, or its address where it has none.
         host: String,
     },
-    /// This host is passed over, even one of our own.
+    /// This host is passed over, even one of our own; nothing more is sent there.
     Block {
-        /// Its name.
+        /// Its name, or its address where it has none.
+        host: String,
+    },
+    /// Forget what was said of this host. When it is met again it waits for a decision again.
+    Remove {
+        /// As the list shows it.
         host: String,
     },
 }
@@ -57,24 +63,43 @@ impl Trust {
         }
         let failed = |fault: Fault| Failure::Failed(format!("{}: {fault}", path.display()));
         let mut store = Sqlite::open(&path).map_err(failed)?;
-        let (host, verdict) = match self.what {
+        let (written, verdict) = match self.what {
             What::List { json } => {
                 for entry in store.trust().map_err(failed)? {
                     show(&entry, json);
                 }
                 return Ok(());
             }
-            What::Allow { host } => (host, Verdict::Allowed),
-            What::Block { host } => (host, Verdict::Blocked),
+            What::Allow { host } => (host, Some(Verdict::Allowed)),
+            What::Block { host } => (host, Some(Verdict::Blocked)),
+            What::Remove { host } => (host, None),
         };
-        let host = host.trim().trim_end_matches('.').to_ascii_lowercase();
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == ':';
-        if host.is_empty() || !host.chars().all(plain) {
-            return Err(Failure::Usage("a host's name is needed, without https://".into()));
+        let host = name::plain(&written);
+        match (host, verdict) {
+            (Some(host), Some(verdict)) => {
+                store.decide_trust(&host, verdict, now()).map_err(failed)?;
+                println!("{host} is {}", verdict.as_str());
+                Ok(())
+            }
+            (None, Some(_)) => Err(Failure::Usage(
+                "one host is needed, without https:// and without a port: mail.corp.example (all \
+                 hosts of a domain stand in the configuration: trusted_hosts)"
+                    .into(),
+            )),
+            (host, None) => {
+                // An older version may have written it in another form.
+                let forms = host.into_iter().chain([written.trim().to_owned()]);
+                let mut gone = false;
+                for form in forms {
+                    gone |= store.forget_trust(&form).map_err(failed)?;
+                }
+                if !gone {
+                    return Err(Failure::Failed("it is not on the list".into()));
+                }
+                println!("{} is forgotten", written.trim());
+                Ok(())
+            }
         }
-        store.decide_trust(&host, verdict, now()).map_err(failed)?;
-        println!("{host} is {}", verdict.as_str());
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
-use crate::store::{Backlog, Settled, Store};
+use crate::store::{Backlog, Met, Settled, Store};
 
 /// Requests that may wait for the disk; beyond them callers wait.
 const QUEUE: usize = 256;
@@ -34,7 +34,8 @@ enum Request {
     Kept(CalendarName, Reply<Vec<Stashed>>),
     Keep(CalendarName, Vec<(Tag, Option<Stashed>)>, Reply<()>),
     Trust(Reply<Vec<TrustEntry>>),
-    Meet(String, String, Reply<bool>),
+    Meet(String, String, Reply<Met>),
+    ForeignWrites(Reply<i64>),
 }
 
 /// The store, from anywhere.
@@ -113,9 +114,12 @@ impl Disk {
         self.call(Request::Trust).await
     }
 
-    /// Whether the host was not on the trust list.
-    pub(super) async fn meet(&self, host: String, via: String) -> Result<bool, Fault> {
+    pub(super) async fn meet(&self, host: String, via: String) -> Result<Met, Fault> {
         self.call(|reply| Request::Meet(host, via, reply)).await
+    }
+
+    pub(super) async fn foreign_writes(&self) -> Result<i64, Fault> {
+        self.call(Request::ForeignWrites).await
     }
 
     pub(super) async fn backlog(&self) -> Result<Backlog, Fault> {
@@ -214,5 +218,6 @@ fn answer(store: &mut dyn Store, request: Request, filled: &Notify) {
         Request::Meet(host, via, reply) => {
             drop(reply.send(store.meet(&host, &via, clock::wall())));
         }
+        Request::ForeignWrites(reply) => drop(reply.send(store.foreign_writes())),
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum Tell {
     Known,
     /// A secret of the account changed.
     SecretChanged,
+    /// Somebody decided about a host of the trust list.
+    TrustChanged,
 }
 
 /// What the loop shows of itself.
@@ -162,6 +164,7 @@ impl Intake {
             }
             Tell::Known => self.known = true,
             Tell::SecretChanged => self.take(Input::SecretChanged),
+            Tell::TrustChanged => self.take(Input::TrustChanged),
         }
     }
 

@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 use super::clock;
 use super::disk::Disk;
 use crate::calendar::Ledger;
 use crate::condition;
 use crate::model::{CalendarName, Fault, Plain, Time, TrustEntry};
-use crate::observe::condition::HOST_WAITS;
+use crate::observe::condition::{HOST_WAITS, TRUST_LIST_FULL};
 use crate::pipeline::seal::Installation;
+use crate::store::{MOST_PENDING, Met};
 
 /// The ledger of one `[[calendar]]`.
 pub(super) struct Book {
     pub(super) calendar: CalendarName,
     pub(super) disk: Disk,
     pub(super) installation: Arc<Installation>,
+    /// Grows with each verdict.
+    pub(super) turns: watch::Receiver<u64>,
 }
 
 impl Ledger for Book {
@@ -51,12 +55,23 @@ impl Ledger for Book {
         self.disk.trust().boxed()
     }
 
+    fn turns(&self) -> watch::Receiver<u64> {
+        self.turns.clone()
+    }
+
     fn meet<'a>(&'a self, host: &'a str, via: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
         async move {
-            if self.disk.meet(host.to_owned(), via.to_owned()).await? {
-                condition!(warn, HOST_WAITS, CALENDAR = self.calendar, HOST = host, VIA = via,;
-                    "discovery leads to {host} ({via}), which nobody vouched for: nothing is sent \
-                     there until it is allowed (calway trust allow {host}) or blocked");
+            let met = self.disk.meet(host.to_owned(), via.to_owned()).await?;
+            if met == Met::Known {
+                return Ok(());
+            }
+            condition!(warn, HOST_WAITS, CALENDAR = self.calendar, HOST = host, VIA = via,;
+                "discovery leads to {host} ({via}), which nobody vouched for: nothing is sent \
+                 there until it is allowed (calway trust allow {host}) or blocked");
+            if let Met::InPlaceOf(other) = met {
+                condition!(warn, TRUST_LIST_FULL, CALENDAR = self.calendar, HOST = other,;
+                    "{MOST_PENDING} hosts wait for a decision (calway trust list): {other}, which \
+                     waited longest, made room");
             }
             Ok(())
         }

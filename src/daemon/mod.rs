@@ -7,6 +7,7 @@
 //! | commands | cloud's channel | store, intake |
 //! | disk | all of them | SQLite, on a thread of its own |
 //! | status | intake, disk | cloud, systemd |
+//! | verdicts | disk | provider, intake |
 
 pub(crate) mod account;
 mod clock;
@@ -17,5 +18,6 @@ mod ledger;
 mod run;
 mod status;
 mod uplink;
+mod verdicts;
 
 pub use run::{Reason, run};

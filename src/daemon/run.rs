@@ -15,7 +15,7 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
-use super::{clock, intake, status, uplink};
+use super::{clock, intake, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -72,10 +72,13 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut switchboard = Switchboard::default();
     let mut views = Vec::new();
     let accounts = account::all(&settings.calendars, &secrets)?;
+    let (turn, turns) = watch::channel(0);
+    let mut tellers = Vec::new();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
         let (tells, seen, parts) =
-            calendar_parts(&account, &settings, &keys, &known.0, &installation)?;
+            calendar_parts(&account, &settings, &keys, &known.0, (&installation, &turns))?;
         let (tell, inbox) = tells;
+        tellers.push(tell.clone());
         loops.spawn(account::watch(account, tell.clone(), stop.clone()));
         switchboard.add(calendar.domains.clone(), tell);
         views.push(seen.1);
@@ -83,6 +86,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     }
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
+    loops.spawn(verdicts::watch(disk.clone(), turn, tellers, stop.clone()));
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
     loops.spawn(uplink::run(disk.clone(), cloud.clone(), well, stop.clone()));
@@ -153,13 +157,14 @@ fn calendar_parts(
     settings: &Settings,
     keys: &Arc<dyn Keys>,
     disk: &Disk,
-    installation: &Arc<Installation>,
+    (installation, turns): (&Arc<Installation>, &watch::Receiver<u64>),
 ) -> Result<Wires, Fault> {
     let (disk, installation) = (disk.clone(), installation.clone());
     let book = Book {
         calendar: account.options.name.clone(),
         disk: disk.clone(),
         installation: installation.clone(),
+        turns: turns.clone(),
     };
     let ews = Ews::keeping(account.options.clone(), account.password(), Arc::new(book))?;
     let passes = account.options.max_connections;

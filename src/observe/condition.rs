@@ -106,7 +106,12 @@ conditions! {
     /// Discovery leads to a host that nobody vouched for.
     HOST_WAITS = "host-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e40"
         "See whether the host is yours (calway trust list shows what led to it), then calway trust \
-         allow HOST or calway trust block HOST. The decision is taken up within five minutes.";
+         allow HOST or calway trust block HOST. The decision is taken up within seconds.";
+    /// More hosts wait for a decision than are kept.
+    TRUST_LIST_FULL = "trust-list-full" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
+        "Somebody leads discovery to ever new hosts: see what led to them (calway trust list), and \
+         take the redirect or the DNS record away. A host that makes room is met again, and told \
+         again, as long as something leads to it.";
     /// A mailbox is polled because streams refuse it.
     MAILBOX_DEMOTED = "mailbox-demoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e15"
         "Changes of this mailbox come late, by polling. See its rights and the throttling policy \

@@ -23,8 +23,19 @@ use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 
-/// Hosts that wait for a decision; whoever leads us to more of them is not to be followed.
+/// Hosts that wait for a decision; beyond it the one that waited longest makes room.
 pub const MOST_PENDING: i64 = 500;
+
+/// What came of meeting a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// It is on the trust list already.
+    Known,
+    /// It was put there.
+    New,
+    /// It was put there in the place of this one, which had waited longest.
+    InPlaceOf(String),
+}
 
 /// What a provider keeps over a restart, and the trust list. Of both an administrator's tool may
 /// change the file while the daemon runs, so nothing of them is kept in memory here.
@@ -48,18 +59,31 @@ pub trait Shelf {
     /// `Retry` with the engine's code.
     fn trust(&mut self) -> Result<Vec<TrustEntry>, Fault>;
 
-    /// Puts a host onto the trust list as pending, unless it is there, or [`MOST_PENDING`] are.
-    /// Whether it was put there.
+    /// Puts a host onto the trust list as pending, unless it is there. Where [`MOST_PENDING`] are,
+    /// the one that waited longest makes room; what was decided never does.
     ///
     /// # Errors
     /// `Retry` with the engine's code.
-    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault>;
+    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<Met, Fault>;
 
     /// Writes an administrator's word on a host, known or not.
     ///
     /// # Errors
     /// `Retry` with the engine's code.
     fn decide_trust(&mut self, host: &str, verdict: Verdict, now: Time) -> Result<(), Fault>;
+
+    /// Takes a host off the trust list, whatever was said of it; whether it was there.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn forget_trust(&mut self, host: &str) -> Result<bool, Fault>;
+
+    /// A number that is another one once somebody else has written into the store. It costs
+    /// nothing to ask.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn foreign_writes(&mut self) -> Result<i64, Fault>;
 }
 
 /// A storage engine.

@@ -2,7 +2,7 @@
 //!
 //! `open` makes an empty store; whatever it returns beside the store is kept until the test ends.
 
-use super::{Backlog, MOST_PENDING, Settled, Store};
+use super::{Backlog, MOST_PENDING, Met, Settled, Store};
 use crate::model::{
     CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, TrustEntry, UserId, Verdict,
 };
@@ -37,6 +37,7 @@ macro_rules! store_promises {
             a_shelf_gives_back_what_was_put_onto_it
             a_host_is_pending_until_somebody_decides
             pending_hosts_are_bounded
+            a_host_can_be_taken_off_the_trust_list
         }
     };
     ($open:expr; $($name:ident)+) => {
@@ -435,11 +436,11 @@ pub fn a_shelf_gives_back_what_was_put_onto_it(store: &mut dyn Store) {
 }
 
 pub fn a_host_is_pending_until_somebody_decides(store: &mut dyn Store) {
-    assert!(store.meet("a.example", "redirect", noon()).unwrap());
-    assert!(!store.meet("a.example", "dns srv", noon()).unwrap(), "it is known");
+    assert_eq!(store.meet("a.example", "redirect", noon()).unwrap(), Met::New);
+    assert_eq!(store.meet("a.example", "dns srv", noon()).unwrap(), Met::Known);
     store.decide_trust("a.example", Verdict::Allowed, noon() + Span::HOUR).unwrap();
     store.decide_trust("b.example", Verdict::Blocked, noon()).unwrap();
-    assert!(!store.meet("b.example", "redirect", noon()).unwrap());
+    assert_eq!(store.meet("b.example", "redirect", noon()).unwrap(), Met::Known);
     let entry = |host: &str, verdict, via: &str, since| TrustEntry {
         host: host.into(),
         verdict,
@@ -454,10 +455,30 @@ pub fn a_host_is_pending_until_somebody_decides(store: &mut dyn Store) {
 }
 
 pub fn pending_hosts_are_bounded(store: &mut dyn Store) {
+    store.decide_trust("allowed.example", Verdict::Allowed, noon() - Span::DAY).unwrap();
     for n in 0..MOST_PENDING {
-        assert!(store.meet(&format!("h{n}.example"), "redirect", noon()).unwrap());
+        let later = noon() + Span::from_ms(n.unsigned_abs());
+        let met = store.meet(&format!("h{n}.example"), "redirect", later).unwrap();
+        assert_eq!(met, Met::New);
     }
-    assert!(!store.meet("one-more.example", "redirect", noon()).unwrap());
-    store.decide_trust("h0.example", Verdict::Blocked, noon()).unwrap();
-    assert!(store.meet("one-more.example", "redirect", noon()).unwrap());
+    let later = noon() + Span::HOUR;
+    let met = store.meet("one-more.example", "redirect", later).unwrap();
+    assert_eq!(met, Met::InPlaceOf("h0.example".into()), "a new one is not hidden by old ones");
+    assert_eq!(store.meet("one-more.example", "redirect", later).unwrap(), Met::Known);
+    let hosts: Vec<_> = store.trust().unwrap().into_iter().map(|entry| entry.host).collect();
+    assert_eq!(hosts.len(), usize::try_from(MOST_PENDING).unwrap() + 1);
+    assert!(hosts.contains(&"allowed.example".into()) && hosts.contains(&"h1.example".into()));
+
+    store.decide_trust("h1.example", Verdict::Blocked, later).unwrap();
+    assert_eq!(store.meet("another.example", "redirect", later).unwrap(), Met::New);
+}
+
+pub fn a_host_can_be_taken_off_the_trust_list(store: &mut dyn Store) {
+    store.decide_trust("a.example", Verdict::Blocked, noon()).unwrap();
+    store.decide_trust("b.example", Verdict::Allowed, noon()).unwrap();
+    assert!(store.forget_trust("a.example").unwrap());
+    assert!(!store.forget_trust("a.example").unwrap(), "it is not there any more");
+    let hosts: Vec<_> = store.trust().unwrap().into_iter().map(|entry| entry.host).collect();
+    assert_eq!(hosts, ["b.example"]);
+    assert_eq!(store.meet("a.example", "redirect", noon()).unwrap(), Met::New);
 }

@@ -3,6 +3,7 @@
 mod moves;
 mod program;
 mod trusted;
+mod versions;
 mod ways;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use calway::net::dial::Dial;
 use calway_lab::exchange::{self, Exchange, MailboxKind};
 use calway_lab::tls::Authority;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 /// Where nothing listens.
 const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 1);
@@ -66,6 +68,10 @@ impl Ledger for Book {
 
     fn trust(&self) -> BoxFuture<'_, Result<Vec<TrustEntry>, Fault>> {
         self.inner.trust()
+    }
+
+    fn turns(&self) -> watch::Receiver<u64> {
+        self.inner.turns()
     }
 
     fn meet<'a>(&'a self, host: &'a str, via: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

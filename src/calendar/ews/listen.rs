@@ -8,13 +8,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::discover::BLOCKED;
+use super::discovery::Discovery;
 use super::get_streaming_events::{self, EventReader, StreamEvent};
 use super::http::{Affinity, Events, Route};
 use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
 use super::{Ews, subscribe, unsubscribe};
-use crate::model::{Fault, Hint, ListenEnd, Order, Span, Target, Time};
+use crate::model::{Fault, Hint, ListenEnd, Next, Order, Span, Target, Time};
 
 /// Listens until the group's time is over, it breaks or it is told to stop.
 pub(super) async fn listen(
@@ -32,6 +34,7 @@ pub(super) async fn listen(
     let mut calls: FuturesUnordered<BoxFuture<'_, Input>> = FuturesUnordered::new();
     let mut feed = Feed::None;
     let mut stopping = false;
+    let mut turns = ews.discovery.turns();
     loop {
         while let Some(output) = group.poll() {
             match output {
@@ -64,10 +67,24 @@ pub(super) async fn listen(
             },
             input = feed.next() => input,
             Some(input) = calls.next(), if !calls.is_empty() => input,
+            () = Discovery::next_verdict(&mut turns) => {
+                if let Some(fault) = blocked(ews, &group).await {
+                    // What is dropped is closed; nothing is given back where nothing may be sent.
+                    return ListenEnd::Failed(fault);
+                }
+                Input::Tick
+            }
             () = sleep_until(deadline) => Input::Tick,
         };
         group.on(clock.now(), input);
     }
+}
+
+/// Why nothing may be sent to the group's server any more.
+async fn blocked(ews: &Ews, group: &Group) -> Option<Fault> {
+    let url = ews.url_of(&group.anchor()?.address)?;
+    let admitted = ews.discovery.admits(&url).await.unwrap_or(true);
+    (!admitted).then(|| Fault::new(Next::Denied, BLOCKED))
 }
 
 /// The machine's time: since it was started.

@@ -306,6 +306,7 @@ impl Fleet {
             Input::Keyed(ticket, keyed) => self.keyed(now, ticket, keyed),
             Input::Committed(ticket, committed) => self.committed(now, ticket, committed),
             Input::SecretChanged => self.secret_changed(),
+            Input::TrustChanged => self.trust_changed(now),
             Input::Tick => {}
         }
         self.fire_timers(now);

@@ -149,6 +149,17 @@ impl Fleet {
         self.account.until = None;
     }
 
+    /// Whoever waits for a trouble of its own is tried at once; the directory's and the servers'
+    /// budgets keep them from coming all together.
+    pub(super) fn trust_changed(&mut self, now: Now) {
+        let waiting: Vec<usize> = self.timers.iter().map(|(_, at)| *at).collect();
+        for at in waiting {
+            if self.mailbox(at).is_some_and(|mailbox| mailbox.trouble.is_some()) {
+                self.set_timer(at, Some(now.mono));
+            }
+        }
+    }
+
     pub(super) fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
         self.release(run.server, run.live);
         if self.store_rests.is_none() {

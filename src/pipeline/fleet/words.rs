@@ -63,6 +63,8 @@ pub enum Input {
     Committed(Ticket, Result<bool, Fault>),
     /// The secret of the account changed: sign-in may be tried again at once.
     SecretChanged,
+    /// Hosts were allowed or blocked: whoever fails may not fail for it any more.
+    TrustChanged,
     /// Time passed.
     Tick,
 }

@@ -1,11 +1,11 @@
 //! What providers keep, and the trust list.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Sqlite, fault, opening};
 use crate::model::{Fault, Time, TrustEntry, Verdict};
 use crate::pipeline::seal::{Stashed, Tag};
-use crate::store::{MOST_PENDING, Shelf};
+use crate::store::{MOST_PENDING, Met, Shelf};
 
 /// These came to the layout later and change nothing of it: they are made where they are absent.
 const TABLES: &str = "
@@ -76,20 +76,31 @@ impl Shelf for Sqlite {
         rows.collect::<Result<_, _>>().map_err(fault)
     }
 
-    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault> {
+    fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<Met, Fault> {
         let pending = number_of(Verdict::Pending);
-        let made = self
-            .db
+        let tx = self.db.transaction().map_err(fault)?;
+        let made = tx
             .prepare_cached(
-                "INSERT OR IGNORE INTO trust (host, verdict, via, since)
-                 SELECT ?1, ?2, ?3, ?4
-                 WHERE (SELECT count(*) FROM trust WHERE verdict = ?2) < ?5",
+                "INSERT OR IGNORE INTO trust (host, verdict, via, since) VALUES (?1, ?2, ?3, ?4)",
             )
-            .and_then(|mut insert| {
-                insert.execute(params![host, pending, via, now.as_ms(), MOST_PENDING])
+            .and_then(|mut insert| insert.execute(params![host, pending, via, now.as_ms()]))
+            .map_err(fault)?;
+        if made == 0 {
+            return Ok(Met::Known);
+        }
+        let removed = tx
+            .prepare_cached(
+                "DELETE FROM trust WHERE host = (
+                     SELECT host FROM trust WHERE verdict = ?1 AND host <> ?2
+                     ORDER BY since, host LIMIT 1
+                 ) AND (SELECT count(*) FROM trust WHERE verdict = ?1) > ?3 RETURNING host",
+            )
+            .and_then(|mut evict| {
+                evict.query_row(params![pending, host, MOST_PENDING], |row| row.get(0)).optional()
             })
             .map_err(fault)?;
-        Ok(made > 0)
+        tx.commit().map_err(fault)?;
+        Ok(removed.map_or(Met::New, Met::InPlaceOf))
     }
 
     fn decide_trust(&mut self, host: &str, verdict: Verdict, now: Time) -> Result<(), Fault> {
@@ -102,6 +113,19 @@ impl Shelf for Sqlite {
             .and_then(|mut put| put.execute(params![host, number_of(verdict), now.as_ms()]))
             .map(drop)
             .map_err(fault)
+    }
+
+    fn forget_trust(&mut self, host: &str) -> Result<bool, Fault> {
+        self.db
+            .prepare_cached("DELETE FROM trust WHERE host = ?1")
+            .and_then(|mut forget| forget.execute([host]))
+            .map(|gone| gone > 0)
+            .map_err(fault)
+    }
+
+    fn foreign_writes(&mut self) -> Result<i64, Fault> {
+        // It counts what other connections committed, and not our own.
+        self.db.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(fault)
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::*;
-use crate::model::Next;
+use crate::model::{Next, Verdict};
 use crate::pipeline::command::Effect;
 use crate::pipeline::sync::Commit;
+use crate::store::Shelf as _;
 use crate::store::promises::{
     self, activate, ada, commit, deactivate, noon, put, store_promises, waiting,
 };
@@ -43,6 +44,17 @@ fn what_was_committed_is_there_after_a_crash() {
         (promises::known(&mut again), waiting(&mut again), again.channel_position()),
         before
     );
+}
+
+#[test]
+fn what_a_tool_writes_beside_the_daemon_is_noticed() {
+    let (mut store, folder) = empty();
+    let before = store.foreign_writes().unwrap();
+    store.decide_trust("own.example", Verdict::Allowed, noon()).unwrap();
+    assert_eq!(store.foreign_writes().unwrap(), before, "its own do not count");
+    let mut tool = Sqlite::open(&file(&folder)).unwrap();
+    tool.decide_trust("evil.example", Verdict::Blocked, noon()).unwrap();
+    assert_ne!(store.foreign_writes().unwrap(), before);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use calway::pipeline::record;
 use calway::pipeline::seal::{Sealed, Stashed, Tag};
 use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Lookup, Row};
 use calway::pipeline::window::Window;
-use calway::store::{Backlog, Settled, Shelf, Store};
+use calway::store::{Backlog, Met, Settled, Shelf, Store};
 
 #[derive(Clone, Debug, Default)]
 struct Mailbox {
@@ -183,14 +183,14 @@ impl Shelf for Memory {
         Ok(self.trust.values().cloned().collect())
     }
 
-    fn meet(&mut self, host: &str, via: &str, since: Time) -> Result<bool, Fault> {
-        let new = !self.trust.contains_key(host);
-        if new {
-            let (verdict, via) = (Verdict::Pending, via.to_owned());
-            let entry = TrustEntry { host: host.to_owned(), verdict, via, since };
-            self.trust.insert(host.to_owned(), entry);
+    fn meet(&mut self, host: &str, via: &str, since: Time) -> Result<Met, Fault> {
+        if self.trust.contains_key(host) {
+            return Ok(Met::Known);
         }
-        Ok(new)
+        let (verdict, via) = (Verdict::Pending, via.to_owned());
+        let entry = TrustEntry { host: host.to_owned(), verdict, via, since };
+        self.trust.insert(host.to_owned(), entry);
+        Ok(Met::New)
     }
 
     fn decide_trust(&mut self, host: &str, verdict: Verdict, since: Time) -> Result<(), Fault> {
@@ -198,6 +198,14 @@ impl Shelf for Memory {
         let entry = TrustEntry { host: host.to_owned(), verdict, via, since };
         self.trust.insert(host.to_owned(), entry);
         Ok(())
+    }
+
+    fn forget_trust(&mut self, host: &str) -> Result<bool, Fault> {
+        Ok(self.trust.remove(host).is_some())
+    }
+
+    fn foreign_writes(&mut self) -> Result<i64, Fault> {
+        Ok(0)
     }
 }
 
