@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::http::Uri;
-use futures_util::future::{BoxFuture, Either, select};
-use tokio::sync::OnceCell;
+use futures_util::future::{BoxFuture, Either, pending, select};
+use tokio::sync::{OnceCell, watch};
 
 pub(super) use self::steps::Steps;
 use super::discover::{
     Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
-    Via,
+    Via, domain_of,
 };
 use super::homes::{Homes, Known, Place, elapsed};
 use super::{Options, group_key, short_hash};
@@ -89,11 +89,15 @@ pub struct Discovery {
     legs: Arc<dyn Legs>,
     ledger: Arc<dyn Ledger>,
     homes: Mutex<Homes>,
-    /// The trust list's verdicts, as they were read last.
-    verdicts: Mutex<Option<(Time, Arc<Hosts>)>>,
+    /// Grows with each verdict.
+    turns: watch::Receiver<u64>,
+    /// The trust list's verdicts, as they were read last: in which turn, and when.
+    verdicts: Mutex<Option<Verdicts>>,
     recalled: OnceCell<()>,
     hunting: tokio::sync::Mutex<()>,
 }
+
+type Verdicts = (u64, Time, Arc<Hosts>);
 
 impl fmt::Debug for Discovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,6 +116,7 @@ impl Discovery {
             start: options.autodiscover.clone(),
             discover: options.discover.clone(),
             legs,
+            turns: ledger.turns(),
             ledger,
             homes: Mutex::default(),
             verdicts: Mutex::default(),
@@ -162,7 +167,17 @@ impl Discovery {
         found.into_iter().map(|known| known.map(home)).collect()
     }
 
-    /// Whether an administrator lets requests go there; what is blocked stops within a minute.
+    /// Whether a mailbox is served where nothing may be sent any more.
+    pub(super) async fn is_blocked(&self, address: &Address) -> bool {
+        let known = self.known(address).map(|known| known.place.ews.clone());
+        match known.or_else(|| self.fixed.clone()) {
+            Some(url) => !self.admits(&url).await.unwrap_or(true),
+            None => false,
+        }
+    }
+
+    /// Whether an administrator lets requests go there; a host that is blocked now is asked nothing
+    /// more from now on.
     ///
     /// # Errors
     /// The trust list cannot be read, and never was.
@@ -170,11 +185,24 @@ impl Discovery {
         Ok(!self.verdicts(LIST_FOR).await?.blocks(url))
     }
 
-    /// The trust list's verdicts, no older than that if they can be read.
+    /// Comes back with the next verdict, and never where there will be none.
+    pub(super) async fn next_verdict(turns: &mut watch::Receiver<u64>) {
+        if turns.changed().await.is_err() {
+            pending::<()>().await;
+        }
+    }
+
+    /// For [`Discovery::next_verdict`].
+    pub(super) fn turns(&self) -> watch::Receiver<u64> {
+        self.turns.clone()
+    }
+
+    /// The trust list's verdicts, of this turn and no older than that if they can be read.
     async fn verdicts(&self, age: Span) -> Result<Arc<Hosts>, Fault> {
-        let now = self.now();
+        let (now, turn) = (self.now(), *self.turns.borrow());
         let kept = self.kept_verdicts().clone();
-        if let Some((at, hosts)) = &kept
+        if let Some((then, at, hosts)) = &kept
+            && *then == turn
             && elapsed(now, *at) < age
         {
             return Ok(Arc::clone(hosts));
@@ -182,15 +210,15 @@ impl Discovery {
         match (self.ledger.trust().await, kept) {
             (Ok(trust), _) => {
                 let hosts = Arc::new(Hosts::new([], trust));
-                *self.kept_verdicts() = Some((now, Arc::clone(&hosts)));
+                *self.kept_verdicts() = Some((turn, now, Arc::clone(&hosts)));
                 Ok(hosts)
             }
-            (Err(_), Some((_, hosts))) => Ok(hosts),
+            (Err(_), Some((_, _, hosts))) => Ok(hosts),
             (Err(fault), None) => Err(fault),
         }
     }
 
-    fn kept_verdicts(&self) -> MutexGuard<'_, Option<(Time, Arc<Hosts>)>> {
+    fn kept_verdicts(&self) -> MutexGuard<'_, Option<Verdicts>> {
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,7 +242,7 @@ impl Discovery {
             if !homes.is_due(now, address, moved || homes.get(address).is_some_and(blocked)) {
                 continue;
             }
-            let domain = address.domain().to_ascii_lowercase();
+            let domain = domain_of(address);
             match asked.iter_mut().find(|(known, _)| *known == domain) {
                 Some((_, users)) => users.push(Arc::clone(address)),
                 None => asked.push((domain, vec![Arc::clone(address)])),

@@ -2,6 +2,8 @@
 //! mailboxes may share a stream ([MS-OXWSADISC] 3.1.4.1).
 
 use super::autodiscover::enter;
+use super::codes;
+use super::soap::ServerVersion;
 use super::xml::{Pull, decode, malformed, push_escaped};
 use crate::model::{Address, Fault, Next, Plain};
 
@@ -40,14 +42,22 @@ pub enum Told {
 }
 
 /// Asks for these users, [`MOST_USERS`] at most, at `url` (`https://host/autodiscover/*.svc`).
-pub fn request<'a>(url: &str, users: impl IntoIterator<Item = &'a Address>) -> String {
+pub fn request<'a>(
+    version: ServerVersion,
+    url: &str,
+    users: impl IntoIterator<Item = &'a Address>,
+) -> String {
     let mut out = String::from(concat!(
         r#"<?xml version="1.0" encoding="utf-8"?>"#,
         r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/""#,
         r#" xmlns:a="http://schemas.microsoft.com/exchange/2010/Autodiscover""#,
         r#" xmlns:w="http://www.w3.org/2005/08/addressing"><s:Header>"#,
-        r#"<a:RequestedServerVersion>Exchange2013_SP1</a:RequestedServerVersion>"#,
-        r#"<w:Action>http://schemas.microsoft.com/exchange/2010/Autodiscover"#,
+        r#"<a:RequestedServerVersion>"#,
+    ));
+    out.push_str(version.text());
+    out.push_str(concat!(
+        r#"</a:RequestedServerVersion><w:Action>"#,
+        r#"http://schemas.microsoft.com/exchange/2010/Autodiscover"#,
         r#"/Autodiscover/GetUserSettings</w:Action><w:To>"#,
     ));
     push_escaped(&mut out, url);
@@ -152,6 +162,15 @@ fn read_setting(pull: &mut Pull<'_>, settings: &mut Settings) -> Result<(), Faul
     Ok(())
 }
 
+/// Whether the whole request was refused, as it is where the server does not know the version that
+/// it was asked in: Autodiscover has no code for that alone.
+pub(super) fn is_perhaps_the_version(fault: &Fault) -> bool {
+    let code = fault.cause.code.as_str();
+    code == INVALID_REQUEST || code == codes::INVALID_SERVER_VERSION
+}
+
+const INVALID_REQUEST: &str = "InvalidRequest";
+
 /// [MS-OXWSADISC] 2.2.5.1 ErrorCode.
 fn check(code: &str) -> Result<(), Fault> {
     let code = code.trim();
@@ -159,7 +178,7 @@ fn check(code: &str) -> Result<(), Fault> {
         "NoError" | "" => return Ok(()),
         "ServerBusy" => Next::BackOff { after: None },
         "InvalidUser" | "RedirectAddress" | "RedirectUrl" => Next::Gone,
-        "NotFederated" | "InvalidRequest" | "InvalidSetting" | "InvalidDomain" => Next::Refused,
+        "NotFederated" | INVALID_REQUEST | "InvalidSetting" | "InvalidDomain" => Next::Refused,
         _ => Next::Retry { after: None },
     };
     let plain = code.chars().all(|c| c.is_ascii_alphanumeric());
@@ -239,7 +258,8 @@ mod tests {
     fn many_users_are_asked_at_once() {
         let users: Vec<_> =
             ["a&b@x.example", "c@x.example"].map(|text| Address::parse(text).unwrap()).into();
-        let xml = request("https://h/a.svc", &users);
+        let xml = request(ServerVersion::Exchange2013Sp1, "https://h/a.svc", &users);
+        assert!(xml.contains("<a:RequestedServerVersion>Exchange2013_SP1</"), "{xml}");
         assert!(xml.contains("<a:Mailbox>a&amp;b@x.example</a:Mailbox>"), "{xml}");
         assert!(xml.contains("<a:User><a:Mailbox>c@x.example</a:Mailbox></a:User></a:Users>"));
     }

@@ -82,9 +82,8 @@ pub(super) async fn listen(
 
 /// Why nothing may be sent to the group's server any more.
 async fn blocked(ews: &Ews, group: &Group) -> Option<Fault> {
-    let url = ews.url_of(&group.anchor()?.address)?;
-    let admitted = ews.discovery.admits(&url).await.unwrap_or(true);
-    (!admitted).then(|| Fault::new(Next::Denied, BLOCKED))
+    let blocked = ews.discovery.is_blocked(&group.anchor()?.address).await;
+    blocked.then(|| Fault::new(Next::Denied, BLOCKED))
 }
 
 /// The machine's time: since it was started.

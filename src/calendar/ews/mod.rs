@@ -49,6 +49,7 @@ mod servers;
 mod session;
 mod sign_in;
 mod spnego;
+mod versions;
 mod xml;
 mod zones;
 
@@ -238,7 +239,7 @@ impl Ews {
             Origin::of(url)?;
         }
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
-        let steps = Steps::new(&options, Arc::clone(&servers))?;
+        let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
         let discovery = Discovery::new(&options, Arc::new(steps), ledger);
         Ok(Self { options, servers, discovery, ill: items::Ill::default() })
     }
@@ -264,16 +265,20 @@ impl Ews {
     ) -> Result<(T, Option<Arc<str>>), Fault> {
         let (url, server) = self.home(target).await?;
         loop {
-            let header = Header { version: server.version(), impersonate: &target.address };
+            let now = self.discovery.now();
+            let header = Header { version: server.version(now), impersonate: &target.address };
             let result = match server.http.post(&url, route, write(&header)).await {
                 Ok(reply) => match read(&reply.body) {
-                    Ok(value) => Ok((value, reply.cookie)),
+                    Ok(value) => {
+                        server.answered(header.version, &reply.body);
+                        Ok((value, reply.cookie))
+                    }
                     Err(fault) => Err(fault.with_request_id(reply.request_id)),
                 },
                 Err(fault) => Err(fault),
             };
             match result {
-                Err(fault) if server.falls_back(header.version, &fault) => {}
+                Err(fault) if server.falls_back(now, header.version, &fault) => {}
                 Err(fault) => {
                     server.heard(&fault);
                     return Err(self.perhaps_moved(fault));
@@ -291,11 +296,12 @@ impl Ews {
         write: impl Fn(&Header<'_>) -> String,
     ) -> Result<Events, Fault> {
         let (url, server) = self.home(target).await?;
-        let header = Header { version: server.version(), impersonate: &target.address };
+        let now = self.discovery.now();
+        let header = Header { version: server.version(now), impersonate: &target.address };
         let opened = server.http.stream(&url, route, write(&header)).await;
         let opened = match opened {
-            Err(fault) if server.falls_back(header.version, &fault) => {
-                let header = Header { version: server.version(), impersonate: &target.address };
+            Err(fault) if server.falls_back(now, header.version, &fault) => {
+                let header = Header { version: server.version(now), impersonate: &target.address };
                 server.http.stream(&url, route, write(&header)).await
             }
             opened => opened,

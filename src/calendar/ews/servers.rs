@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Uri;
@@ -12,15 +11,16 @@ use tokio::time::{Instant, sleep_until};
 use super::codes;
 use super::gate::SignIn;
 use super::http::{Http, Limits};
-use super::soap::ServerVersion;
-use crate::model::{Fault, Next, Span};
+use super::soap::{self, ServerVersion};
+use super::versions::Versions;
+use crate::model::{Fault, Next, Span, Time};
 use crate::net::{Connector, Origin};
 
-/// One server, and the version that it takes.
+/// One server, and the versions that it takes.
 pub(super) struct Server {
     pub(super) http: Http,
-    /// It refused the version that is asked for first.
-    old: AtomicBool,
+    ews: Mutex<Versions>,
+    autodiscover: Mutex<Versions>,
     /// It asked for a rest until then.
     rests_until: Mutex<Option<Instant>>,
 }
@@ -42,23 +42,25 @@ impl fmt::Debug for Servers {
 }
 
 impl Server {
-    /// The version to ask with. What the server reports is never echoed: it reports versions that
-    /// it refuses.
-    pub(super) fn version(&self) -> ServerVersion {
-        match self.old.load(Ordering::Relaxed) {
-            false => ServerVersion::Exchange2013Sp1,
-            true => ServerVersion::Exchange2010Sp2,
-        }
+    /// The version to ask EWS with.
+    pub(super) fn version(&self, now: Time) -> ServerVersion {
+        lock(&self.ews).ask_in(now)
     }
 
     /// Whether the request is to be sent once more, with the older version.
-    pub(super) fn falls_back(&self, asked_with: ServerVersion, fault: &Fault) -> bool {
-        let refused = fault.cause.code == codes::INVALID_SERVER_VERSION
-            && asked_with != ServerVersion::Exchange2010Sp2;
-        if refused {
-            self.old.store(true, Ordering::Relaxed);
-        }
-        refused
+    pub(super) fn falls_back(&self, now: Time, asked: ServerVersion, fault: &Fault) -> bool {
+        fault.cause.code == codes::INVALID_SERVER_VERSION && lock(&self.ews).refused(now, asked)
+    }
+
+    /// EWS answered in this version.
+    pub(super) fn answered(&self, version: ServerVersion, xml: &[u8]) {
+        hear(&mut lock(&self.ews), version, xml);
+    }
+
+    /// What is known of its Autodiscover, which is a service of its own and may be refused by it
+    /// alone.
+    pub(super) fn autodiscover(&self) -> MutexGuard<'_, Versions> {
+        lock(&self.autodiscover)
     }
 
     /// Hears from an answer whether the server wants to be left alone, and for how long.
@@ -70,7 +72,7 @@ impl Server {
         }
         let rest = after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR);
         let until = Instant::now() + Duration::from_millis(rest.as_ms());
-        let mut rests = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rests = lock(&self.rests_until);
         *rests = (*rests).max(Some(until));
     }
 
@@ -82,10 +84,25 @@ impl Server {
     }
 
     fn rests_until(&self) -> Option<Instant> {
-        let mut rests = self.rests_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rests = lock(&self.rests_until);
         rests.take_if(|until| *until <= Instant::now());
         *rests
     }
+}
+
+/// Takes in what an answer tells of versions. Most servers are not asked in an old one, and their
+/// answers are not looked at twice.
+pub(super) fn hear(versions: &mut Versions, version: ServerVersion, xml: &[u8]) {
+    versions.accepted(version);
+    if versions.is_old()
+        && let Some(build) = soap::build(xml)
+    {
+        versions.reports(build);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Servers {
@@ -104,13 +121,14 @@ impl Servers {
     /// [`Next::Refused`](crate::model::Next) where it is not one of https.
     pub(super) fn at(&self, url: &Uri) -> Result<Arc<Server>, Fault> {
         let origin = Origin::of(url)?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         let server = known.entry(origin).or_insert_with_key(|origin| {
             let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
             let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
             let site = self.sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()));
             let http = if site { http.without_basic() } else { http };
-            Arc::new(Server { http, old: AtomicBool::new(false), rests_until: Mutex::default() })
+            let (ews, autodiscover) = (Mutex::default(), Mutex::default());
+            Arc::new(Server { http, ews, autodiscover, rests_until: Mutex::default() })
         });
         Ok(Arc::clone(server))
     }

@@ -18,7 +18,8 @@ pub enum ServerVersion {
 }
 
 impl ServerVersion {
-    fn text(self) -> &'static str {
+    /// As requests have it.
+    pub(super) fn text(self) -> &'static str {
         match self {
             Self::Exchange2013Sp1 => "Exchange2013_SP1",
             Self::Exchange2010Sp2 => "Exchange2010_SP2",
@@ -259,6 +260,38 @@ pub fn fault_in(xml: &[u8]) -> Option<Fault> {
     }
 }
 
+/// What a server is, as it reports itself: major and minor version, and the two numbers of the
+/// build.
+pub(super) type Build = (u32, u32, u32, u32);
+
+/// The build that the header of an answer reports: in attributes (EWS), or in elements
+/// (Autodiscover).
+pub(super) fn build(xml: &[u8]) -> Option<Build> {
+    const NAMES: [&str; 4] =
+        ["MajorVersion", "MinorVersion", "MajorBuildNumber", "MinorBuildNumber"];
+    let text = decode(xml);
+    let mut pull = Pull::new(&text);
+    pull.child().ok()?.filter(|top| top.name() == "Envelope")?;
+    pull.child().ok()?.filter(|part| part.name() == "Header")?;
+    while let Some(element) = pull.child().ok()? {
+        if element.name() != "ServerVersionInfo" {
+            pull.skip().ok()?;
+            continue;
+        }
+        let mut found = NAMES.map(|name| element.attribute(name)?.trim().parse::<u32>().ok());
+        while let Some(part) = pull.child().ok()? {
+            let at = NAMES.iter().position(|name| *name == part.name());
+            let number = pull.text().ok()?.trim().parse::<u32>().ok();
+            if let Some(place) = at.and_then(|at| found.get_mut(at)) {
+                *place = number;
+            }
+        }
+        let [major, minor, build, revision] = found;
+        return Some((major?, minor?, build?, revision.unwrap_or(0)));
+    }
+    None
+}
+
 /// What a message is, request or answer: the name of the element in its body, or of its top where
 /// there is no envelope. It is walked to its end.
 ///
@@ -318,6 +351,24 @@ mod tests {
              ResponseClass='{class}'>{content}</XResponseMessage></ResponseMessages></XResponse>\
              </Body></Envelope>"
         )
+    }
+
+    #[test]
+    fn a_server_says_which_one_it_is() {
+        let header = |info: &str| format!("<Envelope><Header><A>1</A>{info}</Header><Body/>");
+        let of = |info: &str| build(header(info).as_bytes());
+        let ews = "<h:ServerVersionInfo xmlns:h='h' MajorVersion='15' MinorVersion='2' \
+            MajorBuildNumber='1748' MinorBuildNumber='10' Version='V2017_07_11'/>";
+        assert_eq!(of(ews), Some((15, 2, 1748, 10)));
+        let autodiscover = "<h:ServerVersionInfo xmlns:h='h'><h:MajorVersion>14</h:MajorVersion>\
+            <h:MinorVersion>3</h:MinorVersion><h:MajorBuildNumber>123</h:MajorBuildNumber>\
+            <h:Version>Exchange2010_SP2</h:Version></h:ServerVersionInfo>";
+        assert_eq!(of(autodiscover), Some((14, 3, 123, 0)));
+        for strange in ["", "<ServerVersionInfo MajorVersion='-1'/>", "<ServerVersionInfo>"] {
+            assert_eq!(of(strange), None, "{strange}");
+        }
+        assert_eq!(build(b"<html>"), None);
+        assert_eq!(build(b""), None);
     }
 
     #[test]

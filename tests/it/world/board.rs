@@ -13,6 +13,7 @@ use calway::calendar::ews::discover::{Answer, Step};
 use calway::model::{Address, Fault, Plain, Time, TrustEntry, Zone};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 /// Lines under their keys.
 pub type Lines = Vec<(Plain, Option<Plain>)>;
@@ -142,6 +143,11 @@ impl Ledger for Board {
     fn trust(&self) -> BoxFuture<'_, Result<Vec<TrustEntry>, Fault>> {
         let word = self.send(Errand::Trust);
         async move { if let Word::List(list) = word.await { list } else { crossed() } }.boxed()
+    }
+
+    /// Nobody rings here: the list is read again when it is old.
+    fn turns(&self) -> watch::Receiver<u64> {
+        watch::channel(0).1
     }
 
     fn meet<'a>(&'a self, host: &'a str, via: &'a str) -> BoxFuture<'a, Result<(), Fault>> {

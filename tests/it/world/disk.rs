@@ -14,7 +14,7 @@ use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::seal::{Stashed, Tag};
 use calway::pipeline::sync::{Commit, Loaded, Lookup, Row};
 use calway::store::sqlite::Sqlite;
-use calway::store::{Backlog, Settled, Shelf, Store as _};
+use calway::store::{Backlog, Met, Settled, Shelf, Store as _};
 
 use super::memory::Memory;
 
@@ -195,7 +195,7 @@ impl Disk {
     }
 
     /// A host was met.
-    pub fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<bool, Fault> {
+    pub fn meet(&mut self, host: &str, via: &str, now: Time) -> Result<Met, Fault> {
         if self.full {
             return Err(full());
         }

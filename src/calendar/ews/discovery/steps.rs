@@ -14,11 +14,14 @@ use rustls::ClientConfig;
 use tokio::time::{sleep, timeout};
 
 use super::{HUNT_WITHIN, Legs, Scp, ScpBind};
+use crate::calendar::Ledger;
 use crate::calendar::ews::Auth;
 use crate::calendar::ews::autodiscover::{self, Place};
 use crate::calendar::ews::discover::{Answer, FILTER, Point, Points, Seen, Server, Step};
+use crate::calendar::ews::get_user_settings::Told;
 use crate::calendar::ews::http::Route;
-use crate::calendar::ews::servers::Servers;
+use crate::calendar::ews::servers::{Servers, hear};
+use crate::calendar::ews::soap::ServerVersion;
 use crate::calendar::ews::{Options, get_user_settings};
 use crate::model::{Address, Fault, Next};
 use crate::net::dial::Dial;
@@ -42,6 +45,7 @@ pub(in crate::calendar::ews) struct Steps {
     dns: Dns,
     tls: Arc<ClientConfig>,
     dial: Dial,
+    ledger: Arc<dyn Ledger>,
 }
 
 impl Legs for Steps {
@@ -65,6 +69,7 @@ impl Steps {
     pub(in crate::calendar::ews) fn new(
         options: &Options,
         servers: Arc<Servers>,
+        ledger: Arc<dyn Ledger>,
     ) -> Result<Self, Fault> {
         let discover = options.discover.clone().unwrap_or_default();
         let tls = match discover.scp {
@@ -78,6 +83,7 @@ impl Steps {
             dns: Dns::new(discover.name_servers),
             scp: discover.scp,
             dial: options.dial.clone(),
+            ledger,
         })
     }
 
@@ -101,15 +107,38 @@ impl Steps {
         }
     }
 
+    /// In the version that the server takes; where it refuses the whole request, perhaps for its
+    /// version, in the older one.
     async fn settings(
         &self,
         url: &Uri,
         users: &[Arc<Address>],
-    ) -> Result<Vec<Result<get_user_settings::Told, Fault>>, Fault> {
-        let users = users.iter().map(AsRef::as_ref);
-        let xml = get_user_settings::request(&url.to_string(), users);
-        let reply = self.servers.at(url)?.http.post(url, &Route::default(), xml).await?;
-        get_user_settings::read(&reply.body)
+    ) -> Result<Vec<Result<Told, Fault>>, Fault> {
+        let server = self.servers.at(url)?;
+        let asking = async |version| {
+            let users = users.iter().map(AsRef::as_ref);
+            let xml = get_user_settings::request(version, &url.to_string(), users);
+            let reply = server.http.post(url, &Route::default(), xml).await?;
+            let told = get_user_settings::read(&reply.body)?;
+            hear(&mut server.autodiscover(), version, &reply.body);
+            Ok(told)
+        };
+        let now = self.ledger.now();
+        let version = server.autodiscover().ask_in(now);
+        match asking(version).await {
+            Err(fault)
+                if version != ServerVersion::Exchange2010Sp2
+                    && get_user_settings::is_perhaps_the_version(&fault) =>
+            {
+                let told = asking(ServerVersion::Exchange2010Sp2).await;
+                // Where that is refused as well, it was not the version.
+                if told.is_ok() {
+                    server.autodiscover().refused(now, version);
+                }
+                told
+            }
+            told => told,
+        }
     }
 
     async fn pox(&self, url: &Uri, user: &Address) -> Result<Place, Fault> {

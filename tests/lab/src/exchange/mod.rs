@@ -169,7 +169,7 @@ impl Options {
             max_subscriptions: self.max_subscriptions,
             keep_events_between_streams: self.keep_events_between_streams,
             mixed_ids_deliver: self.mixed_ids_deliver,
-            newest_version: self.newest_version,
+            release: service::Release::of(self.newest_version),
         }
     }
 
@@ -277,6 +277,11 @@ impl Exchange {
     /// What people do in their calendars.
     pub fn calendars(&self) -> &Calendars {
         self.inner.front.service.calendars()
+    }
+
+    /// Which Exchange it is; it may become another one.
+    pub fn release(&self) -> &service::Release {
+        self.inner.front.service.release()
     }
 
     /// What goes wrong next.

@@ -22,26 +22,31 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
         let page = "<html><body>You have created a service.</body></html>";
         return asked.reply("Page", 200, "text/html; charset=utf-8", page);
     }
-    let Some(words) = texts(&asked.body, &["Mailbox", "Setting"]) else {
+    let names = ["Mailbox", "Setting", "RequestedServerVersion"];
+    let Some(words) = texts(&asked.body, &names) else {
         return soap_fault(asked, "s:Client", "The request is not well-formed.");
     };
     match front.faults.take(Place::Service, OPERATION, None) {
         Some(Fault::SoapFault { message, .. }) => return soap_fault(asked, "s:Server", &message),
-        Some(fault) => return failed(asked, code_of(&fault)),
+        Some(fault) => return failed(front, asked, code_of(&fault)),
         None => {}
     }
     let all = |name: &str| -> Vec<&str> {
         words.iter().filter(|(known, _)| known == name).map(|(_, text)| text.as_str()).collect()
     };
     let (users, settings) = (all("Mailbox"), all("Setting"));
+    // It has no code of its own for a version that it does not know.
+    if !matches!(all("RequestedServerVersion")[..], [version] if takes(front, version)) {
+        return failed(front, asked, "InvalidRequest");
+    }
     if users.is_empty() || settings.is_empty() || users.len() > MAX_USERS {
-        return failed(asked, "InvalidRequest");
+        return failed(front, asked, "InvalidRequest");
     }
     let mut responses = String::new();
     for user in &users {
         responses.push_str(&user_response(front, user, &settings));
     }
-    let mut reply = completed(asked, "NoError", &responses);
+    let mut reply = completed(front, asked, "NoError", &responses);
     reply.entry.mailbox = users.first().map(|user| (*user).to_owned());
     reply
 }
@@ -139,23 +144,24 @@ fn code_of(fault: &Fault) -> &str {
 }
 
 /// A request that failed as a whole.
-fn failed(asked: &Asked, code: &str) -> Reply {
-    let mut reply = completed(asked, code, "");
+fn failed(front: &Front, asked: &Asked, code: &str) -> Reply {
+    let mut reply = completed(front, asked, code, "");
     reply.entry.code = code.to_owned();
     reply
 }
 
-fn completed(asked: &Asked, code: &str, responses: &str) -> Reply {
+fn completed(front: &Front, asked: &Asked, code: &str, responses: &str) -> Reply {
     let code = escape(code);
+    let [major, minor, build, revision] = front.service.release().build();
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
          <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
          xmlns:a=\"http://www.w3.org/2005/08/addressing\"><s:Header>\
          <a:Action s:mustUnderstand=\"1\">{NAMESPACE}/Autodiscover/GetUserSettingsResponse\
          </a:Action><h:ServerVersionInfo xmlns:h=\"{NAMESPACE}\">\
-         <h:MajorVersion>15</h:MajorVersion><h:MinorVersion>2</h:MinorVersion>\
-         <h:MajorBuildNumber>1118</h:MajorBuildNumber>\
-         <h:MinorBuildNumber>30</h:MinorBuildNumber><h:Version>Exchange2015</h:Version>\
+         <h:MajorVersion>{major}</h:MajorVersion><h:MinorVersion>{minor}</h:MinorVersion>\
+         <h:MajorBuildNumber>{build}</h:MajorBuildNumber>\
+         <h:MinorBuildNumber>{revision}</h:MinorBuildNumber><h:Version>Exchange2015</h:Version>\
          </h:ServerVersionInfo></s:Header><s:Body>\
          <GetUserSettingsResponseMessage xmlns=\"{NAMESPACE}\">\
          <Response xmlns:i=\"http://www.w3.org/2001/XMLSchema-instance\">\
@@ -166,6 +172,13 @@ fn completed(asked: &Asked, code: &str, responses: &str) -> Reply {
     let mut reply = asked.reply(OPERATION, 200, XML, body);
     reply.entry.code = "NoError".to_owned();
     reply
+}
+
+/// Autodiscover knows the versions up to that of Exchange 2013 SP1 (RequestedServerVersion).
+fn takes(front: &Front, version: &str) -> bool {
+    version.starts_with("Exchange")
+        && version <= "Exchange2013_SP1"
+        && front.service.release().takes(Some(version))
 }
 
 fn soap_fault(asked: &Asked, code: &str, message: &str) -> Reply {

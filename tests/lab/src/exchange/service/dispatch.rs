@@ -7,7 +7,7 @@ use super::request::{Refusal, Reply, Request, invalid};
 use super::tree::{Node, Ns};
 use super::world::Shared;
 use super::zone::Zone;
-use super::{Answer, Calendars, Call, EventStream, Peek, Settings};
+use super::{Answer, Calendars, Call, EventStream, Peek, Release, Settings};
 use super::{envelope, grammar, ops, request, tree};
 use crate::exchange::faults::{Fault, Faults, Place};
 
@@ -41,6 +41,11 @@ impl Service {
     /// The scripted side of the same mailboxes.
     pub fn calendars(&self) -> &Calendars {
         &self.calendars
+    }
+
+    /// Which Exchange it is.
+    pub fn release(&self) -> &Release {
+        &self.shared.settings.release
     }
 
     /// Operation and mailbox of a request, for the faults of the transport.
@@ -105,9 +110,9 @@ impl Service {
         head: Head,
         affinity: bool,
     ) -> Result<Done, Refusal> {
-        let newest = self.shared.settings.newest_version;
-        check_version(head.version.as_deref(), newest)?;
-        check_fields(call.body, newest)?;
+        let release = &self.shared.settings.release;
+        check_version(head.version.as_deref(), release)?;
+        check_fields(call.body, release)?;
         grammar::check(body).map_err(Refusal::Schema)?;
         let acting = self.acting(call.account, head.mailbox.as_deref())?;
         let request = Request {
@@ -153,8 +158,8 @@ impl Service {
         reply: Reply,
         affinity: bool,
     ) -> Answer {
-        let prefix = self.shared.settings.prefix;
-        let body = envelope::answer(prefix, &format!("{operation}Response"), &reply.out.text);
+        let style = (self.shared.settings.prefix, &self.shared.settings.release);
+        let body = envelope::answer(style, &format!("{operation}Response"), &reply.out.text);
         Answer::Soap {
             status: 200,
             body,
@@ -174,9 +179,10 @@ impl Service {
                 (failure, Some((broken.line, broken.column)))
             }
         };
+        let style = (self.shared.settings.prefix, &self.shared.settings.release);
         Answer::Soap {
             status: 500,
-            body: envelope::fault(self.shared.settings.prefix, &failure, at),
+            body: envelope::fault(style, &failure, at),
             operation,
             mailbox,
             code: failure.code,
@@ -311,9 +317,9 @@ fn operation_of(root: &Node) -> Option<(&'static str, &Node)> {
 }
 
 /// An older server knows fewer properties.
-fn check_fields(request: &[u8], newest: Option<&str>) -> Result<(), Refusal> {
+fn check_fields(request: &[u8], release: &Release) -> Result<(), Refusal> {
     let later = "calendar:JoinOnlineMeetingUrl";
-    let is_old = newest.is_some_and(|newest| newest < "Exchange2013");
+    let is_old = release.is_old();
     if is_old && String::from_utf8_lossy(request).contains(later) {
         return Err(invalid(format!("The 'FieldURI' attribute is invalid - '{later}'.")));
     }
@@ -321,21 +327,8 @@ fn check_fields(request: &[u8], newest: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// Exchange 2019 and SE report V2017_07_11, and refuse to be asked in it.
-fn check_version(version: Option<&str>, newest: Option<&str>) -> Result<(), Refusal> {
-    const ACCEPTED: &[&str] = &[
-        "Exchange2007",
-        "Exchange2007_SP1",
-        "Exchange2010",
-        "Exchange2010_SP1",
-        "Exchange2010_SP2",
-        "Exchange2013",
-        "Exchange2013_SP1",
-        "Exchange2015",
-        "Exchange2016",
-    ];
-    let place = |version| ACCEPTED.iter().position(|own| *own == version);
-    let last = newest.and_then(place).unwrap_or(ACCEPTED.len());
-    if version.is_none_or(|version| place(version).is_some_and(|place| place <= last)) {
+fn check_version(version: Option<&str>, release: &Release) -> Result<(), Refusal> {
+    if release.takes(version) {
         return Ok(());
     }
     Err(Failure::new("ErrorInvalidServerVersion", "The specified server version is invalid.")

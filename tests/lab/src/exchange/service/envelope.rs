@@ -1,7 +1,7 @@
 //! Envelopes as they go out: the writer, whole answers, faults.
 
-use super::Prefix;
 use super::tree::{MESSAGES, SOAP, TYPES, is_allowed};
+use super::{Prefix, Release};
 
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 const XSD: &str = "http://www.w3.org/2001/XMLSchema";
@@ -171,14 +171,18 @@ fn tags(prefix: Prefix) -> (&'static str, &'static str) {
     }
 }
 
-fn begin(prefix: Prefix, hint: usize) -> Writer {
+/// How its tags are written, and which server says that it wrote them.
+pub(super) type Style<'a> = (Prefix, &'a Release);
+
+fn begin((prefix, release): Style<'_>, hint: usize) -> Writer {
+    let [major, minor, build, revision] = release.build();
     let (p, declaration) = tags(prefix);
     let mut out = Writer { text: String::with_capacity(hint + 900) };
     out.text.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>");
     out.text.push_str(&format!("<{p}Envelope {declaration}=\"{SOAP}\"><{p}Header>"));
     out.text.push_str(&format!(
-        "<h:ServerVersionInfo MajorVersion=\"15\" MinorVersion=\"2\" MajorBuildNumber=\"1748\" \
-         MinorBuildNumber=\"10\" Version=\"V2017_07_11\" xmlns:h=\"{TYPES}\" xmlns=\"{TYPES}\" \
+        "<h:ServerVersionInfo MajorVersion=\"{major}\" MinorVersion=\"{minor}\" \
+         MajorBuildNumber=\"{build}\" MinorBuildNumber=\"{revision}\" Version=\"V2017_07_11\" xmlns:h=\"{TYPES}\" xmlns=\"{TYPES}\" \
          xmlns:xsd=\"{XSD}\" xmlns:xsi=\"{XSI}\"/></{p}Header>"
     ));
     out.text.push_str(&format!("<{p}Body xmlns:xsi=\"{XSI}\" xmlns:xsd=\"{XSD}\">"));
@@ -192,18 +196,18 @@ fn end(mut out: Writer, prefix: Prefix) -> Vec<u8> {
 }
 
 /// A whole envelope; `element` is the body's child without prefix, `inner` what is in it.
-pub(super) fn answer(prefix: Prefix, element: &str, inner: &str) -> Vec<u8> {
-    let mut out = begin(prefix, inner.len());
+pub(super) fn answer(style: Style<'_>, element: &str, inner: &str) -> Vec<u8> {
+    let mut out = begin(style, inner.len());
     out.text.push_str(&format!("<m:{element} xmlns:m=\"{MESSAGES}\" xmlns:t=\"{TYPES}\">"));
     out.text.push_str(inner);
     out.close(&format!("m:{element}"));
-    end(out, prefix)
+    end(out, style.0)
 }
 
 /// A SOAP fault with Exchange's detail.
-pub(super) fn fault(prefix: Prefix, failure: &Failure, at: Option<(usize, usize)>) -> Vec<u8> {
-    let (p, _) = tags(prefix);
-    let mut out = begin(prefix, 0);
+pub(super) fn fault(style: Style<'_>, failure: &Failure, at: Option<(usize, usize)>) -> Vec<u8> {
+    let (p, _) = tags(style.0);
+    let mut out = begin(style, 0);
     let code = &failure.code;
     out.text.push_str(&format!(
         "<{p}Fault><faultcode xmlns:a=\"{TYPES}\" xmlns=\"\">a:{code}</faultcode>"
@@ -232,7 +236,7 @@ pub(super) fn fault(prefix: Prefix, failure: &Failure, at: Option<(usize, usize)
     }
     out.close("detail");
     out.close(&format!("{p}Fault"));
-    end(out, prefix)
+    end(out, style.0)
 }
 
 /// Strews what XML 1.0 forbids over the free texts of an envelope.

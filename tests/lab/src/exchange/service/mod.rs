@@ -22,6 +22,7 @@ mod meetings;
 mod ops;
 mod pattern;
 mod recurrence;
+mod release;
 mod render;
 mod request;
 mod rooms;
@@ -43,6 +44,7 @@ pub use draft::{
     Attendee, AttendeeKind, Day, DayIndex, Draft, End, ExtendedProperty, FreeBusy, ItemId, Pattern,
     Recurrence, Response, Sensitivity,
 };
+pub use release::Release;
 pub use rooms::RoomRules;
 pub use stream::EventStream;
 
@@ -81,9 +83,8 @@ pub struct Settings {
     pub keep_events_between_streams: bool,
     /// A stream that was asked for good and unknown ids delivers for the good ones.
     pub mixed_ids_deliver: bool,
-    /// The latest version that may be asked for, as an Exchange 2010 knows none after
-    /// `Exchange2010_SP2`; `None`: all that any server takes.
-    pub newest_version: Option<&'static str>,
+    /// Which Exchange it is.
+    pub release: Release,
 }
 
 impl Default for Settings {
@@ -97,7 +98,7 @@ impl Default for Settings {
             max_subscriptions: 5000,
             keep_events_between_streams: false,
             mixed_ids_deliver: false,
-            newest_version: None,
+            release: Release::default(),
         }
     }
 }

@@ -253,7 +253,8 @@ impl EventStream {
         inner(&mut out);
         out.close("m:GetStreamingEventsResponseMessage");
         out.close("m:ResponseMessages");
-        envelope::answer(self.prefix(), "GetStreamingEventsResponse", &out.text)
+        let style = (self.prefix(), &self.shared.settings.release);
+        envelope::answer(style, "GetStreamingEventsResponse", &out.text)
     }
 
     fn status(&self, status: &str) -> Vec<u8> {
