@@ -11,13 +11,14 @@ use crate::calendar::ews::Ews;
 use crate::calendar::ews::discover::{Answer, Step};
 use crate::calendar::{Forgetful, Ledger as _};
 use crate::config::{self, CalendarSettings, secrets::Secrets};
-use crate::daemon::account::Account;
+use crate::daemon::account::{Account, Refused};
 use crate::model::{Address, Fault, Verdict};
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
 
-/// Asks as the connector would, with the account's credentials, and keeps nothing. Hosts that
-/// nobody vouched for are sent nothing; the trust list of the store counts (calway trust).
+/// Asks as the connector would, with the account's credentials. Hosts that nobody vouched for are
+/// sent nothing; the trust list of the store counts (calway trust). A secret that the connector, or
+/// this, was refused not long ago is not sent again; of what is found nothing else is kept.
 #[derive(Args, Debug)]
 pub(super) struct Discover {
     /// The mailbox's SMTP address.
@@ -29,6 +30,10 @@ pub(super) struct Discover {
     /// The [[calendar]] to ask as; without it the one that serves the address's domain.
     #[arg(long, value_name = "NAME")]
     calendar: Option<String>,
+    /// Send the account's secret once more although it was refused not long ago: for whoever has
+    /// just mended the account or the server. If it is still wrong, it counts towards a lock-out.
+    #[arg(long)]
+    try_again: bool,
     /// One JSON object a line: the steps, then {"ews"} or {"error"}, then the hosts that wait.
     #[arg(long)]
     json: bool,
@@ -52,12 +57,16 @@ impl Discover {
         for entry in listed(&store).map_err(failed)? {
             ledger.decide(&entry.0, entry.1);
         }
-        let account = Account::new(calendar, &secrets).map_err(failed)?;
+        let refused = beside(&store, &secrets);
+        let account = Account::new(calendar, &secrets, refused.as_ref()).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::Failed(error.to_string()))?;
         let found = runtime.block_on(async {
+            if self.try_again {
+                account.try_again().await?;
+            }
             let ews = Ews::keeping(account.options.clone(), account.password(), ledger.clone())?;
             let count = Mutex::new(0_usize);
             let tell = |step: &Step, answer: &Answer| {
@@ -124,6 +133,15 @@ impl Discover {
         }
         Ok(())
     }
+}
+
+/// What the connector was refused, where there is one.
+fn beside(store: &std::path::Path, secrets: &Secrets) -> Option<Refused> {
+    if !store.exists() {
+        return None;
+    }
+    let refused = Refused::beside(store, secrets);
+    refused.inspect_err(|why| eprintln!("calway: what was refused before is unknown: {why}")).ok()
 }
 
 /// The verdicts of the store, where there is one.

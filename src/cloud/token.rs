@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{Fault, Next, Secret};
 use crate::net::escape::percent;
-use crate::net::{Client, status};
+use crate::net::{Client, proxy, status};
 
 /// Gives the client's secret as it is now; nothing where none is set.
 pub type SecretSource = Box<dyn Fn() -> Option<Secret> + Send + Sync>;
@@ -92,7 +92,7 @@ impl Token {
                 Ok(token)
             }
             Err(fault) => {
-                if fault.next == Next::SignIn {
+                if fault.next == Next::SignIn && !proxy::is_refusal(&fault) {
                     state.refused = Some((secret, now + REST));
                 }
                 Err(fault)

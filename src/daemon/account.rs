@@ -2,16 +2,22 @@
 //! noticed within seconds, so that a refused sign-in heals by itself.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use super::disk::Disk;
 use super::intake::Tell;
-use crate::calendar::ews::{self, Auth, Tickets};
+use super::ledger::Refusals;
+use crate::calendar::ews::{self, Auth, ScpBind, Tickets};
 use crate::config::CalendarSettings;
 use crate::config::secrets::Secrets;
-use crate::model::{Fault, Secret};
+use crate::model::{CalendarName, Fault, Secret};
+use crate::net::gate::Memory;
+use crate::pipeline::seal::Installation;
+use crate::store::sqlite::Sqlite;
 
 /// How often the places of the secrets are looked at. Asking a keyring or reading a file costs
 /// nothing beside what a person waits for who has just set a password.
@@ -26,6 +32,42 @@ pub(crate) struct Account {
     secrets: Arc<Secrets>,
 }
 
+/// Where it is kept what was refused: with the store, for whoever signs in with the same account.
+pub(crate) struct Refused {
+    disk: Disk,
+    installation: Arc<Installation>,
+}
+
+impl Refused {
+    pub(super) fn new(disk: Disk, installation: Arc<Installation>) -> Self {
+        Self { disk, installation }
+    }
+
+    /// For a tool beside the daemon.
+    ///
+    /// # Errors
+    /// The store, or its key, cannot be read.
+    pub(crate) fn beside(store: &Path, secrets: &Secrets) -> Result<Self, Fault> {
+        let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
+        let disk = Disk::start(Box::new(Sqlite::open(store)?));
+        let disk = disk.map_err(|error| Fault::retry(error.to_string()))?;
+        Ok(Self::new(disk, installation))
+    }
+
+    /// The memory of one account's secrets of one kind.
+    pub(super) fn memory(&self, kind: &str, account: &str) -> Arc<dyn Memory> {
+        let account = account.to_lowercase();
+        Arc::new(Refusals::of(kind, &account, &self.disk, &self.installation))
+    }
+
+    /// What is known of a calendar's account.
+    fn gates(&self, options: &ews::Options) -> ews::Gates {
+        let [password, keytab] =
+            ["password", "keytab"].map(|kind| self.memory(kind, &options.account));
+        ews::Gates::keeping(options.sign_in_pause, password, keytab)
+    }
+}
+
 /// The accounts of all calendars, in their order. Those of the same name share what is known of
 /// their secrets.
 ///
@@ -34,43 +76,78 @@ pub(crate) struct Account {
 pub(super) fn all(
     calendars: &[CalendarSettings],
     secrets: &Arc<Secrets>,
+    refused: &Refused,
 ) -> Result<Vec<Account>, Fault> {
     let mut known: HashMap<String, ews::Gates> = HashMap::new();
     let share = |calendar| {
-        let mut account = Account::new(calendar, secrets)?;
-        let (name, pause) = (account.options.account.to_lowercase(), account.options.sign_in_pause);
-        let gates = known.entry(name).or_insert_with(|| ews::Gates::new(pause));
-        account.options.gates = Some(gates.clone());
+        let mut account = Account::new(calendar, secrets, Some(refused))?;
+        let name = account.options.account.to_lowercase();
+        let own = account.options.gates.take();
+        let shared = own.map(|own| known.entry(name).or_insert(own).clone());
+        account.options.gates = shared;
         Ok(account)
     };
     calendars.iter().map(share).collect()
 }
 
 impl Account {
-    /// Puts together what the provider of this calendar needs.
+    /// Puts together what the provider of this calendar needs. What was refused is looked up, and
+    /// kept, in `refused`.
     ///
     /// # Errors
     /// `Refused`, with what to do, where a secret is missing.
-    pub(crate) fn new(calendar: &CalendarSettings, secrets: &Arc<Secrets>) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        calendar: &CalendarSettings,
+        secrets: &Arc<Secrets>,
+        refused: Option<&Refused>,
+    ) -> Result<Self, Fault> {
         let mut options = calendar.ews.clone();
         let password = format!("calendar.{}.password", options.name);
         let proxy_password = format!("calendar.{}.proxy_password", options.name);
+        let bind = options.discover.as_ref().and_then(|found| Some(found.scp.as_ref()?.bind));
         // Asked once now, so that a missing secret is told at the start and not in the night.
-        if calendar.keytab.is_none() {
-            secrets.get(&password)?;
+        match (&calendar.keytab, bind) {
+            (None, _) => drop(secrets.get(&password)?),
+            (Some(_), Some(ScpBind::Simple)) => {
+                secrets.get(&password).map_err(|fault| no_password(&options.name, &fault))?;
+            }
+            (Some(_), _) => {}
         }
         options.proxy = match options.proxy.take() {
             Some(proxy) if proxy.account.is_some() => {
                 secrets.get(&proxy_password)?;
                 let (source, name) = (secrets.clone(), proxy_password.clone());
-                Some(proxy.with_password(move || source.get(&name).ok()))
+                let proxy = proxy.with_password(move || source.get(&name).ok());
+                Some(match refused {
+                    Some(refused) => proxy.remembering(|name| refused.memory("proxy", name)),
+                    None => proxy,
+                })
             }
             proxy => proxy,
         };
-        if options.auth.contains(&Auth::Negotiate) {
+        if options.auth.contains(&Auth::Negotiate) || bind == Some(ScpBind::Kerberos) {
             options.tickets = Some(tickets(calendar)?);
         }
+        options.gates = refused.map(|refused| refused.gates(&options));
         Ok(Self { options, password, proxy_password, secrets: secrets.clone() })
+    }
+
+    /// Lets what was refused be tried once more: somebody mended the account, and not the secret.
+    ///
+    /// # Errors
+    /// `Retry` where the store cannot be read.
+    pub(crate) async fn try_again(&self) -> Result<(), Fault> {
+        let [password, _, keytab] = self.all();
+        match &self.options.gates {
+            Some(gates) => gates.forget(password, keytab).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a secret is shut out; `None` where that cannot be said.
+    async fn is_shut(&self) -> Option<bool> {
+        let [password, _, keytab] = self.all();
+        self.options.gates.as_ref()?.is_shut(password, keytab).await
     }
 
     /// Where the provider asks for the account's password.
@@ -97,20 +174,32 @@ fn tickets(_calendar: &CalendarSettings) -> Result<Arc<dyn Tickets>, Fault> {
     Err(Fault::refused("this build has no Kerberos"))
 }
 
-/// Tells the loop of the calendar whenever a secret has changed; runs until `stop`.
+fn no_password(name: &CalendarName, fault: &Fault) -> Fault {
+    Fault::refused(format!(
+        "calendar {name}: discover.scp.bind = \"simple\" shows the directory the account's password, \
+         and the calendar has a keytab only: write bind = \"kerberos\", or give the password too \
+         ({fault})"
+    ))
+}
+
+/// Tells the loop of the calendar whenever a secret has changed, or one that was shut out may be
+/// tried again; runs until `stop`.
 pub(super) async fn watch(
     account: Account,
     tells: mpsc::Sender<Tell>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut known = account.all();
+    let mut was_shut = false;
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
         let found = account.all();
-        if found != known {
+        let is_shut = account.is_shut().await.unwrap_or(was_shut);
+        let opened = std::mem::replace(&mut was_shut, is_shut) && !is_shut;
+        if found != known || opened {
             known = found;
             let _ = tells.send(Tell::SecretChanged).await;
         }

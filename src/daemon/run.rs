@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::account::{self, Account};
+use super::account::{self, Account, Refused};
 use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
@@ -63,7 +63,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         (disk, mailboxes)
     };
     let mut settings = settings;
-    cloud_proxy(&mut settings, &secrets)?;
+    let refused = Refused::new(known.0.clone(), installation.clone());
+    cloud_proxy(&mut settings, &secrets, &refused)?;
     let link = Arc::new(link(&settings, &secrets)?);
     let keys: Arc<dyn Keys> = Arc::new(key_client(&settings, &link)?);
     let cloud: Arc<dyn Cloud> = link;
@@ -71,7 +72,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut loops = JoinSet::new();
     let mut switchboard = Switchboard::default();
     let mut views = Vec::new();
-    let accounts = account::all(&settings.calendars, &secrets)?;
+    let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
     let mut tellers = Vec::new();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
@@ -114,7 +115,11 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
 }
 
 /// The key server is reached through the cloud's proxy.
-fn cloud_proxy(settings: &mut Settings, secrets: &Arc<Secrets>) -> Result<(), Fault> {
+fn cloud_proxy(
+    settings: &mut Settings,
+    secrets: &Arc<Secrets>,
+    refused: &Refused,
+) -> Result<(), Fault> {
     const PASSWORD: &str = "cloud.proxy_password";
     let Some(proxy) = settings.cloud.proxy.take() else { return Ok(()) };
     if proxy.account.is_some() {
@@ -122,6 +127,7 @@ fn cloud_proxy(settings: &mut Settings, secrets: &Arc<Secrets>) -> Result<(), Fa
     }
     let secrets = secrets.clone();
     let proxy = proxy.with_password(move || secrets.get(PASSWORD).ok());
+    let proxy = proxy.remembering(|name| refused.memory("proxy", name));
     settings.cloud.proxy = Some(proxy.clone());
     settings.kms.proxy = Some(proxy);
     Ok(())

@@ -34,9 +34,16 @@ pub struct Server {
 pub enum Bind {
     /// By name (`DOMAIN\user`, `user@domain`, or a DN) and password, inside TLS.
     Simple(String, Secret),
-    /// By the Kerberos ticket that the process has; the answers are signed and sealed.
+    /// By tickets of this credential; without TLS the answers are signed and sealed.
     #[cfg(feature = "kerberos")]
-    Kerberos,
+    Kerberos(libgssapi::credential::Cred),
+}
+
+impl Bind {
+    /// Whether it stops its thread while it speaks with the key server.
+    fn blocks(&self) -> bool {
+        !matches!(self, Self::Simple(..))
+    }
 }
 
 impl fmt::Debug for Bind {
@@ -92,16 +99,24 @@ pub async fn search(
     }
     let within = search.within;
     let (tls, dial) = (Arc::clone(tls), dial.clone());
+    let late = || Err(Fault::retry("LDAP: no answer in time"));
+    let blocks = search.bind.blocks();
+    let session = async move {
+        let session = session(search, tls, &dial);
+        tokio::time::timeout(within, session).await.unwrap_or_else(|_| late())
+    };
     // A task of its own: the library gives up on an answer that it cannot read.
-    let session = tokio::spawn(async move { session(search, tls, &dial).await });
-    let abort = session.abort_handle();
+    let session = match blocks {
+        false => tokio::spawn(session),
+        true => {
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || runtime.block_on(session))
+        }
+    };
     match tokio::time::timeout(within, session).await {
         Ok(Ok(found)) => found,
         Ok(Err(_)) => Err(Fault::retry("LDAP: malformed answer")),
-        Err(_) => {
-            abort.abort();
-            Err(Fault::retry("LDAP: no answer in time"))
-        }
+        Err(_) => late(),
     }
 }
 
@@ -128,7 +143,9 @@ async fn session(
     let bound = match &search.bind {
         Bind::Simple(name, password) => ldap.simple_bind(name, password.reveal()).await,
         #[cfg(feature = "kerberos")]
-        Bind::Kerberos => ldap.sasl_gssapi_bind(host).await,
+        Bind::Kerberos(credential) => {
+            ldap.sasl_gssapi_cred_bind(credential.clone().into(), host).await
+        }
     };
     judge(bound.map_err(|error| fault(&error))?.rc)?;
     let root = rows(&mut ldap, "", Scope::Base, "(objectClass=*)", ROOT).await?;

@@ -1,65 +1,91 @@
 //! What is known of a secret that a server may refuse: a wrong one is tried once, whatever the
 //! number of connections, so that no account is locked.
+//!
+//! **Promise.** A secret that was not right since the start is sent by one caller at a time. One
+//! that was refused is sent nowhere until it changes or a long pause is over, also after a restart
+//! where there is a [`Memory`]. Where another place took it before, the refusal shuts that one
+//! place at first; then it is sent to none but those that took it, and if the next of them refuses
+//! it, too, it is shut everywhere.
 
-use std::collections::VecDeque;
+mod known;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{hmac, rand};
+use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use crate::model::{Fault, Next, Secret};
+use self::known::{Clocks, Known, No};
+use crate::model::{Fault, Next, Plain, Secret, Time};
+
+pub use self::known::{Mark, Shut};
 
 /// Sign-ins at once with a secret that was right before. It may have been changed meanwhile, and
 /// each of them would count as a wrong one then; strict domains lock an account after three.
 const AT_ONCE: u32 = 2;
 
-/// A refused secret is tried again after the pause, then after twice and four times as long.
-const LONGEST_PAUSE: u32 = 4;
-
-/// So many refused secrets are remembered; more are the oldest forgotten.
-const MOST_REFUSED: usize = 16;
-
 /// A server that hangs does not keep others from signing in with a proven secret for longer.
 const LONGEST_TURN: Duration = Duration::from_secs(15);
 
+/// What is said of a place that refuses what another one takes.
+pub const REFUSED_HERE: &str = "this server refuses a secret that another one takes: most likely \
+    Extended Protection, with a load balancer in between that ends TLS and shows another \
+    certificate";
+
+/// What is said where such a refusal is not cleared up yet.
+pub const IN_DOUBT: &str = "another server refused the secret just now; it is sent to no new one \
+    before one that took it has taken it again";
+
+/// Where a gate keeps what must not be forgotten: whoever starts anew, or signs in with the same
+/// account from another process, would spend one more attempt.
+///
+/// Lines hold digests of secrets. Whoever implements this seals them before they touch a disk.
+pub trait Memory: Send + Sync + 'static {
+    /// The time of day.
+    fn now(&self) -> Time;
+
+    /// The digest of a secret: keyed, and the same after a restart.
+    fn mark(&self, secret: &Secret) -> Mark;
+
+    /// All lines that were kept.
+    ///
+    /// # Errors
+    /// `Retry` where the disk gives nothing; nothing is sent then.
+    fn recall(&self) -> BoxFuture<'_, Result<Vec<Plain>, Fault>>;
+
+    /// Keeps lines, each under its key in the place of an earlier one; `None` forgets it.
+    ///
+    /// # Errors
+    /// `Retry` where the disk takes nothing.
+    fn keep(&self, lines: Vec<(Plain, Option<Plain>)>) -> BoxFuture<'_, Result<(), Fault>>;
+}
+
 /// The gate to one account.
 pub struct Gate {
-    pause: Duration,
     words: &'static str,
-    known: Mutex<Known>,
     turns: Semaphore,
+    core: Arc<Core>,
 }
 
-#[derive(Default)]
-struct Known {
-    proven: Option<Digest>,
-    refused: VecDeque<Refusal>,
-}
-
-/// What a secret is known by; the secret itself is not kept.
-type Digest = [u8; 32];
-
-struct Refusal {
-    secret: Digest,
-    at: Instant,
-    times: u32,
-}
-
-impl Refusal {
-    fn is_over(&self, pause: Duration) -> bool {
-        let pauses = (1 << (self.times - 1).min(10)).min(LONGEST_PAUSE);
-        self.at.elapsed() >= pause * pauses
-    }
+/// What outlives a caller that is not waited for any more.
+struct Core {
+    pause: Duration,
+    known: Mutex<Known>,
+    memory: Option<Arc<dyn Memory>>,
+    /// What lies in the memory, by keys; one reads or writes it at a time.
+    kept: tokio::sync::Mutex<BTreeMap<String, String>>,
+    key: hmac::Key,
 }
 
 /// The right to sign in; alone where the secret is not proven.
 pub struct Turn<'a> {
     gate: &'a Gate,
-    secret: Digest,
+    secret: Mark,
     permit: SemaphorePermit<'a>,
 }
 
@@ -71,7 +97,7 @@ impl Turn<'_> {
         if let Ok(answer) = tokio::time::timeout(LONGEST_TURN, answered.as_mut()).await {
             return answer;
         }
-        let kept = (!self.gate.is_known(&self.secret)).then_some(self.permit);
+        let kept = (!self.gate.core.known().is_proven(&self.secret)).then_some(self.permit);
         let answer = answered.await;
         drop(kept);
         answer
@@ -86,227 +112,172 @@ impl fmt::Debug for Gate {
 
 impl Gate {
     /// A gate before which nothing was tried yet. A refused secret is tried again after `pause`
-    /// even if it has not changed; until then `words` say why not.
-    pub fn new(pause: Duration, words: &'static str) -> Self {
-        let turns = Semaphore::new(AT_ONCE as usize);
-        Self { pause, words, known: Mutex::default(), turns }
+    /// even if it has not changed; until then `words` say why not. What it knows is kept in
+    /// `memory`, if there is one.
+    pub fn new(pause: Duration, words: &'static str, memory: Option<Arc<dyn Memory>>) -> Self {
+        let mut key = zeroize::Zeroizing::new([0; 32]);
+        // Without chance the digests are those of a known key; they stay in our own memory.
+        let _ = rand::fill(&mut *key);
+        let core = Core {
+            pause,
+            known: Mutex::default(),
+            memory,
+            kept: tokio::sync::Mutex::default(),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &*key),
+        };
+        Self { words, turns: Semaphore::new(AT_ONCE as usize), core: Arc::new(core) }
     }
 
-    /// Waits for the right to sign in with this secret.
+    /// Waits for the right to sign in with this secret at this place.
     ///
     /// # Errors
-    /// [`Next::SignIn`] where it was refused not long ago.
-    pub async fn enter(&self, secret: &Secret) -> Result<Turn<'_>, Fault> {
-        self.check(secret)?;
-        let places = if self.is_proven(secret) { 1 } else { AT_ONCE };
+    /// As [`Gate::check`].
+    pub async fn enter(&self, secret: &Secret, place: &str) -> Result<Turn<'_>, Fault> {
+        let secret = self.core.mark(secret);
+        self.look(&secret, place).await?;
+        let places = if self.core.known().is_proven(&secret) { 1 } else { AT_ONCE };
         let mut permit =
             self.turns.acquire_many(places).await.map_err(|_| Fault::retry("closed"))?;
-        self.check(secret)?;
-        if places > 1 && self.is_proven(secret) {
+        self.look(&secret, place).await?;
+        if places > 1 && self.core.known().is_proven(&secret) {
             // Whoever had the turn before proved it: others may come beside.
             drop(permit.split(AT_ONCE as usize - 1));
         }
-        Ok(Turn { gate: self, secret: digest(secret), permit })
+        Ok(Turn { gate: self, secret, permit })
     }
 
-    /// Whether this secret may be sent at all.
+    /// Whether this secret may be sent to this place at all.
     ///
     /// # Errors
-    /// As [`Gate::enter`].
-    pub fn check(&self, secret: &Secret) -> Result<(), Fault> {
-        let secret = digest(secret);
-        let shut = |refusal: &Refusal| refusal.secret == secret && !refusal.is_over(self.pause);
-        match self.known().refused.iter().any(shut) {
-            true => Err(Fault::new(Next::SignIn, self.words)),
-            false => Ok(()),
-        }
+    /// [`Next::SignIn`] where it was refused not long ago, [`Next::BackOff`] where that place
+    /// alone refused it or another one just now, `Retry` where the memory cannot be read.
+    pub async fn check(&self, secret: &Secret, place: &str) -> Result<(), Fault> {
+        self.look(&self.core.mark(secret), place).await
     }
 
-    /// The secret was right. Servers that count wrong ones begin anew then.
-    pub fn prove(&self, secret: &Secret) {
-        let mut known = self.known();
-        known.proven = Some(digest(secret));
-        known.refused.clear();
-    }
-
-    /// The secret was wrong: nobody sends it again before the pause is over.
-    pub fn refuse(&self, secret: &Secret) {
-        let secret = digest(secret);
-        let mut known = self.known();
-        if known.proven == Some(secret) {
-            known.proven = None;
-        }
-        let before = known.refused.iter().position(|refusal| refusal.secret == secret);
-        let before = before.and_then(|at| known.refused.remove(at));
-        let refusal = match before {
-            // It was on its way already when the first answer came.
-            Some(before) if !before.is_over(self.pause) => before,
-            before => {
-                let times = before.map_or(0, |refusal| refusal.times).saturating_add(1);
-                Refusal { secret, at: Instant::now(), times }
-            }
+    async fn look(&self, secret: &Mark, place: &str) -> Result<(), Fault> {
+        let checked = || {
+            let known = self.core.known();
+            (known.check(Instant::now(), secret, place), known.is_proven(secret))
         };
-        known.refused.push_back(refusal);
-        if known.refused.len() > MOST_REFUSED {
-            known.refused.pop_front();
+        if checked() != (Ok(()), true) {
+            // Another process may have learnt more.
+            self.core.recall().await?;
+        }
+        checked().0.map_err(|no| match no {
+            No::Everywhere => Fault::new(Next::SignIn, self.words),
+            No::Here => Fault::new(Next::BackOff { after: None }, REFUSED_HERE),
+            No::InDoubt => Fault::new(Next::BackOff { after: None }, IN_DOUBT),
+        })
+    }
+
+    /// The secret was right there. Servers that count wrong ones begin anew then.
+    pub async fn prove(&self, secret: &Secret, place: &str) {
+        let secret = self.core.mark(secret);
+        if self.core.known().prove(&secret, place) {
+            self.core.save().await;
         }
     }
 
-    /// Whether this secret was right when it was last tried.
+    /// The secret was wrong there: nobody sends it again before a pause is over. What is shut by
+    /// that is kept before this returns.
+    pub async fn refuse(&self, secret: &Secret, place: &str) -> Shut {
+        self.shut(secret, place, false).await
+    }
+
+    /// As [`Gate::refuse`], for a place that may know nothing of the account: where the secret was
+    /// right for another one, that says nothing of it.
+    pub async fn refuse_beside(&self, secret: &Secret, place: &str) -> Shut {
+        self.shut(secret, place, true).await
+    }
+
+    async fn shut(&self, secret: &Secret, place: &str, beside: bool) -> Shut {
+        let (now, pause) = (self.core.clocks(), self.core.pause);
+        let at = (&self.core.mark(secret), place);
+        let shut = self.core.known().refuse(now, pause, at, beside);
+        self.core.save().await;
+        shut
+    }
+
+    /// Somebody who takes the blame wants this secret to be tried once more.
+    ///
+    /// # Errors
+    /// `Retry` where the memory cannot be read.
+    pub async fn forget(&self, secret: &Secret) -> Result<(), Fault> {
+        self.core.recall().await?;
+        self.core.known().forget(&self.core.mark(secret));
+        self.core.save().await;
+        Ok(())
+    }
+
+    /// Whether this secret was right when it was last tried, since the start.
     pub fn is_proven(&self, secret: &Secret) -> bool {
-        self.is_known(&digest(secret))
+        self.core.known().is_proven(&self.core.mark(secret))
     }
+}
 
-    fn is_known(&self, secret: &Digest) -> bool {
-        self.known().proven.as_ref() == Some(secret)
-    }
-
+impl Core {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-fn digest(secret: &Secret) -> Digest {
-    let mut bytes = Digest::default();
-    let hash = digest::digest(&digest::SHA256, secret.reveal().as_bytes());
-    bytes.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
-    bytes
+    fn mark(&self, secret: &Secret) -> Mark {
+        if let Some(memory) = &self.memory {
+            return memory.mark(secret);
+        }
+        let mut mark = Mark::default();
+        let whole = hmac::sign(&self.key, secret.reveal().as_bytes());
+        mark.iter_mut().zip(whole.as_ref()).for_each(|(to, from)| *to = *from);
+        mark
+    }
+
+    fn clocks(&self) -> Clocks {
+        let wall = self.memory.as_ref().map(|memory| memory.now()).unwrap_or_default();
+        Clocks { mono: Instant::now(), wall }
+    }
+
+    /// Takes in what is kept.
+    async fn recall(&self) -> Result<(), Fault> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let mut kept = self.kept.lock().await;
+        let lines = memory.recall().await?;
+        let now = self.clocks();
+        let mut known = self.known();
+        let all_kept = known.lines() == *kept;
+        known.recall(now, self.pause, &lines, !all_kept);
+        if all_kept {
+            *kept = known.lines();
+        }
+        Ok(())
+    }
+
+    /// Keeps what is known now, whether or not the caller is waited for. What cannot be kept is
+    /// kept with the next.
+    async fn save(self: &Arc<Self>) {
+        if self.memory.is_some() {
+            let core = Arc::clone(self);
+            let _ = tokio::spawn(async move { core.write().await }).await;
+        }
+    }
+
+    async fn write(&self) {
+        let Some(memory) = &self.memory else { return };
+        let mut kept = self.kept.lock().await;
+        let lines = self.known().lines();
+        let gone = kept.keys().filter(|key| !lines.contains_key(*key)).map(|key| (key, None));
+        let new = lines.iter().filter(|(key, line)| kept.get(*key) != Some(*line));
+        let changed: Vec<_> = gone
+            .chain(new.map(|(key, line)| (key, Some(line))))
+            .map(|(key, line)| {
+                (Plain::new(key.as_str()), line.map(|line| Plain::new(line.as_str())))
+            })
+            .collect();
+        if changed.is_empty() || memory.keep(changed).await.is_ok() {
+            *kept = lines;
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PAUSE: Duration = Duration::from_secs(60);
-
-    fn gate() -> Gate {
-        Gate::new(PAUSE, "refused before")
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refused_secret_is_not_tried_again_until_it_changes_or_time_has_passed() {
-        let gate = gate();
-        let (wrong, right) = (Secret::new("wrong"), Secret::new("right"));
-        drop(gate.enter(&wrong).await.unwrap());
-        gate.refuse(&wrong);
-        assert!(gate.enter(&wrong).await.is_err());
-        drop(gate.enter(&right).await.unwrap());
-        tokio::time::advance(PAUSE).await;
-        drop(gate.enter(&wrong).await.unwrap());
-        gate.refuse(&wrong);
-        gate.prove(&right);
-        drop(gate.enter(&wrong).await.unwrap());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_secret_that_stays_wrong_is_tried_more_and_more_rarely() {
-        let gate = gate();
-        let wrong = Secret::new("wrong");
-        for pauses in [1, 2, 4, 4, 4] {
-            gate.refuse(&wrong);
-            tokio::time::advance(PAUSE * pauses - Duration::from_secs(1)).await;
-            assert!(gate.enter(&wrong).await.is_err(), "{pauses}");
-            tokio::time::advance(Duration::from_secs(1)).await;
-            drop(gate.enter(&wrong).await.unwrap());
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unproven_secret_is_tried_by_one_at_a_time() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        let first = gate.enter(&secret).await.unwrap();
-        let second = tokio::time::timeout(PAUSE / 2, gate.enter(&secret)).await;
-        assert!(second.is_err(), "the second waits");
-        gate.prove(&secret);
-        drop(first);
-        let (_a, _b) = tokio::join!(gate.enter(&secret), gate.enter(&secret));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_proven_secret_that_turns_wrong_is_not_sent_by_everybody() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        gate.prove(&secret);
-        let (first, _second) = tokio::join!(gate.enter(&secret), gate.enter(&secret));
-        let third = tokio::time::timeout(PAUSE / 2, gate.enter(&secret)).await;
-        assert!(third.is_err(), "the third waits");
-        gate.refuse(&secret);
-        drop(first);
-        let fault = gate.enter(&secret).await.err();
-        assert_eq!(fault, Some(Fault::new(Next::SignIn, "refused before")));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waited_for_a_refused_secret_does_not_try_it() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        let first = gate.enter(&secret).await.unwrap();
-        let (second, ()) = tokio::join!(gate.enter(&secret), async {
-            gate.refuse(&secret);
-            drop(first);
-        });
-        assert_eq!(second.err().map(|fault| fault.next), Some(Next::SignIn));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_secret_that_comes_back_is_remembered_as_refused() {
-        let gate = gate();
-        let (one, other) = (Secret::new("one"), Secret::new("other"));
-        gate.refuse(&one);
-        gate.refuse(&other);
-        assert!(gate.check(&one).is_err() && gate.check(&other).is_err());
-        for n in 0..MOST_REFUSED {
-            gate.refuse(&Secret::new(format!("more {n}")));
-        }
-        assert!(gate.check(&one).is_ok(), "what is remembered is bounded");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn two_refusals_at_once_are_one() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        gate.prove(&secret);
-        gate.refuse(&secret);
-        gate.refuse(&secret);
-        tokio::time::advance(PAUSE).await;
-        assert!(gate.check(&secret).is_ok(), "the first pause is the short one");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_hangs_does_not_keep_others_from_signing_in() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        gate.prove(&secret);
-        let hang = || async {
-            let turn = gate.enter(&secret).await.unwrap();
-            turn.until(std::future::pending::<()>()).await;
-        };
-        let other = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            tokio::time::timeout(LONGEST_TURN, gate.enter(&secret)).await
-        };
-        tokio::select! {
-            _ = async { tokio::join!(hang(), hang()) } => {}
-            turn = other => assert!(turn.is_ok_and(|turn| turn.is_ok())),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_hangs_with_an_unproven_secret_keeps_the_turn() {
-        let gate = gate();
-        let secret = Secret::new("x");
-        let hang = async {
-            let turn = gate.enter(&secret).await.unwrap();
-            turn.until(std::future::pending::<()>()).await;
-        };
-        let other = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            tokio::time::timeout(LONGEST_TURN * 4, gate.enter(&secret)).await
-        };
-        tokio::select! {
-            () = hang => {}
-            turn = other => assert!(turn.is_err(), "a wrong one would be tried by each in turn"),
-        }
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::model::{Fault, Next, Secret};
 use crate::net::Gate;
+use crate::net::gate::Memory;
 
 /// A proxy that opens tunnels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,14 @@ const LONGEST: usize = 8 * 1024;
 /// A refused password is tried again after so long even if it has not changed.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 
+const REFUSED_BEFORE: &str = "proxy: it refused the user or the password before; not tried again \
+    with the same";
+
+/// Whether it was the proxy, and not whoever is behind it, that refused a sign-in.
+pub fn is_refusal(fault: &Fault) -> bool {
+    fault.next == Next::SignIn && fault.cause.code.as_str().starts_with("proxy: ")
+}
+
 impl Proxy {
     /// A proxy that asks nobody who he is.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
@@ -58,13 +67,23 @@ impl Proxy {
         }
         self
     }
+
+    /// Keeps what is known of the password over a restart, in the memory that `of` gives for the
+    /// account by its name.
+    pub fn remembering(mut self, of: impl FnOnce(&str) -> Arc<dyn Memory>) -> Self {
+        if let Some(account) = &mut self.account {
+            let name = format!("{}@{}:{}", account.user, self.host, self.port);
+            account.gate = Arc::new(Gate::new(PAUSE, REFUSED_BEFORE, Some(of(&name))));
+        }
+        self
+    }
 }
 
 impl Account {
     /// An account whose password's place is still to be named.
     pub fn new(user: impl Into<String>) -> Self {
-        let words = "proxy: sign-in was refused before; not tried again with the same password";
-        Self { user: user.into(), password: None, gate: Arc::new(Gate::new(PAUSE, words)) }
+        let gate = Arc::new(Gate::new(PAUSE, REFUSED_BEFORE, None));
+        Self { user: user.into(), password: None, gate }
     }
 
     fn password(&self) -> Result<Secret, Fault> {
@@ -104,14 +123,16 @@ pub(super) async fn tunnel(
         return judge(&ask(stream, authority, "").await?, false);
     };
     let password = account.password()?;
-    let turn = account.gate.enter(&password).await?;
+    let turn = account.gate.enter(&password, "").await?;
     let header = account.header(&password);
     let asking = async {
         let answer = judge(&ask(stream, authority, &header).await?, true);
         match &answer {
-            Err(fault) if fault.next == Next::SignIn => account.gate.refuse(&password),
+            Err(fault) if fault.next == Next::SignIn => {
+                account.gate.refuse(&password, "").await;
+            }
             // Whatever else it says: it did not ask for another sign-in.
-            _ => account.gate.prove(&password),
+            _ => account.gate.prove(&password, "").await,
         }
         answer
     };
@@ -142,7 +163,7 @@ fn judge(head: &[u8], signed_in: bool) -> Result<(), Fault> {
     let status = words.next().and_then(|word| word.parse::<u16>().ok());
     match status {
         Some(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
-        Some(407) => Err(Fault::new(Next::SignIn, unknown_here(&text, signed_in))),
+        Some(407) => Err(unknown_here(&text, signed_in)),
         Some(status) if version.starts_with("HTTP/") => {
             Err(Fault::retry(format!("proxy: {status} to CONNECT")))
         }
@@ -150,8 +171,8 @@ fn judge(head: &[u8], signed_in: bool) -> Result<(), Fault> {
     }
 }
 
-/// What a 407 means.
-fn unknown_here(head: &str, signed_in: bool) -> &'static str {
+/// What a 407 means. Only where a password was refused is it one that must not be sent again.
+fn unknown_here(head: &str, signed_in: bool) -> Fault {
     let offers = head.lines().filter_map(|line| {
         let (name, offer) = line.split_once(':')?;
         name.eq_ignore_ascii_case("proxy-authenticate").then(|| offer.trim())
@@ -160,9 +181,11 @@ fn unknown_here(head: &str, signed_in: bool) -> &'static str {
         offers.filter_map(|offer| offer.split_ascii_whitespace().next()).collect();
     let basic = schemes.is_empty() || schemes.iter().any(|one| one.eq_ignore_ascii_case("Basic"));
     match (signed_in, basic) {
-        (_, false) => "proxy: 407, it asks for a sign-in and offers none by user and password",
-        (true, true) => "proxy: 407, it refuses the user or the password",
-        (false, true) => "proxy: 407, it asks for a sign-in (proxy_auth)",
+        (_, false) => {
+            Fault::retry("proxy: 407, it asks for a sign-in and offers none by user and password")
+        }
+        (true, true) => Fault::new(Next::SignIn, "proxy: 407, it refuses the user or the password"),
+        (false, true) => Fault::retry("proxy: 407, it asks for a sign-in (proxy_auth)"),
     }
 }
 
@@ -176,6 +199,8 @@ mod tests {
         assert_eq!(next("HTTP/1.1 200 Connection established\r\n\r\n"), Ok(()));
         assert_eq!(next("HTTP/1.0 200\r\n\r\n"), Ok(()));
         assert_eq!(next("HTTP/1.1 407 Who are you\r\n\r\n"), Err(Next::SignIn));
+        let other = "HTTP/1.1 407 Who\r\nProxy-Authenticate: NTLM\r\n\r\n";
+        assert_eq!(next(other), Err(Next::Retry { after: None }), "no password was refused");
         for bad in ["HTTP/1.1 403 No\r\n\r\n", "SSH-2.0-x\r\n\r\n", "\r\n\r\n", "200 200\r\n\r\n"] {
             assert_eq!(next(bad), Err(Next::Retry { after: None }), "{bad:?}");
         }

@@ -1,6 +1,8 @@
 //! Every condition that the journal can name.
 
 use crate::model::{Cause, Fault, Span, UserId};
+use crate::net::gate::REFUSED_HERE;
+use crate::net::proxy;
 use crate::pipeline::fleet::Note;
 
 /// A condition: what it is called for ever.
@@ -54,9 +56,22 @@ conditions! {
     /// Exchange refuses the password.
     SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
         "Set the account's password anew (secret calendar.<name>.password, or its keytab) and see \
-         that the account is neither locked nor expired; where the cause names the proxy or \
-         Kerberos, look there. A changed secret is tried within seconds, once; one that does not \
-         change after an hour, later after two and four.";
+         that the account is neither locked nor expired; where the cause names Kerberos, look \
+         there. A changed secret is tried within seconds, once; one that does not change after an \
+         hour, later after two and four, also over a restart. Where the account was mended and \
+         the secret was right all the time: calway discover ADDRESS --try-again.";
+    /// One server refuses a secret that others take.
+    SERVER_REFUSES_SIGN_IN = "server-refuses-sign-in" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e51"
+        "The secret is right: another server takes it. See what stands between here and that \
+         server: with Extended Protection a load balancer or a TLS inspection must show the \
+         server's own certificate, or pass TLS through. It is tried again after an hour, later \
+         after two and four; at once with calway discover ADDRESS --try-again. The others are \
+         served meanwhile.";
+    /// The proxy refuses its password.
+    PROXY_REFUSES = "proxy-refuses" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e52"
+        "Not Exchange, but the proxy on the way to it: see proxy_auth, and set the secret \
+         calendar.<name>.proxy_password anew. A changed one is tried within seconds, once; one \
+         that does not change after an hour, later after two and four.";
     /// The store cannot be written.
     STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
         "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \
@@ -149,6 +164,10 @@ pub fn note(calendar: &str, note: &Note) {
             condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,;
                 "mailbox {user} can be read again");
         }
+        Note::ServerWaits(fault, wait) if fault.cause.code.as_str() == REFUSED_HERE => {
+            condition!(error, SERVER_REFUSES_SIGN_IN, CALENDAR = calendar, CAUSE = fault,;
+                "one server does not let us in ({fault}); it is looked at again in {wait}");
+        }
         Note::ServerWaits(fault, wait) => {
             condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, CAUSE = fault,;
                 "Exchange is busy or away ({fault}); next try in {wait}");
@@ -156,10 +175,15 @@ pub fn note(calendar: &str, note: &Note) {
         Note::ServerWell => {
             condition!(info, EXCHANGE_WELL, CALENDAR = calendar,; "Exchange answers again");
         }
+        Note::SignInRefused(fault, wait) if proxy::is_refusal(fault) => {
+            condition!(error, PROXY_REFUSES, CALENDAR = calendar, CAUSE = fault,;
+                "the proxy refuses to sign us in ({fault}); looked at again in {wait}, or when the \
+                 secret calendar.{calendar}.proxy_password changes");
+        }
         Note::SignInRefused(fault, wait) => {
             condition!(error, SIGN_IN_REFUSED, CALENDAR = calendar, CAUSE = fault,;
-                "Exchange refuses to sign us in ({fault}); next try in {wait}, or when the secret \
-                 calendar.{calendar}.password changes");
+                "the account is not signed in ({fault}); looked at again in {wait}, or when the \
+                 secret calendar.{calendar}.password (or the keytab) changes");
         }
         Note::StoreFails(fault) => {
             condition!(error, STORE_FAILS, CALENDAR = calendar, CAUSE = fault,;

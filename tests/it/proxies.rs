@@ -108,12 +108,12 @@ async fn a_proxy_that_asks_who_we_are_is_told_or_named() {
 
     let fault = through(&server, asking.plain()).await.unwrap_err();
     let words = "proxy: 407, it asks for a sign-in (proxy_auth)";
-    assert_eq!(fault, Fault::new(Next::SignIn, words));
+    assert_eq!(fault, Fault::retry(words));
     let other = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\n\r\n";
     let other = via(None, Some(other)).await;
     let fault = through(&server, other.signed(&password)).await.unwrap_err();
     let words = "proxy: 407, it asks for a sign-in and offers none by user and password";
-    assert_eq!(fault, Fault::new(Next::SignIn, words));
+    assert_eq!(fault, Fault::retry(words));
 }
 
 #[tokio::test]

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::negotiate::Tickets;
-use super::sign_in::{Auth, refused};
-use crate::model::{Fault, Secret};
+use super::negotiate::{NoToken, Tickets};
+use super::sign_in::{Auth, not_here, refused};
+use crate::model::{Fault, Next, Secret};
+use crate::net::gate::{Memory, Shut, Turn};
 use crate::net::{Gate, Origin};
 
 /// Where a password comes from; asked again for each sign-in.
@@ -34,10 +35,50 @@ impl Gates {
     /// Nothing was tried yet. A refused secret is tried again after `pause` even if it has not
     /// changed.
     pub fn new(pause: Duration) -> Self {
-        let gate = || Arc::new(Gate::new(pause, REFUSED_BEFORE));
+        let gate = || Arc::new(Gate::new(pause, REFUSED_BEFORE, None));
         Self { password: gate(), keytab: gate() }
     }
+
+    /// What was tried before the start, or is by others, is known from these.
+    pub fn keeping(pause: Duration, password: Arc<dyn Memory>, keytab: Arc<dyn Memory>) -> Self {
+        let gate = |memory| Arc::new(Gate::new(pause, REFUSED_BEFORE, Some(memory)));
+        Self { password: gate(password), keytab: gate(keytab) }
+    }
+
+    /// Whether one of these is shut out everywhere; `None` where that cannot be said.
+    pub async fn is_shut(&self, password: Option<Secret>, keytab: Option<Secret>) -> Option<bool> {
+        let mut shut = false;
+        for (gate, secret) in [(&self.password, password), (&self.keytab, keytab)] {
+            let Some(secret) = secret else { continue };
+            match gate.check(&secret, KEY_SERVER).await.map_err(|fault| fault.next) {
+                Err(Next::SignIn) => shut = true,
+                Err(Next::Retry { .. }) => return None,
+                _ => {}
+            }
+        }
+        Some(shut)
+    }
+
+    /// Somebody who takes the blame wants these to be tried once more, although they were refused.
+    ///
+    /// # Errors
+    /// As [`Gate::forget`].
+    pub async fn forget(
+        &self,
+        password: Option<Secret>,
+        keytab: Option<Secret>,
+    ) -> Result<(), Fault> {
+        for (gate, secret) in [(&self.password, password), (&self.keytab, keytab)] {
+            if let Some(secret) = secret {
+                gate.forget(&secret).await?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Where Negotiate sends its secret: nobody but the domain's key servers hears of it.
+const KEY_SERVER: &str = "kerberos";
 
 /// An account and what is known of its sign-in.
 pub(super) struct SignIn {
@@ -102,9 +143,9 @@ impl SignIn {
     /// # Errors
     /// [`Next::SignIn`](crate::model::Next) where there is none.
     pub(super) fn secret(&self, auth: Auth) -> Result<Secret, Fault> {
-        match (auth, self.keytab()) {
-            (Auth::Negotiate, Some(keytab)) => Ok(keytab),
-            _ => self.password(),
+        match self.keytab_for(auth) {
+            Some(keytab) => Ok(keytab),
+            None => self.password(),
         }
     }
 
@@ -113,23 +154,33 @@ impl SignIn {
         self.tickets.as_ref()
     }
 
-    /// Those of these ways that have a secret which may be sent, before anything is opened for it.
+    /// Those of these ways that have a secret which may be sent there, before anything is opened
+    /// for it.
     ///
     /// # Errors
-    /// As [`Gate::enter`], or where none has a secret at all.
-    pub(super) fn open_ways(&self, ways: &[Auth]) -> Result<Vec<Auth>, Fault> {
-        let mut why = None;
+    /// As [`Gate::check`], or where none has a secret at all.
+    pub(super) async fn open_ways(
+        &self,
+        ways: &[Auth],
+        origin: &Origin,
+    ) -> Result<Vec<Auth>, Fault> {
+        let (mut shut, mut none) = (None, None);
         let mut open = Vec::new();
         for way in ways {
-            match self.secret(*way).and_then(|secret| self.gate(*way).check(&secret)) {
-                Ok(()) => open.push(*way),
-                Err(fault) => why = Some(fault),
+            match self.secret(*way) {
+                Ok(secret) => match self.gate(*way).check(&secret, &place(*way, origin)).await {
+                    Ok(()) => open.push(*way),
+                    Err(fault) => drop(shut.get_or_insert(fault)),
+                },
+                Err(fault) => drop(none.get_or_insert(fault)),
             }
         }
         if !open.is_empty() {
             return Ok(open);
         }
-        Err(why.unwrap_or_else(|| refused("the server offers none of the configured ways")))
+        let nothing = || not_here("the server offers none of the configured ways");
+        // That a secret was refused says more than that there is no other.
+        Err(shut.or(none).unwrap_or_else(nothing))
     }
 
     /// The way that this server took before; one that was not the best for an hour.
@@ -169,24 +220,88 @@ impl SignIn {
 
     /// What is known of the secret that this way needs.
     pub(super) fn gate(&self, auth: Auth) -> &Gate {
-        match (auth, self.keytab()) {
-            (Auth::Negotiate, Some(_)) => &self.gates.keytab,
-            _ => &self.gates.password,
+        match self.keytab_for(auth) {
+            Some(_) => &self.gates.keytab,
+            None => &self.gates.password,
         }
     }
 
-    /// The secret was wrong. Another way may be offered once there is another one.
-    pub(super) fn refuse(&self, auth: Auth, secret: &Secret) {
-        self.known().clear();
-        self.gate(auth).refuse(secret);
+    /// Waits for the right to sign in there by this way.
+    ///
+    /// # Errors
+    /// As [`Gate::enter`].
+    pub(super) async fn enter(
+        &self,
+        auth: Auth,
+        secret: &Secret,
+        origin: &Origin,
+    ) -> Result<Turn<'_>, Fault> {
+        self.gate(auth).enter(secret, &place(auth, origin)).await
     }
 
-    fn keytab(&self) -> Option<Secret> {
-        self.tickets.as_ref().and_then(|tickets| tickets.keytab())
+    /// The secret was right there.
+    pub(super) async fn prove(&self, auth: Auth, secret: &Secret, origin: &Origin) {
+        self.gate(auth).prove(secret, &place(auth, origin)).await;
+    }
+
+    /// The secret was wrong there. Another way may be offered once there is another one.
+    pub(super) async fn refuse(&self, auth: Auth, secret: &Secret, origin: &Origin) -> Shut {
+        let shut = self.gate(auth).refuse(secret, &place(auth, origin)).await;
+        match shut {
+            Shut::Everywhere => self.known().clear(),
+            Shut::Here => self.forget_way(origin),
+        }
+        shut
+    }
+
+    /// What the key server said of the secret: whether it was asked for this ticket, or why there
+    /// is none. Given back is why there is none, after what others say of the secret.
+    pub(super) async fn key_server_said(
+        &self,
+        secret: &Secret,
+        said: Result<bool, NoToken>,
+    ) -> Result<(), NoToken> {
+        let gate = self.gate(Auth::Negotiate);
+        match said {
+            Ok(true) => gate.prove(secret, KEY_SERVER).await,
+            Ok(false) => {}
+            Err(NoToken::Refused(why)) => match gate.refuse(secret, KEY_SERVER).await {
+                Shut::Everywhere => {
+                    self.known().clear();
+                    return Err(NoToken::Refused(why));
+                }
+                // Servers take it by another way.
+                Shut::Here => return Err(NoToken::Unavailable(not_here(&why))),
+            },
+            Err(why) => return Err(why),
+        }
+        Ok(())
+    }
+
+    /// Waits for the right to ask the key server.
+    ///
+    /// # Errors
+    /// As [`Gate::enter`].
+    pub(super) async fn enter_key_server(&self, secret: &Secret) -> Result<Turn<'_>, Fault> {
+        self.gate(Auth::Negotiate).enter(secret, KEY_SERVER).await
+    }
+
+    /// Only Negotiate uses one, so it is not looked at for the others.
+    fn keytab_for(&self, auth: Auth) -> Option<Secret> {
+        let tickets = self.tickets.as_ref().filter(|_| auth == Auth::Negotiate);
+        tickets.and_then(|tickets| tickets.keytab())
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Origin, Way>> {
         self.ways_of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who hears the secret.
+fn place(auth: Auth, origin: &Origin) -> String {
+    match auth {
+        Auth::Negotiate => KEY_SERVER.to_owned(),
+        Auth::Ntlm | Auth::Basic => origin.to_string(),
     }
 }
 

@@ -24,14 +24,16 @@ async fn a_way_is_known_for_each_server_and_a_second_best_one_for_an_hour() {
     assert_eq!((gate.way(&one), gate.way(&other)), (Some(Auth::Ntlm), None));
     gate.set_way(&other, Auth::Basic);
     assert_eq!(gate.way(&other), Some(Auth::Basic));
-    gate.refuse(Auth::Ntlm, &Secret::new("x"));
+    gate.refuse(Auth::Ntlm, &Secret::new("x"), &other).await;
     assert_eq!(gate.way(&one), None);
 }
 
-#[test]
-fn an_empty_password_is_none() {
+#[tokio::test]
+async fn an_empty_password_is_none() {
     let ways = vec![Auth::Basic];
     let empty = || Some(Secret::new(""));
     let gate = SignIn::new("CORP\\svc".into(), ways, Box::new(empty), None, Gates::new(PAUSE));
-    assert!(gate.password().is_err() && gate.open_ways(&[Auth::Basic]).is_err());
+    let there = origin("https://a.example");
+    assert!(gate.password().is_err());
+    assert!(gate.open_ways(&[Auth::Basic], &there).await.is_err());
 }

@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_lc_rs::digest;
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use libgssapi::error::Error;
 use libgssapi::name::Name;
 use libgssapi::oid::{GSS_MECH_KRB5, GSS_NT_HOSTBASED_SERVICE, GSS_NT_KRB5_PRINCIPAL, OidSet};
 
-use super::negotiate::{NoToken, Tickets, Token, Wish};
+use super::negotiate::{NoToken, Own, Tickets, Token, Wish};
 use crate::model::{Fault, Next, Secret};
 
 /// The library finds an account's keys by this variable alone.
@@ -32,11 +32,23 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// No keytab is longer than this many bytes.
 const LONGEST_KEYTAB: u64 = 1024 * 1024;
 
+/// A file that was written so long ago is told from a later one by its time.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// Tickets of one account, by its password or its keytab.
 #[derive(Debug, Default)]
 pub struct Kerberos {
     keytab: Option<PathBuf>,
     kept: Arc<Mutex<Option<Kept>>>,
+    seen: Mutex<Option<Seen>>,
+}
+
+/// The keytab as it was read last.
+#[derive(Debug)]
+struct Seen {
+    changed: SystemTime,
+    length: u64,
+    fingerprint: Secret,
 }
 
 /// The account's ticket for tickets, which lives in memory alone; or why there is none.
@@ -65,14 +77,35 @@ impl Kerberos {
             let path = path.display();
             return Err(Fault::refused(format!("{KEYTAB_VARIABLE} does not name {path}")));
         }
-        Ok(Self { keytab, kept: Arc::default() })
+        Ok(Self { keytab, ..Self::default() })
+    }
+
+    /// Something that another content of the file changes. It is read only where its time or its
+    /// length changed: whoever signs in asks for it each time.
+    fn fingerprint(&self, path: &Path) -> Option<Secret> {
+        let facts = std::fs::metadata(path).ok()?;
+        let (changed, length) = (facts.modified().ok()?, facts.len());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = seen.as_ref()
+            && (seen.changed, seen.length) == (changed, length)
+        {
+            return Some(seen.fingerprint.clone());
+        }
+        *seen = None;
+        let fingerprint = fingerprint(path)?;
+        // Twice in one tick of its clock: what was read may be half of it.
+        if changed.elapsed().is_ok_and(|age| age > SETTLED) {
+            *seen = Some(Seen { changed, length, fingerprint: fingerprint.clone() });
+        }
+        Some(fingerprint)
     }
 }
 
 impl Tickets for Kerberos {
     fn keytab(&self) -> Option<Secret> {
         // One that cannot be read is a secret, too: it changes as soon as it can.
-        self.keytab.as_deref().map(|path| fingerprint(path).unwrap_or_else(|| Secret::new("-")))
+        let unread = || Secret::new("-");
+        self.keytab.as_deref().map(|path| self.fingerprint(path).unwrap_or_else(unread))
     }
 
     fn token(&self, wish: Wish) -> BoxFuture<'_, Result<Token, NoToken>> {
@@ -81,6 +114,22 @@ impl Tickets for Kerberos {
         Box::pin(async move {
             // The library blocks while it speaks with the key server.
             let asking = tokio::task::spawn_blocking(move || ask(&kept, key, &wish));
+            asking.await.unwrap_or_else(|_| Err(unavailable("the library broke off")))
+        })
+    }
+
+    fn own(
+        &self,
+        account: String,
+        password: Option<Secret>,
+    ) -> BoxFuture<'_, Result<Own, NoToken>> {
+        let kept = Arc::clone(&self.kept);
+        let keytab = self.keytab();
+        Box::pin(async move {
+            let asking = tokio::task::spawn_blocking(move || {
+                let (credential, asked) = credentials(&kept, keytab, &account, password.as_ref())?;
+                Ok(Own { credential, asked })
+            });
             asking.await.unwrap_or_else(|_| Err(unavailable("the library broke off")))
         })
     }
@@ -95,12 +144,12 @@ fn fingerprint(path: &Path) -> Option<Secret> {
 }
 
 fn ask(kept: &Mutex<Option<Kept>>, keytab: Option<Secret>, wish: &Wish) -> Result<Token, NoToken> {
-    let (cred, asked) = credentials(kept, keytab, wish)?;
+    let (cred, asked) = credentials(kept, keytab, &wish.account, wish.password.as_ref())?;
     let name = format!("HTTP@{}", wish.host);
-    let target = Name::new(name.as_bytes(), Some(GSS_NT_HOSTBASED_SERVICE))
+    let target = Name::new(name.as_bytes(), Some(&GSS_NT_HOSTBASED_SERVICE))
         .map_err(|error| on_the_way(explain(&error)))?;
     let flags = CtxFlags::GSS_C_MUTUAL_FLAG;
-    let mut context = ClientCtx::new(Some(cred), target, flags, Some(GSS_MECH_KRB5));
+    let mut context = ClientCtx::new(Some(cred), target, flags, Some(&GSS_MECH_KRB5));
     let first = context.step(None, wish.binding.as_deref()).map_err(|error| {
         // What is kept may be the reason: the next one asks anew.
         *kept.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -119,9 +168,10 @@ fn ask(kept: &Mutex<Option<Kept>>, keytab: Option<Secret>, wish: &Wish) -> Resul
 fn credentials(
     kept: &Mutex<Option<Kept>>,
     keytab: Option<Secret>,
-    wish: &Wish,
+    account: &str,
+    password: Option<&Secret>,
 ) -> Result<(Cred, bool), NoToken> {
-    let password = match (&keytab, &wish.password) {
+    let password = match (&keytab, password) {
         (None, None) => return Err(unavailable("there is neither a password nor a keytab")),
         (None, Some(password)) => Some(password),
         (Some(_), _) => None,
@@ -136,8 +186,9 @@ fn credentials(
     }
     *kept = None;
     let acquire = || -> Result<(Cred, Duration), Error> {
-        let name = Name::new(principal(&wish.account).as_bytes(), Some(GSS_NT_KRB5_PRINCIPAL))?;
-        let mechanisms = OidSet::singleton(GSS_MECH_KRB5)?;
+        let name = Name::new(principal(account).as_bytes(), Some(&GSS_NT_KRB5_PRINCIPAL))?;
+        let mut mechanisms = OidSet::new()?;
+        mechanisms.add(&GSS_MECH_KRB5)?;
         let (name, mechanisms) = (Some(&name), Some(&mechanisms));
         let cred = match password {
             Some(password) => {
@@ -253,13 +304,18 @@ mod tests {
     fn a_changed_keytab_is_another_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keytab");
-        let kerberos = Kerberos { keytab: Some(path.clone()), kept: Arc::default() };
+        let kerberos = Kerberos { keytab: Some(path.clone()), ..Kerberos::default() };
         let missing = kerberos.keytab();
         std::fs::write(&path, "one").unwrap();
         let one = kerberos.keytab();
         std::fs::write(&path, "two").unwrap();
         let two = kerberos.keytab();
         assert!(missing.is_some() && missing != one && one != two);
+        let file = std::fs::File::open(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        assert_eq!(kerberos.keytab(), two);
+        std::fs::write(&path, "red").unwrap();
+        assert!(kerberos.keytab() != two, "the time tells");
         assert_eq!(Kerberos::default().keytab(), None);
         let fault = Kerberos::new(Some(path)).unwrap_err();
         assert_eq!(fault.next, Next::Refused, "the process has not got it");

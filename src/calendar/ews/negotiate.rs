@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt as _};
 
-use crate::model::{Fault, Secret};
+use crate::model::{Fault, Next, Secret};
 
 /// A source of Kerberos tokens. One serves all servers of a calendar and keeps its tickets.
 pub trait Tickets: fmt::Debug + Send + Sync {
@@ -14,6 +14,32 @@ pub trait Tickets: fmt::Debug + Send + Sync {
 
     /// The token for one sign-in.
     fn token(&self, wish: Wish) -> BoxFuture<'_, Result<Token, NoToken>>;
+
+    /// The account's own credential, for a library that speaks with a server by itself; by the
+    /// password, where there is no keytab.
+    fn own(
+        &self,
+        _account: String,
+        _password: Option<Secret>,
+    ) -> BoxFuture<'_, Result<Own, NoToken>> {
+        let none = Fault::new(Next::Refused, "Kerberos: this build has none");
+        std::future::ready(Err(NoToken::Unavailable(none))).boxed()
+    }
+}
+
+/// An account's own credential.
+pub struct Own {
+    /// What the library takes.
+    #[cfg(feature = "kerberos")]
+    pub credential: libgssapi::credential::Cred,
+    /// As [`Token::asked`].
+    pub asked: bool,
+}
+
+impl fmt::Debug for Own {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Own")
+    }
 }
 
 /// What a token is for.

@@ -16,6 +16,7 @@ use super::sign_in::{self, Auth};
 use super::spnego::{self, Answer};
 use super::{answer, channel};
 use crate::model::{Fault, Next, Secret};
+use crate::net::gate::{REFUSED_HERE, Shut};
 use crate::net::{Connection, Connector, Origin, read_body};
 
 /// One connection and how it is signed in.
@@ -129,7 +130,7 @@ impl Slot {
         if is_changed() {
             return Ok(Sent::Stale);
         }
-        let turn = entrance.sign_in.gate(Auth::Basic).enter(password).await?;
+        let turn = entrance.sign_in.enter(Auth::Basic, password, entrance.origin).await?;
         if is_changed() {
             return Ok(Sent::Stale);
         }
@@ -137,7 +138,7 @@ impl Slot {
             let Ok(response) = self.connection.send(request).await else {
                 return Ok(Sent::Stale);
             };
-            entrance.judge(response.status(), Auth::Basic, password)?;
+            entrance.judge(response.status(), Auth::Basic, password).await?;
             Ok(Sent::Answered(response))
         };
         turn.until(sending).await
@@ -152,7 +153,8 @@ impl Slot {
         let Ok(secret) = entrance.sign_in.secret(Auth::Negotiate) else {
             return Ok(Sent::Stale);
         };
-        let Ok(turn) = entrance.sign_in.gate(Auth::Negotiate).enter(&secret).await else {
+        let entered = entrance.sign_in.enter(Auth::Negotiate, &secret, entrance.origin).await;
+        let Ok(turn) = entered else {
             return Ok(Sent::Stale);
         };
         let Ok(token) = turn.until(entrance.token(&self.connection, &secret)).await else {
@@ -198,7 +200,7 @@ impl Entrance<'_> {
                 let shut = failed.why.filter(|why| why.next == Next::SignIn);
                 return Err(shut.unwrap_or_else(no_basic));
             }
-            let left = match self.sign_in.open_ways(&left) {
+            let left = match self.sign_in.open_ways(&left, self.origin).await {
                 Ok(open) => open,
                 Err(shut) => return Err(self.why_none(&left, failed, shut)),
             };
@@ -243,7 +245,7 @@ impl Entrance<'_> {
         request: Request<Full<Bytes>>,
         secret: &Secret,
     ) -> Result<Tried, Fault> {
-        let turn = match self.sign_in.gate(auth).enter(secret).await {
+        let turn = match self.sign_in.enter(auth, secret, self.origin).await {
             Ok(turn) => turn,
             Err(shut) => return Ok(Err(shut)),
         };
@@ -272,7 +274,7 @@ impl Entrance<'_> {
         let header = sign_in::basic(self.sign_in.account(), password)?;
         request.headers_mut().insert(AUTHORIZATION, header.clone());
         let response = connection.send(request).await?;
-        self.judge(response.status(), Auth::Basic, password)?;
+        self.judge(response.status(), Auth::Basic, password).await?;
         Ok((Slot::new(connection, Signed::Basic(header, password.clone())), response))
     }
 
@@ -295,7 +297,7 @@ impl Entrance<'_> {
             ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
         request.headers_mut().insert(AUTHORIZATION, sign_in::ntlm(&answer)?);
         let response = connection.send(request).await?;
-        self.judge(response.status(), Auth::Ntlm, password)?;
+        self.judge(response.status(), Auth::Ntlm, password).await?;
         Ok(Ok((Slot::new(connection, Signed::Ntlm), response)))
     }
 
@@ -332,28 +334,25 @@ impl Entrance<'_> {
             binding: connection.peer_certificate().and_then(channel::end_point),
         };
         let token = tickets.token(wish).await;
-        match &token {
-            Ok(token) if token.asked => self.sign_in.gate(Auth::Negotiate).prove(secret),
-            Ok(_) => {}
-            Err(NoToken::Refused(_)) => self.sign_in.refuse(Auth::Negotiate, secret),
-            Err(NoToken::Unavailable(_)) => {}
-        }
-        token
+        let said = token.as_ref().map(|token| token.asked).map_err(NoToken::clone);
+        self.sign_in.key_server_said(secret, said).await.and(token)
     }
 
-    fn judge(&self, status: StatusCode, auth: Auth, password: &Secret) -> Result<(), Fault> {
+    async fn judge(&self, status: StatusCode, auth: Auth, password: &Secret) -> Result<(), Fault> {
         match status {
             StatusCode::UNAUTHORIZED => {
                 let before = self.sign_in.gate(auth).is_proven(password);
-                self.sign_in.refuse(auth, password);
-                Err(sign_in::refused(match before {
-                    true => "sign-in was refused, with a password that was right before",
-                    false => "sign-in was refused",
-                }))
+                Err(match self.sign_in.refuse(auth, password, self.origin).await {
+                    Shut::Here => sign_in::not_here(REFUSED_HERE),
+                    Shut::Everywhere if before => sign_in::refused(
+                        "sign-in was refused, with a password that was right before",
+                    ),
+                    Shut::Everywhere => sign_in::refused("sign-in was refused"),
+                })
             }
             // Other errors may come from something in front that never saw the password.
             StatusCode::OK | StatusCode::INTERNAL_SERVER_ERROR => {
-                self.sign_in.gate(auth).prove(password);
+                self.sign_in.prove(auth, password, self.origin).await;
                 self.sign_in.set_way(self.origin, auth);
                 Ok(())
             }

@@ -4,6 +4,7 @@ use crate::model::{Fault, Next, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use zeroize::Zeroizing;
 
 /// A way to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +68,12 @@ fn offers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 
 /// `Authorization: Basic …`, hidden from `Debug`.
 pub(super) fn basic(account: &str, password: &Secret) -> Result<HeaderValue, Fault> {
-    let text = zeroize::Zeroizing::new(format!("{account}:{}", password.reveal()));
+    // Room for the whole from the beginning: what grows leaves copies behind.
+    let room = account.len() + 1 + password.reveal().len();
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    text.push_str(account);
+    text.push(':');
+    text.push_str(password.reveal());
     header("Basic", text.as_bytes())
 }
 
@@ -82,7 +88,11 @@ pub(super) fn negotiate(message: &[u8]) -> Result<HeaderValue, Fault> {
 }
 
 fn header(scheme: &str, token: &[u8]) -> Result<HeaderValue, Fault> {
-    let text = zeroize::Zeroizing::new(format!("{scheme} {}", STANDARD.encode(token)));
+    let room = scheme.len() + 1 + token.len().div_ceil(3) * 4;
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    text.push_str(scheme);
+    text.push(' ');
+    STANDARD.encode_string(token, &mut text);
     let mut value =
         HeaderValue::from_str(&text).map_err(|_| refused("the account's name cannot be sent"))?;
     value.set_sensitive(true);

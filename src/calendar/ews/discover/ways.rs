@@ -7,6 +7,7 @@ use http::Uri;
 use super::trail::Trail;
 use super::{BLOCKED, Form, IN_THE_CLOUD, Rules, Server, Via, WAITS_FOR_TRUST};
 use crate::model::{Fault, Next, Span};
+use crate::net::gate::REFUSED_HERE;
 
 /// Ways that are taken up for mailboxes that are looked for together: directories that point to
 /// each other, and redirects, would go on for long.
@@ -184,7 +185,11 @@ impl Group {
     }
 
     /// Remembers what went wrong, if it says more than what is remembered.
-    pub(super) fn weigh(&mut self, fault: Fault) {
+    pub(super) fn weigh(&mut self, mut fault: Fault) {
+        if fault.cause.code == REFUSED_HERE {
+            // It concerns those alone who are looked for there.
+            fault.next = Next::Denied;
+        }
         let rank = match (fault.next, fault.cause.code.as_str()) {
             (Next::SignIn, _) => 6,
             (_, WAITS_FOR_TRUST) => 5,

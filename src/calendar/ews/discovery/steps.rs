@@ -20,13 +20,15 @@ use crate::calendar::ews::autodiscover::{self, Place};
 use crate::calendar::ews::discover::{Answer, FILTER, Point, Points, Seen, Server, Step};
 use crate::calendar::ews::get_user_settings::Told;
 use crate::calendar::ews::http::Route;
+use crate::calendar::ews::negotiate::{NoToken, Own};
 use crate::calendar::ews::servers::{Servers, hear};
 use crate::calendar::ews::soap::ServerVersion;
 use crate::calendar::ews::{Options, get_user_settings};
 use crate::model::{Address, Fault, Next};
 use crate::net::dial::Dial;
-use crate::net::directory::{self, Bind, Row, Search};
+use crate::net::directory::{self, Bind, Root, Row, Search};
 use crate::net::dns::Dns;
+use crate::net::gate::Shut;
 use crate::net::{Origin, Trust, read_body};
 
 /// The longest JSON that is read; a whole one has a hundred bytes.
@@ -192,19 +194,83 @@ impl Steps {
         connection.send(request).await
     }
 
-    async fn search(&self, server: Option<&Server>) -> Result<Points, Fault> {
+    async fn search(&self, pointed: Option<&Server>) -> Result<Points, Fault> {
         let Some(scp) = &self.scp else { return Ok(Points::default()) };
-        let server = directory_server(scp, server);
-        let (bind, password, turn) = match scp.bind {
-            ScpBind::Kerberos => (kerberos()?, None, None),
-            ScpBind::Simple => {
-                let sign_in = self.servers.sign_in();
-                let password = sign_in.password()?;
-                let turn = sign_in.gate(Auth::Basic).enter(&password).await?;
-                let bind = Bind::Simple(sign_in.account().to_owned(), password.clone());
-                (bind, Some(password), Some(turn))
+        let server = directory_server(scp, pointed);
+        let (root, rows) = match scp.bind {
+            ScpBind::Simple => self.by_password(server, pointed.is_some()).await?,
+            ScpBind::Kerberos => self.by_ticket(server).await?,
+        };
+        let site = scp.site.clone().or_else(|| site_of(&root.service.unwrap_or_default()));
+        Ok(Points { site, points: rows.into_iter().map(point).collect() })
+    }
+
+    /// A directory that another one names may be of a domain that does not know the account, and
+    /// its no is then none to the password. The directory that is configured is ours.
+    async fn by_password(
+        &self,
+        server: directory::Server,
+        pointed: bool,
+    ) -> Result<(Root, Vec<Row>), Fault> {
+        let sign_in = self.servers.sign_in();
+        let gate = sign_in.gate(Auth::Basic);
+        let password = sign_in.password().map_err(|_| Fault::new(Next::Denied, NO_PASSWORD))?;
+        let place = format!("ldaps://{}:{}", server.host, server.port);
+        let turn = gate.enter(&password, &place).await.map_err(|shut| match shut.next {
+            Next::BackOff { .. } => Fault::new(Next::Denied, UNKNOWN_THERE),
+            _ => shut,
+        })?;
+        let asking = async {
+            let bind = Bind::Simple(sign_in.account().to_owned(), password.clone());
+            let found = self.ask_directory(server, bind).await;
+            let refused = found.as_ref().is_err_and(|fault| fault.next == Next::SignIn);
+            let shut = match (refused, pointed) {
+                (true, true) => gate.refuse_beside(&password, &place).await,
+                (true, false) => gate.refuse(&password, &place).await,
+                (false, _) if found.is_ok() => {
+                    gate.prove(&password, &place).await;
+                    return found;
+                }
+                (false, _) => return found,
+            };
+            match shut {
+                Shut::Here => Err(Fault::new(Next::Denied, UNKNOWN_THERE)),
+                Shut::Everywhere => found,
             }
         };
+        turn.until(asking).await
+    }
+
+    /// By the account's own credential, as everywhere else. The directory itself never hears the
+    /// secret, so its no is none to that.
+    async fn by_ticket(&self, server: directory::Server) -> Result<(Root, Vec<Row>), Fault> {
+        let sign_in = self.servers.sign_in();
+        let tickets = sign_in.tickets().ok_or_else(|| Fault::refused(NO_KERBEROS))?;
+        let secret = sign_in.secret(Auth::Negotiate)?;
+        let turn = sign_in.enter_key_server(&secret).await?;
+        let asking = async {
+            let own = tickets.own(sign_in.account().to_owned(), sign_in.password().ok()).await;
+            let said = own.as_ref().map(|own| own.asked).map_err(NoToken::clone);
+            sign_in.key_server_said(&secret, said).await.and(own)
+        };
+        let own = turn.until(asking).await.map_err(|none| match none {
+            NoToken::Refused(why) => Fault::new(Next::SignIn, why),
+            NoToken::Unavailable(fault) => fault,
+        })?;
+        let found = self.ask_directory(server, by_credential(own)?).await;
+        found.map_err(|fault| match fault.next {
+            Next::SignIn => {
+                Fault::new(Next::Denied, "LDAP: the directory does not take the ticket")
+            }
+            _ => fault,
+        })
+    }
+
+    async fn ask_directory(
+        &self,
+        server: directory::Server,
+        bind: Bind,
+    ) -> Result<(Root, Vec<Row>), Fault> {
         let search = Search {
             server,
             bind,
@@ -212,37 +278,26 @@ impl Steps {
             attributes: &["keywords", "serviceBindingInformation"],
             within: SEARCH_WITHIN,
         };
-        let asking = async {
-            let found = directory::search(search, &self.tls, &self.dial).await;
-            match (&found, password) {
-                (Ok(_), Some(password)) => {
-                    self.servers.sign_in().gate(Auth::Basic).prove(&password);
-                }
-                (Err(fault), Some(password)) if fault.next == Next::SignIn => {
-                    self.servers.sign_in().refuse(Auth::Basic, &password);
-                }
-                _ => {}
-            }
-            found
-        };
-        let found = match turn {
-            Some(turn) => turn.until(asking).await,
-            None => asking.await,
-        };
-        let (root, rows) = found?;
-        let site = scp.site.clone().or_else(|| site_of(&root.service.unwrap_or_default()));
-        Ok(Points { site, points: rows.into_iter().map(point).collect() })
+        directory::search(search, &self.tls, &self.dial).await
     }
 }
 
+const NO_KERBEROS: &str = "LDAP: this build knows no Kerberos";
+
+const NO_PASSWORD: &str = "LDAP: the directory wants the account's password, which is not here; \
+    with scp.bind = \"kerberos\" it takes the keytab";
+
+const UNKNOWN_THERE: &str = "LDAP: this directory refuses the account (49), whose password others \
+    take";
+
 #[cfg(feature = "kerberos")]
-fn kerberos() -> Result<Bind, Fault> {
-    Ok(Bind::Kerberos)
+fn by_credential(own: Own) -> Result<Bind, Fault> {
+    Ok(Bind::Kerberos(own.credential))
 }
 
 #[cfg(not(feature = "kerberos"))]
-fn kerberos() -> Result<Bind, Fault> {
-    Err(Fault::refused("LDAP: this build knows no Kerberos"))
+fn by_credential(_own: Own) -> Result<Bind, Fault> {
+    Err(Fault::refused(NO_KERBEROS))
 }
 
 fn no_address() -> Fault {
