@@ -109,6 +109,13 @@ pub const LISTEN_FAILURES: u8 = 4;
 /// How long a demoted mailbox or group is left to polling before a stream is tried again.
 pub const QUIET: Span = Span::MINUTE.times(15);
 
+/// Passes of one server that wait for the key server, the disk or a place beside those that ask:
+/// they keep nobody from asking, but each holds the plain text of some meetings.
+pub const ASIDE: usize = 64;
+
+/// How many of them may be of the backlog; the rest is kept for rung mailboxes.
+pub const ASIDE_BACKLOG: usize = 48;
+
 /// Streams of one server that are being subscribed at once. Each has four calls open, so most of
 /// the server's budget goes to it and tens of thousands take minutes.
 pub const STREAMS_OPENING: usize = 2;

@@ -8,6 +8,8 @@ use crate::pipeline::limits;
 #[derive(Debug)]
 struct Day {
     zone: Zone,
+    /// Mailboxes that live in it.
+    mailboxes: usize,
     from: Time,
     to: Time,
 }
@@ -17,7 +19,7 @@ impl Day {
         let (from, to) = (zone.midnight(wall), zone.next_midnight(wall));
         // A zone whose rules contradict themselves must not have a new day at each look.
         let to = if wall < to { to } else { wall + Span::HOUR };
-        Self { zone, from: from.min(wall), to }
+        Self { zone, mailboxes: 0, from: from.min(wall), to }
     }
 
     fn holds(&self, wall: Time) -> bool {
@@ -39,9 +41,31 @@ impl Days {
         if let Some(at) = self.zones.iter().position(|day| day.zone == zone) {
             return at;
         }
-        self.zones.push(Day::at(zone, wall));
+        let day = Day::at(zone, wall);
+        let at = match self.zones.iter().position(|day| day.mailboxes == 0) {
+            Some(free) => {
+                self.zones[free] = day;
+                free
+            }
+            None => {
+                self.zones.push(day);
+                self.zones.len() - 1
+            }
+        };
         self.reckon();
-        self.zones.len() - 1
+        at
+    }
+
+    /// One more mailbox lives there, or one less; a zone that is nobody's makes room.
+    pub(super) fn count(&mut self, at: usize, more: bool) {
+        let Some(day) = self.zones.get_mut(at) else { return };
+        day.mailboxes = if more { day.mailboxes + 1 } else { day.mailboxes.saturating_sub(1) };
+    }
+
+    /// How many zones are kept.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.zones.len()
     }
 
     /// The zone at this place.
@@ -67,7 +91,7 @@ impl Days {
         }
         let over = self.zones.iter().map(|day| !day.holds(wall)).collect();
         for day in self.zones.iter_mut().filter(|day| !day.holds(wall)) {
-            *day = Day::at(day.zone, wall);
+            *day = Day { mailboxes: day.mailboxes, ..Day::at(day.zone, wall) };
         }
         self.reckon();
         over
@@ -106,7 +130,9 @@ impl Fleet {
         }
         let idle = mailbox.run.is_none() && mailbox.queue == Queue::None;
         let later = mailbox.timer.is_none_or(|timer| timer > due);
-        if idle && mailbox.pace.failures() == 0 && later {
+        // One that fails has a timer of its own, unless its home was what it asked for.
+        let fails = mailbox.pace.failures() > 0 && mailbox.timer.is_some();
+        if idle && !fails && later {
             self.set_timer(at, Some(due));
         }
         true

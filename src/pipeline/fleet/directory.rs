@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Stage, Ticket};
-use crate::model::{Fault, Home, Next, Now, ServerKey, Span};
+use crate::model::{Fault, Home, Next, Now, Span};
 use crate::pipeline::limits;
 
 /// Whether a mailbox's home is being asked for; true: not from memory.
@@ -111,7 +111,7 @@ impl Fleet {
         let will = |one: &Server| {
             one.queued > 0 && self.store_rests.is_none() && !one.gate.is_shut(now.mono)
         };
-        self.servers.iter().any(|one| one.asking() > 0 || will(one))
+        self.servers.iter().any(|one| one.asking > 0 || will(one))
     }
 
     fn next_batch(&mut self, fresh: bool) -> Vec<usize> {
@@ -185,12 +185,12 @@ impl Fleet {
             self.count_unheard(at, false);
             if let Some(mailbox) = self.mailbox(at) {
                 mailbox.listen_pace.reset();
-                mailbox.place = Some(Place { server, group, zone });
             }
+            self.move_to(at, Some(Place { server, group, zone }));
             self.count_unheard(at, true);
             self.plan(now, at, now.mono);
         } else {
-            mailbox.place = Some(Place { server, group, zone });
+            self.move_to(at, Some(Place { server, group, zone }));
         }
         let is_new_day = self.read_new_day(now, at);
         // What happened at the old place is not to wait until its turn of the new day.
@@ -256,16 +256,6 @@ impl Fleet {
                 self.seek(other, true);
             }
         }
-    }
-
-    fn server(&mut self, key: ServerKey) -> usize {
-        if let Some(&at) = self.server_names.get(&key) {
-            return at;
-        }
-        self.servers.push(Server::new(self.rules.passes));
-        let at = self.servers.len() - 1;
-        self.server_names.insert(key, at);
-        at
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ear, Fleet, Note, Output, StreamId};
+use super::{Ear, Fleet, Note, Output, Place, StreamId};
 use crate::model::{Fault, GroupKey, Next, Now, Time, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::pace::Pace;
@@ -16,7 +16,10 @@ use crate::pipeline::pace::Pace;
 /// Mailboxes that may share streams.
 #[derive(Debug)]
 pub(super) struct Group {
+    key: GroupKey,
     pub(super) server: usize,
+    /// How many there are.
+    pub(super) mailboxes: usize,
     /// Those that are to be listened to, in the order that streams are made of.
     waiting: BTreeMap<UserId, usize>,
     /// Since when somebody waits.
@@ -35,9 +38,11 @@ pub(super) struct Group {
 }
 
 impl Group {
-    fn new(server: usize) -> Self {
+    pub(super) fn new(server: usize, key: GroupKey) -> Self {
         Self {
+            key,
             server,
+            mailboxes: 0,
             waiting: BTreeMap::new(),
             since: None,
             gather_at: None,
@@ -49,29 +54,39 @@ impl Group {
             demoted: false,
         }
     }
+
+    /// What it is known by.
+    pub(super) fn name(&self) -> (usize, GroupKey) {
+        (self.server, self.key.clone())
+    }
 }
 
 impl Fleet {
-    pub(super) fn group(&mut self, server: usize, key: GroupKey) -> usize {
-        let name = (server, key);
-        if let Some(&at) = self.group_names.get(&name) {
-            return at;
-        }
-        self.groups.push(Group::new(server));
-        let at = self.groups.len() - 1;
-        self.group_names.insert(name, at);
-        at
-    }
-
-    /// It is to be listened to, from that time on.
+    /// It is to be listened to, from that time on; once it may be read, where it may not.
     pub(super) fn plan(&mut self, now: Now, at: usize, when: Time) {
         self.unplan(at);
+        if self.is_shut(at) {
+            return;
+        }
         if when <= now.mono {
             return self.wait_in_group(now, at);
         }
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
         mailbox.planned = Some(when);
         self.planned.insert((when, at));
+    }
+
+    /// It may be read, perhaps again: then it is listened to like the others.
+    pub(super) fn plan_again(&mut self, now: Now, at: usize) {
+        let Some(mailbox) = self.mailboxes.get(at).and_then(Option::as_ref) else { return };
+        let waits = |place: Place| {
+            let group = self.groups.get(place.group);
+            group.is_some_and(|group| group.waiting.contains_key(&mailbox.user))
+        };
+        let planned = mailbox.planned.is_some() || mailbox.place.is_none_or(waits);
+        if matches!(mailbox.ear, Ear::Unheard) && !planned {
+            self.plan(now, at, now.mono);
+        }
     }
 
     pub(super) fn unplan(&mut self, at: usize) {
@@ -318,10 +333,18 @@ impl Fleet {
     fn promote(&mut self, at: usize) {
         let Some(group) = self.groups.get_mut(at) else { return };
         group.pace.reset();
-        if std::mem::replace(&mut group.demoted, false) {
+        if std::mem::take(&mut group.demoted) {
             self.demoted -= 1;
             self.out.push(Output::Note(Note::GroupPromoted));
         }
+    }
+
+    /// It is nobody's any more.
+    pub(super) fn disband(&mut self, at: usize) {
+        self.gather(at, None);
+        self.merge_later(at, None);
+        let demoted = self.groups.get_mut(at).map(|group| std::mem::take(&mut group.demoted));
+        self.demoted -= usize::from(demoted == Some(true));
     }
 
     /// A stream of the group was heard: where one tried for all, the others follow once it has

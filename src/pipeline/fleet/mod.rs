@@ -1,8 +1,9 @@
 //! All mailboxes of one calendar: where each is served, who is read next, who is listened to, who
 //! waits.
 //!
-//! **Promise.** A rung mailbox is read before the backlog. Never more passes than allowed are under
-//! way at a server, and each has one request open. After a server said it is busy none of its
+//! **Promise.** A rung mailbox is read before the backlog. Never more passes than allowed ask a
+//! server, and each has one request open; whoever waits for the key server or the disk keeps
+//! nobody from asking. After a server said it is busy none of its
 //! mailboxes asks before its time, then one alone, then more and more; other servers go on. A
 //! mailbox that cannot be listened to is polled, and listened to again later. A fault of one
 //! mailbox waits for that mailbox alone; its state is built anew from the store.
@@ -27,11 +28,12 @@ mod groups;
 mod keys;
 mod passes;
 mod queue;
+mod servers;
 mod streams;
 mod trouble;
 mod words;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use self::words::{Census, Input, Note, Output, Rules, StreamId, Ticket, Want};
@@ -40,6 +42,7 @@ use self::days::Days;
 use self::directory::{Directory, Seeking};
 use self::gate::Gate;
 use self::groups::Group;
+use self::servers::{Server, Vacant};
 use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
@@ -77,6 +80,8 @@ struct Run {
     live: bool,
     /// Whose budget it counts for.
     server: usize,
+    /// It has one of the server's places.
+    asks: bool,
     /// How many pauses had begun when it last asked Exchange.
     pauses: u64,
 }
@@ -156,50 +161,6 @@ impl Mailbox {
     }
 }
 
-/// One endpoint: its mailboxes wait in its queues and use its budget.
-#[derive(Debug)]
-struct Server {
-    gate: Gate,
-    live: VecDeque<usize>,
-    backlog: VecDeque<usize>,
-    /// Entries of both that count; the others were left behind.
-    queued: usize,
-    running: usize,
-    running_backlog: usize,
-    held: VecDeque<usize>,
-    /// Mailboxes that no stream tells of: they are polled.
-    unheard: usize,
-    /// Groups that may open a stream.
-    ready: VecDeque<usize>,
-    /// Streams whose members are being subscribed.
-    opening: usize,
-    /// Since when it is busy or away, or since it was last doubted for that.
-    away_since: Option<Time>,
-}
-
-impl Server {
-    fn new(passes: usize) -> Self {
-        Self {
-            gate: Gate::new(passes),
-            live: VecDeque::new(),
-            backlog: VecDeque::new(),
-            queued: 0,
-            running: 0,
-            running_backlog: 0,
-            held: VecDeque::new(),
-            unheard: 0,
-            ready: VecDeque::new(),
-            opening: 0,
-            away_since: None,
-        }
-    }
-
-    /// Passes that wait for an answer.
-    fn asking(&self) -> usize {
-        self.running.saturating_sub(self.held.len())
-    }
-}
-
 #[derive(Debug)]
 struct Stream {
     group: usize,
@@ -210,6 +171,13 @@ struct Stream {
     opening: bool,
     /// The homes of all were asked for anew, once.
     checked: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Orphan {
+    server: usize,
+    live: bool,
+    asks: bool,
 }
 
 /// The machine.
@@ -225,6 +193,7 @@ pub struct Fleet {
     server_names: HashMap<ServerKey, usize>,
     groups: Vec<Group>,
     group_names: HashMap<(usize, GroupKey), usize>,
+    vacant: Vacant,
     days: Days,
     directory: Directory,
     timers: BTreeSet<(Time, usize)>,
@@ -232,9 +201,8 @@ pub struct Fleet {
     gathering: BTreeSet<(Time, usize)>,
     streams: HashMap<StreamId, Stream>,
     tickets: HashMap<Ticket, usize>,
-    /// Requests of mailboxes that were removed meanwhile (server, live or not): they count until
-    /// answered.
-    orphans: HashMap<Ticket, (usize, bool)>,
+    /// Requests of mailboxes that were removed meanwhile: they count until answered.
+    orphans: HashMap<Ticket, Orphan>,
     last_ticket: Ticket,
     last_stream: StreamId,
     /// Sign-in: for all servers.
@@ -267,6 +235,7 @@ impl Fleet {
             server_names: HashMap::new(),
             groups: Vec::new(),
             group_names: HashMap::new(),
+            vacant: Vacant::default(),
             days: Days::default(),
             directory: Directory::default(),
             timers: BTreeSet::new(),
@@ -314,6 +283,7 @@ impl Fleet {
         self.seek_homes(now);
         self.start_passes(now);
         self.plan_streams(now);
+        self.forget_left(now);
     }
 
     /// What is to be done, in order. To be emptied after each input.
@@ -346,9 +316,16 @@ impl Fleet {
         (self.has_read && told) || shut
     }
 
-    /// Passes under way at all servers; at one of them never above [`Rules::passes`].
+    /// Passes under way at all servers; of one of them never more than [`Rules::passes`] and
+    /// [`limits::ASIDE`].
     pub fn running(&self) -> usize {
         self.servers.iter().map(|server| server.running).sum()
+    }
+
+    /// Those of them that ask Exchange, or will once they are loaded; of one server never more
+    /// than [`Rules::passes`].
+    pub fn asking(&self) -> usize {
+        self.servers.iter().map(|server| server.asking).sum()
     }
 
     fn mailbox(&mut self, at: usize) -> Option<&mut Mailbox> {
@@ -393,6 +370,7 @@ impl Fleet {
         self.well(at);
         self.set_demoted(at, false);
         self.count_unheard(at, false);
+        self.move_to(at, None);
         self.mailboxes[at] = None;
         self.free.push(at);
         self.census.active -= 1;

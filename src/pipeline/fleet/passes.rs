@@ -1,6 +1,7 @@
 //! Passes: begun, asked on, committed, ended.
 
-use super::{Ear, Fleet, Note, Output, Queue, Run, Server, Stage, Ticket};
+use super::servers::{Server, Turn};
+use super::{Ear, Fleet, Note, Orphan, Output, Queue, Run, Stage, Ticket};
 use crate::model::{Fault, Next, Now, Span, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Step};
@@ -17,7 +18,7 @@ impl Fleet {
         }
         // Whether sign-in works again is tried by one of all servers.
         let others = self.servers.iter().enumerate().filter(|(at, _)| *at != server);
-        let asking: usize = others.map(|(_, one)| one.asking()).sum();
+        let asking: usize = others.map(|(_, one)| one.asking).sum();
         if asking + self.directory.asking() > 0 { 0 } else { most }
     }
 
@@ -41,32 +42,22 @@ impl Fleet {
 
     fn start_passes_of(&mut self, now: Now, server: usize) {
         let mut most = self.allows(now, server);
-        let mut backlog = self.rules.backlog.min(most);
         // Nor is Exchange read by everybody again and again for a disk that takes nothing.
-        if self.store.failures() > 0 {
-            (most, backlog) = (most.min(1), most.min(1));
+        let alone = self.store.failures() > 0;
+        if alone {
+            most = most.min(1);
         }
-        while let Some(one) = self.servers.get_mut(server).filter(|one| one.asking() < most) {
-            if let Some(at) = one.held.pop_front() {
-                self.release_held(at);
-                continue;
-            }
-            if self.store_rests.is_some() {
-                return;
-            }
-            let (at, queue) = if let Some(at) = one.live.pop_front() {
-                (at, Queue::Live)
-            } else if one.running_backlog < backlog {
-                match one.backlog.pop_front() {
-                    Some(at) => (at, Queue::Backlog),
-                    None => return,
+        let (backlog, begins) = (self.rules.backlog.min(most), self.store_rests.is_none());
+        while let Some(one) = self.servers.get_mut(server)
+            && let Some(turn) = one.next(most, backlog, begins, alone)
+        {
+            match turn {
+                Turn::Goes(at) => self.release_held(at),
+                Turn::Begins(at, queue) if self.is_queued(at, server, queue) => {
+                    self.unqueue(at);
+                    self.start_pass(at, server, queue == Queue::Live);
                 }
-            } else {
-                return;
-            };
-            if self.is_queued(at, server, queue) {
-                self.unqueue(at);
-                self.start_pass(at, server, queue == Queue::Live);
+                Turn::Begins(..) => {}
             }
         }
     }
@@ -78,13 +69,15 @@ impl Fleet {
             return;
         }
         mailbox.again = false;
-        mailbox.run = Some(Run { ticket, stage: Stage::Loading, live, server, pauses: 0 });
+        let run = Run { ticket, stage: Stage::Loading, live, server, asks: true, pauses: 0 };
+        mailbox.run = Some(run);
         let user = mailbox.user.clone();
         self.last_ticket = ticket;
         self.tickets.insert(ticket, at);
         if let Some(one) = self.servers.get_mut(server) {
             one.running += 1;
             one.running_backlog += usize::from(!live);
+            one.take_place(live);
         }
         self.set_timer(at, None);
         self.out.push(Output::Load(ticket, user));
@@ -92,7 +85,8 @@ impl Fleet {
 
     /// The mailbox that a ticket belongs to; the ticket is used up.
     pub(super) fn claim(&mut self, ticket: Ticket) -> Option<(usize, Run)> {
-        if let Some((server, live)) = self.orphans.remove(&ticket) {
+        if let Some(Orphan { server, live, asks }) = self.orphans.remove(&ticket) {
+            self.leave_place(server, live, asks);
             self.release(server, live);
             return None;
         }
@@ -101,8 +95,15 @@ impl Fleet {
         if mailbox.run.as_ref().is_none_or(|run| run.ticket != ticket) {
             return None;
         }
-        let run = mailbox.run.take()?;
+        let mut run = mailbox.run.take()?;
+        self.leave_place(run.server, run.live, std::mem::take(&mut run.asks));
         Some((at, run))
+    }
+
+    fn leave_place(&mut self, server: usize, live: bool, asks: bool) {
+        if let Some(server) = self.servers.get_mut(server).filter(|_| asks) {
+            server.leave_place(live);
+        }
     }
 
     /// Puts the run back, waiting for the answer to a new ticket.
@@ -127,16 +128,18 @@ impl Fleet {
         if self.is_elsewhere(at, run.server) {
             return self.begin_anew(at, &run);
         }
-        let asking = self.servers.get(run.server).map_or(0, Server::asking);
-        if asking <= self.allows(now, run.server) {
+        let (server, live) = (run.server, run.live);
+        let most = self.allows(now, server);
+        let backlog = self.rules.backlog.min(most);
+        let has_place = |server: &Server| server.has_place(live, most, backlog);
+        if self.servers.get(server).is_some_and(has_place) {
             return self.ask_now(at, run, pass, ask);
         }
-        let server = run.server;
         run.stage = Stage::Held(pass, ask);
         if let Some(mailbox) = self.mailbox(at) {
             mailbox.run = Some(run);
             if let Some(server) = self.servers.get_mut(server) {
-                server.held.push_back(at);
+                server.hold(at, live);
             }
         }
     }
@@ -155,6 +158,10 @@ impl Fleet {
 
     fn ask_now(&mut self, at: usize, mut run: Run, pass: Box<Pass>, ask: Ask) {
         run.pauses = self.pauses(run.server);
+        run.asks = true;
+        if let Some(server) = self.servers.get_mut(run.server) {
+            server.take_place(run.live);
+        }
         let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
         self.out.push(Output::Ask(ticket, user, ask));
     }
@@ -183,13 +190,13 @@ impl Fleet {
         let Some(run) = self.mailbox(at).and_then(|mailbox| mailbox.run.take()) else { return };
         if matches!(run.stage, Stage::Held(..)) {
             if let Some(server) = self.servers.get_mut(run.server) {
-                // No longer than the passes that are allowed.
-                server.held.retain(|held| *held != at);
+                server.unhold(at);
             }
             return self.release(run.server, run.live);
         }
         if self.tickets.remove(&run.ticket).is_some() {
-            self.orphans.insert(run.ticket, (run.server, run.live));
+            let Run { server, live, asks, .. } = run;
+            self.orphans.insert(run.ticket, Orphan { server, live, asks });
         }
     }
 
@@ -228,7 +235,7 @@ impl Fleet {
     }
 
     pub(super) fn got(&mut self, now: Now, ticket: Ticket, got: Result<Got, Fault>) {
-        let orphan = self.orphans.get(&ticket).map(|(server, _)| *server);
+        let orphan = self.orphans.get(&ticket).map(|orphan| orphan.server);
         let Some((at, mut run)) = self.claim(ticket) else {
             // Its mailbox was removed, but what Exchange says to us all counts.
             if let (Some(server), Err(fault)) = (orphan, got) {
@@ -337,6 +344,7 @@ impl Fleet {
         self.release(run.server, run.live);
         self.has_read = true;
         self.well(at);
+        self.plan_again(now, at);
         let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.strays = 0;

@@ -149,7 +149,11 @@ impl Fleet {
                 return;
             }
         };
-        self.out.push(Output::Note(Note::StreamFailed(fault.clone(), stream.members.len())));
+        // Where each of them was refused alone, there is nobody left to tell of.
+        if !stream.members.is_empty() {
+            let note = Note::StreamFailed(fault.clone(), stream.members.len());
+            self.out.push(Output::Note(note));
+        }
         let group = stream.group;
         if let Some(server) = self.groups.get(group).map(|group| group.server) {
             self.server_trouble(now, server, &fault);

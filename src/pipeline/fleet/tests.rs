@@ -1,7 +1,9 @@
 //! The fleet against answers that a test gives by hand.
 
+mod leaving;
 mod moves;
 mod nonsense;
+mod places;
 mod servers;
 mod streams;
 

@@ -80,10 +80,20 @@ impl Fleet {
         }
         self.shut = self.shut + usize::from(shut) - usize::from(was_shut);
         self.set_timer(at, Some(until));
+        if shut {
+            // Who may not be read need not be listened to, and each try would be a request.
+            self.unplan(at);
+        }
         if !told {
             let wait = until.since(now.mono);
             self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
         }
+    }
+
+    /// Whether it may not be read, or is not there.
+    pub(super) fn is_shut(&self, at: usize) -> bool {
+        let mailbox = self.mailboxes.get(at).and_then(Option::as_ref);
+        mailbox.and_then(|mailbox| mailbox.trouble.as_ref()).is_some_and(|trouble| trouble.shut)
     }
 
     /// It fails no more, or is not there any more.

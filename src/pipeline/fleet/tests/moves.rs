@@ -154,3 +154,26 @@ fn a_mailbox_that_never_was_there_is_asked_for_by_the_hour() {
     let times = asked_while_gone(&mut desk, 240);
     assert!((2..=6).contains(&times.len()), "{times:?}");
 }
+
+#[test]
+fn one_that_fails_at_midnight_while_the_directory_is_busy_is_not_forgotten() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(1);
+    let stream = desk.listen();
+    desk.put(Input::Hint(stream, Hint::Changed(user(0))));
+    let (ticket, _) = desk.until_asked().expect("a request");
+    desk.put(Input::Got(ticket, Err(gone())));
+    let (ticket, _) = desk.homes().expect("a question for its home");
+    desk.put(Input::Homes(ticket, vec![Err(gone())]));
+    desk.now.wall = desk.now.wall + Span::DAY;
+    let again = (0..3_600).find_map(|_| {
+        desk.later(Span::SECOND);
+        desk.homes()
+    });
+    desk.put(Input::Homes(again.expect("asked for again").0, vec![Err(busy(1))]));
+    let read = (0..3_600).find_map(|_| {
+        desk.later(Span::SECOND);
+        desk.load().map(|_| ()).or(desk.homes().map(|_| ()))
+    });
+    assert!(read.is_some(), "nothing would ever ask for it again");
+}

@@ -86,7 +86,7 @@ proptest! {
         for (kind, n, back, seconds) in steps {
             desk.put(input(kind, n, u64::saturating_sub(last, back)));
             desk.later(Span::from_secs(seconds));
-            prop_assert!(desk.fleet.running() <= 3);
+            prop_assert!(desk.fleet.asking() <= 3);
             prop_assert!(desk.fleet.wake_at(desk.now) > desk.now.mono);
             let census = desk.fleet.census();
             prop_assert!(census.active <= 5 && census.streaming + census.polling == census.active);

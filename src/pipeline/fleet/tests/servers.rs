@@ -212,7 +212,7 @@ fn a_server_that_stays_away_is_left_by_all_once_one_was_found_elsewhere() {
         desk.later(Span::SECOND);
     }
     assert_eq!(found.len(), 150, "within 20 minutes");
-    assert_eq!(desk.fleet.server_names.len(), 2);
+    assert_eq!(desk.fleet.server_names.len(), 1, "nothing is left of the old one");
 }
 
 #[test]

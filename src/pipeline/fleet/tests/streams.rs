@@ -168,3 +168,62 @@ fn streams_that_end_every_two_minutes_are_left_to_polling() {
     }
     assert!(notes.iter().any(|note| matches!(note, Note::GroupDemoted(..))), "{notes:?}");
 }
+
+#[test]
+fn where_the_one_that_tried_for_all_stands_the_others_follow_a_while_later() {
+    let mut desk = Desk::new(2, 2);
+    desk.settle(5);
+    let trial = loop {
+        desk.later(Span::SECOND);
+        while let Some((ticket, _)) = desk.until_asked() {
+            desk.put(Input::Got(ticket, nothing_new()));
+        }
+        match desk.listened() {
+            Some((stream, users)) if users.len() == 1 => break (stream, users),
+            Some((stream, _)) => {
+                let broken = ListenEnd::Failed(Fault::retry("connection reset"));
+                desk.put(Input::Ended(stream, broken));
+            }
+            None => {}
+        }
+    };
+    desk.noted();
+    let (stream, users) = trial;
+    desk.put(Input::Hint(stream, Hint::Listening(users[0].clone())));
+    let second = Span::SECOND;
+    for _ in 0..limits::GROUP_TRIAL.as_ms() / 1_000 - 1 {
+        desk.later(second);
+        while let Some((ticket, _)) = desk.until_asked() {
+            desk.put(Input::Got(ticket, nothing_new()));
+        }
+        assert!(desk.joined().is_none() && desk.listened().is_none(), "it may break yet");
+    }
+    desk.later(second);
+    let joined: BTreeSet<_> = std::iter::from_fn(|| desk.joined()).map(|(_, of)| of).collect();
+    assert_eq!(joined.len(), 4, "all the others");
+    assert!(!joined.contains(&users[0]));
+    assert!(desk.noted().contains(&Note::GroupPromoted));
+}
+
+#[test]
+fn where_the_one_that_tried_for_all_breaks_at_once_the_others_are_spared() {
+    let mut desk = Desk::new(2, 2);
+    desk.settle(5);
+    let mut subscribed = 0;
+    let mut alone = false;
+    for _ in 0..3 * 3_600 {
+        desk.later(Span::SECOND);
+        while let Some((ticket, _)) = desk.until_asked() {
+            desk.put(Input::Got(ticket, nothing_new()));
+        }
+        if let Some((stream, users)) = desk.listened() {
+            alone |= users.len() == 1;
+            subscribed += if alone { users.len() } else { 0 };
+            desk.put(Input::Hint(stream, Hint::Listening(users[0].clone())));
+            desk.later(Span::from_secs(20));
+            let broken = ListenEnd::Failed(Fault::retry("connection reset"));
+            desk.put(Input::Ended(stream, broken));
+        }
+    }
+    assert!(alone && subscribed <= 15, "{subscribed} in three hours");
+}
