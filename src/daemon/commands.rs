@@ -1,7 +1,8 @@
 //! The command channel: each command decided, its outcome on the disk, then acknowledged.
 //!
-//! Commands are taken in their order, one at a time: an activation and a deactivation of the same
-//! user must not overtake each other.
+//! Commands are taken in their order: an activation and a deactivation of the same user must not
+//! overtake each other. Those that came together are decided together, with one sync of the disk;
+//! where one of them cannot be decided yet, those after it wait with it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,19 +11,20 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
 use super::clock;
-use super::disk::Disk;
+use super::disk::{Decided, Disk};
 use super::intake::Tell;
 use crate::cloud::{Answered, ChannelEnd, Cloud, Heard};
 use crate::condition;
 use crate::kms::Keys;
 use crate::model::{Address, Command, Fault, Next, Outcome, Span, UserId};
 use crate::observe::condition::{CHANNEL_CLOSED, CHANNEL_OPEN, COMMAND, NO_CALENDAR, STORE_FAILS};
-use crate::pipeline::command::{self, Effect, Need};
+use crate::pipeline::command::{self, Decision, Effect, Need};
 use crate::pipeline::limits::{CLOUD_RETRY, STORE_RETRY};
 use crate::pipeline::pace::{Dice, Pace};
 use crate::pipeline::seal::Installation;
 
-/// Commands that may wait; beyond them the channel is read no further.
+/// Commands that may wait, and that are decided together; beyond them the channel is read no
+/// further.
 const QUEUE: usize = 64;
 
 /// Which loop serves a mailbox.
@@ -143,10 +145,7 @@ async fn serve(
 ) {
     let mut came = Vec::with_capacity(QUEUE);
     while inbox.recv_many(&mut came, QUEUE).await > 0 {
-        tokio::select! {
-            () = answers.closed() => return,
-            () = fetch_keys(parts, &came) => {}
-        }
+        let mut commands = Vec::with_capacity(came.len());
         for heard in came.drain(..) {
             match heard {
                 Heard::Open => {
@@ -154,71 +153,99 @@ async fn serve(
                     open.send_replace(true);
                     condition!(info, CHANNEL_OPEN,; "the command channel is open");
                 }
-                Heard::Command(command) => {
-                    let Some(answer) = obey(parts, &command, &answers).await else { return };
-                    if answers.send(answer).await.is_err() {
-                        return;
-                    }
-                }
+                Heard::Command(command) => commands.push(command),
             }
+        }
+        if obey(parts, &commands, &answers).await.is_none() {
+            return;
         }
     }
 }
 
-/// Asks for the keys of several commands at once; the key server's client remembers them. Thousands
-/// of mailboxes that are activated together would wait for one answer after the other.
-async fn fetch_keys(parts: &Parts, came: &[Heard]) {
-    let sealed = |heard: &Heard| match heard {
-        Heard::Command(command) => match command::decide(command) {
-            Need::Open { jwe, key } => Some((jwe, key)),
-            Need::Nothing(_) => None,
-        },
-        Heard::Open => None,
-    };
-    let sealed: Vec<_> = came.iter().filter_map(sealed).collect();
-    if sealed.len() > 1 {
-        // What fails here is asked for again when its turn comes.
-        join_all(sealed.iter().map(|(jwe, key)| parts.keys.open(key, jwe))).await;
-    }
-}
-
-/// Decides a command, however often the key server or the disk must be asked. `None`: the channel
-/// broke meanwhile, the command comes again. It is given up only between two tries, as what is on
-/// the disk must be told to the intake too.
+/// Decides commands, however often the key server or the disk must be asked. `None`: the channel
+/// broke meanwhile, what is not answered comes again. It is given up only before something is
+/// decided, as what is on the disk must be told to the intake too.
 async fn obey(
     parts: &Parts,
-    command: &Command,
+    mut commands: &[Command],
     answers: &mpsc::Sender<Answered>,
-) -> Option<Answered> {
+) -> Option<()> {
     let mut pace = Pace::default();
-    let mut dice = Dice::new(command.sequence);
-    let outcome = loop {
-        match try_obey(parts, command).await {
-            Ok(outcome) => break outcome,
-            Err(fault) => {
-                let now = clock::now().mono;
-                let wait = pace.fail(now, CLOUD_RETRY, None, &mut dice).since(now);
-                condition!(warn, COMMAND, COMMAND_ID = command.id, CAUSE = fault,;
-                    "command {} waits ({fault}); next try in {wait}", command.id);
-                tokio::select! {
-                    () = answers.closed() => return None,
-                    () = pause(wait) => {}
-                }
-            }
+    while let Some(first) = commands.first() {
+        let (steps, late) = tokio::select! {
+            () = answers.closed() => return None,
+            known = prepare(parts, commands) => known,
+        };
+        let (outcomes, failed) = carry_out(parts, steps).await;
+        let (done, left) = commands.split_at(outcomes.len().min(commands.len()));
+        for (command, outcome) in done.iter().zip(outcomes) {
+            answers.send(answered(command, outcome)).await.ok()?;
+            pace.reset();
         }
-    };
+        commands = left;
+        let (Some(fault), Some(command)) = (failed.or(late), commands.first()) else { continue };
+        let now = clock::now().mono;
+        let mut dice = Dice::new(first.sequence);
+        let wait = pace.fail(now, CLOUD_RETRY, None, &mut dice).since(now);
+        condition!(warn, COMMAND, COMMAND_ID = command.id, CAUSE = fault,;
+            "command {} waits ({fault}); next try in {wait}", command.id);
+        tokio::select! {
+            () = answers.closed() => return None,
+            () = pause(wait) => {}
+        }
+    }
+    Some(())
+}
+
+fn answered(command: &Command, outcome: Outcome) -> Answered {
     let word = match &outcome {
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(why) => format!("refused: {why}"),
     };
     condition!(info, COMMAND, COMMAND_ID = command.id,; "command {}: {word}", command.id);
-    Some(Answered { id: command.id.clone(), sequence: command.sequence, outcome })
+    Answered { id: command.id.clone(), sequence: command.sequence, outcome }
 }
 
-async fn try_obey(parts: &Parts, command: &Command) -> Result<Outcome, Fault> {
-    if let Some(outcome) = parts.disk.outcome(command.id.clone()).await? {
-        return Ok(outcome);
+/// What is to be done about a command.
+enum Step {
+    /// It came again.
+    Known(Outcome),
+    /// To be written, and then told to the intake.
+    Decide(Box<Decision>, Tale),
+}
+
+/// What the intake is told of a decision.
+enum Tale {
+    Nothing,
+    Activated(UserId, Arc<Address>),
+    Deactivated(UserId),
+    Resend(Option<UserId>),
+}
+
+/// What is to be done about the first commands, and why no more is known. The key server is asked
+/// for the keys of all of them at once: thousands of mailboxes that are activated together would
+/// wait for one answer after the other.
+async fn prepare(parts: &Parts, commands: &[Command]) -> (Vec<Step>, Option<Fault>) {
+    let ids = commands.iter().map(|command| command.id.clone()).collect();
+    let known = match parts.disk.outcomes(ids).await {
+        Ok(known) => known,
+        Err(fault) => return (Vec::new(), Some(fault)),
+    };
+    let steps = commands.iter().zip(known).map(async |(command, known)| match known {
+        Some(outcome) => Ok(Step::Known(outcome)),
+        None => step(parts, command).await,
+    });
+    let mut ready = Vec::with_capacity(commands.len());
+    for step in join_all(steps).await {
+        match step {
+            Ok(step) => ready.push(step),
+            Err(fault) => return (ready, Some(fault)),
+        }
     }
+    (ready, None)
+}
+
+async fn step(parts: &Parts, command: &Command) -> Result<Step, Fault> {
     let decision = match command::decide(command) {
         Need::Nothing(decision) => decision,
         Need::Open { jwe, key } => {
@@ -226,21 +253,54 @@ async fn try_obey(parts: &Parts, command: &Command) -> Result<Outcome, Fault> {
             command::opened(command, &parts.installation, opened)?
         }
     };
-    let effect = decision.effect.clone();
-    let outcome = parts.disk.decide(decision).await?;
-    match effect {
-        Effect::None => {}
+    let tale = match &decision.effect {
+        Effect::None => Tale::Nothing,
         Effect::Activate { user, address } => {
-            let address = command::address(&parts.installation, &address)?;
-            parts.switchboard.activate(user, address).await;
+            Tale::Activated(user.clone(), command::address(&parts.installation, address)?)
         }
-        Effect::Deactivate { user } => {
-            parts.switchboard.all(|| Tell::Remove(user.clone())).await;
-        }
-        Effect::Resend { user: Some(user) } => {
-            parts.switchboard.all(|| Tell::Stir(user.clone())).await;
-        }
-        Effect::Resend { user: None } => parts.switchboard.all(|| Tell::StirAll).await,
-    }
-    Ok(outcome)
+        Effect::Deactivate { user } => Tale::Deactivated(user.clone()),
+        Effect::Resend { user } => Tale::Resend(user.clone()),
+    };
+    Ok(Step::Decide(Box::new(decision), tale))
 }
+
+/// Writes what is to be written and tells the intake of it. The outcomes of the first commands,
+/// and why there are no more.
+async fn carry_out(parts: &Parts, steps: Vec<Step>) -> (Vec<Outcome>, Option<Fault>) {
+    let decision = |step: &Step| match step {
+        Step::Decide(decision, _) => Some((**decision).clone()),
+        Step::Known(_) => None,
+    };
+    let decisions: Vec<_> = steps.iter().filter_map(decision).collect();
+    let Decided { outcomes: mut made, fault } = match decisions.is_empty() {
+        true => Decided { outcomes: Vec::new(), fault: None },
+        false => parts.disk.decide(decisions).await,
+    };
+    let mut made = made.drain(..);
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for step in steps {
+        match step {
+            Step::Known(outcome) => outcomes.push(outcome),
+            Step::Decide(_, tale) => {
+                let Some(outcome) = made.next() else { break };
+                tell(&parts.switchboard, tale).await;
+                outcomes.push(outcome);
+            }
+        }
+    }
+    (outcomes, fault)
+}
+
+async fn tell(switchboard: &Switchboard, tale: Tale) {
+    match tale {
+        Tale::Nothing => {}
+        Tale::Activated(user, address) => switchboard.activate(user, address).await,
+        Tale::Deactivated(user) => switchboard.all(|| Tell::Remove(user.clone())).await,
+        Tale::Resend(Some(user)) => switchboard.all(|| Tell::Stir(user.clone())).await,
+        Tale::Resend(None) => switchboard.all(|| Tell::StirAll).await,
+    }
+}
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;

@@ -1,9 +1,12 @@
 //! The thread that the store lives on. Commits that wait at the same time, and what the cloud has
-//! answered, are written as one transaction, so that one sync to the disk serves them all.
+//! answered, are written as one transaction, so that one sync to the disk serves them all. While
+//! there are many, a commit waits some milliseconds for others; whoever reads does not.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::clock;
 use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
@@ -13,35 +16,40 @@ use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 use crate::store::{Backlog, Met, Settled, Store};
 
-/// Requests that may wait for the disk; beyond them callers wait.
+/// Requests that may be under way; beyond them callers wait.
 const QUEUE: usize = 256;
 
 /// Commits of one transaction.
 const GROUP: usize = 64;
 
+/// How long a commit waits for others at most. Several such waits are far below the 10 ms that an
+/// edit may take on its way.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// Commits that come closer than this on average are many: others will come within the wait.
+const DENSE: Duration = Duration::from_millis(4);
+
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
 enum Request {
-    Load(UserId, Time, Reply<Option<Loaded>>),
-    Look(UserId, Lookup, Reply<Vec<Row>>),
     Commit(Box<Commit>, Reply<bool>),
-    Outbox(usize, usize, Reply<Vec<Outgoing>>),
     Settle(Settled, Reply<()>),
-    Outcome(CommandId, Reply<Option<Outcome>>),
-    Decide(Box<Decision>, Reply<Outcome>),
-    ChannelPosition(Reply<u64>),
-    Backlog(Reply<Backlog>),
-    Kept(CalendarName, Reply<Vec<Stashed>>),
-    Keep(CalendarName, Vec<(Tag, Option<Stashed>)>, Reply<()>),
-    Trust(Reply<Vec<TrustEntry>>),
-    Meet(String, String, Reply<Met>),
-    ForeignWrites(Reply<i64>),
+    /// Everything else is done at once, and gives its answer itself.
+    Do(Box<dyn FnOnce(&mut dyn Store) + Send>),
+}
+
+/// What came of several decisions: the outcomes of the first ones, and why there are no more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decided {
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) fault: Option<Fault>,
 }
 
 /// The store, from anywhere.
 #[derive(Clone)]
 pub(super) struct Disk {
-    requests: mpsc::Sender<Request>,
+    requests: Sender<Request>,
+    room: Arc<Semaphore>,
     /// Told when something was put into the outbox.
     pub(super) filled: Arc<Notify>,
 }
@@ -49,57 +57,91 @@ pub(super) struct Disk {
 impl Disk {
     /// Starts the thread. It ends when the last handle is gone.
     pub(super) fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
-        let (requests, inbox) = mpsc::channel(QUEUE);
+        let (requests, inbox) = channel();
         let filled = Arc::new(Notify::new());
         let bell = filled.clone();
         std::thread::Builder::new()
             .name("store".into())
-            .spawn(move || serve(store, inbox, &bell))?;
-        Ok(Self { requests, filled })
+            .spawn(move || serve(store, &inbox, &bell))?;
+        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled })
     }
 
-    async fn call<T>(&self, request: impl FnOnce(Reply<T>) -> Request) -> Result<T, Fault> {
+    /// Does something on the store's thread. A caller that does not wait any more is no fault: it
+    /// was told to stop.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
         let (reply, answer) = oneshot::channel();
+        let work = move |store: &mut dyn Store| drop(reply.send(work(store)));
+        self.hand_over(Request::Do(Box::new(work)), answer).await
+    }
+
+    async fn hand_over<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<T>,
+    ) -> Result<T, Fault> {
         let gone = || Fault::retry("store: its thread ended");
-        self.requests.send(request(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        let _room = self.room.acquire().await.map_err(|_| gone())?;
+        self.requests.send(request).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
     }
 
     /// What a pass begins with, if the mailbox is active and this node may have it until then.
     pub(super) async fn load(&self, user: UserId, until: Time) -> Result<Option<Loaded>, Fault> {
-        self.call(|reply| Request::Load(user, until, reply)).await
+        self.call(move |store| match store.claim(&user, until)? {
+            true => store.load(&user),
+            false => Ok(None),
+        })
+        .await?
     }
 
     pub(super) async fn look(&self, user: UserId, lookup: Lookup) -> Result<Vec<Row>, Fault> {
-        self.call(|reply| Request::Look(user, lookup, reply)).await
+        self.call(move |store| store.rows(&user, &lookup)).await?
     }
 
     pub(super) async fn commit(&self, commit: Box<Commit>) -> Result<bool, Fault> {
-        self.call(|reply| Request::Commit(commit, reply)).await
+        let (reply, answer) = oneshot::channel();
+        self.hand_over(Request::Commit(commit, reply), answer).await?
     }
 
     pub(super) async fn outbox(&self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault> {
-        self.call(|reply| Request::Outbox(limit, bytes, reply)).await
+        self.call(move |store| store.outbox(limit, bytes)).await?
     }
 
     pub(super) async fn settle(&self, settled: Settled) -> Result<(), Fault> {
-        self.call(|reply| Request::Settle(settled, reply)).await
+        let (reply, answer) = oneshot::channel();
+        self.hand_over(Request::Settle(settled, reply), answer).await?
     }
 
-    pub(super) async fn outcome(&self, id: CommandId) -> Result<Option<Outcome>, Fault> {
-        self.call(|reply| Request::Outcome(id, reply)).await
+    /// For each command its outcome, if it has one.
+    pub(super) async fn outcomes(
+        &self,
+        ids: Vec<CommandId>,
+    ) -> Result<Vec<Option<Outcome>>, Fault> {
+        self.call(move |store| ids.iter().map(|id| store.outcome(id)).collect()).await?
     }
 
-    pub(super) async fn decide(&self, decision: Decision) -> Result<Outcome, Fault> {
-        self.call(|reply| Request::Decide(Box::new(decision), reply)).await
+    /// Applies decisions in their order. Where one fails, those after it are not applied either:
+    /// the channel goes on after the last command that has its outcome here.
+    pub(super) async fn decide(&self, decisions: Vec<Decision>) -> Decided {
+        let filled = self.filled.clone();
+        let decided = self.call(move |store| {
+            let decided = decide(store, &decisions);
+            filled.notify_one();
+            decided
+        });
+        let failed = |fault| Decided { outcomes: Vec::new(), fault: Some(fault) };
+        decided.await.unwrap_or_else(failed)
     }
 
     pub(super) async fn channel_position(&self) -> Result<u64, Fault> {
-        self.call(Request::ChannelPosition).await
+        self.call(|store| store.channel_position()).await?
     }
 
     pub(super) async fn kept(&self, calendar: CalendarName) -> Result<Vec<Stashed>, Fault> {
-        self.call(|reply| Request::Kept(calendar, reply)).await
+        self.call(move |store| store.kept(calendar.as_str())).await?
     }
 
     pub(super) async fn keep(
@@ -107,117 +149,175 @@ impl Disk {
         calendar: CalendarName,
         lines: Vec<(Tag, Option<Stashed>)>,
     ) -> Result<(), Fault> {
-        self.call(|reply| Request::Keep(calendar, lines, reply)).await
+        self.call(move |store| store.keep(calendar.as_str(), &lines)).await?
     }
 
     pub(super) async fn trust(&self) -> Result<Vec<TrustEntry>, Fault> {
-        self.call(Request::Trust).await
+        self.call(|store| store.trust()).await?
     }
 
     pub(super) async fn meet(&self, host: String, via: String) -> Result<Met, Fault> {
-        self.call(|reply| Request::Meet(host, via, reply)).await
+        self.call(move |store| store.meet(&host, &via, clock::wall())).await?
     }
 
     pub(super) async fn foreign_writes(&self) -> Result<i64, Fault> {
-        self.call(Request::ForeignWrites).await
+        self.call(|store| store.foreign_writes()).await?
     }
 
     pub(super) async fn backlog(&self) -> Result<Backlog, Fault> {
-        self.call(Request::Backlog).await
+        self.call(|store| store.backlog()).await?
     }
 }
 
-fn serve(mut store: Box<dyn Store>, mut inbox: mpsc::Receiver<Request>, filled: &Notify) {
-    while let Some(first) = inbox.blocking_recv() {
-        let mut commits = Vec::new();
-        let mut settled = None;
-        let mut others = Vec::new();
+/// How close commits come.
+struct Crowd {
+    last: Instant,
+    apart: Duration,
+}
+
+impl Crowd {
+    /// After a longer pause one that comes is alone.
+    const LONGEST: Duration = Duration::from_millis(100);
+
+    fn new(now: Instant) -> Self {
+        Self { last: now, apart: Self::LONGEST }
+    }
+
+    fn came(&mut self, now: Instant) {
+        let apart = now.saturating_duration_since(self.last).min(Self::LONGEST);
+        self.apart = (self.apart * 7 + apart) / 8;
+        self.last = now;
+    }
+
+    fn is_dense(&self) -> bool {
+        self.apart < DENSE
+    }
+}
+
+/// What the next transaction writes.
+#[derive(Default)]
+struct Round {
+    commits: Vec<Commit>,
+    replies: Vec<Reply<bool>>,
+    settled: Settled,
+    settling: Vec<Reply<()>>,
+    /// When the first of it came.
+    since: Option<Instant>,
+}
+
+impl Round {
+    fn is_empty(&self) -> bool {
+        self.since.is_none()
+    }
+
+    /// Until when it may wait for more: no time at all where few come.
+    fn until(&self, crowd: &Crowd) -> Option<Instant> {
+        let waits = crowd.is_dense() && self.commits.len() < GROUP;
+        self.since.filter(|_| waits).map(|since| since + GATHER)
+    }
+}
+
+fn serve(mut store: Box<dyn Store>, inbox: &Receiver<Request>, filled: &Notify) {
+    let mut crowd = Crowd::new(Instant::now());
+    while let Ok(first) = inbox.recv() {
+        let mut round = Round::default();
         let mut next = Some(first);
         while let Some(request) = next {
-            match request {
-                Request::Commit(commit, reply) => commits.push((*commit, reply)),
-                // There is one uplink, and it waits for its answer.
-                Request::Settle(rows, reply) if settled.is_none() => settled = Some((rows, reply)),
-                other => others.push(other),
-            }
-            next = if commits.len() < GROUP { inbox.try_recv().ok() } else { None };
+            take(store.as_mut(), request, (&mut round, &mut crowd));
+            next = if round.commits.len() < GROUP { more(inbox, &round, &crowd) } else { None };
         }
-        if !commits.is_empty() || settled.is_some() {
-            write_all(store.as_mut(), commits, settled, filled);
-        }
-        for request in others {
-            answer(store.as_mut(), request, filled);
+        if !round.is_empty() {
+            write_all(store.as_mut(), round, filled);
         }
     }
 }
 
-fn write_all(
-    store: &mut dyn Store,
-    commits: Vec<(Commit, Reply<bool>)>,
-    settled: Option<(Settled, Reply<()>)>,
-    filled: &Notify,
-) {
-    let (commits, replies): (Vec<_>, Vec<_>) = commits.into_iter().unzip();
-    let (settled, settling) = settled.unzip();
-    let settled = settled.unwrap_or_default();
+/// What has come by now, or comes while the round waits. However much is read meanwhile, a commit
+/// waits no longer.
+fn more(inbox: &Receiver<Request>, round: &Round, crowd: &Crowd) -> Option<Request> {
+    let now = Instant::now();
+    if round.since.is_some_and(|since| now >= since + GATHER) {
+        return None;
+    }
+    if let Ok(request) = inbox.try_recv() {
+        return Some(request);
+    }
+    let left = round.until(crowd)?.saturating_duration_since(now);
+    match inbox.recv_timeout(left) {
+        Ok(request) => Some(request),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+/// Puts what is to be written into the round, and does everything else at once: nobody waits for
+/// an answer that depends on a commit which was not answered.
+fn take(store: &mut dyn Store, request: Request, (round, crowd): (&mut Round, &mut Crowd)) {
+    match request {
+        Request::Commit(commit, reply) => {
+            let now = Instant::now();
+            crowd.came(now);
+            round.since.get_or_insert(now);
+            round.commits.push(*commit);
+            round.replies.push(reply);
+        }
+        Request::Settle(Settled { done, aside }, reply) => {
+            round.since.get_or_insert_with(Instant::now);
+            round.settled.done.extend(done);
+            round.settled.aside.extend(aside);
+            round.settling.push(reply);
+        }
+        Request::Do(work) => work(store),
+    }
+}
+
+fn write_all(store: &mut dyn Store, round: Round, filled: &Notify) {
+    let Round { commits, replies, settled, settling, .. } = round;
     let now = clock::wall();
-    let alone = commits.len() + usize::from(settling.is_some()) == 1;
-    let (mut each, taken) = match store.write(&commits, &settled, now) {
+    let alone = commits.len() + settling.len() == 1;
+    let (each, taken) = match store.write(&commits, &settled, now) {
         Ok(counted) => (counted.into_iter().map(Ok).collect::<Vec<_>>(), Ok(())),
         // Alone each shows whether it was the one that failed.
         Err(_) if !alone => {
             let one = |commit| store.commit(std::slice::from_ref(commit), now);
             let first = |all: Vec<bool>| all.first().copied().unwrap_or(false);
             let each = commits.iter().map(one).map(|counted| counted.map(first)).collect();
-            let taken = if settling.is_some() { store.settle(&settled) } else { Ok(()) };
+            let taken = if settling.is_empty() { Ok(()) } else { store.settle(&settled) };
             (each, taken)
         }
         Err(fault) => (vec![Err(fault.clone()); commits.len()], Err(fault)),
     };
-    for (reply, counted) in replies.into_iter().zip(each.drain(..)) {
+    for (reply, counted) in replies.into_iter().zip(each) {
         let _ = reply.send(counted);
     }
-    if let Some(reply) = settling {
-        let _ = reply.send(taken);
+    for reply in settling {
+        let _ = reply.send(taken.clone());
     }
     if commits.iter().any(|commit| !commit.events.is_empty()) {
         filled.notify_one();
     }
 }
 
-/// A caller that does not wait any more is no fault: it was told to stop.
-fn answer(store: &mut dyn Store, request: Request, filled: &Notify) {
-    match request {
-        Request::Load(user, until, reply) => {
-            let loaded = store.claim(&user, until).and_then(|ours| match ours {
-                true => store.load(&user),
-                false => Ok(None),
-            });
-            let _ = reply.send(loaded);
-        }
-        Request::Look(user, lookup, reply) => drop(reply.send(store.rows(&user, &lookup))),
-        Request::Commit(commit, reply) => {
-            write_all(store, vec![(*commit, reply)], None, filled);
-        }
-        Request::Outbox(limit, bytes, reply) => drop(reply.send(store.outbox(limit, bytes))),
-        Request::Settle(settled, reply) => {
-            write_all(store, Vec::new(), Some((settled, reply)), filled);
-        }
-        Request::Outcome(id, reply) => drop(reply.send(store.outcome(&id))),
-        Request::Decide(decision, reply) => {
-            drop(reply.send(store.decide(&decision, clock::wall())));
-            filled.notify_one();
-        }
-        Request::ChannelPosition(reply) => drop(reply.send(store.channel_position())),
-        Request::Backlog(reply) => drop(reply.send(store.backlog())),
-        Request::Kept(calendar, reply) => drop(reply.send(store.kept(calendar.as_str()))),
-        Request::Keep(calendar, lines, reply) => {
-            drop(reply.send(store.keep(calendar.as_str(), &lines)));
-        }
-        Request::Trust(reply) => drop(reply.send(store.trust())),
-        Request::Meet(host, via, reply) => {
-            drop(reply.send(store.meet(&host, &via, clock::wall())));
+/// All at once; where that fails, one after the other up to the one that fails alone.
+fn decide(store: &mut dyn Store, decisions: &[Decision]) -> Decided {
+    let now = clock::wall();
+    let fault = match store.decide_all(decisions, now) {
+        Ok(outcomes) => return Decided { outcomes, fault: None },
+        Err(fault) => fault,
+    };
+    let mut outcomes = Vec::new();
+    if decisions.len() < 2 {
+        return Decided { outcomes, fault: Some(fault) };
+    }
+    for decision in decisions {
+        match store.decide(decision, now) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(fault) => return Decided { outcomes, fault: Some(fault) },
         }
         Request::ForeignWrites(reply) => drop(reply.send(store.foreign_writes())),
     }
+    Decided { outcomes, fault: None }
 }
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@
 //! 4. **Sequences of a mailbox only grow**, also over deactivation, also when the store was lost
 //!    (they begin at the time of day).
 //! 5. **A command's effect and its outcome are one transaction**; the same id again gives the same
-//!    outcome and no effect.
+//!    outcome and no effect. Several commands may share the transaction, in their order.
 //! 6. Nothing readable is stored: only hashes, JWE and what the installation sealed.
 //!
 //! Calls block; the daemon makes them from a thread of their own.
@@ -154,11 +154,21 @@ pub trait Store: Shelf + Send + 'static {
     /// `Retry` with the engine's code.
     fn outcome(&mut self, id: &CommandId) -> Result<Option<Outcome>, Fault>;
 
-    /// Applies a decision; if the command has an outcome already, gives that and does nothing.
+    /// Applies decisions in their order, all in one transaction. For each: its command's outcome;
+    /// where the command had one already, that one, and nothing is done.
     ///
     /// # Errors
-    /// `Retry` with the engine's code; nothing of it was written then.
-    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault>;
+    /// `Retry` with the engine's code; nothing of them was written then.
+    fn decide_all(&mut self, decisions: &[Decision], now: Time) -> Result<Vec<Outcome>, Fault>;
+
+    /// [`Store::decide_all`] with one.
+    ///
+    /// # Errors
+    /// As [`Store::decide_all`].
+    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault> {
+        let outcomes = self.decide_all(std::slice::from_ref(decision), now)?;
+        outcomes.into_iter().next().ok_or_else(|| Fault::retry("store: no outcome"))
+    }
 
     /// The highest sequence of the channel up to which every command has its outcome here.
     ///
@@ -195,4 +205,4 @@ pub struct Backlog {
 
 #[cfg(test)]
 #[path = "promises_tests.rs"]
-mod promises;
+pub(crate) mod promises;

@@ -29,6 +29,7 @@ macro_rules! store_promises {
             a_deactivation_of_somebody_unknown_withdraws_what_an_earlier_life_sent
             another_address_withdraws_what_was_read_of_the_old_one
             the_same_command_again_has_the_same_outcome_and_no_effect
+            commands_decided_together_are_decided_in_their_order
             a_resend_drops_the_pass_under_way
             the_outbox_is_bounded_by_rows_and_by_bytes
             settling_takes_rows_away_once
@@ -358,6 +359,22 @@ pub fn the_same_command_again_has_the_same_outcome_and_no_effect(store: &mut imp
     let before = (store.load(&ada()), waiting(store));
     activate(store, 2, "a");
     assert_eq!((store.load(&ada()), waiting(store)), before);
+}
+
+pub fn commands_decided_together_are_decided_in_their_order(store: &mut impl Store) {
+    let on = decision(1, Effect::Activate { user: ada(), address: address("a") });
+    let off = decision(2, Effect::Deactivate { user: ada() });
+    let no = Decision { outcome: Outcome::Refused("no".into()), ..decision(3, Effect::None) };
+    let group = [on.clone(), off, no, on.clone()];
+    let refused = Outcome::Refused("no".into());
+    let expected = vec![Outcome::Done, Outcome::Done, refused, Outcome::Done];
+    assert_eq!(store.decide_all(&group, noon()), Ok(expected));
+    assert_eq!(store.load(&ada()), Ok(None), "the last one is the first again");
+    assert_eq!((waiting(store), store.channel_position()), (vec!["Complete all".into()], Ok(3)));
+    let again = Decision { id: decision(4, Effect::None).id, sequence: 4, ..on };
+    assert_eq!(store.decide_all(&[again], noon()), Ok(vec![Outcome::Done]));
+    assert!(store.load(&ada()).unwrap().is_some());
+    assert_eq!(store.decide_all(&[], noon()), Ok(vec![]));
 }
 
 pub fn a_resend_drops_the_pass_under_way(store: &mut impl Store) {

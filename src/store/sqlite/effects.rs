@@ -13,6 +13,10 @@ use crate::pipeline::sync::{Event, EventKind};
 /// only until it was acknowledged, and holds far fewer open at a time.
 const COMMANDS_KEPT: u64 = 100_000;
 
+/// Commands between two looks at which are to be forgotten: a look walks past all that are kept,
+/// so it would make each of tens of thousands of activations dearer than the one before.
+pub(super) const TRIM_EVERY: u32 = 1_024;
+
 pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<()> {
     match &decision.effect {
         Effect::None => {}
@@ -30,15 +34,18 @@ pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlit
         Outcome::Done => None,
         Outcome::Refused(why) => Some(why),
     };
-    tx.execute(
-        "INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)",
-        params![decision.id.as_str(), decision.sequence, refused],
-    )?;
-    tx.execute(
+    tx.prepare_cached("INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)")?
+        .execute(params![decision.id.as_str(), decision.sequence, refused])?;
+    Ok(())
+}
+
+/// Forgets the oldest commands.
+pub(super) fn trim(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.prepare_cached(
         "DELETE FROM command WHERE sequence <
             (SELECT sequence FROM command ORDER BY sequence DESC LIMIT 1 OFFSET ?1)",
-        [COMMANDS_KEPT],
-    )?;
+    )?
+    .execute([COMMANDS_KEPT])?;
     Ok(())
 }
 
@@ -50,11 +57,8 @@ fn first_sequence(now: Time) -> u64 {
 
 fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> rusqlite::Result<()> {
     let same: Option<bool> = tx
-        .query_row(
-            "SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1",
-            params![user.as_str(), address.0],
-            |row| row.get(0),
-        )
+        .prepare_cached("SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1")?
+        .query_row(params![user.as_str(), address.0], |row| row.get(0))
         .optional()?;
     if same == Some(true) {
         return resend(tx, user);
@@ -63,14 +67,14 @@ fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> ru
     if same == Some(false) {
         withdraw(tx, user, now)?;
     }
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
          VALUES (?1, 1, 1, ?2, 1, ?3)
          ON CONFLICT (user) DO UPDATE SET active = 1, generation = generation + 1,
             address = excluded.address, cursor = NULL, window_from = NULL, window_to = NULL,
             resend = 1, sequence = max(sequence, excluded.sequence)",
-        params![user.as_str(), address.0, first_sequence(now)],
-    )?;
+    )?
+    .execute(params![user.as_str(), address.0, first_sequence(now)])?;
     Ok(())
 }
 

@@ -32,6 +32,8 @@ const WAL_PAGES: i64 = 4_096;
 #[derive(Debug)]
 pub struct Sqlite {
     db: Connection,
+    /// Commands decided since the oldest were forgotten.
+    untrimmed: u32,
 }
 
 impl Sqlite {
@@ -51,7 +53,8 @@ impl Sqlite {
         db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(opening)?;
         let version: i64 =
             db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
-        let mut store = Self { db };
+        // Those of before the start are not counted: the first command makes up for them.
+        let mut store = Self { db, untrimmed: effects::TRIM_EVERY };
         match version {
             0 => store.change(schema::create)?,
             1 => store.change(schema::from_1)?,
@@ -150,14 +153,25 @@ impl Store for Sqlite {
         outcome(&self.db, id).map_err(fault)
     }
 
-    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault> {
+    fn decide_all(&mut self, decisions: &[Decision], now: Time) -> Result<Vec<Outcome>, Fault> {
         let tx = self.db.transaction().map_err(fault)?;
-        if let Some(outcome) = outcome(&tx, &decision.id).map_err(fault)? {
-            return Ok(outcome);
+        let mut outcomes = Vec::with_capacity(decisions.len());
+        let mut untrimmed = self.untrimmed;
+        for decision in decisions {
+            let known = outcome(&tx, &decision.id).map_err(fault)?;
+            if known.is_none() {
+                effects::apply(&tx, decision, now).map_err(fault)?;
+                untrimmed += 1;
+            }
+            outcomes.push(known.unwrap_or_else(|| decision.outcome.clone()));
         }
-        effects::apply(&tx, decision, now).map_err(fault)?;
+        if untrimmed >= effects::TRIM_EVERY {
+            effects::trim(&tx).map_err(fault)?;
+            untrimmed = 0;
+        }
         tx.commit().map_err(fault)?;
-        Ok(decision.outcome.clone())
+        self.untrimmed = untrimmed;
+        Ok(outcomes)
     }
 
     fn channel_position(&mut self) -> Result<u64, Fault> {

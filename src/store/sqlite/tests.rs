@@ -173,6 +173,13 @@ fn a_failing_command_leaves_nothing() {
     assert!(store.decide(&gone, noon()).is_err());
     assert_eq!((promises::known(&mut store), waiting(&mut store)), before);
     other.execute_batch("DROP TRIGGER break").unwrap();
+    let trigger = "CREATE TRIGGER break BEFORE INSERT ON command WHEN NEW.id = 'c-3'
+                   BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    let group = [gone, promises::decision(3, Effect::None)];
+    assert!(store.decide_all(&group, noon()).is_err());
+    assert_eq!((promises::known(&mut store), waiting(&mut store)), before);
+    other.execute_batch("DROP TRIGGER break").unwrap();
     deactivate(&mut store, 2);
     assert_eq!(store.load(&ada()), Ok(None));
 }
@@ -223,6 +230,27 @@ fn outcomes_are_forgotten_by_their_number_not_by_their_sequence() {
         let id = promises::decision(sequence, Effect::None).id;
         assert!(store.outcome(&id).unwrap().is_some(), "{sequence}");
     }
+}
+
+#[test]
+fn outcomes_of_long_ago_do_not_fill_the_disk() {
+    let (mut store, folder) = empty();
+    let other = Connection::open(file(&folder)).unwrap();
+    other
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 101000)
+             INSERT INTO command (id, sequence) SELECT 'old-' || i, i FROM n",
+        )
+        .unwrap();
+    let ask = "SELECT count(*), min(sequence) FROM command";
+    let kept = || other.query_row(ask, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    store.decide(&promises::decision(200_000, Effect::None), noon()).unwrap();
+    assert_eq!(kept(), (100_001_i64, 1_001_i64));
+    let more = (0..u64::from(effects::TRIM_EVERY))
+        .map(|n| promises::decision(200_001 + n, Effect::None))
+        .collect::<Vec<_>>();
+    store.decide_all(&more, noon()).unwrap();
+    assert_eq!(kept().0, 100_001, "again, after so many");
 }
 
 #[test]

@@ -48,6 +48,28 @@ pub struct Memory {
 }
 
 impl Memory {
+    fn decide_one(&mut self, decision: &Decision, now: Time) -> Outcome {
+        if let Some((_, outcome)) = self.commands.get(&decision.id) {
+            return outcome.clone();
+        }
+        match &decision.effect {
+            Effect::None => {}
+            Effect::Activate { user, address } => self.activate(user, address, now),
+            Effect::Deactivate { user } => self.deactivate(user, now),
+            Effect::Resend { user } => {
+                let all = self.mailboxes.iter_mut();
+                let meant = all.filter(|(name, _)| user.as_ref().is_none_or(|u| u == *name));
+                for (_, mailbox) in meant.filter(|(_, mailbox)| mailbox.active) {
+                    mailbox.resend = true;
+                    mailbox.generation += 1;
+                }
+            }
+        }
+        let outcome = decision.outcome.clone();
+        self.commands.insert(decision.id.clone(), (decision.sequence, outcome.clone()));
+        outcome
+    }
+
     /// Everything that would be on a disk, one after the other.
     pub fn blobs(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -277,26 +299,8 @@ impl Store for Memory {
         Ok(self.commands.get(id).map(|(_, outcome)| outcome.clone()))
     }
 
-    fn decide(&mut self, decision: &Decision, now: Time) -> Result<Outcome, Fault> {
-        if let Some((_, outcome)) = self.commands.get(&decision.id) {
-            return Ok(outcome.clone());
-        }
-        match &decision.effect {
-            Effect::None => {}
-            Effect::Activate { user, address } => self.activate(user, address, now),
-            Effect::Deactivate { user } => self.deactivate(user, now),
-            Effect::Resend { user } => {
-                let all = self.mailboxes.iter_mut();
-                let meant = all.filter(|(name, _)| user.as_ref().is_none_or(|u| u == *name));
-                for (_, mailbox) in meant.filter(|(_, mailbox)| mailbox.active) {
-                    mailbox.resend = true;
-                    mailbox.generation += 1;
-                }
-            }
-        }
-        let outcome = decision.outcome.clone();
-        self.commands.insert(decision.id.clone(), (decision.sequence, outcome.clone()));
-        Ok(outcome)
+    fn decide_all(&mut self, decisions: &[Decision], now: Time) -> Result<Vec<Outcome>, Fault> {
+        Ok(decisions.iter().map(|decision| self.decide_one(decision, now)).collect())
     }
 
     fn channel_position(&mut self) -> Result<u64, Fault> {
