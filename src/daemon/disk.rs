@@ -313,7 +313,6 @@ fn decide(store: &mut dyn Store, decisions: &[Decision]) -> Decided {
             Ok(outcome) => outcomes.push(outcome),
             Err(fault) => return Decided { outcomes, fault: Some(fault) },
         }
-        Request::ForeignWrites(reply) => drop(reply.send(store.foreign_writes())),
     }
     Decided { outcomes, fault: None }
 }
