@@ -78,6 +78,13 @@ pub const HOMES_PER_CALL: usize = 100;
 /// Calls for homes at once. The first goes alone, and the others gather while it is on its way.
 pub const HOMES_AT_ONCE: usize = 2;
 
+/// Calls for the homes of fewer than [`HOMES_PER_CALL`] mailboxes come no closer than this on
+/// average: where thousands are activated, nearly each would be asked for alone.
+pub const HOMES_APART: Span = Span::from_ms(500);
+
+/// So many such calls may come closer, as nobody waits for others where few are activated.
+pub const HOMES_BURST: u64 = 4;
+
 /// How long a server is busy or away before the directory is asked whether its mailboxes moved.
 pub const AWAY: Span = Span::from_secs(300);
 

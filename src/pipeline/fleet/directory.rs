@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Stage, Ticket};
-use crate::model::{Fault, Home, Next, Now, Span};
+use crate::model::{Fault, Home, Next, Now, Span, Time};
 use crate::pipeline::limits;
 
 /// Whether a mailbox's home is being asked for; true: not from memory.
@@ -31,6 +31,8 @@ pub(super) struct Directory {
     /// Those that moved: first, and not from memory.
     strayed: VecDeque<usize>,
     asked: HashMap<Ticket, Asked>,
+    /// Until when calls that were not full count.
+    spent: Time,
 }
 
 impl Default for Directory {
@@ -40,6 +42,7 @@ impl Default for Directory {
             waiting: VecDeque::new(),
             strayed: VecDeque::new(),
             asked: HashMap::new(),
+            spent: Time::default(),
         }
     }
 }
@@ -53,6 +56,20 @@ impl Directory {
     /// Calls that are on their way.
     pub(super) fn asking(&self) -> usize {
         self.asked.len()
+    }
+
+    /// Until when those that wait are waited with for others.
+    pub(super) fn gathers_until(&self, now: Now) -> Option<Time> {
+        let few = !self.waiting.is_empty() && self.waiting.len() < limits::HOMES_PER_CALL;
+        let burst = limits::HOMES_APART.times(limits::HOMES_BURST);
+        let until = now.mono + self.spent.since(now.mono + burst);
+        (few && until > now.mono).then_some(until)
+    }
+
+    fn spend(&mut self, now: Now, asked: usize) {
+        if asked > 0 && asked < limits::HOMES_PER_CALL {
+            self.spent = self.spent.max(now.mono) + limits::HOMES_APART;
+        }
     }
 }
 
@@ -84,8 +101,9 @@ impl Fleet {
             }
             let mut batch = self.next_batch(true);
             let fresh = !batch.is_empty();
-            if !fresh {
+            if !fresh && self.directory.gathers_until(now).is_none() {
                 batch = self.next_batch(false);
+                self.directory.spend(now, batch.len());
             }
             if batch.is_empty() {
                 return;

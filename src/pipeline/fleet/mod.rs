@@ -295,7 +295,8 @@ impl Fleet {
     pub fn wake_at(&self, now: Now) -> Time {
         let look = self.looked + limits::LOOK;
         let first = |times: &BTreeSet<(Time, usize)>| times.first().map(|(at, _)| *at);
-        let timers = [first(&self.timers), first(&self.planned), first(&self.gathering)];
+        let homes = self.directory.gathers_until(now);
+        let timers = [first(&self.timers), first(&self.planned), first(&self.gathering), homes];
         let gates = self.servers.iter().map(|server| server.gate.until);
         let gates = gates.chain([self.account.until, self.directory.gate.until, self.store_rests]);
         let own = timers.into_iter().chain(gates).flatten().min().unwrap_or(look);

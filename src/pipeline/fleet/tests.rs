@@ -1,5 +1,6 @@
 //! The fleet against answers that a test gives by hand.
 
+mod homes;
 mod leaving;
 mod moves;
 mod nonsense;
