@@ -74,12 +74,43 @@ impl Lines {
     }
 
     pub(super) fn text_as_it_is(&mut self, text: &str) {
-        for c in text.chars() {
-            if self.is_full() {
-                break;
-            }
+        let mut rest = text;
+        while !self.is_full() {
+            rest = self.words(rest);
+            let mut characters = rest.chars();
+            let Some(c) = characters.next() else { break };
             self.character(c);
+            rest = characters.as_str();
         }
+    }
+
+    /// Goes on in the middle of a line as far as nothing collapses, and gives what is left.
+    fn words<'a>(&mut self, text: &'a str) -> &'a str {
+        if self.is_new() || self.space.is_some() {
+            return text;
+        }
+        let room = NOTES_BYTES.saturating_sub(self.out.len());
+        let bytes = text.as_bytes().iter().take(room);
+        let mut after_space = false;
+        let plain = bytes.take_while(|byte| {
+            let goes_on = byte.is_ascii_graphic() || (**byte == b' ' && !after_space);
+            after_space = **byte == b' ';
+            goes_on
+        });
+        let length = plain.count();
+        let (words, rest) = text.split_at_checked(length).unwrap_or(("", text));
+        let words_alone = words.trim_end_matches(' ');
+        if words_alone.is_empty() {
+            return text;
+        }
+        if matches!(self.watched, Watched::Next) {
+            self.watched = Watched::From(self.out.len() + words.len() - words.trim_start().len());
+        }
+        self.out.push_str(words_alone);
+        if words_alone.len() < words.len() {
+            self.space();
+        }
+        rest
     }
 
     fn character(&mut self, c: char) {
@@ -166,5 +197,38 @@ impl Lines {
             self.watched = Watched::From(self.out.len());
         }
         self.out.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::pipeline::samples::cases;
+
+    proptest! {
+        #![proptest_config(cases(512))]
+
+        #[test]
+        fn words_in_one_go_are_the_words_one_character_after_the_other(
+            pieces in proptest::collection::vec("[ -~]{0,3}|[ a\n\t\u{a0}\u{e4}\u{200b}]{0,6}", 0..12),
+            kept in any::<bool>(),
+        ) {
+            let (mut quick, mut slow) = (Lines::new(0), Lines::new(0));
+            for lines in [&mut quick, &mut slow] {
+                lines.keep_lines(kept);
+            }
+            for (at, piece) in pieces.iter().enumerate() {
+                if at % 3 == 1 {
+                    quick.watch();
+                    slow.watch();
+                }
+                quick.text_as_it_is(piece);
+                piece.chars().for_each(|c| slow.character(c));
+                prop_assert_eq!(quick.watched(), slow.watched());
+            }
+            prop_assert_eq!(quick.finish(), slow.finish());
+        }
     }
 }

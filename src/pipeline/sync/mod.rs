@@ -239,10 +239,9 @@ impl Pass {
             return self.seen(then);
         }
         // All of it is needed soon where the window is to be listed.
-        let lookup = match then {
-            Then::List => Lookup::All,
-            _ if self.list_due => Lookup::All,
-            _ => Lookup::Of { items, series },
+        let lookup = match then == Then::List || self.list_due {
+            true => Lookup::All,
+            false => Lookup::Of { items, series },
         };
         self.stage = Stage::Looking(lookup.clone(), then);
         Ok(Step::Look(lookup))
@@ -330,11 +329,11 @@ impl Pass {
         let mut seen = BTreeSet::new();
         for entry in entries {
             let item = self.installation.item_tag(&entry.item);
-            let version =
-                version(&self.installation, &entry.item, &entry.version, entry.start, entry.end);
-            let series = self.series_tag(entry.uid.reveal());
             match known.get(&item) {
                 Some(rows) => {
+                    let Entry { item, version: named, start, end, .. } = &entry;
+                    let version = version(&self.installation, item, named, *start, *end);
+                    let series = self.series_tag(entry.uid.reveal());
                     let stale = |(had, key): &(Tag, RecordKey)| {
                         *had != version || (self.loaded.resend && !self.staged.contains_key(key))
                     };
@@ -370,7 +369,8 @@ impl Pass {
             return Err(Fault::retry(format!("{} of {} items", found.len(), self.asked)));
         }
         let (mut items, mut series) = (Vec::new(), Vec::new());
-        for found in &found {
+        // Nothing is looked up where all of the index is here.
+        for found in found.iter().filter(|_| !self.index.is_whole()) {
             match found {
                 Found::Meeting(meeting) => {
                     series.push(self.series_tag(meeting.uid.reveal()));

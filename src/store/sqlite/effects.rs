@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::enqueue;
+use super::Queue;
 use crate::model::{Outcome, RecordKey, Time, UserId};
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::record;
@@ -107,7 +107,8 @@ fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let data = record::complete(sequence);
-    enqueue(tx, id, &Event { key: None, kind: EventKind::Complete, sequence, data }, now)
+    let event = Event { key: None, kind: EventKind::Complete, sequence, data };
+    Queue::of(tx)?.put(id, &event, now)
 }
 
 /// A deletion for every record that the cloud may hold, and an empty index.
@@ -122,12 +123,13 @@ fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> 
         .prepare("SELECT key FROM record WHERE mailbox = ?1 ORDER BY key")?
         .query_map([id], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    let mut queue = Queue::of(tx)?;
     for key in keys {
         sequence += 1;
         let key = RecordKey::new(key);
         let data = record::withdrawn(&key);
         let event = Event { key: Some(key), kind: EventKind::Delete, sequence, data };
-        enqueue(tx, id, &event, now)?;
+        queue.put(id, &event, now)?;
     }
     tx.execute("DELETE FROM record WHERE mailbox = ?1", [id])?;
     tx.execute("UPDATE mailbox SET sequence = ?2 WHERE id = ?1", params![id, sequence])?;

@@ -7,7 +7,9 @@ mod shelf;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Row as SqlRow, Transaction, params,
+};
 
 use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
@@ -326,52 +328,64 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
         commit.keys.as_ref().map(|keys| keys.key.as_str()),
         commit.keys.as_ref().map(|keys| keys.day.as_ms()),
     ])?;
-    // Most lines are there already, and their indexes need not be written then.
-    let mut renew = tx.prepare_cached(
-        "UPDATE record SET version = ?5, digest = ?6
-         WHERE mailbox = ?1 AND key = ?2 AND item = ?3 AND series = ?4",
-    )?;
+    // A line that is there already keeps its item and series mostly: their indexes need not be
+    // written then.
     let mut put = tx.prepare_cached(
+        "INSERT INTO record (mailbox, key, item, series, version, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET version = excluded.version, digest = excluded.digest
+            WHERE item = excluded.item AND series = excluded.series",
+    )?;
+    let mut replace = tx.prepare_cached(
         "INSERT OR REPLACE INTO record (mailbox, key, item, series, version, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
     for row in &commit.rows {
         let (item, series) = (row.item.0, row.series.0);
         let line = params![id, row.key.as_str(), item, series, row.version.0, row.digest.0];
-        if renew.execute(line)? == 0 {
-            put.execute(line)?;
+        if put.execute(line)? == 0 {
+            replace.execute(line)?;
         }
     }
     let mut drop = tx.prepare_cached("DELETE FROM record WHERE mailbox = ?1 AND key = ?2")?;
     for key in &commit.dropped {
         drop.execute(params![id, key.as_str()])?;
     }
+    let mut queue = Queue::of(tx)?;
     for event in &commit.events {
-        enqueue(tx, id, event, now)?;
+        queue.put(id, event, now)?;
     }
     Ok(true)
 }
 
-fn enqueue(tx: &Transaction, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
-    let key = event.key.as_ref().map(RecordKey::as_str);
-    // Without a key: of the marks that everything was sent, the last is enough.
-    tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?
-        .execute(params![mailbox, key])?;
-    tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?
-        .execute(params![mailbox, key])?;
-    tx.prepare_cached(
-        "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        mailbox,
-        key,
-        kind_number(event.kind),
-        event.sequence,
-        now.as_ms(),
-        event.data.json().as_ref(),
-    ])?;
-    Ok(())
+/// What puts an event into the outbox in the place of an older one of its record.
+struct Queue<'a> {
+    waiting: CachedStatement<'a>,
+    aside: CachedStatement<'a>,
+    put: CachedStatement<'a>,
+}
+
+impl<'a> Queue<'a> {
+    fn of(tx: &'a Transaction) -> rusqlite::Result<Self> {
+        // Without a key: of the marks that everything was sent, the last is enough.
+        Ok(Self {
+            waiting: tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?,
+            aside: tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?,
+            put: tx.prepare_cached(
+                "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+        })
+    }
+
+    fn put(&mut self, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
+        let key = event.key.as_ref().map(RecordKey::as_str);
+        self.waiting.execute(params![mailbox, key])?;
+        self.aside.execute(params![mailbox, key])?;
+        let (kind, data) = (kind_number(event.kind), event.data.json().as_ref());
+        self.put.execute(params![mailbox, key, kind, event.sequence, now.as_ms(), data])?;
+        Ok(())
+    }
 }
 
 fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>> {
