@@ -76,7 +76,11 @@ impl Lines {
     pub(super) fn text_as_it_is(&mut self, text: &str) {
         let mut rest = text;
         while !self.is_full() {
-            rest = self.words(rest);
+            let after = self.words(rest);
+            if after.len() < rest.len() {
+                rest = after;
+                continue;
+            }
             let mut characters = rest.chars();
             let Some(c) = characters.next() else { break };
             self.character(c);
