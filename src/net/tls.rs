@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, OtherError,
-    PeerIncompatible, RootCertStore,
+    PeerIncompatible, PeerMisbehaved, RootCertStore,
 };
 
 use crate::model::{Fault, Next};
@@ -121,11 +121,23 @@ pub(super) fn handshake_fault(error: &io::Error) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner {
         Some(tls) => Fault::new(Next::Retry { after: None }, explain(tls)),
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Fault::retry("TLS: the server hung up during the handshake")
-        }
+        None if is_hung_up(error.kind()) => Fault::retry(format!("TLS: {HUNG_UP}")),
         None => Fault::retry(format!("TLS: {}", error.kind())),
     }
+}
+
+/// Windows Server 2012 R2 and older have ECDHE with RSA only together with CBC, which is not spoken
+/// here, and often say so by hanging up ([Schannel's suites](
+/// https://learn.microsoft.com/windows/win32/secauthn/tls-cipher-suites-in-windows-8-1)).
+const HUNG_UP: &str = "the server hung up during the handshake, as Windows Server 2012 R2 and \
+     older do where they share no cipher suite with us (docs/guide/exchange.md, TLS)";
+/// The same, said by an alert, or by going on with a suite that was not offered.
+const NO_SUITE: &str = "the server shares no cipher suite with us, as on Windows Server 2012 R2 \
+     and older (docs/guide/exchange.md, TLS), or wants a client certificate";
+
+fn is_hung_up(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(kind, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }
 
 /// A TLS error in words. Names of the server's certificate are left out on purpose.
@@ -140,9 +152,13 @@ pub fn explain(error: &Error) -> String {
             "the server speaks neither TLS 1.3 nor TLS 1.2, only an older protocol"
         }
         Error::PeerIncompatible(_) => "the server speaks TLS 1.2 only in ways that are too weak",
-        Error::AlertReceived(AlertDescription::HandshakeFailure) => {
-            "the server found no cipher in common, or wants a client certificate"
-        }
+        Error::AlertReceived(
+            AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity,
+        )
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedCipherSuite) => NO_SUITE,
+        Error::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::AccessDenied,
+        ) => "the server wants a client certificate",
         Error::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the server does not know itself by this host name"
         }
@@ -157,12 +173,20 @@ pub fn explain(error: &Error) -> String {
     format!("TLS: {words}")
 }
 
+const AUTHORITYS_OWN: &str = "is one of an authority itself (CA:TRUE), as self-signed ones often \
+     are: pin it (pinned_certificate), or have a server certificate issued";
+
 fn explain_certificate(reason: &CertificateError) -> String {
-    if let CertificateError::Other(OtherError(other)) = reason
-        && let Some(other) = other.downcast_ref::<NotPinned>()
-    {
-        return format!("TLS: {other}");
+    if let CertificateError::Other(OtherError(other)) = reason {
+        if let Some(other) = other.downcast_ref::<NotPinned>() {
+            return format!("TLS: {other}");
+        }
+        // webpki's own error, which rustls gives no name of its own.
+        if format!("{other:?}") == "CaUsedAsEndEntity" {
+            return format!("TLS: the server's certificate {AUTHORITYS_OWN}");
+        }
     }
+    #[expect(deprecated, reason = "whoever verifies in another way may still give it")]
     let words = match reason {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -176,14 +200,17 @@ fn explain_certificate(reason: &CertificateError) -> String {
              intermediate certificates)"
         }
         CertificateError::Revoked => "is revoked",
-        CertificateError::BadSignature => "carries a signature that is wrong",
+        CertificateError::BadSignature => {
+            "carries a signature that is wrong (was its authority made anew under the same name?)"
+        }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "was not issued for a TLS server"
         }
         CertificateError::BadEncoding => "is not well-formed",
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        CertificateError::UnsupportedSignatureAlgorithm
+        | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            "is signed in a way that is not accepted any more (SHA-1, a short key)"
+            "is signed in a way that is not accepted any more (SHA-1, say): have a new one issued"
         }
         _ => "cannot be verified",
     };

@@ -127,6 +127,10 @@ async fn each_bad_certificate_is_called_by_its_name() {
         (Variant::NotYetValid, "certificate is not valid yet"),
         (Variant::WrongName, "certificate does not name this host"),
         (Variant::SelfSigned, "certificate comes from an authority that is not trusted"),
+        (Variant::AuthorityItself, "is one of an authority itself (CA:TRUE)"),
+        (Variant::AuthorityItself, "pin it (pinned_certificate)"),
+        (Variant::WrongPurpose, "certificate was not issued for a TLS server"),
+        (Variant::WeakSignature, "is signed in a way that is not accepted any more (SHA-1"),
     ] {
         let found = why(&server(variant).await).await;
         assert!(found.contains(words), "{variant:?}: {found}");
@@ -162,8 +166,64 @@ async fn a_server_that_speaks_no_tls_or_an_old_one_is_called_so() {
     assert_eq!(why(&rude(Box::leak(hello.into_boxed_slice())).await).await, words);
     let plain = rude(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     assert!(why(&plain).await.contains("does not speak TLS"));
-    let silent = rude(b"").await;
-    assert!(why(&silent).await.contains("hung up during the handshake"));
+}
+
+/// As Schannel of Windows Server 2012 R2 has it with a certificate for RSA: it alerts, goes on with
+/// a suite of CBC that nobody offered, or hangs up.
+#[tokio::test]
+async fn a_server_without_a_cipher_suite_of_ours_is_called_so() {
+    let cause = "TLS: the server shares no cipher suite with us, as on Windows Server 2012 R2";
+    for alert in [40, 71] {
+        let words = Box::leak(Box::new([21, 3, 3, 0, 2, 2, alert]));
+        let found = why(&rude(words).await).await;
+        assert!(found.starts_with(cause) && found.contains("docs/guide/exchange.md"), "{found}");
+    }
+    let mut hello = vec![22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3];
+    hello.extend([7; 32]);
+    // TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384
+    hello.extend([0, 0xc0, 0x28, 0]);
+    let found = why(&rude(Box::leak(hello.into_boxed_slice())).await).await;
+    assert!(found.starts_with(cause), "{found}");
+
+    let words = "TLS: the server hung up during the handshake, as Windows Server 2012 R2";
+    let found = why(&rude(b"").await).await;
+    assert!(found.starts_with(words) && found.contains("docs/guide/exchange.md"), "{found}");
+    assert!(why(&resetting().await).await.starts_with(words));
+    let longest = "Autodiscover (autodiscover host): ".len() + found.len();
+    assert!(longest <= 200, "{longest}: it is cut in the journal");
+}
+
+/// A server that resets connections once it was told something.
+async fn resetting() -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // What was not read makes a reset of the end.
+            let _ = stream.readable().await;
+        }
+    });
+    let (connections, certificate) = Default::default();
+    Server { address, connections, authority: Authority::new(), certificate }
+}
+
+/// Whoever would rather speak HTTP/2 is not asked to: NTLM signs in a connection of HTTP/1.1.
+#[tokio::test]
+async fn a_server_that_knows_http_2_is_spoken_to_in_http_1() {
+    let authority = Authority::new();
+    let mut config = (*authority.server_config(&LOOPBACK)).clone();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+        stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
+    });
+    let (connections, certificate) = Default::default();
+    let server = Server { address, connections, authority, certificate };
+    server.connector().connect(&server.origin()).await.unwrap();
+    assert_eq!(accepted.await.unwrap(), Some(b"http/1.1".to_vec()));
 }
 
 #[tokio::test]
@@ -258,10 +318,16 @@ async fn a_pinned_certificate_is_accepted_as_it_is_and_no_other() {
 /// Whoever shows the pinned certificate without its key is refused.
 #[tokio::test]
 async fn a_pinned_certificate_that_was_only_copied_is_refused() {
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        a_copied_certificate_is_refused(version).await;
+    }
+}
+
+async fn a_copied_certificate_is_refused(version: &'static rustls::SupportedProtocolVersion) {
     let authority = Authority::new();
     let (stolen, own) = (authority.leaf(&LOOPBACK), authority.leaf(&LOOPBACK));
     let copy = calway_lab::tls::Leaf { chain: stolen.chain.clone(), ..own };
-    let config = copy.lying_config();
+    let config = copy.lying_config_of(&[version]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -277,7 +343,10 @@ async fn a_pinned_certificate_that_was_only_copied_is_refused() {
     let fault = connector.connect(&server.origin()).await.unwrap_err();
     assert_eq!(
         fault,
-        Fault::retry("TLS: the server's certificate carries a signature that is wrong")
+        Fault::retry(
+            "TLS: the server's certificate carries a signature that is wrong (was its authority \
+             made anew under the same name?)"
+        )
     );
 }
 

@@ -38,6 +38,12 @@ pub enum Variant {
     WrongName,
     /// It is its own issuer, so that no authority vouches for it.
     SelfSigned,
+    /// It is its own issuer, and says that it is an authority.
+    AuthorityItself,
+    /// It was issued for clients.
+    WrongPurpose,
+    /// Its signature names a hash that nobody accepts any more.
+    WeakSignature,
 }
 
 /// A certificate, its key, and the chain up to but without the root.
@@ -103,7 +109,13 @@ impl Authority {
         params.subject_alt_names = names.iter().map(|name| subject(name)).collect();
         params.distinguished_name = name(names.first().copied().unwrap_or("calway-lab"));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.extended_key_usages = vec![match variant {
+            Variant::WrongPurpose => ExtendedKeyUsagePurpose::ClientAuth,
+            _ => ExtendedKeyUsagePurpose::ServerAuth,
+        }];
+        if variant == Variant::AuthorityItself {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         params.use_authority_key_identifier_extension = true;
         let (first, last) = match variant {
             Variant::Expired => (2020, 2021),
@@ -113,12 +125,16 @@ impl Authority {
         params.not_before = date_time_ymd(first, 1, 1);
         params.not_after = date_time_ymd(last, 1, 1);
         let certificate = match variant {
-            Variant::SelfSigned => params.self_signed(&key),
+            Variant::SelfSigned | Variant::AuthorityItself => params.self_signed(&key),
             _ => params.signed_by(&key, &self.issuer),
         }
         .expect("a leaf of fixed parameters");
+        let chain = match variant {
+            Variant::WeakSignature => weakened(certificate.der()),
+            _ => certificate.der().clone(),
+        };
         Leaf {
-            chain: vec![certificate.der().clone()],
+            chain: vec![chain],
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
             signature: self.signature,
         }
@@ -151,13 +167,17 @@ impl Leaf {
         Arc::new(config)
     }
 
-    /// A server that presents the certificate although it may not have its key.
-    pub fn lying_config(&self) -> Arc<ServerConfig> {
+    /// A server that presents the certificate although it may not have its key, in these versions
+    /// of TLS only.
+    pub fn lying_config_of(
+        &self,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let key = provider.key_provider.load_private_key(self.key.clone_key());
         let pair = CertifiedKey::new(self.chain.clone(), key.expect("a key of the lab"));
         let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map(|config| config.with_no_client_auth())
             .expect("the provider's own versions");
         Arc::new(config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair))))
@@ -171,6 +191,18 @@ impl Leaf {
         };
         aws_lc_rs::digest::digest(algorithm, self.der()).as_ref().to_vec()
     }
+}
+
+/// Says of its signature that it is one of ECDSA with SHA-224 (1.2.840.10045.4.3.1).
+fn weakened(certificate: &CertificateDer<'_>) -> CertificateDer<'static> {
+    const ECDSA_WITH_SHA: [u8; 9] = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3];
+    let mut der = certificate.to_vec();
+    let begins: Vec<usize> =
+        (0..der.len()).filter(|at| der[*at..].starts_with(&ECDSA_WITH_SHA)).collect();
+    for at in begins {
+        der[at + ECDSA_WITH_SHA.len()] = 1;
+    }
+    der.into()
 }
 
 fn key_for(signature: Signature) -> KeyPair {
@@ -234,6 +266,9 @@ mod tests {
             assert!(judge(Variant::NotYetValid).contains("NotValidYet"));
             assert!(judge(Variant::WrongName).contains("NotValidForName"));
             assert!(judge(Variant::SelfSigned).contains("UnknownIssuer"));
+            assert!(judge(Variant::AuthorityItself).contains("CaUsedAsEndEntity"));
+            assert!(judge(Variant::WrongPurpose).contains("InvalidPurpose"));
+            assert!(judge(Variant::WeakSignature).contains("UnsupportedSignatureAlgorithm"));
             let leaf = authority.leaf(&LOOPBACK);
             assert_eq!(verify(&authority, &leaf, "127.0.0.1"), Ok(()));
             let other = Authority::new();
