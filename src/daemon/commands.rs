@@ -17,7 +17,9 @@ use crate::cloud::{Answered, ChannelEnd, Cloud, Heard};
 use crate::condition;
 use crate::kms::Keys;
 use crate::model::{Address, Command, Fault, Next, Outcome, Span, UserId};
-use crate::observe::condition::{CHANNEL_CLOSED, CHANNEL_OPEN, COMMAND, NO_CALENDAR, STORE_FAILS};
+use crate::observe::condition::{
+    CHANNEL_CLOSED, CHANNEL_OPEN, COMMAND, COMMAND_WAITS, NO_CALENDAR, STORE_FAILS,
+};
 use crate::pipeline::command::{self, Decision, Effect, Need};
 use crate::pipeline::limits::{CLOUD_RETRY, STORE_RETRY};
 use crate::pipeline::pace::{Dice, Pace};
@@ -187,7 +189,7 @@ async fn obey(
         let now = clock::now().mono;
         let mut dice = Dice::new(first.sequence);
         let wait = pace.fail(now, CLOUD_RETRY, None, &mut dice).since(now);
-        condition!(warn, COMMAND, COMMAND_ID = command.id, CAUSE = fault,;
+        condition!(warn, COMMAND_WAITS, COMMAND_ID = command.id, CAUSE = fault,;
             "command {} waits ({fault}); next try in {wait}", command.id);
         tokio::select! {
             () = answers.closed() => return None,

@@ -1,5 +1,6 @@
 //! Every condition that the journal can name.
 
+use super::severity::Severity;
 use crate::model::{Cause, Fault, Span, UserId};
 use crate::net::gate::REFUSED_HERE;
 use crate::net::proxy;
@@ -10,6 +11,8 @@ use crate::pipeline::fleet::Note;
 pub struct Condition {
     /// Its stable name.
     pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
     /// Its MESSAGE_ID (128 bits, hexadecimal).
     pub message_id: &'static str,
     /// What to do about it.
@@ -17,9 +20,14 @@ pub struct Condition {
 }
 
 macro_rules! conditions {
-    ($($(#[$doc:meta])* $id:ident = $name:literal $message_id:literal $remedy:literal;)*) => {
-        $($(#[$doc])* pub const $id: Condition =
-            Condition { name: $name, message_id: $message_id, remedy: $remedy };)*
+    ($($(#[$doc:meta])* $id:ident = $name:literal $severity:ident $message_id:literal
+        $remedy:literal;)*) => {
+        $($(#[$doc])* pub const $id: Condition = Condition {
+            name: $name,
+            severity: Severity::$severity,
+            message_id: $message_id,
+            remedy: $remedy,
+        };)*
         /// All of them.
         pub const ALL: &[Condition] = &[$($id),*];
     };
@@ -27,133 +35,143 @@ macro_rules! conditions {
 
 conditions! {
     /// The service does its job.
-    READY = "ready" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e01"
+    READY = "ready" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e01"
         "Nothing to do.";
     /// The service stops.
-    STOPPING = "stopping" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e02"
+    STOPPING = "stopping" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e02"
         "Nothing to do.";
     /// One mailbox cannot be read.
-    MAILBOX_FAILING = "mailbox-failing" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
+    MAILBOX_FAILING = "mailbox-failing" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
         "If it does not heal: check that the mailbox exists (and the key server, where the cause \
          names it), and that the service account has the role \
          ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
     /// One mailbox is in Microsoft 365 now.
-    MAILBOX_IN_CLOUD = "mailbox-in-cloud" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
+    MAILBOX_IN_CLOUD = "mailbox-in-cloud" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
         "Exchange says that the mailbox was moved to Microsoft 365 (Get-RemoteMailbox shows it), \
          where a connector beside Exchange cannot read it. Activate the user at a connector for \
          Microsoft 365, or move the mailbox back (New-MoveRequest); until then nothing of it is \
          relayed. It is looked for again by itself.";
     /// It can be read again.
-    MAILBOX_WELL = "mailbox-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
+    MAILBOX_WELL = "mailbox-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
         "Nothing to do.";
     /// Exchange is busy or away.
-    EXCHANGE_WAITS = "exchange-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e05"
+    EXCHANGE_WAITS = "exchange-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e05"
         "Nothing is lost. If it lasts: check Exchange, and the throttling policy of the service \
          account (Get-ThrottlingPolicyAssociation).";
     /// Exchange answers again.
-    EXCHANGE_WELL = "exchange-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
+    EXCHANGE_WELL = "exchange-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
         "Nothing to do.";
     /// Exchange refuses the password.
-    SIGN_IN_REFUSED = "sign-in-refused" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
+    SIGN_IN_REFUSED = "sign-in-refused" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
         "Set the account's password anew (secret calendar.<name>.password, or its keytab) and see \
          that the account is neither locked nor expired; where the cause names Kerberos, look \
-         there. A changed secret is tried within seconds, once; one that does not change after an \
-         hour, later after two and four, also over a restart. Where the account was mended and \
+         there. If the password is right: Extended Protection refuses a sign-in whose TLS is \
+         opened on the way (load balancer, TLS inspection) and closed again with another \
+         certificate; show the server's own one there, or let TLS pass. A changed secret \
+         is tried within seconds, once; one that does not change after an hour, later after two \
+         and four, also over a restart. Where the account was mended and \
          the secret was right all the time: calway discover ADDRESS --try-again.";
     /// One server refuses a secret that others take.
-    SERVER_REFUSES_SIGN_IN = "server-refuses-sign-in" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e51"
+    SERVER_REFUSES_SIGN_IN = "server-refuses-sign-in" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e51"
         "The secret is right: another server takes it. See what stands between here and that \
          server: with Extended Protection a load balancer or a TLS inspection must show the \
          server's own certificate, or pass TLS through. It is tried again after an hour, later \
          after two and four; at once with calway discover ADDRESS --try-again. The others are \
          served meanwhile.";
     /// The proxy refuses its password.
-    PROXY_REFUSES = "proxy-refuses" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e52"
+    PROXY_REFUSES = "proxy-refuses" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e52"
         "Not Exchange, but the proxy on the way to it: see proxy_auth, and set the secret \
          calendar.<name>.proxy_password anew. A changed one is tried within seconds, once; one \
          that does not change after an hour, later after two and four.";
     /// The store cannot be written.
-    STORE_FAILS = "store-fails" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
+    STORE_FAILS = "store-fails" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
         "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \
          goes on as soon as it can be written.";
     /// A stream broke.
-    STREAM_FAILED = "stream-failed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"
+    STREAM_FAILED = "stream-failed" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"
         "Nothing is lost: its mailboxes are polled until the stream is back. If it lasts: check \
          load balancers between here and Exchange for idle time-outs below 90 s.";
     /// A mailbox is listened to.
-    LISTENING = "listening" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0a"
+    LISTENING = "listening" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0a"
         "Nothing to do.";
     /// The key server gives no new key.
-    KEY_LATE = "key-late" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b"
+    KEY_LATE = "key-late" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b"
         "Check the key server; until it answers yesterday's key is used.";
     /// Exchange refused the cursor.
-    CURSOR_LOST = "cursor-lost" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c"
+    CURSOR_LOST = "cursor-lost" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c"
         "Nothing to do: the window is read anew.";
     /// Exchange cannot render an item.
-    ITEM_UNREADABLE = "item-unreadable" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e50"
+    ITEM_UNREADABLE = "item-unreadable" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e50"
         "The rest of the mailbox is relayed, and what was known of the item stays. It is tried \
          again daily, and when it changes. To mend it: New-MailboxRepairRequest -Mailbox … \
          -CorruptionType SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or let its \
          owner open and save or delete it.";
     /// The cloud cannot be reached or does not want.
-    CLOUD_WAITS = "cloud-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d"
+    CLOUD_WAITS = "cloud-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d"
         "Nothing is lost: events wait on the disk. If it lasts: check the way to the cloud, its \
          certificate and the secret cloud.client_secret.";
     /// The cloud takes events again.
-    CLOUD_WELL = "cloud-well" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0e"
+    CLOUD_WELL = "cloud-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0e"
         "Nothing to do.";
     /// The cloud will never take an event.
-    EVENT_SET_ASIDE = "event-set-aside" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0f"
+    EVENT_SET_ASIDE = "event-set-aside" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0f"
         "The event is kept in the store. Report its reason to the cloud's operator.";
     /// The command channel is open.
-    CHANNEL_OPEN = "channel-open" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e10"
+    CHANNEL_OPEN = "channel-open" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e10"
         "Nothing to do.";
     /// The command channel is closed.
-    CHANNEL_CLOSED = "channel-closed" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e11"
+    CHANNEL_CLOSED = "channel-closed" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e11"
         "Records still go up. If it lasts: see that proxies let WebSockets pass, and that no \
          second connector runs under the same name.";
     /// A command was carried out or refused.
-    COMMAND = "command" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12"
+    COMMAND = "command" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12"
         "Nothing to do.";
+    /// A command cannot be carried out yet.
+    COMMAND_WAITS = "command-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e53"
+        "Nothing is lost: it is tried again. If it lasts, do what its cause says.";
     /// A mailbox whose domain no calendar serves.
-    NO_CALENDAR = "no-calendar" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
+    NO_CALENDAR = "no-calendar" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
         "Add the mailbox's domain to the domains of a [[calendar]].";
     /// Discovery leads to a host that nobody vouched for.
-    HOST_WAITS = "host-waits" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e40"
+    HOST_WAITS = "host-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e40"
         "See whether the host is yours (calway trust list shows what led to it), then calway trust \
          allow HOST or calway trust block HOST. The decision is taken up within seconds.";
     /// More hosts wait for a decision than are kept.
-    TRUST_LIST_FULL = "trust-list-full" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
+    TRUST_LIST_FULL = "trust-list-full" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e42"
         "Somebody leads discovery to ever new hosts: see what led to them (calway trust list), and \
          take the redirect or the DNS record away. A host that makes room is met again, and told \
          again, as long as something leads to it.";
     /// A mailbox is polled because streams refuse it.
-    MAILBOX_DEMOTED = "mailbox-demoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e15"
+    MAILBOX_DEMOTED = "mailbox-demoted" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e15"
         "Changes of this mailbox come late, by polling. See its rights and the throttling policy \
          (EwsMaxSubscriptions) of the mailbox: Get-ThrottlingPolicyAssociation.";
     /// A group of mailboxes is polled because streams fail.
-    GROUP_DEMOTED = "group-demoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e16"
+    GROUP_DEMOTED = "group-demoted" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e16"
         "Changes come late, by polling. Check proxies and load balancers between here and Exchange \
          for idle time-outs below 90 s and for answers that they hold back.";
     /// Streams of a group work again.
-    GROUP_PROMOTED = "group-promoted" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e17"
+    GROUP_PROMOTED = "group-promoted" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e17"
         "Nothing to do.";
     /// A mistake in Calway.
-    INTERNAL = "internal-error" "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14"
+    INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14"
         "Report it with its PLACE. The part that failed is rebuilt from the store.";
 }
 
-/// Writes a condition; the macro keeps field names the same everywhere.
+/// Writes a condition; the macro keeps field names the same everywhere. The level is that of the
+/// condition's severity, or it does not compile.
 #[macro_export]
 macro_rules! condition {
-    ($level:ident, $condition:expr, $($field:ident = $value:expr,)* ; $($text:tt)+) => {
+    ($level:ident, $condition:expr, $($field:ident = $value:expr,)* ; $($text:tt)+) => {{
+        const { $condition.severity.is_written_as(stringify!($level)) };
         tracing::$level!(
+            target: $condition.severity.target(),
             MESSAGE_ID = $condition.message_id,
             CONDITION = $condition.name,
+            SEVERITY = $condition.severity.as_str(),
             $($field = %$value,)*
             $($text)+
         )
-    };
+    }};
 }
 
 /// Writes what the fleet noted.
@@ -278,5 +296,12 @@ mod tests {
             assert!(condition.message_id.len() == 32 && condition.message_id.chars().all(hex));
             assert!(!condition.remedy.is_empty());
         }
+    }
+
+    #[test]
+    fn what_stops_everything_until_somebody_acts_is_critical() {
+        let critical = ALL.iter().filter(|one| one.severity == Severity::Critical);
+        let critical: Vec<_> = critical.map(|one| one.name).collect();
+        assert_eq!(critical, ["sign-in-refused", "proxy-refuses", "store-fails"]);
     }
 }

@@ -2,9 +2,14 @@
 
 use std::io::IsTerminal as _;
 
+use tracing::Metadata;
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use super::severity;
 
 /// How lines look where journald does not listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +28,14 @@ pub enum Shape {
 pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
     let filter = bounded(filter)?;
     let registry = tracing_subscriber::registry();
-    let journald = std::env::var_os("JOURNAL_STREAM")
-        .and_then(|_| tracing_journald::layer().ok())
-        .map(|layer| layer.with_field_prefix(None).with_syslog_identifier("calway".into()));
-    match journald {
-        Some(layer) => registry.with(layer.with_filter(filter)).init(),
+    let wanted = std::env::var_os("JOURNAL_STREAM");
+    match wanted.and_then(|_| Some([journald(false)?, journald(true)?])) {
+        Some([other, critical]) => {
+            let is_critical = |line: &Metadata<'_>| line.target() == severity::CRITICAL;
+            let critical = critical.with_filter(filter_fn(is_critical));
+            let other = other.with_filter(filter_fn(move |line| !is_critical(line)));
+            registry.with(other.and_then(critical).with_filter(filter)).init();
+        }
         None if shape == Shape::Json => {
             let layer = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
             registry.with(layer.with_filter(filter)).init();
@@ -42,6 +50,15 @@ pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
     }
     quiet_panics();
     Ok(())
+}
+
+/// A way to journald, for critical lines or for all others: their PRIORITY is not of one level.
+fn journald(critical: bool) -> Option<tracing_journald::Layer> {
+    let error = if critical { Priority::Critical } else { Priority::Error };
+    let (info, debug) = (Priority::Informational, Priority::Debug);
+    let priorities = PriorityMappings { error, info, debug, ..PriorityMappings::new() };
+    let layer = tracing_journald::layer().ok()?.with_field_prefix(None);
+    Some(layer.with_priority_mappings(priorities).with_syslog_identifier("calway".into()))
 }
 
 /// `calway=<what was asked>`, everything else `warn` at most: the libraries below us know nothing
@@ -68,6 +85,7 @@ fn quiet_panics() {
         tracing::error!(
             MESSAGE_ID = super::condition::INTERNAL.message_id,
             CONDITION = super::condition::INTERNAL.name,
+            SEVERITY = super::condition::INTERNAL.severity.as_str(),
             PLACE = place,
             "internal error; the part that failed is rebuilt from the store. Please report PLACE"
         );

@@ -6,3 +6,4 @@
 pub mod condition;
 pub mod journal;
 pub mod notify;
+pub mod severity;

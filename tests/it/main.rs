@@ -12,6 +12,7 @@ mod ews;
 mod failures;
 mod flow;
 mod house;
+mod journal;
 mod kms;
 mod load;
 mod net;
