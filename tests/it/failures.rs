@@ -28,6 +28,27 @@ async fn listening(options: Options) -> House {
     house
 }
 
+/// Its certificate expired over night, say: the journal calls it by its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_certificate_of_exchange_is_named_in_the_journal() {
+    for find_servers in [false, true] {
+        let mut options = Options { find_servers, ..rung_only() };
+        options.exchange.certificate = calway_lab::tls::Variant::Expired;
+        let house = House::start(options).await;
+        house.activate(ALICE.0, ALICE.1).await;
+        house
+            .until("it is named", |house| {
+                let log = house.log();
+                // Whoever is looked for in vain may be the only one.
+                let name = if find_servers { "mailbox-failing" } else { "exchange-waits" };
+                let mut lines = log.lines().filter(|line| line.contains(name));
+                lines.any(|line| line.contains("TLS: the server's certificate has expired"))
+            })
+            .await;
+        assert_eq!(house.stage.exchange.log().entries().len(), 0, "nothing was told to it");
+    }
+}
+
 /// A meeting that no stream tells of.
 fn unheard(house: &House, who: (&str, &str, &str), title: &str, hours: i64) {
     let faults = house.stage.exchange.faults();

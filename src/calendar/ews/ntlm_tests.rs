@@ -158,7 +158,7 @@ fn bindings() -> Vec<(String, Option<String>, Vec<u8>)> {
 #[test]
 fn a_channel_is_bound_by_the_hash_of_its_certificates_signature() {
     let bindings = bindings();
-    assert_eq!(bindings.len(), 14);
+    assert_eq!(bindings.len(), 23);
     for (name, expected, certificate) in bindings {
         assert_eq!(channel_binding(&certificate).map(|binding| hex(&binding)), expected, "{name}");
     }

@@ -138,7 +138,7 @@ impl Slot {
             let Ok(response) = self.connection.send(request).await else {
                 return Ok(Sent::Stale);
             };
-            entrance.judge(response.status(), Auth::Basic, password).await?;
+            entrance.judge(response.status(), Auth::Basic, password, "").await?;
             Ok(Sent::Answered(response))
         };
         turn.until(sending).await
@@ -274,7 +274,7 @@ impl Entrance<'_> {
         let header = sign_in::basic(self.sign_in.account(), password)?;
         request.headers_mut().insert(AUTHORIZATION, header.clone());
         let response = connection.send(request).await?;
-        self.judge(response.status(), Auth::Basic, password).await?;
+        self.judge(response.status(), Auth::Basic, password, "").await?;
         Ok((Slot::new(connection, Signed::Basic(header, password.clone())), response))
     }
 
@@ -292,12 +292,13 @@ impl Entrance<'_> {
             return Ok(Err(sign_in::not_here("the server does not answer NTLM")));
         };
         let binding = connection.peer_certificate().and_then(ntlm::channel_binding);
+        let doubt = sign_in::doubt(binding.is_some());
         let account = Account::parse(self.sign_in.account());
         let answer =
             ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
         request.headers_mut().insert(AUTHORIZATION, sign_in::ntlm(&answer)?);
         let response = connection.send(request).await?;
-        self.judge(response.status(), Auth::Ntlm, password).await?;
+        self.judge(response.status(), Auth::Ntlm, password, doubt).await?;
         Ok(Ok((Slot::new(connection, Signed::Ntlm), response)))
     }
 
@@ -315,7 +316,10 @@ impl Entrance<'_> {
             Err(NoToken::Unavailable(fault)) => return Ok(Err(fault)),
         };
         let Some(response) = send_token(&mut connection, request, token).await? else {
-            return Ok(Err(sign_in::not_here("Kerberos: the server does not take the ticket")));
+            let bound = connection.peer_certificate().and_then(channel::end_point).is_some();
+            let doubt = sign_in::doubt(bound);
+            let why = format!("Kerberos: the server does not take the ticket{doubt}");
+            return Ok(Err(sign_in::not_here(&why)));
         };
         self.sign_in.set_way(self.origin, Auth::Negotiate);
         Ok(Ok((Slot::new(connection, Signed::Negotiate), response)))
@@ -338,16 +342,25 @@ impl Entrance<'_> {
         self.sign_in.key_server_said(secret, said).await.and(token)
     }
 
-    async fn judge(&self, status: StatusCode, auth: Auth, password: &Secret) -> Result<(), Fault> {
+    /// `doubt` is what else than the password may be the reason.
+    async fn judge(
+        &self,
+        status: StatusCode,
+        auth: Auth,
+        password: &Secret,
+        doubt: &str,
+    ) -> Result<(), Fault> {
         match status {
             StatusCode::UNAUTHORIZED => {
-                let before = self.sign_in.gate(auth).is_proven(password);
+                let before = match self.sign_in.gate(auth).is_proven(password) {
+                    true => ", with a password that was right before",
+                    false => "",
+                };
                 Err(match self.sign_in.refuse(auth, password, self.origin).await {
                     Shut::Here => sign_in::not_here(REFUSED_HERE),
-                    Shut::Everywhere if before => sign_in::refused(
-                        "sign-in was refused, with a password that was right before",
-                    ),
-                    Shut::Everywhere => sign_in::refused("sign-in was refused"),
+                    Shut::Everywhere => {
+                        sign_in::refused(&format!("sign-in was refused{before}{doubt}"))
+                    }
                 })
             }
             // Other errors may come from something in front that never saw the password.

@@ -38,6 +38,19 @@ pub(super) fn not_here(why: &str) -> Fault {
     Fault::new(Next::BackOff { after: None }, why)
 }
 
+/// What else than a wrong secret a 401 may mean where the sign-in was bound to the server's
+/// certificate, or could not be: Extended Protection, as it judges before anybody looks at a
+/// password.
+pub(super) fn doubt(bound: bool) -> &'static str {
+    match bound {
+        true => {
+            " (or by Extended Protection: is TLS opened on the way, and closed again with another \
+             certificate?)"
+        }
+        false => " (or by Extended Protection: the server's certificate cannot be bound to)",
+    }
+}
+
 /// The first of `wanted` that a 401 offers.
 pub(super) fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
     wanted.iter().copied().find(|auth| is_offered(headers, *auth))

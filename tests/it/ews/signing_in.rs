@@ -25,6 +25,9 @@ async fn ntlm_signs_a_connection_in_once() {
     assert_eq!(counts.connections, 1);
     assert_eq!(counts.challenges, 2, "one to learn the ways, one of the handshake");
     assert_eq!(stage.exchange.log().refusals(), 0);
+    let entries = stage.exchange.log().entries();
+    let received: Vec<_> = entries.iter().map(|entry| (entry.status, entry.received > 0)).collect();
+    assert_eq!(received[..3], [(401, false), (401, false), (200, true)], "empty until the last");
 }
 
 #[tokio::test]

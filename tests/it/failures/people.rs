@@ -3,7 +3,7 @@
 use calway_lab::exchange::{self, ExtendedProtection, Fault, Match};
 
 use super::{all_is_well, answered, listening, once, rung_only, unheard, whom};
-use crate::house::{ALICE, BOB};
+use crate::house::{ALICE, BOB, House};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f01_a_gap_when_a_stream_reopens() {
@@ -130,6 +130,36 @@ async fn f12_extended_protection_is_required() {
     assert_eq!(log.refusals(), 0);
 }
 
+/// Behind a load balancer that opens TLS and closes it again with another certificate: a right
+/// password looks like a wrong one, is tried as seldom, and the line says where to look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f12_tls_is_opened_on_the_way_to_extended_protection() {
+    for protection in [ExtendedProtection::Allow, ExtendedProtection::Require] {
+        let mut options = rung_only();
+        options.exchange = exchange::Options {
+            basic: false,
+            bridged: true,
+            protection,
+            lock_out_after: Some(2),
+            ..options.exchange
+        };
+        options.auth = vec!["ntlm".to_owned()];
+        let house = House::start(options).await;
+        for who in [ALICE, BOB] {
+            house.activate(who.0, who.1).await;
+        }
+        house.until("it is named", |house| house.log().contains("sign-in-refused")).await;
+        let log = house.log();
+        let line = log.lines().find(|line| line.contains("sign-in-refused")).unwrap();
+        assert!(line.contains("Extended Protection: is TLS opened on the way"), "{line}");
+        let ping = house.stage.cloud.command("ping", "", serde_json::json!({}));
+        assert_eq!(house.outcome(&ping).await, "done");
+        assert_eq!(house.stage.exchange.log().refusals(), 1, "{protection:?}");
+    }
+    let remedy = calway::observe::condition::SIGN_IN_REFUSED.remedy;
+    assert!(remedy.contains("Extended Protection") && remedy.contains("load balancer"));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f13_pooled_connections_are_not_mixed_up_by_ntlm() {
     let mut options = rung_only();
@@ -202,6 +232,7 @@ async fn f15_nobody_gets_mail_and_a_conflict_is_read_again() {
     assert!(writing.is_empty(), "{writing:?}");
     assert_eq!(house.calendars().mails().len(), 0);
 
+    // Nothing writes so far. Whoever lets something write plays this on the wire, with the program.
     let conflict = "<s:Envelope xmlns:s='s'><s:Body><m:UpdateItemResponse xmlns:m='m'>\
         <m:ResponseMessages><m:UpdateItemResponseMessage ResponseClass='Error'>\
         <m:ResponseCode>ErrorIrresolvableConflict</m:ResponseCode><m:Items/>\

@@ -120,6 +120,9 @@ pub struct Options {
     pub newest_version: Option<&'static str>,
     /// What is wrong with the certificate.
     pub certificate: Variant,
+    /// TLS is opened on the way to the server, which has another certificate than the one that
+    /// clients see: a channel binding of theirs is a wrong one.
+    pub bridged: bool,
     /// Who signs the certificate; `None` makes one.
     pub authority: Option<Arc<Authority>>,
 }
@@ -153,6 +156,7 @@ impl Default for Options {
             mixed_ids_deliver: settings.mixed_ids_deliver,
             newest_version: None,
             certificate: Variant::Good,
+            bridged: false,
             authority: None,
         }
     }
@@ -248,7 +252,11 @@ impl Exchange {
             reached.set_ip(Ipv4Addr::LOCALHOST.into());
         }
         let origin = format!("https://{reached}");
-        let front = Arc::new(options.front(origin, &leaf.end_point()));
+        let end_point = match options.bridged {
+            true => authority.leaf(&names).end_point(),
+            false => leaf.end_point(),
+        };
+        let front = Arc::new(options.front(origin, &end_point));
         let acceptor = TlsAcceptor::from(leaf.server_config());
         let doors = Doors::open(listener, Arc::clone(&front), acceptor, options.max_connections)?;
         Ok(Self { inner: Arc::new(Inner { front, doors, ca_pem: authority.pem() }) })
