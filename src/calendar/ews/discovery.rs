@@ -12,7 +12,7 @@ use tokio::sync::{OnceCell, watch};
 pub(super) use self::steps::Steps;
 use super::discover::{
     Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
-    Via, domain_of,
+    Via, domain_of, is_cloud,
 };
 use super::homes::{Homes, Known, Place, elapsed};
 use super::{Options, group_key, short_hash};
@@ -394,7 +394,9 @@ impl Discovery {
 
     fn rules(&self, first: Option<Endpoint>, only_first: bool, trust: &[TrustEntry]) -> Rules {
         let discover = self.discover.clone().unwrap_or_default();
-        let hosts = discover.domains.iter().flat_map(|domain| {
+        // A domain in Microsoft 365 has its hosts there.
+        let here = discover.domains.iter().filter(|domain| !is_cloud(domain));
+        let hosts = here.flat_map(|domain| {
             let domain = domain.to_ascii_lowercase();
             [format!("autodiscover.{domain}"), domain]
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use calway::calendar::Calendar;
 use calway::model::{Next, Span};
 use calway_lab::dns::{NameServer, Srv};
-use calway_lab::exchange::{Forms, Options};
+use calway_lab::exchange::{Forms, MailboxKind, MovedTo, Options};
 use calway_lab::site::{Manner, Site};
 use calway_lab::tls::{Authority, Variant};
 
@@ -128,15 +128,70 @@ async fn a_name_without_srv_records_is_no_fault() {
 
 #[tokio::test]
 async fn a_server_with_a_bad_certificate_is_told_in_words() {
+    for (certificate, words) in [
+        (Variant::Expired, "TLS: the server's certificate has expired"),
+        (Variant::WrongName, "TLS: the server's certificate does not name this host"),
+        (Variant::SelfSigned, "TLS: the server's certificate comes from an authority that is not"),
+    ] {
+        let mut org = Org::new();
+        let exchange = org.server(Options { certificate, ..Options::default() }).await;
+        add(&exchange, "ann");
+        org.place(HOST, 443, exchange.address());
+        // The company's web site has one of its own, as is usual, and the other places follow.
+        let leaf = Authority::new().leaf(&[APEX]);
+        let site = Site::secure(Manner::Page, &leaf).await.unwrap();
+        org.place(APEX, 443, site.address());
+        org.place(HOST, 80, super::NOWHERE.into());
+        let fault = home(&org.provider(), "ann").await.unwrap_err();
+        assert_eq!(fault.next, Next::Retry { after: None });
+        assert!(fault.cause.code.contains(words), "{fault}");
+        assert!(fault.cause.code.contains("(autodiscover host)"), "{fault}");
+        assert_eq!(exchange.log().entries().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_web_sites_foreign_certificate_is_not_what_is_told() {
     let mut org = Org::new();
-    let options = Options { certificate: Variant::Expired, ..Options::default() };
-    let exchange = org.server(options).await;
-    add(&exchange, "ann");
-    org.place(HOST, 443, exchange.address());
+    let site = Site::secure(Manner::Page, &Authority::new().leaf(&[APEX])).await.unwrap();
+    org.place(APEX, 443, site.address());
     let fault = home(&org.provider(), "ann").await.unwrap_err();
-    // The other places follow; what the last of them said is not what an expired certificate is.
-    assert_eq!(fault.next, Next::Retry { after: None });
-    assert_eq!(exchange.log().entries().len(), 0);
+    assert!(fault.cause.code.ends_with("look first at: connection refused"), "{fault}");
+}
+
+/// One answer sends a mailbox to another address, or to another place, in either form.
+#[tokio::test]
+async fn an_answer_that_sends_a_mailbox_on_is_followed() {
+    let other = "autodiscover.sub.example";
+    let both = [
+        Forms { soap: true, pox: false, json: false },
+        Forms { soap: false, pox: true, json: false },
+    ];
+    for forms in both {
+        for to in
+            ["ann@sub.example", "https://autodiscover.sub.example/autodiscover/autodiscover.xml"]
+        {
+            let mut org = Org::new();
+            org.discover.domains.push("sub.example".to_owned());
+            org.place("sub.example", 443, super::NOWHERE.into());
+            let options = Options { autodiscover: forms, ..Options::default() };
+            let first = org.server(options.clone()).await;
+            add(&first, "ann");
+            org.place(HOST, 443, first.address());
+            let domain = "sub.example".to_owned();
+            let second = org.server(Options { domain, ..options }).await;
+            for address in ["ann@corp.example", "ann@sub.example"] {
+                second.calendars().add_mailbox(address, "Ann", MailboxKind::User);
+            }
+            org.place(other, 443, second.address());
+            first.calendars().move_mailbox("ann@corp.example", MovedTo::Cloud(to.to_owned()));
+            let ews = org.provider();
+            home(&ews, "ann").await.unwrap_or_else(|why| panic!("{forms:?} {to}: {why}"));
+            ews.verify(&target("ann")).await.unwrap_or_else(|why| panic!("{forms:?} {to}: {why}"));
+            assert!(asked(&second, "GetFolder") > 0, "{forms:?} {to}");
+            assert_eq!(asked(&first, "GetFolder"), 0, "{forms:?} {to}");
+        }
+    }
 }
 
 #[tokio::test]

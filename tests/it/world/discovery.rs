@@ -2,8 +2,9 @@
 //! down, that are no Exchange, that redirect in circles, and that steal passwords; from a seed.
 //!
 //! What must hold: nothing is sent to a host that nobody vouched for, and nothing to a blocked one;
-//! whoever met an unknown host says so; no way is gone in circles; once the administrator has
-//! decided and the network is well, each mailbox is found where it is, whatever became of others.
+//! Microsoft 365 gets nothing although a directory names it; whoever met an unknown host says so;
+//! no way is gone in circles; once the administrator has decided and the network is well, each
+//! mailbox is found where it is, whatever became of others.
 
 mod people;
 

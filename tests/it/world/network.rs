@@ -20,6 +20,10 @@ pub const PARTNERS: [&str; 2] = ["mail.partner.example", "owa.partner.example"];
 pub const THIEVES: [&str; 3] =
     ["evil.example", "autodiscover.corp.example.evil.example", "corp.example.test"];
 
+/// Microsoft 365, which a directory names as well, and where our password is none of anybody's
+/// business.
+pub const CLOUD: &str = "autodiscover-s.outlook.com";
+
 const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
 const POINTER: &str = "67661d7F-8FC4-4fa7-BFAC-E1D7794C1F68";
 
@@ -142,10 +146,12 @@ impl Network {
         self.hosts.insert(apex.clone(), noise(&own, dice));
         self.hosts.insert(own.clone(), noise(&apex, dice));
         self.hosts.insert("ex1.corp.example".into(), Host::Down);
+        self.hosts.insert(CLOUD.into(), Host::Exchange { soap: !dice.one_in(4) });
         self.plain = match dice.of(0..5) {
             0 => Some(xml(THIEVES[0])),
             1 => Some(format!("http://{own}/autodiscover/autodiscover.xml")),
             2 => Some(xml(DOMAIN)),
+            3 if dice.one_in(3) => Some(xml(CLOUD)),
             _ => None,
         };
         let thief = dice.pick(&THIEVES).copied().unwrap_or(THIEVES[0]);
@@ -159,8 +165,9 @@ impl Network {
         let foreign = point(POINTER, &["Domain=other.example"], "LDAP://dc9.other.example".into());
         let circle = point(POINTER, &[], "LDAP://dc1.corp.example".into());
         let plain = point(URL, &["Site=Rome"], "http://ex1.corp.example/autodiscover.xml".into());
+        let cloud = point(URL, &["Site=Rome"], xml(CLOUD));
         let noise: Vec<Point> =
-            [foreign, circle, plain].into_iter().filter(|_| dice.one_in(2)).collect();
+            [foreign, circle, plain, cloud].into_iter().filter(|_| dice.one_in(2)).collect();
         let first = Points { site: Some("Rome".into()), points: noise };
         self.directories = BTreeMap::from([(String::new(), first)]);
         let honest = xml(&self.partner);

@@ -7,7 +7,7 @@ use calway::model::{Span, TrustEntry, Verdict};
 use http::Uri;
 
 use super::dice::Dice;
-use super::network::{DOMAIN, OTHER, PARTNERS, THIEVES};
+use super::network::{CLOUD, DOMAIN, OTHER, PARTNERS, THIEVES};
 use super::play::Held;
 
 /// A hunt may have begun with the list of before, and waited for another one.
@@ -120,12 +120,13 @@ fn is_own(host: &str) -> bool {
     host == DOMAIN || host == format!("autodiscover.{DOMAIN}")
 }
 
-/// Hosts that a directory vouches for.
+/// Hosts that a directory vouches for; for Microsoft 365 it cannot.
 pub fn named(answer: &Answer) -> Vec<String> {
     let Answer::Points(Ok(found)) = answer else { return Vec::new() };
     let urls = found.points.iter().flat_map(|point| &point.bindings);
     let urls = urls.filter_map(|text| text.parse::<Uri>().ok());
-    urls.filter(|url| url.scheme_str() == Some("https")).map(|url| host_of(&url)).collect()
+    let hosts = urls.filter(|url| url.scheme_str() == Some("https")).map(|url| host_of(&url));
+    hosts.filter(|host| host != CLOUD).collect()
 }
 
 /// Whether a step may go out, where these are vouched for beside the domain's own hosts.

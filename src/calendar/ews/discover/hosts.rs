@@ -6,7 +6,8 @@ use crate::model::{TrustEntry, Verdict};
 use crate::net::name;
 
 /// Hosts below these belong to Microsoft 365, where impersonation by an on-premises account ends.
-const CLOUD: [&str; 8] = [
+const CLOUD: [&str; 9] = [
+    "cloud.microsoft",
     "outlook.com",
     "office365.com",
     "office365.us",
@@ -21,6 +22,8 @@ const CLOUD: [&str; 8] = [
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     vouched: Vec<String>,
+    /// By a directory, for one hunt.
+    named: Vec<String>,
     listed: HashMap<String, Verdict>,
 }
 
@@ -52,7 +55,7 @@ impl Hosts {
             }
         }
         let vouched = vouched.into_iter().map(|host| plain(&host)).collect();
-        Self { vouched, listed: verdicts }
+        Self { vouched, named: Vec::new(), listed: verdicts }
     }
 
     /// Whether an administrator blocked the host of this address.
@@ -62,15 +65,17 @@ impl Hosts {
             && self.standing(url.host().unwrap_or_default()) == Standing::Blocked
     }
 
-    /// One more, for this hunt.
-    pub(super) fn vouch(&mut self, host: &str) {
+    /// One that the directory names, for this hunt.
+    pub(super) fn name(&mut self, host: &str) {
         let host = plain(host);
-        if !self.vouched.contains(&host) {
-            self.vouched.push(host);
+        if !self.named.contains(&host) {
+            self.named.push(host);
         }
     }
 
-    /// An administrator's word is the last; what blocks stands above what vouches.
+    /// An administrator's word is the last; what blocks stands above what vouches. Half of an
+    /// organisation may be in Microsoft 365, and the directory names it: our account's password is
+    /// of no use there, and none of its business.
     pub(super) fn standing(&self, host: &str) -> Standing {
         let host = plain(host);
         match self.listed.get(&host) {
@@ -82,6 +87,8 @@ impl Hosts {
             Standing::Trusted
         } else if is_cloud(&host) {
             Standing::Cloud
+        } else if self.named.contains(&host) {
+            Standing::Trusted
         } else {
             Standing::Unknown
         }
@@ -113,7 +120,7 @@ pub(super) fn is_within(host: &str, domains: &[String]) -> bool {
 }
 
 /// Whether a host or a mail domain belongs to Microsoft 365.
-pub(super) fn is_cloud(host: &str) -> bool {
+pub(in crate::calendar::ews) fn is_cloud(host: &str) -> bool {
     let host = plain(host);
     CLOUD.iter().any(|domain| host == *domain || is_below(&host, domain))
 }
@@ -138,7 +145,10 @@ mod tests {
             entry("büro.example", Verdict::Allowed),
         ];
         let vouched = ["Corp.example", "*.mail.example", "*.corp.example"].map(str::to_owned);
-        let hosts = Hosts::new(vouched, listed);
+        let mut hosts = Hosts::new(vouched, listed);
+        for named in ["ex1.corp.example", "Autodiscover-s.outlook.com.", "pending.example"] {
+            hosts.name(named);
+        }
         for (host, expected) in [
             ("corp.EXAMPLE", Standing::Trusted),
             ("a.mail.example", Standing::Trusted),
@@ -146,7 +156,8 @@ mod tests {
             ("mail.example", Standing::Unknown),
             ("evilmail.example", Standing::Unknown),
             ("allowed.example", Standing::Trusted),
-            ("pending.example", Standing::Unknown),
+            ("ex1.corp.example.", Standing::Trusted),
+            ("pending.example", Standing::Trusted),
             ("bad.corp.example", Standing::Blocked),
             ("evilcorp.example", Standing::Unknown),
             ("corp.example.evil.example", Standing::Unknown),
@@ -158,6 +169,7 @@ mod tests {
             ("[::1]", Standing::Trusted),
             ("[0:0::2]", Standing::Blocked),
             ("xn--bro-hoa.example", Standing::Trusted),
+            ("other.example", Standing::Unknown),
         ] {
             assert_eq!(hosts.standing(host), expected, "{host}");
         }

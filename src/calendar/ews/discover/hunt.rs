@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::Uri;
 
+use super::faults::{is_busy, is_not_offered};
 use super::hosts::{Standing, is_cloud, is_within, plain};
+use super::places::{leads_to_cloud, place};
 use super::services::in_order;
 use super::trail::Trail;
 use super::ways::{Group, Try, What, redirected, waits_for_trust};
@@ -14,13 +16,14 @@ use super::{
     Via, domain_of, points,
 };
 use crate::calendar::ews::autodiscover::Place;
-use crate::calendar::ews::codes;
 use crate::calendar::ews::get_user_settings::Told;
-use crate::calendar::ews::xml::MALFORMED;
 use crate::model::{Address, Fault, Next};
 
 /// Addresses, and other directories of each kind, that are taken from one directory; the nearest.
 const MOST_LEADS: usize = 16;
+
+/// What version 2 says of a mailbox that was deleted, and a web site that knows nobody as well.
+const UNKNOWN_THERE: &str = "Autodiscover: version 2 does not know the mailbox";
 
 /// One hunt, for [`MOST_USERS`](crate::calendar::ews::get_user_settings::MOST_USERS) at most.
 #[derive(Debug)]
@@ -180,7 +183,7 @@ impl Hunt {
             self.notes.push(note);
         }
         if let Some(group) = self.groups.front_mut() {
-            group.weigh(fault);
+            group.weigh(None, fault);
         }
     }
 
@@ -188,7 +191,7 @@ impl Hunt {
         let Some(group) = self.groups.front_mut() else { return };
         let leads = match found {
             Ok(found) => points::leads(&found, &group.domain),
-            Err(fault) => return group.weigh(fault),
+            Err(fault) => return group.weigh(Some(way), fault),
         };
         let mut next = Vec::new();
         let mut refused = None;
@@ -204,14 +207,14 @@ impl Hunt {
         };
         directories(leads.own, &mut next);
         for url in leads.urls.into_iter().take(MOST_LEADS) {
-            self.rules.hosts.vouch(url.host().unwrap_or_default());
+            self.rules.hosts.name(url.host().unwrap_or_default());
             let trail = way.trail.past(&url.to_string());
             next.push(Try::new(What::Look(url), Via::Directory, trail));
         }
         directories(leads.any, &mut next);
         group.now(next);
         if let Some(fault) = refused {
-            group.weigh(fault);
+            group.weigh(Some(way), fault);
         }
     }
 
@@ -234,7 +237,7 @@ impl Hunt {
                 };
                 group.now(ordered.into_iter().filter_map(look).collect::<Vec<_>>());
             }
-            Err(fault) => group.weigh(fault),
+            Err(fault) => group.weigh(Some(way), fault),
         }
     }
 
@@ -242,7 +245,7 @@ impl Hunt {
         let Some(group) = self.groups.front_mut() else { return };
         let seen = match seen {
             Ok(seen) => seen,
-            Err(fault) => return group.weigh(fault),
+            Err(fault) => return group.weigh(Some(way), fault),
         };
         let plain = matches!(way.what, What::LookPlain(_));
         let target = seen.location.as_deref().and_then(|location| redirected(url, location));
@@ -250,7 +253,8 @@ impl Hunt {
             // Nothing is read over http but where to go from there.
             (301 | 302 | 303 | 307 | 308, Some(target)) => {
                 if target.scheme_str() != Some("https") {
-                    return group.weigh(Fault::retry("Autodiscover redirects to http"));
+                    let fault = Fault::retry("Autodiscover redirects to http");
+                    return group.weigh(Some(way), fault);
                 }
                 match way.trail.to(&target.to_string()) {
                     Ok(trail) => {
@@ -258,7 +262,7 @@ impl Hunt {
                         let via = if same { way.via } else { Via::Redirect };
                         group.now([Try::new(What::Look(target), via, trail)]);
                     }
-                    Err(fault) => group.weigh(fault),
+                    Err(fault) => group.weigh(Some(way), fault),
                 }
             }
             _ if plain => {}
@@ -268,13 +272,13 @@ impl Hunt {
             (401, _) if way.via == Via::Domain => {
                 let form = if seen.windows { Form::Pox } else { Form::Json };
                 group.later(way.ask(form, url));
-                group.weigh(Fault::retry("HTTP 401"));
+                group.weigh(Some(way), Fault::retry("HTTP 401"));
             }
             (401, _) => group.now(way.ask(Form::Pox, url)),
             (200, _) if seen.soap => group.now(way.ask(Form::Soap, url)),
             (status, _) => {
                 group.later(way.ask(Form::Json, url));
-                group.weigh(Fault::retry(format!("HTTP {status}")));
+                group.weigh(Some(way), Fault::retry(format!("HTTP {status}")));
             }
         }
     }
@@ -312,7 +316,7 @@ impl Hunt {
         }
         if nameless && let Some(group) = self.groups.front_mut() {
             // Another form, or another place, may know it.
-            group.weigh(Fault::retry("Autodiscover names no EWS address"));
+            group.weigh(Some(way), Fault::retry("Autodiscover names no EWS address"));
             group.now(way.ask(Form::Pox, url));
         }
     }
@@ -326,14 +330,19 @@ impl Hunt {
         place_told: Result<Place, Fault>,
     ) {
         let Some((&at, rest)) = users.split_first() else { return };
+        let open = form == Form::Json;
         let stranger = match &place_told {
-            Ok(Place::Ews(ews)) if form == Form::Json => self.stranger(ews),
+            Ok(Place::Ews(ews)) if open => self.stranger(ews),
             _ => None,
         };
         match (place_told, stranger) {
             // Nobody signed in for this answer: it may be anybody's.
             (_, Some(host)) => {
                 self.pass_over(Note::Unknown { host, via: way.via }, waits_for_trust());
+            }
+            // Nor does a web site move one away, or delete it.
+            (Ok(told), None) if open && way.via == Via::Domain && leads_to_cloud(&told) => {
+                self.doubt(way, "Autodiscover leads to Microsoft 365, says a web site");
             }
             (Ok(told), None) => {
                 self.answered(url, form, way.via);
@@ -346,11 +355,21 @@ impl Hunt {
                     Place::Url(to) => self.move_to_place(way, at, &to),
                 }
             }
-            (Err(fault), None) if fault.next == Next::Gone => self.settle(at, Err(fault)),
-            (Err(fault), None) => return self.failed(way, form, url, &fault),
+            (Err(fault), None) if fault.next != Next::Gone => {
+                return self.failed(way, form, url, &fault);
+            }
+            (Err(_), None) if open => self.doubt(way, UNKNOWN_THERE),
+            (Err(fault), None) => self.settle(at, Err(fault)),
         }
         if !rest.is_empty() {
             self.current = Some((way.clone(), rest.to_vec()));
+        }
+    }
+
+    /// What was told without a sign-in, and is not taken for true.
+    fn doubt(&mut self, way: &Try, why: &str) {
+        if let Some(group) = self.groups.front_mut() {
+            group.weigh(Some(way), Fault::retry(why));
         }
     }
 
@@ -364,7 +383,7 @@ impl Hunt {
             }
             return;
         }
-        group.weigh(fault.clone());
+        group.weigh(Some(way), fault.clone());
         let spoke = is_not_offered(fault);
         match form {
             Form::Soap if spoke => {
@@ -459,34 +478,6 @@ impl Hunt {
             user.outcome.get_or_insert(outcome);
         }
     }
-}
-
-/// An address that an answer names, where it is one that may be asked.
-fn place(text: &str) -> Result<Uri, Fault> {
-    let uri = text.trim().parse::<Uri>().ok();
-    let uri = uri.filter(|uri| uri.scheme_str() == Some("https") && uri.host().is_some());
-    let uri = uri.ok_or_else(|| Fault::refused("Autodiscover names an address without https"))?;
-    match uri.host() {
-        Some(host) if is_cloud(host) => Err(Fault::new(Next::Gone, IN_THE_CLOUD)),
-        _ => Ok(uri),
-    }
-}
-
-/// The server itself says that it has too much to do; a redirect to its error page says so as well.
-fn is_busy(fault: &Fault) -> bool {
-    fault.cause.code == "ServerBusy"
-        || (codes::is_answer(fault) && !fault.cause.code.starts_with("HTTP 3"))
-}
-
-/// It answered, and not what was asked for. What it cannot do just now (HTTP 5xx) it offers all the
-/// same: a lesser form would only hide that.
-fn is_not_offered(fault: &Fault) -> bool {
-    let code = fault.cause.code.as_str();
-    code == MALFORMED
-        || code.starts_with("Autodiscover")
-        || code == "unreadable Autodiscover code"
-        || matches!(fault.next, Next::Refused)
-        || (codes::is_answer(fault) && !code.starts_with("HTTP 5"))
 }
 
 /// A number from 0 up to and with `most` (SplitMix64).

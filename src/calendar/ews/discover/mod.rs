@@ -3,10 +3,11 @@
 //!
 //! **Promise.** Nothing is sent to a host that is not trusted: one of the configured domains' own
 //! (`<domain>`, `autodiscover.<domain>`), a configured one, one that the signed-in directory named,
-//! or one that the trust list allows. Every other host that a redirect or a DNS record leads to is
-//! told as [`Note::Unknown`] and passed over, and so is a blocked one. An EWS address that was told
-//! without a sign-in (the JSON of version 2) is taken only where its host is trusted or below a
-//! configured domain.
+//! or one that the trust list allows. Microsoft 365 is among them only where the configuration or
+//! the trust list says so by name: a directory that names it is no reason. Every other host that a
+//! redirect or a DNS record leads to is told as [`Note::Unknown`] and passed over, and so is a
+//! blocked one. An EWS address that was told without a sign-in (the JSON of version 2) is taken
+//! only where its host is trusted or below a configured domain.
 //!
 //! | | way | asked |
 //! |---|---|---|
@@ -21,17 +22,23 @@
 //! [`Hunt`] is asked for its [`Step`] with [`Hunt::step`] and told what came of it with
 //! [`Hunt::answer`], one at a time, until it is done; a driver carries the steps out.
 
+mod faults;
 mod hosts;
 mod hunt;
+mod places;
 mod points;
 mod services;
 mod trail;
 mod ways;
 
 #[cfg(test)]
+mod hops_tests;
+#[cfg(test)]
 mod hunt_tests;
 #[cfg(test)]
 mod stranger_tests;
+#[cfg(test)]
+mod verdict_tests;
 
 use std::sync::Arc;
 
@@ -40,6 +47,7 @@ use http::Uri;
 use crate::model::{Address, Cause, Fault};
 
 pub use self::hosts::Hosts;
+pub(super) use self::hosts::is_cloud;
 pub use self::hunt::{Hunt, Outcome};
 pub use self::points::{FILTER, Point, Points, Server};
 pub use self::services::Service;

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use http::Uri;
 
+use super::faults::{SPEAKS, weight};
 use super::trail::Trail;
-use super::{BLOCKED, Form, IN_THE_CLOUD, Rules, Server, Via, WAITS_FOR_TRUST};
+use super::{Form, Rules, Server, Via, WAITS_FOR_TRUST};
 use crate::model::{Fault, Next, Span};
 use crate::net::gate::REFUSED_HERE;
 
@@ -70,7 +71,7 @@ pub(super) struct Group {
     /// What was taken up: nothing is asked twice.
     asked: Vec<What>,
     /// What kept it from an answer, the most telling.
-    fault: Option<(u8, Fault)>,
+    fault: Option<(u8, Option<Via>, Fault)>,
 }
 
 impl Group {
@@ -155,7 +156,7 @@ impl Group {
                 continue;
             }
             if self.asked.len() >= MOST_STEPS {
-                self.weigh(Fault::retry("Autodiscover: more ways than are tried"));
+                self.weigh(None, Fault::retry("Autodiscover: more ways than are tried"));
                 return None;
             }
             self.asked.push(way.what.clone());
@@ -184,32 +185,28 @@ impl Group {
         self.ways.pop_front()
     }
 
-    /// Remembers what went wrong, if it says more than what is remembered.
-    pub(super) fn weigh(&mut self, mut fault: Fault) {
+    /// Remembers what went wrong on a way, if it says as much as what is remembered.
+    pub(super) fn weigh(&mut self, way: Option<&Try>, mut fault: Fault) {
         if fault.cause.code == REFUSED_HERE {
             // It concerns those alone who are looked for there.
             fault.next = Next::Denied;
         }
-        let rank = match (fault.next, fault.cause.code.as_str()) {
-            (Next::SignIn, _) => 6,
-            (_, WAITS_FOR_TRUST) => 5,
-            (_, IN_THE_CLOUD) => 4,
-            (_, BLOCKED) => 3,
-            (Next::Refused | Next::Denied | Next::Gone, _) => 2,
-            _ => 1,
-        };
-        if self.fault.as_ref().is_none_or(|(known, _)| *known <= rank) {
-            self.fault = Some((rank, fault));
+        let weight = weight(way, &fault);
+        if self.fault.as_ref().is_none_or(|(known, ..)| *known <= weight) {
+            self.fault = Some((weight, way.map(|way| way.via), fault));
         }
     }
 
     /// What to say to those who got no answer.
     pub(super) fn verdict(&self) -> Fault {
         match &self.fault {
-            Some((1, fault)) => {
-                Fault::retry(format!("Autodiscover: no way led to an answer; the last: {fault}"))
+            Some((SPEAKS, Some(via), fault)) => {
+                Fault::retry(format!("Autodiscover ({}): {fault}", via.as_str()))
             }
-            Some((_, fault)) => fault.clone(),
+            Some((0..SPEAKS, _, fault)) => Fault::retry(format!(
+                "Autodiscover: no way led to an answer; look first at: {fault}"
+            )),
+            Some((_, _, fault)) => fault.clone(),
             None => Fault::new(
                 Next::Denied,
                 "Autodiscover: the mailbox's domain is not among the configured ones, and the \
@@ -243,11 +240,20 @@ pub(super) fn at(url: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Where a redirect leads: a whole address, or a path on the same host.
+/// Where a redirect leads (RFC 9110 section 10.2.2): a whole address, one without its scheme, a
+/// path on the same host, or one beside the path that was asked.
 pub(super) fn redirected(from: &Uri, location: &str) -> Option<Uri> {
     let location = location.trim();
-    if location.starts_with('/') && !location.starts_with("//") {
+    if location.starts_with("//") {
+        return format!("{}:{location}", from.scheme_str()?).parse().ok();
+    }
+    if location.starts_with('/') {
         return at(from, location);
     }
-    location.parse::<Uri>().ok().filter(|uri| uri.host().is_some())
+    let first = location.split(['/', '?', '#']).next().unwrap_or_default();
+    if first.contains(':') {
+        return location.parse::<Uri>().ok().filter(|uri| uri.host().is_some());
+    }
+    let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+    at(from, &format!("{folder}/{location}")).filter(|_| !location.is_empty())
 }
