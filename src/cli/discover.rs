@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use crate::calendar::ews::Ews;
+use crate::calendar::ews::autodiscover::Place;
 use crate::calendar::ews::discover::{Answer, Step};
+use crate::calendar::ews::get_user_settings::Told;
 use crate::calendar::{Forgetful, Ledger as _};
 use crate::config::{self, CalendarSettings, secrets::Secrets};
 use crate::daemon::account::{Account, Refused};
@@ -187,11 +189,19 @@ fn said(answer: &Answer) -> Value {
         Answer::Settings(Ok(told)) => told
             .iter()
             .map(|told| match told {
-                Ok(told) => json!(format!("{told:?}")),
+                Ok(Told::Settings(found)) => json!({
+                    "ews": found.internal_ews_url,
+                    "external_ews": found.external_ews_url,
+                    "grouping": found.grouping,
+                }),
+                Ok(Told::Address(to)) => json!({"redirected_to": to.reveal()}),
+                Ok(Told::Url(to)) => json!({"redirected_to": to}),
                 Err(fault) => failed(fault),
             })
             .collect(),
-        Answer::Place(Ok(place)) => json!(format!("{place:?}")),
+        Answer::Place(Ok(Place::Ews(url))) => json!({"ews": url}),
+        Answer::Place(Ok(Place::Address(to))) => json!({"redirected_to": to.reveal()}),
+        Answer::Place(Ok(Place::Url(to))) => json!({"redirected_to": to}),
         Answer::Points(Err(fault))
         | Answer::Services(Err(fault))
         | Answer::Seen(Err(fault))
@@ -200,10 +210,50 @@ fn said(answer: &Answer) -> Value {
     }
 }
 
-/// For people: what failed as a sentence, everything else as it is.
+/// For people: a line without the marks of JSON.
 fn in_words(said: &Value) -> String {
-    match said.get("failed").and_then(Value::as_str) {
-        Some(why) => format!("failed: {why}"),
-        None => said.to_string(),
+    match said {
+        Value::Object(fields) => {
+            let known = fields.iter().filter(|(_, value)| !value.is_null());
+            let words = known.map(|(name, value)| {
+                let name = name.replace('_', " ");
+                format!("{name}: {}", in_words(value))
+            });
+            words.collect::<Vec<_>>().join(", ")
+        }
+        Value::Array(all) if all.is_empty() => "none".into(),
+        Value::Array(all) => all.iter().map(in_words).collect::<Vec<_>>().join("; "),
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
+        Value::Null => "nothing".into(),
+        Value::Number(number) => number.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::ews::discover::Seen;
+    use crate::calendar::ews::get_user_settings::Settings;
+    use crate::model::Plain;
+
+    #[test]
+    fn what_was_said_is_shown_to_people_and_not_how_it_is_kept_here() {
+        let settings = Settings {
+            grouping: None,
+            internal_ews_url: Some("https://ex1.corp.example/EWS/Exchange.asmx".into()),
+            external_ews_url: None,
+        };
+        let away = Told::Address(Plain::new("ann@sub.example"));
+        let gone = Err(Fault::refused("InvalidUser"));
+        let told = Answer::Settings(Ok(vec![Ok(Told::Settings(settings)), Ok(away), gone]));
+        assert_eq!(
+            in_words(&said(&told)),
+            "ews: https://ex1.corp.example/EWS/Exchange.asmx; redirected to: ann@sub.example; \
+             failed: InvalidUser"
+        );
+        let seen = Answer::Seen(Ok(Seen { status: 401, soap: true, ..Seen::default() }));
+        assert_eq!(in_words(&said(&seen)), "soap: yes, status: 401");
+        assert_eq!(in_words(&said(&Answer::Services(Ok(Vec::new())))), "none");
     }
 }

@@ -1,5 +1,6 @@
 //! Where mailboxes are served: the provider against simulated servers, web sites and DNS.
 
+mod decisions;
 mod moves;
 mod program;
 mod trusted;

@@ -11,8 +11,62 @@ use calway_lab::stage::Options;
 use crate::edits::now_ms;
 use crate::house::{ALICE, BOB, House, PROGRAM, talkative};
 
+/// One of another name.
+fn another_authority() -> String {
+    use base64::Engine as _;
+    let authority = calway_lab::tls::Authority::new();
+    let own = authority.issue(&["another.example"], calway_lab::tls::Variant::AuthorityItself);
+    let text = base64::engine::general_purpose::STANDARD.encode(own.der());
+    let lines: Vec<_> = text.as_bytes().chunks(64).map(|c| String::from_utf8_lossy(c)).collect();
+    let lines = lines.join("\n");
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+}
+
+/// Whose certificates are accepted: the system's, unless the configuration says otherwise, and
+/// those of its file beside them.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_systems_authorities_and_an_own_one_are_trusted() {
+    let exchange = Exchange::start(exchange::Options::default()).await.unwrap();
+    super::add(&exchange, "ann");
+    let folder = tempfile::tempdir().unwrap();
+    let pem = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let ours = pem("ours.pem", exchange.ca_pem());
+    let other = pem("other.pem", another_authority());
+    pem("calendar.hq.password", super::PASSWORD.to_owned());
+    let start = format!("{}/autodiscover/autodiscover.svc", exchange.origin());
+    let run = async |system: &Path, more: String| {
+        let calendar = format!("autodiscover = \"{start}\"\ndiscover = {{ srv = false }}\n{more}");
+        let file = written(folder.path(), &calendar);
+        let text = std::fs::read_to_string(&file).unwrap().replace("CORP\\svc", "CORP\\svc-calway");
+        std::fs::write(&file, text).unwrap();
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command.args(["discover", "ann@corp.example", "--config"]).arg(&file);
+        command.env("CREDENTIALS_DIRECTORY", folder.path());
+        command.env("SSL_CERT_FILE", system).env_remove("SSL_CERT_DIR");
+        let output = command.output().await.unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let ca_file = |path: &Path| format!("ca_file = \"{}\"\n", path.display());
+    let own_only = format!("{}system_trust = false\n", ca_file(&other));
+    for (system, more, works) in [
+        (&ours, String::new(), true),
+        (&other, ca_file(&ours), true),
+        (&ours, ca_file(&other), true),
+        (&other, String::new(), false),
+        (&ours, own_only, false),
+    ] {
+        let (worked, said) = run(system, more.clone()).await;
+        assert_eq!(worked, works, "{more}: {said}");
+        assert!(works || said.contains("comes from an authority that is not trusted"), "{said}");
+    }
+}
+
 /// A configuration of a calendar whose servers are to be found, and a store beside it.
-fn written(folder: &Path, calendar: &str) -> PathBuf {
+pub(super) fn written(folder: &Path, calendar: &str) -> PathBuf {
     let file = folder.join("calway.toml");
     let store = folder.join("calway.db");
     let text = format!(
@@ -24,7 +78,7 @@ fn written(folder: &Path, calendar: &str) -> PathBuf {
     file
 }
 
-fn calway(file: &Path, words: &[&str]) -> Output {
+pub(super) fn calway(file: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
     command
         .args(words)
@@ -34,7 +88,7 @@ fn calway(file: &Path, words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn lines(output: &Output) -> Vec<Value> {
+pub(super) fn lines(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
