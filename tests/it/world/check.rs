@@ -29,6 +29,7 @@ pub fn play_to_the_end(play: &mut Play) -> Held {
     live(play)?;
     quiet(play)?;
     restart(play)?;
+    recalled(play)?;
     flap(play)?;
     moves::deaf(play)?;
     moves::busy(play)?;
@@ -129,6 +130,19 @@ fn restart(play: &mut Play) -> Held {
     }
 }
 
+/// A start knows the homes although nobody can be asked for them.
+fn recalled(play: &mut Play) -> Held {
+    if play.seed.is_multiple_of(2) {
+        return Ok(());
+    }
+    play.network.is_away = true;
+    play.crash();
+    soon(play, Span::MINUTE.times(2), Span::from_secs(5), true)
+        .map_err(|wrong| format!("a start without Autodiscover: {wrong}"))?;
+    play.network.is_away = false;
+    Ok(())
+}
+
 /// Streams that break as soon as they listen are not opened again and again.
 fn flap(play: &mut Play) -> Held {
     if !play.seed.is_multiple_of(8) {
@@ -183,7 +197,19 @@ fn unheard(play: &mut Play) -> Held {
     // Whoever reads it: his own next day has begun then.
     play.run(Span::HOUR.times(25))?;
     soon(play, Span::MINUTE.times(5), Span::MINUTE, true)
-        .map_err(|wrong| format!("the next day does not mend: {wrong}"))
+        .map_err(|wrong| format!("the next day does not mend: {wrong}"))?;
+    if play.seed % 24 == 16 { at_home(play) } else { Ok(()) }
+}
+
+/// Whoever travelled is read by his own time zone, two days later at the latest.
+fn at_home(play: &mut Play) -> Held {
+    play.run(Span::HOUR.times(24))?;
+    play.reachable().iter().try_for_each(|(user, address)| {
+        let told = play.watch.budget.home(user).and_then(|home| home.zone);
+        let own = play.places.zone(address);
+        let same = told == own || own.is_none();
+        if same { Ok(()) } else { Err(format!("{user} lives in {own:?}, and is read by {told:?}")) }
+    })
 }
 
 /// While everybody is read anew, an edit of one who is listened to does not wait for that.

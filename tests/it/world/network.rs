@@ -69,6 +69,8 @@ pub struct Network {
     partner: String,
     /// Per mille of the steps that fail.
     pub bad: u64,
+    /// Nobody answers.
+    pub is_away: bool,
     /// The honest Autodiscover offers SOAP; where this is not said, often.
     soap: Option<bool>,
 }
@@ -100,6 +102,7 @@ impl Network {
             way: Way::Host,
             partner: PARTNERS[0].into(),
             bad: 0,
+            is_away: false,
             soap,
         };
         network.rebuild(dice);
@@ -212,6 +215,8 @@ impl Network {
             2 => Fault::new(Next::SignIn, "HTTP 401"),
             _ => Fault::retry("connection reset"),
         });
+        let away = self.is_away.then(|| Fault::retry("connection refused"));
+        let fault = away.or(fault);
         match step {
             Step::Search(server) => {
                 let name = server.as_ref().map(|server| server.host.clone()).unwrap_or_default();

@@ -47,8 +47,9 @@ impl Office {
         for host in honest.chain(servers) {
             let entry = list.iter().find(|entry| entry.host == host).map(|entry| entry.verdict);
             let verdict = match entry {
-                Some(Verdict::Allowed) if calm => continue,
-                _ if calm => Verdict::Allowed,
+                // Whoever was not met is not on his list.
+                Some(Verdict::Allowed) | None if calm => continue,
+                Some(_) if calm => Verdict::Allowed,
                 Some(Verdict::Pending) if dice.one_in(2) => Verdict::Allowed,
                 Some(Verdict::Blocked) if dice.one_in(2) => Verdict::Allowed,
                 Some(Verdict::Allowed) | None if dice.one_in(25) => Verdict::Blocked,

@@ -135,7 +135,7 @@ pub struct Play {
     serial: u64,
     pub(super) exchange: Exchange,
     pub(super) places: Places,
-    network: Network,
+    pub(super) network: Network,
     office: Office,
     /// The server that was asked for a mailbox last.
     pub(super) asked: BTreeMap<String, u64>,
