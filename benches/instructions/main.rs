@@ -3,8 +3,8 @@
 //!
 //! `cargo bench --bench instructions` runs it. It starts itself under valgrind's callgrind with two
 //! numbers of repetitions, so that only what one repetition adds is counted; unlike a time, that is
-//! the same on a busy machine. `docs/benchmarks.md` says what the figures mean. Nothing is asserted
-//! of them.
+//! the same on a busy machine. `docs/benchmarks.md` says what the figures mean. With `--at-most R`
+//! it fails where the whole is more than R times the sum of its parts.
 
 mod parts;
 mod record;
@@ -34,26 +34,43 @@ fn main() -> ExitCode {
         println!("nothing is counted without --bench: use cargo bench --bench instructions");
         return ExitCode::SUCCESS;
     }
+    let at_most = arguments.iter().position(|argument| argument == "--at-most");
+    let at_most = at_most.map(|at| arguments.get(at + 1).and_then(|text| text.parse().ok()));
+    if at_most == Some(None) {
+        eprintln!("--at-most takes a number");
+        return ExitCode::FAILURE;
+    }
     let version = Command::new("valgrind").arg("--version").output();
     let Ok(version) = version else {
         println!("SKIPPED: instructions are counted by valgrind, which is not installed");
-        return ExitCode::SUCCESS;
+        return if at_most.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     };
     println!("{}; instructions a record\n", String::from_utf8_lossy(&version.stdout).trim());
     println!(
         "| meeting | answer, bytes | sealed texts | … bytes | whole | tokenizing | AES-GCM | base64 | whole / sum of parts |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    let limit = at_most.flatten().unwrap_or(f64::INFINITY);
+    let mut above = Vec::new();
     for case in &CASES {
-        match line(case) {
-            Ok(line) => println!("{line}"),
+        match count(case) {
+            Ok((line, ratio)) => {
+                println!("{line}");
+                if ratio > limit {
+                    above.push(format!("{}: {ratio:.3} is above {limit}", case.name));
+                }
+            }
             Err(error) => {
                 eprintln!("{}: {error}", case.name);
                 return ExitCode::FAILURE;
             }
         }
     }
-    ExitCode::SUCCESS
+    for line in &above {
+        println!("FAILED  {line}");
+    }
+    println!("{} passed, {} failed", CASES.len() - above.len(), above.len());
+    if above.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What is run under callgrind.
@@ -74,7 +91,8 @@ fn repeat(mode: &str, case: &str, times: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn line(case: &Case) -> Result<String, String> {
+/// The line of a kind of meeting, and the whole beside the sum of its parts.
+fn count(case: &Case) -> Result<(String, f64), String> {
     let sample = Sample::new(case);
     let mut counts = [0.0; MODES.len()];
     for (count, mode) in counts.iter_mut().zip(MODES) {
@@ -83,14 +101,15 @@ fn line(case: &Case) -> Result<String, String> {
     }
     let [whole, tokens, cipher, base64] = counts;
     let each = sample.ids.len();
-    Ok(format!(
-        "| {} | {} | {} | {} | {whole:.0} | {tokens:.0} | {cipher:.0} | {base64:.0} | {:.2} |",
+    let ratio = whole / (tokens + cipher + base64);
+    let line = format!(
+        "| {} | {} | {} | {} | {whole:.0} | {tokens:.0} | {cipher:.0} | {base64:.0} | {ratio:.2} |",
         case.name,
         sample.answer.len() / each,
         sample.texts.len() / each,
         sample.texts.iter().map(String::len).sum::<usize>() / each,
-        whole / (tokens + cipher + base64),
-    ))
+    );
+    Ok((line, ratio))
 }
 
 /// The instructions of a whole run.

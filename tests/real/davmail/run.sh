@@ -1,54 +1,15 @@
 #!/bin/sh
 # Lets DavMail loose on the lab's Exchange and lists a calendar through it over CalDAV.
-#
-# CALWAY_LAB may name a calway-lab that is built already.
 set -eu
-
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../../.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target}
-work=$target/real/davmail
+. "$here/../part.sh"
 jar=/usr/share/davmail/davmail.jar
 port=11080
-mkdir -p "$work"
 
-# What cannot be installed is skipped on a desk, and is a failure in CI.
-skip() {
-    if [ "${CI:-}" = true ]; then
-        echo "FAILED  cannot run here: $1"
-        echo "0 passed, 1 failed"
-        exit 1
-    fi
-    echo "SKIPPED: $1"
-    echo "0 passed, 0 failed"
-    exit 0
-}
-
-installed() {
-    [ -f "$jar" ] && command -v java >/dev/null && command -v openssl >/dev/null &&
-        command -v python3 >/dev/null
-}
-
-install() {
-    [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || return 1
-    DEBIAN_FRONTEND=noninteractive
-    export DEBIAN_FRONTEND
-    # Recommended are desktops, and the lists may be older than what the mirror has.
-    set -- -q -y --no-install-recommends -o DPkg::Lock::Timeout=120
-    timeout 300 apt-get "$@" install davmail openssl python3 >"$work/apt.log" 2>&1 || {
-        timeout 120 apt-get -q update >>"$work/apt.log" 2>&1
-        timeout 300 apt-get "$@" install davmail openssl python3 >>"$work/apt.log" 2>&1
-    }
-}
-
-installed || install || skip "davmail could not be installed (see $work/apt.log)"
-installed || skip "davmail is installed without $jar, java, openssl or python3"
-
-lab=${CALWAY_LAB:-}
-if [ -z "$lab" ]; then
-    (cd "$root" && cargo build --quiet -p calway-lab)
-    lab=$target/debug/calway-lab
-fi
+install_packages davmail openssl python3 ||
+    skip_all "davmail could not be installed (see $work/apt.log)"
+[ -f "$jar" ] && command -v java >/dev/null || skip_all "davmail is installed without $jar or java"
+build_lab
 
 # A network of its own keeps the ports apart from everybody's. DavMail takes a machine that has
 # nothing but loopback for one without a network, so both ends of a pair stand in it.
@@ -64,13 +25,12 @@ if [ -n "${APART:-}" ]; then
 fi
 
 stop() {
-    for one in ${davmail:-} ${exchange:-}; do
-        kill "$one" 2>/dev/null || true
-        wait "$one" 2>/dev/null || true
-    done
+    if [ -n "${davmail:-}" ]; then
+        kill "$davmail" 2>/dev/null || true
+        wait "$davmail" 2>/dev/null || true
+    fi
     davmail=
-    exchange=
-    rm -f "$work/facts"
+    stop_lab
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
@@ -121,18 +81,10 @@ while True:
 END
 }
 
-passed=0
-failed=0
-
 # with_davmail OPTIONS…: a lab with these, DavMail in front of it, at most one minute for a client.
 with_davmail() {
-    rm -f "$work/facts" "$work/davmail.log"
-    mkfifo "$work/facts"
-    "$lab" exchange --json --account 'CORP\user00001' --password "$LAB_PASSWORD" --series 1 "$@" \
-        >"$work/facts" &
-    exchange=$!
-    LAB=$(head -n 1 "$work/facts")
-    export LAB
+    rm -f "$work/davmail.log"
+    start_lab exchange --account 'CORP\user00001' --password "$LAB_PASSWORD" --series 1 "$@"
     configure
     timeout 120 java -Djava.awt.headless=true -jar "$jar" "$work/davmail.properties" \
         >"$work/davmail.out" 2>&1 &
@@ -143,16 +95,7 @@ with_davmail() {
         cp "$work/davmail.out" "$work/output"
     fi
     stop
-    cat "$work/output"
-    last=$(tail -n 1 "$work/output")
-    case $last in
-    *' passed, '*' failed')
-        passed=$((passed + ${last%% passed*}))
-        counted=${last#* passed, }
-        failed=$((failed + ${counted%% failed*}))
-        ;;
-    *) failed=$((failed + 1)) ;;
-    esac
+    count "$work/output"
 }
 
 export LAB_PASSWORD='pass word 1' CALDAV_PORT=$port
@@ -161,5 +104,4 @@ LOGIN=user00001@corp.example with_davmail --no-ntlm
 echo "DavMail, NTLM"
 LOGIN='CORP\user00001' with_davmail --no-basic
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
