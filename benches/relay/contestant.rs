@@ -1,6 +1,6 @@
 //! Who is measured: the connector as it is shipped, or the program written with exchangelib.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -24,9 +24,7 @@ pub struct Contestant {
 impl Contestant {
     /// Starts the connector, and waits until it is signed in to the cloud.
     pub async fn connector(stage: &Stage) -> Result<Self, String> {
-        let shipped = || PathBuf::from(env!("CARGO_BIN_EXE_calway"));
-        let program = std::env::var_os("CALWAY_PROGRAM").map_or_else(shipped, PathBuf::from);
-        let mut command = stage.connector(program);
+        let mut command = stage.connector(process::connector());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log(stage)?);
         let mut one = Self::spawn("calway", &mut command, false)?;
         let cloud = stage.cloud.clone();
@@ -125,12 +123,7 @@ impl Contestant {
         what: &str,
         wait: impl Future<Output = T>,
     ) -> Result<T, String> {
-        tokio::select! {
-            done = wait => Ok(done),
-            ended = self.child.wait() => Err(format!("{} ended: {ended:?}", self.name)),
-            () = tokio::time::sleep(Duration::from_secs(seconds)) =>
-                Err(format!("{} did not {what} within {seconds} s", self.name)),
-        }
+        process::within((self.name, &mut self.child), seconds, what, wait).await
     }
 
     async fn tell(&mut self, line: &str) -> Result<(), String> {

@@ -1,6 +1,10 @@
 //! What a process used, and on what machine, as Linux tells it under /proc.
 
 use std::fs::read_to_string;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::process::Child;
 
 /// CPU time and memory of a process up to now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,6 +14,27 @@ pub struct Usage {
     pub cpu: f64,
     /// The most memory that was ever resident (VmHWM), in MiB.
     pub peak_mib: f64,
+}
+
+/// The connector as it was built here, or the one that `CALWAY_PROGRAM` names.
+pub fn connector() -> PathBuf {
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_calway"));
+    std::env::var_os("CALWAY_PROGRAM").map_or_else(built, PathBuf::from)
+}
+
+/// Waits for something that a program brings about; its end, or so many seconds, are errors.
+pub async fn within<T>(
+    (name, child): (&str, &mut Child),
+    seconds: u64,
+    what: &str,
+    wait: impl Future<Output = T>,
+) -> Result<T, String> {
+    tokio::select! {
+        done = wait => Ok(done),
+        ended = child.wait() => Err(format!("{name} ended: {ended:?}")),
+        () = tokio::time::sleep(Duration::from_secs(seconds)) =>
+            Err(format!("{name} did not {what} within {seconds} s")),
+    }
 }
 
 /// What `pid` used so far.

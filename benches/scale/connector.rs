@@ -1,6 +1,6 @@
 //! The connector in a process of its own, as systemd would start it: it says when it is ready.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,11 @@ pub struct Connector {
 impl Connector {
     /// Starts it.
     pub fn start(stage: &Stage) -> Result<Self, String> {
-        let shipped = || PathBuf::from(env!("CARGO_BIN_EXE_calway"));
-        let program = std::env::var_os("CALWAY_PROGRAM").map_or_else(shipped, PathBuf::from);
         let socket = stage.folder().join("notify");
         let log = stage.folder().join("connector.log");
         let log = std::fs::File::options().append(true).create(true).open(log);
         let (said, ear) = listen(&socket)?;
-        let mut command = stage.connector(program);
+        let mut command = stage.connector(process::connector());
         command.env("NOTIFY_SOCKET", &socket).stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(log.map_err(|error| error.to_string())?);
         let started = Instant::now();
@@ -79,12 +77,7 @@ impl Connector {
         what: &str,
         wait: impl Future<Output = T>,
     ) -> Result<T, String> {
-        tokio::select! {
-            done = wait => Ok(done),
-            ended = self.child.wait() => Err(format!("the connector ended: {ended:?}")),
-            () = tokio::time::sleep(Duration::from_secs(seconds)) =>
-                Err(format!("the connector did not {what} within {seconds} s")),
-        }
+        process::within(("the connector", &mut self.child), seconds, what, wait).await
     }
 
     /// Stops it as systemd does; how long that took.

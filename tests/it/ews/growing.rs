@@ -2,7 +2,7 @@
 
 use calway::model::{Hint, ListenEnd, Order};
 
-use super::listening::{Ear, listen, lively, quick, touch};
+use super::listening::{Ear, listen, lively, one_way_and_all_given_back, quick, touch};
 use super::{Stage, soon};
 
 fn order(ear: &Ear, order: Order) {
@@ -28,15 +28,7 @@ async fn a_newcomer_is_heard_and_the_others_subscriptions_stay() {
     assert_eq!(end, ListenEnd::Stopped);
     let log = stage.exchange.log();
     assert_eq!((log.count("Subscribe"), log.count("GetStreamingEvents")), (4, 2));
-    let ways: std::collections::BTreeSet<_> = ["Subscribe", "GetStreamingEvents", "Unsubscribe"]
-        .into_iter()
-        .flat_map(|operation| log.of(operation))
-        .map(|entry| (entry.back_end, entry.anchor))
-        .collect();
-    assert_eq!(ways.len(), 1, "one back end, one anchor: {ways:?}");
-    for target in &group {
-        assert_eq!(stage.exchange.calendars().subscriptions(target.address.reveal()), 0);
-    }
+    one_way_and_all_given_back(&stage, &group);
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@
 pub mod canary;
 pub mod cloud;
 pub mod dns;
+mod endpoint;
 pub mod exchange;
 pub mod jose;
 pub mod kms;

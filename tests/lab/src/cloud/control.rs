@@ -1,24 +1,17 @@
 //! The control endpoint of the program: plain HTTP and JSON, on a loopback address only.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::faults::{Fault, Place};
 use super::{Cloud, Command, StoredRecord};
+use crate::endpoint::{self, Asked, Outcome};
 use crate::kms::faults::{Fault as KmsFault, Place as KmsPlace};
 use crate::people::{Contact, Opened};
 
@@ -42,46 +35,13 @@ POST /cut   POST /restore   POST /drop   POST /close {code}   POST /revoke-token
 POST /search {base64}                whether these bytes ever came in
 ";
 
-type Outcome = Result<Value, (u16, String)>;
-
 /// Listens at `listen`, which must be a loopback address.
 pub(super) async fn start(listen: SocketAddr, cloud: Cloud) -> io::Result<SocketAddr> {
-    if !listen.ip().is_loopback() {
-        let reason = "the control endpoint has no sign-in and stays on a loopback address";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    let listener = TcpListener::bind(listen).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let cloud = cloud.clone();
-            let answer = service_fn(move |request| {
-                let cloud = cloud.clone();
-                async move { Ok::<_, Infallible>(answer(cloud, request).await) }
-            });
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-            tokio::spawn(connection);
-        }
-    });
-    Ok(address)
-}
-
-async fn answer(cloud: Cloud, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (parts, body) = request.into_parts();
-    let path = parts.uri.path().to_owned();
-    if path == "/" {
-        return Response::new(Full::from(HELP));
-    }
-    let body = Limited::new(body, 1 << 20).collect().await;
-    let bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    let (status, value) = match act(&cloud, &parts.method, &path, &body).await {
-        Ok(value) => (200, value),
-        Err((status, error)) => (status, json!({"error": error})),
+    let act = move |asked: Asked| {
+        let cloud = cloud.clone();
+        async move { act(&cloud, &asked.method, &asked.path, &asked.body).await }
     };
-    let mut response = Response::new(Full::from(format!("{value}\n")));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    response
+    endpoint::start(listen, HELP, act).await
 }
 
 async fn act(cloud: &Cloud, method: &Method, path: &str, body: &Value) -> Outcome {

@@ -1,19 +1,11 @@
 //! The control endpoint of the program: plain HTTP and JSON, on a loopback address only.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use super::faults::{Fault, Match};
 use super::service::{
@@ -21,6 +13,7 @@ use super::service::{
     Shown,
 };
 use super::{Exchange, service};
+use crate::endpoint::{self, Asked};
 
 /// What `GET /` answers. Times are UTC milliseconds since 1970.
 const HELP: &str = "\
@@ -49,42 +42,14 @@ type Outcome = Result<Value, String>;
 
 /// Listens at `listen`, which must be a loopback address.
 pub(super) async fn start(listen: SocketAddr, exchange: Exchange) -> io::Result<SocketAddr> {
-    if !listen.ip().is_loopback() {
-        let reason = "the control endpoint has no sign-in and stays on a loopback address";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
-    }
-    let listener = TcpListener::bind(listen).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let exchange = exchange.clone();
-            let answer = service_fn(move |request| {
-                let exchange = exchange.clone();
-                async move { Ok::<_, Infallible>(answer(&exchange, request).await) }
-            });
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-            tokio::spawn(connection);
+    let act = move |asked: Asked| {
+        let exchange = exchange.clone();
+        async move {
+            let Asked { method, path, query, body } = asked;
+            act(&exchange, &method, &path, &query, &body).await.map_err(|error| (400, error))
         }
-    });
-    Ok(address)
-}
-
-async fn answer(exchange: &Exchange, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (head, body) = request.into_parts();
-    if head.uri.path() == "/" {
-        return Response::new(Full::from(HELP));
-    }
-    let body = Limited::new(body, 16 << 20).collect().await;
-    let bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    let query = head.uri.query().unwrap_or_default();
-    let (status, value) = match act(exchange, &head.method, head.uri.path(), query, &body).await {
-        Ok(value) => (StatusCode::OK, value),
-        Err(error) => (StatusCode::BAD_REQUEST, json!({"error": error})),
     };
-    let mut response = Response::new(Full::from(format!("{value}\n")));
-    *response.status_mut() = status;
-    response
+    endpoint::start(listen, HELP, act).await
 }
 
 async fn act(
