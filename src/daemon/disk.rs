@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::clock;
 use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
 use crate::pipeline::command::Decision;
+use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
@@ -52,6 +53,8 @@ pub(super) struct Disk {
     room: Arc<Semaphore>,
     /// Told when something was put into the outbox.
     pub(super) filled: Arc<Notify>,
+    /// Whether more waits in the outbox than a live edit may stand behind.
+    pub(super) outbox_long: watch::Receiver<bool>,
 }
 
 impl Disk {
@@ -59,11 +62,12 @@ impl Disk {
     pub(super) fn start(store: Box<dyn Store>) -> std::io::Result<Self> {
         let (requests, inbox) = channel();
         let filled = Arc::new(Notify::new());
-        let bell = filled.clone();
+        let (long, outbox_long) = watch::channel(false);
+        let bell = Bell { filled: filled.clone(), long };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || serve(store, &inbox, &bell))?;
-        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled })
+        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled, outbox_long })
     }
 
     /// Does something on the store's thread. A caller that does not wait any more is no fault: it
@@ -217,7 +221,25 @@ impl Round {
     }
 }
 
-fn serve(mut store: Box<dyn Store>, inbox: &Receiver<Request>, filled: &Notify) {
+/// What the thread tells of the outbox.
+struct Bell {
+    filled: Arc<Notify>,
+    long: watch::Sender<bool>,
+}
+
+impl Bell {
+    fn look(&self, store: &mut dyn Store) {
+        let Ok(waiting) = store.waiting_at_most() else { return };
+        let (long, short) = limits::OUTBOX_LONG;
+        self.long.send_if_modified(|now| {
+            let next = if *now { waiting > short } else { waiting > long };
+            std::mem::replace(now, next) != next
+        });
+    }
+}
+
+fn serve(mut store: Box<dyn Store>, inbox: &Receiver<Request>, bell: &Bell) {
+    bell.look(store.as_mut());
     let mut crowd = Crowd::new(Instant::now());
     while let Ok(first) = inbox.recv() {
         let mut round = Round::default();
@@ -227,7 +249,7 @@ fn serve(mut store: Box<dyn Store>, inbox: &Receiver<Request>, filled: &Notify) 
             next = if round.commits.len() < GROUP { more(inbox, &round, &crowd) } else { None };
         }
         if !round.is_empty() {
-            write_all(store.as_mut(), round, filled);
+            write_all(store.as_mut(), round, bell);
         }
     }
 }
@@ -270,7 +292,7 @@ fn take(store: &mut dyn Store, request: Request, (round, crowd): (&mut Round, &m
     }
 }
 
-fn write_all(store: &mut dyn Store, round: Round, filled: &Notify) {
+fn write_all(store: &mut dyn Store, round: Round, bell: &Bell) {
     let Round { commits, replies, settled, settling, .. } = round;
     let now = clock::wall();
     let alone = commits.len() + settling.len() == 1;
@@ -292,8 +314,9 @@ fn write_all(store: &mut dyn Store, round: Round, filled: &Notify) {
     for reply in settling {
         let _ = reply.send(taken.clone());
     }
+    bell.look(store);
     if commits.iter().any(|commit| !commit.events.is_empty()) {
-        filled.notify_one();
+        bell.filled.notify_one();
     }
 }
 

@@ -101,6 +101,8 @@ pub(super) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let (inputs, mut inbox) = mpsc::channel(INPUTS);
+    let mut outbox_long = parts.disk.outbox_long.clone();
+    outbox_long.mark_changed();
     let mut intake = Intake {
         fleet: Fleet::new(parts.rules, parts.installation.clone()),
         parts,
@@ -118,11 +120,17 @@ pub(super) async fn run(
             _ = stop.wait_for(|stop| *stop) => break,
             Some(tell) = tells.recv() => intake.tell(tell),
             Some(input) = inbox.recv() => intake.take(input),
+            Ok(()) = outbox_long.changed() => {
+                let long = *outbox_long.borrow_and_update();
+                intake.take(Input::OutboxLong(long));
+            }
             Some(_) = intake.tasks.join_next(), if !intake.tasks.is_empty() => continue,
             () = tokio::time::sleep_until(wake) => intake.take(Input::Tick),
         }
-        // What has come meanwhile goes in before anything is shown.
-        while let Ok(input) = inbox.try_recv() {
+        // What has come meanwhile goes in before anything is shown; but orders to stop and tasks
+        // that ended have their turn as well.
+        for _ in 0..INPUTS {
+            let Ok(input) = inbox.try_recv() else { break };
             intake.take(input);
         }
         intake.show(&seen);

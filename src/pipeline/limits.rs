@@ -48,6 +48,10 @@ pub const BATCH_EVENTS: usize = 500;
 /// Bytes of sealed data in a batch to the cloud: 1 MiB by the relay protocol, less the envelopes.
 pub const BATCH_BYTES: usize = 768 * 1024;
 
+/// So many events wait in the outbox when the backlog stops being read, and so few when it is read
+/// again. A live edit waits behind no more than these and what the passes under way still bring.
+pub const OUTBOX_LONG: (u64, u64) = (2 * BATCH_EVENTS as u64, BATCH_EVENTS as u64);
+
 /// How often a mailbox without a working stream is polled.
 pub const POLL: Span = Span::from_secs(60);
 

@@ -176,6 +176,13 @@ pub trait Store: Shelf + Send + 'static {
     /// `Retry` with the engine's code.
     fn channel_position(&mut self) -> Result<u64, Fault>;
 
+    /// How many events wait for the cloud, at most: what is superseded in between may be counted.
+    /// It takes no longer the more there are.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn waiting_at_most(&mut self) -> Result<u64, Fault>;
+
     /// How much waits, and how much was set aside.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! All mailboxes of one calendar: where each is served, who is read next, who is listened to, who
 //! waits.
 //!
-//! **Promise.** A rung mailbox is read before the backlog. Never more passes than allowed ask a
-//! server, and each has one request open; whoever waits for the key server or the disk keeps
-//! nobody from asking. After a server said it is busy none of its
+//! **Promise.** A rung mailbox is read before the backlog, which waits altogether while the cloud is
+//! what is slow: a live edit never stands behind a first synchronisation. Never more passes than
+//! allowed ask a server, and each has one request open; whoever waits for the key server or the
+//! disk keeps nobody from asking. After a server said it is busy none of its
 //! mailboxes asks before its time, then one alone, then more and more; other servers go on. A
 //! mailbox that cannot be listened to is polled, and listened to again later. A fault of one
 //! mailbox waits for that mailbox alone; its state is built anew from the store.
@@ -209,6 +210,7 @@ pub struct Fleet {
     account: Gate,
     store: Pace,
     store_rests: Option<Time>,
+    outbox_long: bool,
     census: Census,
     /// Mailboxes and groups that are not listened to for now.
     demoted: usize,
@@ -249,6 +251,7 @@ impl Fleet {
             account: Gate::new(usize::MAX),
             store: Pace::default(),
             store_rests: None,
+            outbox_long: false,
             census: Census::default(),
             demoted: 0,
             shut: 0,
@@ -276,6 +279,7 @@ impl Fleet {
             Input::Committed(ticket, committed) => self.committed(now, ticket, committed),
             Input::SecretChanged => self.secret_changed(),
             Input::TrustChanged => self.trust_changed(now),
+            Input::OutboxLong(long) => self.outbox_long = long,
             Input::Tick => {}
         }
         self.fire_timers(now);

@@ -47,7 +47,8 @@ impl Fleet {
         if alone {
             most = most.min(1);
         }
-        let (backlog, begins) = (self.rules.backlog.min(most), self.store_rests.is_none());
+        let begins = self.store_rests.is_none();
+        let backlog = if self.outbox_long { 0 } else { self.rules.backlog.min(most) };
         while let Some(one) = self.servers.get_mut(server)
             && let Some(turn) = one.next(most, backlog, begins, alone)
         {

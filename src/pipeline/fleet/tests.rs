@@ -215,6 +215,23 @@ fn a_rung_mailbox_goes_before_the_backlog() {
 }
 
 #[test]
+fn promise_4_while_the_cloud_is_slow_the_backlog_waits_and_a_rung_mailbox_does_not() {
+    let mut desk = Desk::new(4, 3);
+    desk.settle(5);
+    let stream = desk.listen();
+    desk.put(Input::OutboxLong(true));
+    for n in 0..4 {
+        desk.put(Input::Stirred(user(n)));
+    }
+    assert!(desk.until_asked().is_none(), "it would stand before a live edit in the outbox");
+    desk.put(Input::Hint(stream, Hint::Changed(user(4))));
+    assert_eq!(desk.until_asked().unwrap().1, user(4));
+    desk.put(Input::OutboxLong(false));
+    let asked: Vec<_> = std::iter::from_fn(|| desk.until_asked()).map(|asked| asked.1).collect();
+    assert_eq!(asked, [user(0), user(1), user(2)], "as many as may at once");
+}
+
+#[test]
 fn a_slot_is_kept_for_rung_mailboxes() {
     let mut desk = Desk::new(2, 1);
     desk.settle(5);

@@ -65,6 +65,8 @@ pub enum Input {
     SecretChanged,
     /// Hosts were allowed or blocked: whoever fails may not fail for it any more.
     TrustChanged,
+    /// The outbox is long: the cloud takes less than Exchange gives. Or: it is short again.
+    OutboxLong(bool),
     /// Time passed.
     Tick,
 }

@@ -185,6 +185,14 @@ impl Store for Sqlite {
             .map_err(fault)
     }
 
+    fn waiting_at_most(&mut self) -> Result<u64, Fault> {
+        let ends = self.db.prepare_cached(ENDS).and_then(|mut ends| {
+            ends.query_row([], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
+        });
+        let (first, last): (Option<i64>, Option<i64>) = ends.map_err(fault)?;
+        Ok(first.zip(last).map_or(0, |(first, last)| (last - first).unsigned_abs() + 1))
+    }
+
     fn backlog(&mut self) -> Result<Backlog, Fault> {
         let waiting = self.db.query_row(WAITING, [], |row| row.get::<_, u64>(0)).map_err(fault)?;
         let oldest = self
@@ -224,6 +232,9 @@ fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
 
 /// Alone it is counted along an index, without reading what is sealed.
 const WAITING: &str = "SELECT count(*) FROM outbox";
+
+/// Two looks at an index; both in one `SELECT max(), min()` would be a scan.
+const ENDS: &str = "SELECT (SELECT min(row) FROM outbox), (SELECT max(row) FROM outbox)";
 
 const OLDEST: &str = "SELECT time FROM outbox ORDER BY row LIMIT 1";
 

@@ -47,6 +47,19 @@ fn what_was_committed_is_there_after_a_crash() {
 }
 
 #[test]
+fn how_much_waits_is_known_without_counting() {
+    let (mut store, _folder) = empty();
+    assert_eq!(store.waiting_at_most(), Ok(0));
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a", "b", "c"]);
+    assert!(store.waiting_at_most().unwrap() >= waiting(&mut store).len() as u64);
+    let sent = store.outbox(10, usize::MAX).unwrap();
+    let most = sent.iter().map(|row| row.row).collect();
+    store.settle(&Settled { done: most, aside: Vec::new() }).unwrap();
+    assert_eq!(store.waiting_at_most(), Ok(0));
+}
+
+#[test]
 fn what_a_tool_writes_beside_the_daemon_is_noticed() {
     let (mut store, folder) = empty();
     let before = store.foreign_writes().unwrap();

@@ -307,6 +307,10 @@ impl Store for Memory {
         Ok(self.commands.values().map(|(sequence, _)| *sequence).max().unwrap_or(0))
     }
 
+    fn waiting_at_most(&mut self) -> Result<u64, Fault> {
+        Ok(self.outbox.len() as u64)
+    }
+
     fn backlog(&mut self) -> Result<Backlog, Fault> {
         Ok(Backlog {
             waiting: self.outbox.len() as u64,

@@ -1,0 +1,181 @@
+//! The guide for Exchange's administrators says only what is so: its commands are known, what it
+//! names of ours exists, and its links lead somewhere.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use calway::observe::condition;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn guide() -> String {
+    std::fs::read_to_string(root().join("docs/guide/exchange.md")).unwrap()
+}
+
+/// The lines of its indented blocks, continued ones put together.
+fn lines(guide: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in guide.lines() {
+        let Some(line) = line.strip_prefix("    ") else {
+            goes_on = false;
+            continue;
+        };
+        let line = line.trim();
+        let more = ['`', '|', '\\'].iter().find(|mark| line.ends_with(**mark));
+        let bare = line.trim_end_matches(['`', '\\']).trim_end();
+        match all.last_mut() {
+            Some(last) if goes_on => *last += &format!(" {bare}"),
+            _ => all.push(bare.to_owned()),
+        }
+        goes_on = more.is_some();
+    }
+    all
+}
+
+/// Each cmdlet with its parameters, as Microsoft's reference has them.
+fn known() -> HashMap<String, HashSet<String>> {
+    let text = std::fs::read_to_string(root().join("tests/golden/exchange-cmdlets.txt")).unwrap();
+    let rows = text.lines().filter(|line| !line.starts_with('#'));
+    let row = |line: &str| {
+        let mut parts = line.split('|').map(str::trim);
+        let name = parts.next().unwrap().to_ascii_lowercase();
+        let parameters = parts.nth(1).unwrap_or_default().split_whitespace();
+        (name, parameters.map(str::to_ascii_lowercase).collect())
+    };
+    rows.map(row).collect()
+}
+
+/// What runs on the appliance, in a shell.
+const SHELL: [&str; 7] = [
+    "calway",
+    "journalctl",
+    "mkdir",
+    "openssl",
+    "systemctl",
+    "systemd-ask-password",
+    "systemd-run",
+];
+
+/// The commands of one line of PowerShell with the parameters given to each.
+fn commands(line: &str) -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let quoted = line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
+    // What is called inside brackets or braces is called as well.
+    let opened = quoted.replace(['(', '{', ')', '}'], " | ");
+    for part in opened.split(['|', ';']) {
+        let words: Vec<_> = part.split_whitespace().collect();
+        let words = match words.as_slice() {
+            [variable, "=", rest @ ..] if variable.starts_with('$') => rest,
+            all => all,
+        };
+        let dashed = |word: &&&str| word.len() > 2 && word.starts_with('-');
+        let named = words.iter().filter(dashed).map(|word| word[1..].to_ascii_lowercase());
+        match words.first() {
+            Some(first)
+                if first.chars().next().is_some_and(char::is_alphabetic)
+                    || first.starts_with(".\\") =>
+            {
+                let name = first.trim_start_matches(".\\").to_ascii_lowercase();
+                found.push((name, named.collect()));
+            }
+            // After a bracket the parameters belong to what stood before it.
+            _ => match found.iter_mut().rev().find(|one| one.0 != "read-host") {
+                Some(last) => last.1.extend(named),
+                None => assert_eq!(named.count(), 0, "{line}: whose parameters?"),
+            },
+        }
+    }
+    found
+}
+
+#[test]
+fn the_guide_uses_only_commands_and_parameters_that_exchange_has() {
+    let known = known();
+    let mut used = HashSet::new();
+    for line in lines(&guide()) {
+        let first = line.split_whitespace().next().unwrap_or_default();
+        let ours = line.starts_with('[') || line.starts_with("Load");
+        if SHELL.contains(&first) || ours {
+            continue;
+        }
+        for (name, parameters) in commands(&line) {
+            let of = known.get(&name).unwrap_or_else(|| panic!("{name} is not known: {line}"));
+            for one in parameters {
+                assert!(of.contains(&one), "{name} has no -{one}: {line}");
+            }
+            used.insert(name);
+        }
+    }
+    // It would say nothing if it found nothing.
+    for name in ["new-managementscope", "set-calendarprocessing", "get-exchangecertificate"] {
+        assert!(used.contains(name), "{name} was not seen");
+    }
+    assert!(used.len() > 25, "{used:?}");
+}
+
+#[test]
+fn what_the_guide_names_of_ours_exists() {
+    let guide = guide();
+    let conditions: HashSet<_> = condition::ALL.iter().map(|one| one.name).collect();
+    let named = guide.split("CONDITION=").skip(1);
+    let word = |text: &str| -> String {
+        text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()
+    };
+    let named: Vec<_> = named.map(word).collect();
+    assert!(named.len() > 5, "{named:?}");
+    for name in named {
+        assert!(conditions.contains(name.as_str()), "there is no condition {name}");
+    }
+    let help = Command::new(env!("CARGO_BIN_EXE_calway")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let called = lines(&guide);
+    let ours = |line: &&String| line.starts_with("calway ") || line.starts_with("systemd-run ");
+    let called = called.iter().filter(ours).filter_map(|line| line.split("calway ").nth(1));
+    let called: HashSet<String> = called.map(word).filter(|name| !name.is_empty()).collect();
+    assert!(called.contains("discover") && called.contains("trust"), "{called:?}");
+    for name in called {
+        assert!(help.contains(&format!("\n  {name} ")), "there is no calway {name}");
+    }
+}
+
+#[test]
+fn the_guides_links_lead_somewhere() {
+    let guide = guide();
+    let anchor = |heading: &str| -> String {
+        let lower = heading.trim_start_matches(['#', ' ']).to_lowercase();
+        let kept = lower.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    let anchors: HashSet<_> = guide.lines().filter(|l| l.starts_with('#')).map(anchor).collect();
+    let targets: Vec<_> =
+        guide.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    assert!(targets.len() > 10, "{targets:?}");
+    for target in targets {
+        match target.strip_prefix('#') {
+            Some(name) => assert!(anchors.contains(name), "no heading for #{name}: {anchors:?}"),
+            None if target.starts_with("https://") => {}
+            None => {
+                let file = target.split('#').next().unwrap_or_default();
+                let path = root().join("docs/guide").join(file);
+                assert!(Path::new(&path).exists(), "{target} is not there");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_guides_service_has_the_secrets_that_it_encrypts() {
+    let unit = std::fs::read_to_string(root().join("systemd/calway.service")).unwrap();
+    let guide = guide();
+    let encrypted = guide.split("systemd-creds encrypt --name=").skip(1);
+    let encrypted: Vec<_> = encrypted.filter_map(|rest| rest.split(' ').next()).collect();
+    assert_eq!(encrypted, ["calendar.hq.password", "cloud.client_secret", "store.key"]);
+    for name in encrypted {
+        let line = format!("LoadCredentialEncrypted={name}:/etc/credstore.encrypted/{name}\n");
+        assert!(unit.contains(&line), "the service is not given {name}");
+    }
+}
