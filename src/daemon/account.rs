@@ -190,7 +190,7 @@ pub(super) async fn watch(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut known = account.all();
-    let mut was_shut = false;
+    let mut was_shut = account.is_shut().await.unwrap_or_default();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,

@@ -209,6 +209,42 @@ async fn promise_4_a_refused_password_is_tried_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn promise_4_restarts_and_tools_do_not_try_a_refused_password_again() {
+    let mut options = talkative();
+    options.exchange.lock_out_after = Some(3);
+    let mut house = House::start(options).await;
+    house.stage.exchange.gate().set_password("another-one-now");
+    house.activate(ALICE.0, ALICE.1).await;
+    let named = |house: &House| house.log().contains("sign-in-refused");
+    let refusals = |house: &House| house.stage.exchange.log().refusals();
+    house.until("it is named", named).await;
+    for _ in 0..4 {
+        house.kill().await;
+        let before = house.log().matches("sign-in-refused").count();
+        house.again();
+        let named = |house: &House| house.log().matches("sign-in-refused").count() != before;
+        house.until("it is named anew", named).await;
+    }
+    assert_eq!(refusals(&house), 1);
+    let discover = |words: &[&str]| {
+        let mut command = tokio::process::Command::new(PROGRAM);
+        command.args(["discover", ALICE.1, "--config"]).arg(house.stage.config()).args(words);
+        command.env("CREDENTIALS_DIRECTORY", house.stage.credentials());
+        command
+    };
+    let told = discover(&[]).output().await.unwrap();
+    assert_eq!(refusals(&house), 1, "{told:?}");
+    // Somebody mended the account, and the secret was right all the time.
+    house.stage.exchange.gate().set_password("lab-password");
+    house.meet(ALICE, "Unread so far", 2);
+    let told = discover(&["--try-again"]).output().await.unwrap();
+    assert!(told.status.success(), "{told:?}");
+    house.live(ALICE, 1).await;
+    assert_eq!(refusals(&house), 1, "{told:?}");
+    assert!(!house.stage.exchange.gate().locked_out());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn promise_4_a_refused_sign_in_heals_when_the_secret_changes() {
     let mut options = talkative();
     options.exchange.lock_out_after = Some(3);

@@ -260,7 +260,7 @@ impl Discovery {
             match (homes.get(address), why) {
                 (Some(known), _) if blocked(known) => Err(Fault::new(Next::Denied, BLOCKED)),
                 // An old answer is better than none, unless it is known to be wrong.
-                (Some(known), why) if why.is_none_or(|why| why.next != Next::Gone) => {
+                (Some(known), why) if why.is_none_or(|why| !is_gone(why, moved)) => {
                     Ok(known.clone())
                 }
                 (_, why) => {
@@ -331,7 +331,7 @@ impl Discovery {
                     }
                     (Err(fault), None) => {
                         homes.missed(now, address);
-                        if fault.next == Next::Gone {
+                        if is_gone(&fault, moved) {
                             lines.extend(homes.forget(address));
                         }
                         refused.push((Arc::clone(address), fault));
@@ -466,6 +466,12 @@ impl Discovery {
     fn homes(&self) -> MutexGuard<'_, Homes> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a mailbox has no home here any more. Autodiscover may not hear of one for a while that
+/// its server serves: before its word counts, the server said that the mailbox is not there.
+fn is_gone(fault: &Fault, moved: bool) -> bool {
+    fault.next == Next::Gone && (moved || fault.cause.code == IN_THE_CLOUD)
 }
 
 fn place(found: Found, fixed: Option<&Uri>) -> Place {

@@ -221,6 +221,8 @@ impl Fleet {
         };
         let Some(mailbox) = self.mailbox(at) else { return };
         mailbox.stored_keys.clone_from(&loaded.keys);
+        // Before a restart, perhaps.
+        mailbox.has_worked |= loaded.cursor.is_some();
         self.begin(now, at, run, loaded);
     }
 

@@ -198,6 +198,20 @@ async fn an_answer_is_asked_for_once_a_day() {
 }
 
 #[tokio::test]
+async fn an_autodiscover_that_lags_behind_over_a_restart_takes_nobody_from_its_server() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    home(&org.provider(), "ann").await.unwrap();
+    exchange.calendars().remove_mailbox("ann@corp.example");
+    org.book.pass(Span::DAY);
+    let ews = org.provider();
+    home(&ews, "ann").await.expect("its server is asked first");
+    org.book.pass(Span::MINUTE);
+    assert_eq!(fresh_home(&ews, "ann").await.unwrap_err().next, Next::Gone);
+    assert_eq!(home(&ews, "ann").await.unwrap_err().next, Next::Gone);
+}
+
+#[tokio::test]
 async fn a_configured_address_works_without_any_of_it() {
     let org = Org::new();
     let exchange = org.server(calway_lab::exchange::Options::default()).await;

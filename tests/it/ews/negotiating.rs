@@ -189,6 +189,23 @@ async fn a_keytab_that_is_refused_is_told_where_nothing_else_is_left() {
 }
 
 #[tokio::test]
+async fn what_the_key_server_takes_and_one_server_refuses_is_that_servers_matter() {
+    let script = Arc::new(Script::default());
+    let stage = stage(takes_tickets(false), &script).await;
+    let ann = stage.mailbox("ann");
+    stage.ews.verify(&ann).await.unwrap();
+    // By NTLM the password comes bound to a channel that is not this server's.
+    stage.exchange.gate().set_password("other");
+    stage.exchange.drop_connections();
+    let away = NoToken::Unavailable(Fault::retry("Kerberos: no ticket"));
+    *script.without.lock().unwrap() = Some(away);
+    stage.ews.verify(&ann).await.unwrap_err();
+    *script.without.lock().unwrap() = None;
+    stage.ews.verify(&ann).await.expect("tickets are taken as before");
+    assert_eq!(stage.exchange.log().refusals(), 1);
+}
+
+#[tokio::test]
 async fn an_old_ticket_does_not_make_a_changed_password_a_right_one() {
     let script = Arc::new(Script { kept: true, ..Script::default() });
     let stage = stage(takes_tickets(false), &script).await;

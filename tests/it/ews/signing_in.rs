@@ -124,6 +124,58 @@ async fn two_calendars_of_one_account_try_a_wrong_password_once() {
     assert_eq!((first.exchange.log().refusals(), second.exchange.log().refusals()), (1, 0));
 }
 
+/// Two servers of one account.
+async fn two_servers() -> (Stage, Stage) {
+    let gates = Gates::new(Duration::from_secs(3600));
+    let server = || Options { lock_out_after: Some(3), ..Options::default() };
+    let share = |one: &mut calway::calendar::ews::Options| one.gates = Some(gates.clone());
+    (Stage::with(server(), share).await, Stage::with(server(), share).await)
+}
+
+fn refusals(stages: &[&Stage]) -> usize {
+    stages.iter().map(|stage| stage.exchange.log().refusals()).sum::<u64>() as usize
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_what_another_one_takes_stops_nobody_else() {
+    let (good, bad) = two_servers().await;
+    let (ann, bob) = (good.mailbox("ann"), bad.mailbox("bob"));
+    good.ews.verify(&ann).await.unwrap();
+    bad.exchange.gate().set_password("what a binding to another channel looks like");
+    for _ in 0..3 {
+        let fault = bad.ews.verify(&bob).await.unwrap_err();
+        assert_eq!(fault.next, Next::BackOff { after: None }, "this server alone: {fault}");
+        assert!(fault.to_string().contains("Extended Protection"), "{fault}");
+        good.exchange.drop_connections();
+        good.ews.verify(&ann).await.expect("the others are served");
+    }
+    assert_eq!(refusals(&[&good, &bad]), 1);
+}
+
+#[tokio::test]
+async fn a_password_that_was_changed_in_the_domain_is_tried_at_two_servers_and_no_more() {
+    let (first, second) = two_servers().await;
+    let (ann, bob) = (first.mailbox("ann"), second.mailbox("bob"));
+    first.ews.verify(&ann).await.unwrap();
+    second.ews.verify(&bob).await.unwrap();
+    for stage in [&first, &second] {
+        stage.exchange.gate().set_password("new");
+        stage.exchange.drop_connections();
+    }
+    first.ews.verify(&ann).await.unwrap_err();
+    assert_eq!(second.ews.verify(&bob).await.unwrap_err().next, Next::SignIn);
+    for _ in 0..3 {
+        assert_eq!(first.ews.verify(&ann).await.unwrap_err().next, Next::SignIn);
+    }
+    assert_eq!(refusals(&[&first, &second]), 2);
+    for stage in [&first, &second] {
+        "new".clone_into(&mut stage.password.lock().unwrap());
+    }
+    first.ews.verify(&ann).await.expect("a changed password is taken up");
+    second.ews.verify(&bob).await.unwrap();
+    assert_eq!(refusals(&[&first, &second]), 2);
+}
+
 #[tokio::test]
 async fn a_refused_password_is_tried_again_after_a_long_time() {
     let pause = Duration::from_millis(50);

@@ -166,10 +166,11 @@ path = "{self.folder}/calway.db"
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{self.log.read_text()[-3000:]}") from error
 
-    def discover(self, address):
+    def discover(self, address, *words):
         """`calway discover`: its lines of JSON."""
         done = subprocess.run(
-            [os.environ["CALWAY"], "discover", address, "--json", "--config", str(self.config)],
+            [os.environ["CALWAY"], "discover", address, "--json", "--config", str(self.config),
+             *words],
             env=self.environment, capture_output=True, text=True, timeout=90)
         return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
@@ -368,6 +369,38 @@ def a_keytab_opens_the_directory_too(bench):
     points = [line["answer"] for line in lines if line.get("step") == "search"]
     assert points and "site" in points[0], (lines, why)
     assert "ews" in lines[-1], (lines, why)
+
+
+def by_ticket(server, auth='["negotiate"]'):
+    return (f'auth = {auth}\ndiscover = {{ domains = ["corp.test"], srv = false, '
+            f'scp = {{ server = "{server}", bind = "kerberos" }} }}\n')
+
+
+@test
+def a_password_opens_the_directory_by_ticket_with_tls_and_without(bench):
+    for server in ("ldap://dc1.corp.test", "ldaps://dc1.corp.test"):
+        name = server.split(":")[0]
+        connector = Connector(bench, f"{name}-password", by_ticket(server), PASSWORD)
+        with Front(bench, "kerberos", "sha256"):
+            lines, why = connector.discover("user00001@corp.test")
+        points = [line["answer"] for line in lines if line.get("step") == "search"]
+        assert points and "site" in points[0], (server, lines, why)
+        assert "ews" in lines[-1], (server, lines, why)
+
+
+@test
+def a_wrong_password_for_the_directory_is_tried_once_by_program_restart_and_tool(bench):
+    before = domain.bad_passwords()
+    connector = Connector(bench, "ldap-wrong", by_ticket("ldap://dc1.corp.test"), "Wrong.Pass2")
+    for _ in range(3):
+        with connector:
+            bench.ask("/activate", {"user": "user00004", "address": "user00004@corp.test"})
+            wait("the condition", lambda: "sign-in-refused" in connector.log.read_text())
+    lines, why = connector.discover("user00004@corp.test")
+    assert "ews" not in lines[-1], lines
+    assert domain.bad_passwords() - before == 1, (domain.bad_passwords(), lines, why)
+    lines, why = connector.discover("user00004@corp.test", "--try-again")
+    assert domain.bad_passwords() - before == 2, (domain.bad_passwords(), lines, why)
 
 
 @test

@@ -103,6 +103,7 @@ def controller():
         f"--adminpass={ADMIN}", "--host-name=dc1", "--host-ip=127.0.0.1", "--use-rfc2307",
         "--option=interfaces=lo", "--option=bind interfaces only=yes")
     text = SMB.read_text().replace("[global]", f"""[global]
+\tldap server require strong auth = allow_sasl_over_tls
 \ttls enabled = yes
 \ttls keyfile = {WORK}/sha256.key
 \ttls certfile = {WORK}/sha256.pem

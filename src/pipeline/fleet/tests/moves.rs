@@ -148,6 +148,17 @@ fn a_mailbox_that_vanishes_during_a_move_is_back_within_minutes_and_later_asked_
 }
 
 #[test]
+fn a_mailbox_that_vanishes_over_a_restart_is_asked_for_within_minutes() {
+    let mut desk = Desk::new(4, 4);
+    desk.put(Input::Added(user(0)));
+    let (ticket, _) = desk.until_asked().expect("a request");
+    desk.put(Input::Got(ticket, Err(gone())));
+    let times = asked_while_gone(&mut desk, 50);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= 400), "{times:?}");
+    assert!(times.len() >= 8, "{times:?}");
+}
+
+#[test]
 fn a_mailbox_that_never_was_there_is_asked_for_by_the_hour() {
     let mut desk = Desk::new(4, 4);
     desk.put(Input::Added(user(0)));
