@@ -4,15 +4,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ldap3::{LdapConnAsync, LdapConnSettings, Scope, SearchEntry, SearchOptions, StdStream};
+use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, Scope, SearchEntry, SearchOptions, StdStream};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
 
 use crate::model::{Fault, Next, Secret};
 use crate::net::dial::Dial;
+use crate::net::framing::Guard;
 use crate::net::tls;
 
 /// Entries of one answer that are looked at; an organisation has one for each server.
@@ -120,22 +125,97 @@ pub async fn search(
     }
 }
 
+/// What the guard objected to, where it did.
+type Objection = Arc<OnceLock<&'static str>>;
+
 async fn session(
     search: Search,
     tls: Arc<ClientConfig>,
     dial: &Dial,
 ) -> Result<(Root, Vec<Row>), Fault> {
+    let objection = Objection::default();
+    let found = talk(&search, &tls, dial, &objection).await;
+    // The library sees no more than that it was hung up on.
+    found.map_err(|fault| objection.get().map_or(fault, |why| Fault::retry(*why)))
+}
+
+/// Opens the way to the directory: through the guard, except for a ticket over TLS, which the
+/// library binds to a TLS session of its own. There the directory has shown its certificate, and
+/// what it says is bounded by the time of the search alone.
+async fn open(
+    search: &Search,
+    tls: &ClientConfig,
+    dial: &Dial,
+    objection: &Objection,
+) -> Result<(LdapConnAsync, Ldap), Fault> {
     let Server { host, port, secure } = &search.server;
     let stream = dial.open(host, *port, Instant::now() + search.within).await?;
-    let stream = stream.into_std().map_err(|_| Fault::retry("LDAP: no connection"))?;
-    let mut client = (*tls).clone();
+    let no_connection = |_| Fault::retry("LDAP: no connection");
+    let mut client = tls.clone();
     client.alpn_protocols.clear();
-    let settings =
-        LdapConnSettings::new().set_std_stream(StdStream::Tcp(stream)).set_config(Arc::new(client));
-    let scheme = if *secure { "ldaps" } else { "ldap" };
-    let url = format!("{scheme}://{host}:{port}");
-    let (connection, mut ldap) =
-        LdapConnAsync::with_settings(settings, &url).await.map_err(|error| fault(&error))?;
+    let client = Arc::new(client);
+    let settings = LdapConnSettings::new();
+    if *secure && !matches!(search.bind, Bind::Simple(..)) {
+        let stream = StdStream::Tcp(stream.into_std().map_err(no_connection)?);
+        let settings = settings.set_std_stream(stream).set_config(client);
+        let url = format!("ldaps://{host}:{port}");
+        return LdapConnAsync::with_settings(settings, &url).await.map_err(|error| fault(&error));
+    }
+    let (inner, outer) = UnixStream::pair().map_err(no_connection)?;
+    if *secure {
+        let name = ServerName::try_from(host.clone())
+            .map_err(|_| Fault::refused("LDAP: the directory's host is not a name"))?;
+        let connecting = TlsConnector::from(client).connect(name, stream).await;
+        let stream = connecting.map_err(|error| tls::handshake_fault(&error))?;
+        tokio::spawn(carry(stream, outer, Guard::new(false), Arc::clone(objection)));
+    } else {
+        tokio::spawn(carry(stream, outer, Guard::new(true), Arc::clone(objection)));
+    }
+    let inner = StdStream::Unix(inner.into_std().map_err(no_connection)?);
+    let settings = settings.set_std_stream(inner);
+    LdapConnAsync::with_settings(settings, "ldapi://guarded").await.map_err(|error| fault(&error))
+}
+
+/// Carries bytes between the library and the directory until one of them hangs up, or the directory
+/// says what the guard does not let in.
+async fn carry(
+    directory: impl AsyncRead + AsyncWrite,
+    library: UnixStream,
+    mut guard: Guard,
+    objection: Objection,
+) {
+    let (mut from_there, mut to_there) = tokio::io::split(directory);
+    let (mut from_here, mut to_here) = library.into_split();
+    let asking = async {
+        let _ = tokio::io::copy(&mut from_here, &mut to_there).await;
+        let _ = to_there.shutdown().await;
+    };
+    let answering = async {
+        let mut bytes = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = from_there.read(&mut bytes).await {
+            match guard.push(bytes.get(..length).unwrap_or_default()) {
+                Ok(passed) if to_here.write_all(&passed).await.is_ok() => {}
+                Ok(_) => break,
+                Err(why) => {
+                    let _ = objection.set(why);
+                    break;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = answering => {}
+    }
+}
+
+async fn talk(
+    search: &Search,
+    tls: &ClientConfig,
+    dial: &Dial,
+    objection: &Objection,
+) -> Result<(Root, Vec<Row>), Fault> {
+    let (connection, mut ldap) = open(search, tls, dial, objection).await?;
     tokio::spawn(async move {
         // A caller sees its errors itself.
         let _ = connection.drive().await;
@@ -144,7 +224,7 @@ async fn session(
         Bind::Simple(name, password) => ldap.simple_bind(name, password.reveal()).await,
         #[cfg(feature = "kerberos")]
         Bind::Kerberos(credential) => {
-            ldap.sasl_gssapi_cred_bind(credential.clone().into(), host).await
+            ldap.sasl_gssapi_cred_bind(credential.clone().into(), &search.server.host).await
         }
     };
     judge(bound.map_err(|error| fault(&error))?.rc)?;
@@ -164,7 +244,7 @@ async fn session(
 const ROOT: &[&str] = &["configurationNamingContext", "dsServiceName"];
 
 async fn rows(
-    ldap: &mut ldap3::Ldap,
+    ldap: &mut Ldap,
     base: &str,
     scope: Scope,
     filter: &str,

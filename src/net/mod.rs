@@ -4,7 +4,7 @@
 //! - [`http`][]: one connection to one origin, spoken to by one caller at a time.
 //! - [`client`][]: whole calls over connections that are kept between them.
 //! - [`dial`][], [`dns`][]: where hosts are, and SRV records.
-//! - [`directory`][]: LDAP.
+//! - [`directory`][]: LDAP; `framing` lets only sound messages in.
 //! - [`look`][]: a request over plain http, whose answer is not believed.
 //! - [`gate`][]: a secret that a server refused is not tried again and again.
 //! - [`escape`][]: percent-encoding.
@@ -18,6 +18,7 @@ pub mod dial;
 pub mod directory;
 pub mod dns;
 pub mod escape;
+mod framing;
 pub mod gate;
 pub mod http;
 pub mod look;

@@ -59,6 +59,7 @@
 
 pub mod canary;
 pub mod cloud;
+pub mod directory;
 pub mod dns;
 mod endpoint;
 pub mod exchange;
