@@ -38,19 +38,21 @@ impl Connector {
         let authority = url.authority().filter(|_| url.scheme_str() == Some("http"));
         let authority = authority.ok_or_else(|| Fault::refused("not an address of http"))?;
         let (host, port) = (authority.host(), authority.port_u16().unwrap_or(80));
-        let mut request = Request::get(url.path()).header(HOST, authority.as_str());
-        let stream = match self.proxy() {
-            None => self.dial().open(host, port, deadline).await?,
-            Some(via) => {
-                let mut stream = self.dial().open(&via.host, via.port, deadline).await?;
-                proxy::tunnel(&mut stream, via, &format!("{host}:{port}")).await?;
-                stream
-            }
+        // A proxy forwards what is addressed whole; many open no tunnels to port 80.
+        let target = match self.proxy() {
+            None => url.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            Some(_) => url.to_string(),
         };
-        request = request.header(USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")));
-        let request = request
+        let request = Request::get(target)
+            .header(HOST, authority.as_str())
+            .header(USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
             .map_err(|_| Fault::refused("the address cannot be asked"))?;
+        let (to, port) = match self.proxy() {
+            None => (host, port),
+            Some(via) => (via.host.as_str(), via.port),
+        };
+        let stream = self.dial().open(to, port, deadline).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| http_fault(&error))?;
@@ -58,7 +60,10 @@ impl Connector {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        let answer = sender.send_request(request).await.map_err(|error| http_fault(&error))?;
+        let answer = match self.proxy() {
+            None => sender.send_request(request).await.map_err(|error| http_fault(&error))?,
+            Some(via) => proxy::forward(&mut sender, via, request).await?,
+        };
         let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         Ok(Head { status: answer.status().as_u16(), location: location.map(str::to_owned) })
     }

@@ -1,5 +1,5 @@
 //! The tunnel through an HTTP proxy: CONNECT (RFC 9110, 9.3.6), with Basic sign-in (RFC 7617) or
-//! none.
+//! none; and requests of plain http, which it forwards.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION};
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
@@ -14,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::model::{Fault, Next, Secret};
 use crate::net::Gate;
 use crate::net::gate::Memory;
+use crate::net::http::http_fault;
 
 /// A proxy that opens tunnels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,11 +98,33 @@ impl Account {
         found.ok_or_else(|| Fault::new(Next::SignIn, "proxy: its account has no password here"))
     }
 
-    /// `Proxy-Authorization: Basic …`.
-    fn header(&self, password: &Secret) -> Zeroizing<String> {
+    /// The value of `Proxy-Authorization`: `Basic …`.
+    fn basic(&self, password: &Secret) -> Zeroizing<String> {
         let text = Zeroizing::new(format!("{}:{}", self.user, password.reveal()));
         let encoded = Zeroizing::new(STANDARD.encode(text.as_bytes()));
-        Zeroizing::new(format!("Proxy-Authorization: Basic {}\r\n", *encoded))
+        Zeroizing::new(format!("Basic {}", *encoded))
+    }
+
+    /// Asks with the password, alone where it is not proven; what comes of it says whether it is
+    /// right.
+    async fn enter<T, F>(&self, ask: impl FnOnce(Zeroizing<String>) -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<Result<T, Fault>, Fault>>,
+    {
+        let password = self.password()?;
+        let turn = self.gate.enter(&password, "").await?;
+        let asking = async {
+            let answer = ask(self.basic(&password)).await?;
+            match &answer {
+                Err(fault) if fault.next == Next::SignIn => {
+                    self.gate.refuse(&password, "").await;
+                }
+                // Whatever else it says: it did not ask for another sign-in.
+                _ => self.gate.prove(&password, "").await,
+            }
+            answer
+        };
+        turn.until(asking).await
     }
 }
 
@@ -122,21 +151,44 @@ pub(super) async fn tunnel(
     let Some(account) = &proxy.account else {
         return judge(&ask(stream, authority, "").await?, false);
     };
-    let password = account.password()?;
-    let turn = account.gate.enter(&password, "").await?;
-    let header = account.header(&password);
-    let asking = async {
-        let answer = judge(&ask(stream, authority, &header).await?, true);
-        match &answer {
-            Err(fault) if fault.next == Next::SignIn => {
-                account.gate.refuse(&password, "").await;
-            }
-            // Whatever else it says: it did not ask for another sign-in.
-            _ => account.gate.prove(&password, "").await,
-        }
-        answer
+    let asking = async |basic: Zeroizing<String>| {
+        let header = Zeroizing::new(format!("Proxy-Authorization: {}\r\n", *basic));
+        Ok(judge(&ask(stream, authority, &header).await?, true))
     };
-    turn.until(asking).await
+    account.enter(asking).await
+}
+
+/// Sends a request of plain http to a proxy that forwards it (RFC 9112, 3.2.2): its address is
+/// whole.
+///
+/// # Errors
+/// [`Next::SignIn`] where the proxy refuses the account, or asks for one.
+pub(super) async fn forward(
+    sender: &mut SendRequest<Empty<Bytes>>,
+    proxy: &Proxy,
+    mut request: Request<Empty<Bytes>>,
+) -> Result<Response<Incoming>, Fault> {
+    let Some(account) = &proxy.account else {
+        return pass(sender.send_request(request).await.map_err(|e| http_fault(&e))?, false);
+    };
+    let asking = async |basic: Zeroizing<String>| {
+        let mut value = HeaderValue::from_str(&basic)
+            .map_err(|_| Fault::refused("proxy: the account cannot be sent"))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(PROXY_AUTHORIZATION, value);
+        let answer = sender.send_request(request).await.map_err(|e| http_fault(&e))?;
+        Ok(pass(answer, true))
+    };
+    account.enter(asking).await
+}
+
+fn pass(answer: Response<Incoming>, signed_in: bool) -> Result<Response<Incoming>, Fault> {
+    if answer.status() != StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+        return Ok(answer);
+    }
+    let offers = answer.headers().get_all(PROXY_AUTHENTICATE).iter();
+    let offers = offers.filter_map(|offer| offer.to_str().ok());
+    Err(unknown_here(offers, signed_in))
 }
 
 async fn ask(stream: &mut TcpStream, authority: &str, header: &str) -> Result<Vec<u8>, Fault> {
@@ -163,7 +215,7 @@ fn judge(head: &[u8], signed_in: bool) -> Result<(), Fault> {
     let status = words.next().and_then(|word| word.parse::<u16>().ok());
     match status {
         Some(200..=299) if version.starts_with("HTTP/1.") => Ok(()),
-        Some(407) => Err(unknown_here(&text, signed_in)),
+        Some(407) => Err(unknown_here(offers(&text), signed_in)),
         Some(status) if version.starts_with("HTTP/") => {
             Err(Fault::retry(format!("proxy: {status} to CONNECT")))
         }
@@ -171,12 +223,17 @@ fn judge(head: &[u8], signed_in: bool) -> Result<(), Fault> {
     }
 }
 
-/// What a 407 means. Only where a password was refused is it one that must not be sent again.
-fn unknown_here(head: &str, signed_in: bool) -> Fault {
-    let offers = head.lines().filter_map(|line| {
+/// The ways to sign in that a head offers.
+fn offers(head: &str) -> impl Iterator<Item = &str> {
+    head.lines().filter_map(|line| {
         let (name, offer) = line.split_once(':')?;
         name.eq_ignore_ascii_case("proxy-authenticate").then(|| offer.trim())
-    });
+    })
+}
+
+/// What a 407 with these offers means. Only where a password was refused is it one that must not be
+/// sent again.
+fn unknown_here<'a>(offers: impl Iterator<Item = &'a str>, signed_in: bool) -> Fault {
     let schemes: Vec<_> =
         offers.filter_map(|offer| offer.split_ascii_whitespace().next()).collect();
     let basic = schemes.is_empty() || schemes.iter().any(|one| one.eq_ignore_ascii_case("Basic"));
@@ -224,7 +281,6 @@ mod tests {
     fn an_account_shows_nothing_of_itself() {
         let account = Account::new("calway");
         assert_eq!(format!("{account:?}"), "Account");
-        let header = account.header(&Secret::new("a:ü"));
-        assert_eq!(*header, "Proxy-Authorization: Basic Y2Fsd2F5OmE6w7w=\r\n");
+        assert_eq!(*account.basic(&Secret::new("a:ü")), "Basic Y2Fsd2F5OmE6w7w=");
     }
 }

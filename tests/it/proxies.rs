@@ -17,11 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::house::{ALICE, House, talkative};
 use crate::net::{SOON, Server, server};
 
-/// A proxy that opens tunnels, for whoever signs in where it wants that.
+/// A proxy that opens tunnels to any port but 80, for whoever signs in where it wants that. What it
+/// is to forward it answers itself, with a redirect.
+#[derive(Clone)]
 pub struct Via {
     pub port: u16,
     pub tunnels: Arc<AtomicUsize>,
     refusals: Arc<AtomicUsize>,
+    /// The first lines of requests that are not for a tunnel.
+    forwarded: Arc<Mutex<Vec<String>>>,
 }
 
 /// Starts a proxy that asks for `wanted` (`user:password`), or answers `refusal` to everybody.
@@ -29,13 +33,13 @@ pub async fn via(wanted: Option<&str>, refusal: Option<&'static str>) -> Via {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let (tunnels, refusals) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let wanted =
-        wanted.map(|wanted| format!("Proxy-Authorization: Basic {}", STANDARD.encode(wanted)));
-    let via = Via { port, tunnels: Arc::clone(&tunnels), refusals: Arc::clone(&refusals) };
+    let wanted = wanted.map(|wanted| format!("Basic {}", STANDARD.encode(wanted)));
+    let forwarded = Arc::default();
+    let via = Via { port, tunnels, refusals, forwarded };
+    let own = via.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let counters = (Arc::clone(&tunnels), Arc::clone(&refusals));
-            tokio::spawn(carry(stream, wanted.clone(), refusal, counters));
+            tokio::spawn(carry(stream, wanted.clone(), refusal, own.clone()));
         }
     });
     via
@@ -45,26 +49,43 @@ async fn carry(
     mut stream: TcpStream,
     wanted: Option<String>,
     refusal: Option<&'static str>,
-    (tunnels, refusals): (Arc<AtomicUsize>, Arc<AtomicUsize>),
+    via: Via,
 ) -> Option<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).ok()?;
-    let target = head.strip_prefix("CONNECT ")?.split(' ').next()?;
-    let known = wanted.is_none_or(|wanted| head.lines().any(|line| line == wanted));
+    let first = head.lines().next()?.to_owned();
+    let target = first.strip_prefix("CONNECT ").and_then(|rest| rest.split(' ').next());
+    let shows = |line: &str, wanted: &str| {
+        let shown = line.split_once(": ");
+        shown.is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case("Proxy-Authorization") && value == wanted
+        })
+    };
+    let known = wanted.is_none_or(|wanted| head.lines().any(|line| shows(line, &wanted)));
     if let Some(refusal) = refusal {
         return stream.write_all(refusal.as_bytes()).await.ok();
     }
     if !known {
-        refusals.fetch_add(1, Ordering::AcqRel);
-        let asked = b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n";
+        via.refusals.fetch_add(1, Ordering::AcqRel);
+        let asked = b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\
+            Content-Length: 0\r\n\r\n";
         return stream.write_all(asked).await.ok();
+    }
+    let Some(target) = target else {
+        via.forwarded.lock().unwrap().push(first);
+        let there = b"HTTP/1.1 302 There\r\nLocation: https://mail.corp.example/a.xml\r\n\
+            Content-Length: 0\r\n\r\n";
+        return stream.write_all(there).await.ok();
+    };
+    if target.ends_with(":80") {
+        return stream.write_all(b"HTTP/1.1 403 No tunnels there\r\n\r\n").await.ok();
     }
     let mut beyond = TcpStream::connect(target).await.ok()?;
     stream.write_all(b"HTTP/1.1 200 Go on\r\nVia: x\r\n\r\n").await.ok()?;
-    tunnels.fetch_add(1, Ordering::AcqRel);
+    via.tunnels.fetch_add(1, Ordering::AcqRel);
     tokio::io::copy_bidirectional(&mut stream, &mut beyond).await.ok().map(|_| ())
 }
 
@@ -127,6 +148,31 @@ async fn a_password_that_the_proxy_refuses_is_tried_once_by_many() {
     assert_eq!(asking.refusals.load(Ordering::Acquire), 1);
     "right".clone_into(&mut password.lock().unwrap());
     through(&server, proxy).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_look_over_plain_http_goes_through_a_proxy_that_opens_no_tunnels_to_port_80() {
+    let server = server(Variant::Good).await;
+    let url = "http://autodiscover.corp.example/autodiscover/autodiscover.xml".parse().unwrap();
+    let password = Arc::new(Mutex::new("right".to_owned()));
+    for wanted in [None, Some("calway:right")] {
+        let via = via(wanted, None).await;
+        let proxy = if wanted.is_some() { via.signed(&password) } else { via.plain() };
+        let head = server.connector().through(Some(proxy)).look(&url).await.unwrap();
+        assert_eq!(head.location.as_deref(), Some("https://mail.corp.example/a.xml"));
+        let whole = format!("GET {url} HTTP/1.1");
+        assert_eq!(*via.forwarded.lock().unwrap(), [whole]);
+    }
+    // Its refusal is a refusal of the proxy's password, and that is tried once.
+    "wrong".clone_into(&mut password.lock().unwrap());
+    let asking = via(Some("calway:right"), None).await;
+    let proxy = asking.signed(&password);
+    for _ in 0..3 {
+        let connector = server.connector().through(Some(proxy.clone()));
+        let fault = connector.look(&url).await.unwrap_err();
+        assert_eq!(fault.next, Next::SignIn, "{fault}");
+    }
+    assert_eq!(asking.refusals.load(Ordering::Acquire), 1);
 }
 
 /// The pin of whatever answers there.
