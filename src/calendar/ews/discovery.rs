@@ -338,6 +338,7 @@ impl Discovery {
                     }
                 }
             }
+            lines.extend(homes.sweep(now));
         }
         self.keep(lines).await;
         refused
@@ -362,6 +363,11 @@ impl Discovery {
             Some((endpoint, young)) => (Some(endpoint), young),
             None => (None, false),
         };
+        // What the directory named is vouched for as long as there is one.
+        let named = |endpoint: &Endpoint| self.has_directory() || endpoint.via != Via::Directory;
+        let first = first.filter(named);
+        let young = young && first.is_some();
+        let last = self.homes().named_last(now, domain).filter(named);
         let pause = self.homes().pause(now, domain, &trust);
         if let Some(fault) = pause {
             return all(&fault);
@@ -371,8 +377,8 @@ impl Discovery {
             let usable = |known: &Known| !verdicts.blocks(&known.place.ews);
             users.iter().all(|user| homes.get(user).is_some_and(usable))
         };
-        let rules = self.rules(first, young && have_old, &trust);
-        let Outcome { homes: outcomes, endpoints } =
+        let rules = Rules { last, ..self.rules(first, young && have_old, &trust) };
+        let Outcome { homes: outcomes, endpoints, kept } =
             self.play(Hunt::new(rules, users.to_vec()), witness).await;
         // A hunt may have taken longer than the pause after it.
         let now = self.now();
@@ -382,14 +388,19 @@ impl Discovery {
             if endpoints.is_empty()
                 && let Some(Err(fault)) = outcomes.first()
             {
-                homes.failed(now, domain, trust, fault.clone());
+                homes.failed(now, domain, &trust, fault.clone());
             }
             for (domain, endpoint) in endpoints {
-                lines.extend(homes.answered(now, &domain, endpoint));
+                let kept = kept.contains(&domain);
+                lines.extend(homes.answered(now, &domain, endpoint, kept));
             }
         }
         self.keep(lines).await;
         outcomes
+    }
+
+    fn has_directory(&self) -> bool {
+        self.discover.as_ref().is_some_and(|discover| discover.scp.is_some())
     }
 
     fn rules(&self, first: Option<Endpoint>, only_first: bool, trust: &[TrustEntry]) -> Rules {
@@ -414,6 +425,7 @@ impl Discovery {
             services: discover.srv,
             // The administrator's word comes before what answered last.
             first: configured.or(first),
+            last: None,
             only_first: only_first || self.discover.is_none(),
             hosts: Hosts::new(vouched, trust.iter().cloned()),
             domains: discover.domains,
@@ -450,7 +462,8 @@ impl Discovery {
         self.recalled
             .get_or_init(|| async {
                 if let Ok(lines) = self.ledger.recall().await {
-                    self.homes().recall(self.now(), &lines, self.fixed.as_ref());
+                    let gone = self.homes().recall(self.now(), &lines, self.fixed.as_ref());
+                    self.keep(gone).await;
                 }
             })
             .await;

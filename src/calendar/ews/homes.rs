@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use http::Uri;
@@ -24,8 +25,16 @@ const RETRY_AFTER: Span = Span::HOUR;
 const SETTLED: Span = Span::from_secs(5);
 /// A whole hunt that failed is not begun again within this, for whomever.
 const HUNT_PAUSE: Span = Span::from_secs(30);
+/// What the directory named counts for so long where the directory is out of reach since.
+const NAMED_FOR: Span = Span::DAY.times(7);
 /// Kept lines that are older name mailboxes that nobody asks for any more.
 const FORGOTTEN_AFTER: Span = Span::DAY.times(30);
+
+/// So many mailboxes, and places, are known before the first look for those that nobody asks for
+/// any more; then twice as many as were left.
+const FIRST_SWEEP: usize = 1_024;
+/// Domains that are remembered, with the place that answered for them, and why none did.
+const MOST_DOMAINS: usize = 1_024;
 
 /// Where mailboxes are served; one for all that share it.
 #[derive(PartialEq, Eq)]
@@ -62,7 +71,9 @@ pub(super) struct Homes {
     known: HashMap<Box<str>, Known>,
     places: HashMap<GroupKey, Arc<Place>>,
     endpoints: HashMap<String, Kept>,
-    failures: HashMap<String, (Time, Vec<TrustEntry>, Fault)>,
+    failures: HashMap<String, (Time, u64, Fault)>,
+    /// Beyond so many mailboxes, and places, it is swept.
+    sweep_at: (usize, usize),
 }
 
 impl fmt::Debug for Place {
@@ -151,16 +162,28 @@ impl Homes {
     /// alone tells groups.
     pub(super) fn endpoint(&self, now: Time, domain: &str) -> Option<(Endpoint, bool)> {
         let Kept { endpoint, found, worked } = self.endpoints.get(domain)?;
+        // What the directory vouched for, it is asked about again each day.
+        let vouched = endpoint.via != Via::Directory || !old(now, *found);
         let good = endpoint.form == Form::Soap || elapsed(now, *found) < RETRY_AFTER;
-        good.then(|| (endpoint.clone(), elapsed(now, *worked) < RETRY_AFTER))
+        (good && vouched).then(|| (endpoint.clone(), elapsed(now, *worked) < RETRY_AFTER))
     }
 
-    /// A place answered for a domain. The line is for the ledger, where it is new.
+    /// The place that the directory named last, where that is more than a day ago and less than a
+    /// week.
+    pub(super) fn named_last(&self, now: Time, domain: &str) -> Option<Endpoint> {
+        let Kept { endpoint, found, .. } = self.endpoints.get(domain)?;
+        let named = endpoint.via == Via::Directory && old(now, *found);
+        (named && elapsed(now, *found) < NAMED_FOR).then(|| endpoint.clone())
+    }
+
+    /// A place answered for a domain; `kept`: it was known before, and nothing led there anew. The
+    /// line is for the ledger, where there is something new.
     pub(super) fn answered(
         &mut self,
         now: Time,
         domain: &str,
         endpoint: Endpoint,
+        kept: bool,
     ) -> Option<(Plain, Option<Plain>)> {
         self.failures.remove(domain);
         let line = Line::Endpoint {
@@ -170,36 +193,79 @@ impl Homes {
             via: endpoint.via.as_str().into(),
             at: now.as_ms(),
         };
-        if let Some(kept) = self.endpoints.get_mut(domain)
-            && kept.endpoint == endpoint
-            && (endpoint.form == Form::Soap || elapsed(now, kept.found) < RETRY_AFTER)
+        if let Some(known) = self.endpoints.get_mut(domain)
+            && known.endpoint == endpoint
         {
-            kept.worked = now;
-            return None;
+            let again = match (endpoint.form, endpoint.via) {
+                (Form::Soap, Via::Directory) => old(now, known.found),
+                (Form::Soap, _) => false,
+                _ => elapsed(now, known.found) >= RETRY_AFTER,
+            };
+            known.worked = now;
+            if kept || !again {
+                return None;
+            }
         }
         let kept = Kept { endpoint, found: now, worked: now };
         self.endpoints.insert(domain.to_owned(), kept);
-        Some((Plain::new(format!("endpoint {domain}")), line.written()))
+        Some((endpoint_key(domain), line.written()))
     }
 
     /// Nothing answered for a domain, as things stand with trust.
-    pub(super) fn failed(&mut self, now: Time, domain: &str, trust: Vec<TrustEntry>, why: Fault) {
-        self.failures.insert(domain.to_owned(), (now, trust, why));
+    pub(super) fn failed(&mut self, now: Time, domain: &str, trust: &[TrustEntry], why: Fault) {
+        if self.failures.len() >= MOST_DOMAINS {
+            self.failures.retain(|_, (at, ..)| elapsed(now, *at) < HUNT_PAUSE);
+        }
+        if self.failures.len() < MOST_DOMAINS {
+            self.failures.insert(domain.to_owned(), (now, verdicts(trust), why));
+        }
     }
 
     /// Why there is no use in looking again just now.
     pub(super) fn pause(&self, now: Time, domain: &str, trust: &[TrustEntry]) -> Option<Fault> {
         let (at, then, why) = self.failures.get(domain)?;
-        let verdicts = |list: &[TrustEntry]| -> Vec<_> {
-            list.iter().map(|entry| (entry.host.clone(), entry.verdict)).collect()
-        };
-        let same = verdicts(then) == verdicts(trust);
+        let same = *then == verdicts(trust);
         (same && elapsed(now, *at) < HUNT_PAUSE).then(|| why.clone())
     }
 
+    /// Forgets mailboxes that nobody asked for in a month, places where nobody is, and the domains
+    /// that answered longest ago, where there are many. The lines are for the ledger.
+    pub(super) fn sweep(&mut self, now: Time) -> Vec<(Plain, Option<Plain>)> {
+        let mut gone = Vec::new();
+        let (mailboxes, places) = &mut self.sweep_at;
+        if self.known.len() > (*mailboxes).max(FIRST_SWEEP) {
+            self.known.retain(|key, known| {
+                let stays = now.since(known.at.max(known.tried)) < FORGOTTEN_AFTER;
+                if !stays {
+                    gone.push((Plain::new(key.to_string()), None));
+                }
+                stays
+            });
+            *mailboxes = self.known.len() * 2;
+        }
+        if self.places.len() > (*places).max(FIRST_SWEEP) {
+            self.places.retain(|_, place| Arc::strong_count(place) > 1);
+            *places = self.places.len() * 2;
+        }
+        while self.endpoints.len() > MOST_DOMAINS {
+            let oldest = self.endpoints.iter().min_by_key(|(_, kept)| kept.worked);
+            let Some(domain) = oldest.map(|(domain, _)| domain.clone()) else { break };
+            self.endpoints.remove(&domain);
+            gone.push((endpoint_key(&domain), None));
+        }
+        gone
+    }
+
     /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are
-    /// not understood are passed over: they cost a question.
-    pub(super) fn recall(&mut self, now: Time, lines: &[Plain], fixed: Option<&Uri>) {
+    /// not understood are passed over: they cost a question. Those of mailboxes that nobody asked
+    /// for in a month are to be forgotten: they are given back for the ledger.
+    pub(super) fn recall(
+        &mut self,
+        now: Time,
+        lines: &[Plain],
+        fixed: Option<&Uri>,
+    ) -> Vec<(Plain, Option<Plain>)> {
+        let mut gone = Vec::new();
         for line in lines {
             match serde_json::from_str(line.reveal()) {
                 Ok(Line::Home { address, ews, group, zone, at }) => {
@@ -209,6 +275,9 @@ impl Homes {
                     let at = Time::from_ms(at);
                     let elsewhere = fixed.is_some_and(|fixed| *fixed != ews);
                     let forgotten = now.since(at) > FORGOTTEN_AFTER;
+                    if forgotten {
+                        gone.push((Plain::new(String::from(key(&address))), None));
+                    }
                     if elsewhere || forgotten || self.get(&address).is_some() {
                         continue;
                     }
@@ -233,6 +302,7 @@ impl Homes {
                 Err(_) => {}
             }
         }
+        gone
     }
 
     /// Places are few and mailboxes many.
@@ -251,6 +321,20 @@ impl Homes {
 
 fn key(address: &Address) -> Box<str> {
     address.reveal().to_ascii_lowercase().into()
+}
+
+/// Where the line of a domain's place stands.
+fn endpoint_key(domain: &str) -> Plain {
+    Plain::new(format!("endpoint {domain}"))
+}
+
+/// What a trust list says, as a number to be compared.
+fn verdicts(list: &[TrustEntry]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for entry in list {
+        (&entry.host, entry.verdict.as_str()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The time since then. What comes from the future was noted before the clock was set back, who

@@ -80,11 +80,11 @@ fn a_restart_gives_back_homes_zones_and_places() {
     homes.learn(START, &ann(), place("a"), true);
     let lines = [
         homes.learn_zone(START, &ann(), Some(Some(berlin()))).unwrap(),
-        homes.answered(START, "corp.example", endpoint.clone()).unwrap(),
+        homes.answered(START, "corp.example", endpoint.clone(), false).unwrap(),
     ];
     let same = homes.learn_zone(START, &ann(), Some(Some(berlin())));
     assert_eq!(same, None, "nothing new");
-    assert_eq!(homes.answered(START, "corp.example", endpoint.clone()), None);
+    assert_eq!(homes.answered(START, "corp.example", endpoint.clone(), false), None);
     let mut lines: Vec<_> = lines.into_iter().filter_map(|(_, line)| line).collect();
     lines.push(Plain::new("{\"home\":{}}"));
     lines.push(Plain::new("nonsense"));
@@ -102,7 +102,8 @@ fn a_restart_gives_back_homes_zones_and_places() {
     elsewhere.recall(later, &lines, Some(&fixed));
     assert!(elsewhere.get(&ann()).is_none(), "another server is configured now");
     let mut much_later = Homes::default();
-    much_later.recall(START + Span::DAY.times(31), &lines, None);
+    let gone = much_later.recall(START + Span::DAY.times(31), &lines, None);
+    assert_eq!(gone, [(Plain::new("ann@corp.example"), None)], "nor kept on the disk for ever");
     assert!(much_later.get(&ann()).is_none());
 }
 
@@ -131,14 +132,14 @@ fn a_place_is_kept_while_it_works_and_a_lesser_form_for_an_hour() {
     for (form, kept) in [(Form::Soap, true), (Form::Pox, false), (Form::Json, false)] {
         let endpoint = Endpoint { url: url.clone(), form, via: Via::Host };
         let mut homes = Homes::default();
-        homes.answered(START, "corp.example", endpoint.clone());
+        homes.answered(START, "corp.example", endpoint.clone(), false);
         let later = START + Span::MINUTE.times(59);
         assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), true)));
-        homes.answered(later, "corp.example", endpoint.clone());
+        homes.answered(later, "corp.example", endpoint.clone(), false);
         assert_eq!(homes.endpoint(later, "corp.example"), Some((endpoint.clone(), true)));
         let hour = START + Span::HOUR;
         assert_eq!(homes.endpoint(hour, "corp.example").is_some(), kept, "{form:?}");
-        homes.answered(hour, "corp.example", endpoint.clone());
+        homes.answered(hour, "corp.example", endpoint.clone(), false);
         assert_eq!(homes.endpoint(hour, "corp.example"), Some((endpoint.clone(), true)));
         let day = START + Span::DAY;
         let soap = kept.then_some((endpoint, false));
@@ -161,7 +162,7 @@ fn a_failed_hunt_is_not_begun_again_unless_somebody_decided() {
     let entry =
         |verdict| TrustEntry { host: "h".into(), verdict, via: "redirect".into(), since: START };
     let pending = vec![entry(Verdict::Pending)];
-    homes.failed(START, "corp.example", pending.clone(), why.clone());
+    homes.failed(START, "corp.example", &pending, why.clone());
     let soon = START + Span::from_secs(29);
     assert_eq!(homes.pause(soon, "corp.example", &pending), Some(why));
     assert_eq!(homes.pause(soon, "corp.example", &[entry(Verdict::Allowed)]), None);
@@ -184,9 +185,10 @@ fn a_clock_that_is_set_back_stops_no_question() {
     let mut homes = Homes::default();
     homes.learn(START, &ann(), place("a"), true);
     let why = Fault::retry("connection refused");
-    homes.failed(START, "corp.example", Vec::new(), why);
+    homes.failed(START, "corp.example", &[], why);
     let url = "https://corp.example/autodiscover/autodiscover.svc".parse().unwrap();
-    homes.answered(START, "hq.example", Endpoint { url, form: Form::Soap, via: Via::Domain });
+    let endpoint = Endpoint { url, form: Form::Soap, via: Via::Domain };
+    homes.answered(START, "hq.example", endpoint, false);
     let before = START - Span::DAY;
     assert!(homes.is_due(before, &ann(), true) && homes.is_due(before, &ann(), false));
     assert!(homes.pause(before, "corp.example", &[]).is_none());
@@ -202,4 +204,66 @@ fn homes_do_not_show_whose_they_are_nor_where() {
     let shown = format!("{homes:?} {:?}", homes.get(&ann()));
     let shown = shown.replace("Place(mail.corp.example)", "the key, which is a hash elsewhere");
     assert!(!shown.contains("corp") && !shown.contains("ann"), "{shown}");
+}
+
+#[test]
+fn what_the_directory_named_is_asked_about_again_each_day_also_over_restarts() {
+    let url: Uri = "https://h/autodiscover/autodiscover.svc".parse().unwrap();
+    let endpoint = Endpoint { url, form: Form::Soap, via: Via::Directory };
+    let mut homes = Homes::default();
+    let line = homes.answered(START, "corp.example", endpoint.clone(), false).unwrap().1.unwrap();
+    let (hours, domain) = (|n| START + Span::HOUR.times(n), "corp.example");
+    // It works all the time, which does not make the directory name it.
+    assert_eq!(homes.answered(hours(22), domain, endpoint.clone(), true), None);
+    assert!(homes.endpoint(hours(22), domain).is_some());
+    let mut again = Homes::default();
+    again.recall(hours(25), &[line], None);
+    for homes in [&homes, &again] {
+        assert_eq!(homes.endpoint(hours(25), domain), None);
+        assert_eq!(homes.named_last(hours(22), domain), None);
+        assert_eq!(homes.named_last(hours(25), domain), Some(endpoint.clone()));
+        assert_eq!(homes.named_last(hours(24 * 7), domain), None, "the directory is gone");
+    }
+    homes.answered(hours(25), domain, endpoint.clone(), true);
+    assert_eq!(homes.endpoint(hours(25), domain), None);
+    assert!(homes.answered(hours(25), domain, endpoint, false).is_some(), "kept with its new time");
+    assert!(homes.endpoint(hours(47), domain).is_some());
+}
+
+#[test]
+fn people_who_come_and_go_for_years_do_not_fill_the_memory() {
+    let mut homes = Homes::default();
+    let mut gone = 0;
+    for day in 0..400 {
+        let now = START + Span::DAY.times(day);
+        for n in 0..20 {
+            let address = Address::parse(&format!("p{day}-{n}@corp.example")).unwrap();
+            let group = format!("{day}-{n}");
+            let place =
+                Place { ews: "https://h/EWS".parse().unwrap(), group: GroupKey::new(group) };
+            homes.learn(now, &address, place, true);
+        }
+        homes.learn(now, &ann(), place("a"), true);
+        gone += homes.sweep(now).len();
+    }
+    assert!(homes.known.len() < 3_000 && homes.places.len() < 3_000, "{homes:?}");
+    assert_eq!(gone + homes.known.len(), 400 * 20 + 1, "what is forgotten leaves the disk, too");
+    assert_eq!(host(&homes), "a", "who is asked for stays");
+}
+
+#[test]
+fn domains_without_end_do_not_fill_the_memory() {
+    let mut homes = Homes::default();
+    let url: Uri = "https://h/autodiscover/autodiscover.svc".parse().unwrap();
+    let mut gone = Vec::new();
+    for n in 0..2_000 {
+        let (now, domain) = (START + Span::SECOND.times(n), format!("d{n}.example"));
+        let endpoint = Endpoint { url: url.clone(), form: Form::Soap, via: Via::Domain };
+        homes.answered(now, &domain, endpoint, false);
+        homes.failed(now, &domain, &[], Fault::retry("x"));
+        gone.extend(homes.sweep(now));
+    }
+    assert!(homes.endpoints.len() <= MOST_DOMAINS && homes.failures.len() <= MOST_DOMAINS);
+    assert_eq!(gone.first(), Some(&(Plain::new("endpoint d0.example"), None)), "the oldest first");
+    assert_eq!(gone.len() + homes.endpoints.len(), 2_000);
 }

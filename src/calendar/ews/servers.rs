@@ -16,6 +16,10 @@ use super::versions::Versions;
 use crate::model::{Fault, Next, Span, Time};
 use crate::net::{Connector, Origin};
 
+/// Servers that are remembered beyond those in use; an organisation has some dozens. Redirects and
+/// answers may name ever new ones.
+const MOST: usize = 256;
+
 /// One server, and the versions that it takes.
 pub(super) struct Server {
     pub(super) http: Http,
@@ -32,7 +36,8 @@ pub(super) struct Servers {
     limits: Limits,
     /// Hosts that are not sent a password as it is: web sites, more often than Exchange.
     sites: Vec<String>,
-    known: Mutex<HashMap<Origin, Arc<Server>>>,
+    /// With the time when each was asked for last.
+    known: Mutex<HashMap<Origin, (Arc<Server>, Instant)>>,
 }
 
 impl fmt::Debug for Servers {
@@ -122,15 +127,34 @@ impl Servers {
     pub(super) fn at(&self, url: &Uri) -> Result<Arc<Server>, Fault> {
         let origin = Origin::of(url)?;
         let mut known = lock(&self.known);
-        let server = known.entry(origin).or_insert_with_key(|origin| {
+        if !known.contains_key(&origin) {
+            self.make_room(&mut known);
+        }
+        let (server, used) = known.entry(origin).or_insert_with_key(|origin| {
             let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
             let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
             let site = self.sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()));
             let http = if site { http.without_basic() } else { http };
             let (ews, autodiscover) = (Mutex::default(), Mutex::default());
-            Arc::new(Server { http, ews, autodiscover, rests_until: Mutex::default() })
+            let server = Server { http, ews, autodiscover, rests_until: Mutex::default() };
+            (Arc::new(server), Instant::now())
         });
+        *used = Instant::now();
         Ok(Arc::clone(server))
+    }
+
+    /// Forgets the server that nobody asked for longest, with its connections and how it is signed
+    /// in to. One that is in use stays, and so does one that rests.
+    fn make_room(&self, known: &mut HashMap<Origin, (Arc<Server>, Instant)>) {
+        while known.len() >= MOST {
+            let idle = known.iter().filter(|(_, (server, _))| {
+                Arc::strong_count(server) == 1 && server.rests_until().is_none()
+            });
+            let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(origin, _)| origin.clone());
+            let Some(origin) = oldest else { return };
+            known.remove(&origin);
+            self.sign_in.forget_way(&origin);
+        }
     }
 
     pub(super) fn sign_in(&self) -> &SignIn {
@@ -139,5 +163,46 @@ impl Servers {
 
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::ews::{Auth, Gates};
+    use crate::model::Secret;
+    use crate::net::Trust;
+
+    fn servers() -> Servers {
+        let second = Duration::from_secs(1);
+        let password = Box::new(|| Some(Secret::new("x")));
+        let ways = vec![Auth::Basic];
+        let sign_in = SignIn::new("svc".into(), ways, password, None, Gates::new(second));
+        let limits = Limits { connections: 1, streams: 1, request_timeout: second };
+        let connector = Connector::new(Trust::default().client().unwrap(), second);
+        Servers::new(connector, Arc::new(sign_in), limits, Vec::new())
+    }
+
+    fn url(n: usize) -> Uri {
+        format!("https://h{n}.example/EWS").parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ever_new_hosts_do_not_fill_the_memory_and_push_nobody_out_who_is_in_use() {
+        let servers = servers();
+        let used = servers.at(&url(0)).unwrap();
+        let busy = Fault::new(Next::BackOff { after: Some(Span::HOUR) }, "ErrorServerBusy");
+        servers.at(&url(1)).unwrap().heard(&busy);
+        for n in 2..2_000 {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            let origin = Origin::of(&url(n)).unwrap();
+            servers.at(&url(n)).unwrap();
+            servers.sign_in.set_way(&origin, Auth::Basic);
+        }
+        assert_eq!(lock(&servers.known).len(), MOST);
+        assert!(Arc::ptr_eq(&used, &servers.at(&url(0)).unwrap()));
+        assert!(servers.at(&url(1)).unwrap().rests_until().is_some(), "its rest is not forgotten");
+        let way = |n| servers.sign_in.way(&Origin::of(&url(n)).unwrap());
+        assert_eq!((way(2), way(1_999)), (None, Some(Auth::Basic)));
     }
 }

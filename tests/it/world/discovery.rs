@@ -98,6 +98,7 @@ impl Office {
             directory: true,
             directories: vec![DOMAIN.into()],
             services: true,
+            last: None,
             first: self.known.clone(),
             only_first: false,
             hosts: Hosts::new(own, self.trust.iter().map(entry)),

@@ -8,7 +8,7 @@ use http::Uri;
 use super::faults::{is_busy, is_not_offered};
 use super::hosts::{Standing, is_cloud, is_within, plain};
 use super::places::{leads_to_cloud, place};
-use super::services::in_order;
+use super::services::{draw, in_order};
 use super::trail::Trail;
 use super::ways::{Group, Try, What, redirected, waits_for_trust};
 use super::{
@@ -34,6 +34,7 @@ pub struct Hunt {
     current: Option<(Try, Vec<usize>)>,
     notes: Vec<Note>,
     endpoints: Vec<(String, Endpoint)>,
+    kept: Vec<String>,
 }
 
 /// What came of a hunt.
@@ -43,6 +44,8 @@ pub struct Outcome {
     pub homes: Vec<Result<Found, Fault>>,
     /// The places that answered, by domain.
     pub endpoints: Vec<(String, Endpoint)>,
+    /// Those of these domains whose place was known before, and which nothing led to anew.
+    pub kept: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -69,8 +72,8 @@ impl Hunt {
                 }
             }
         }
-        let (notes, endpoints) = (Vec::new(), Vec::new());
-        Self { rules, users, groups, current: None, notes, endpoints }
+        let (notes, endpoints, kept) = (Vec::new(), Vec::new(), Vec::new());
+        Self { rules, users, groups, current: None, notes, endpoints, kept }
     }
 
     /// What is to be done now; `None` when every mailbox has its answer. The same step until it is
@@ -127,7 +130,7 @@ impl Hunt {
     pub fn finish(self) -> Outcome {
         let unasked = || Err(Fault::retry("Autodiscover was not asked to the end"));
         let outcomes = self.users.into_iter().map(|user| user.outcome.unwrap_or_else(unasked));
-        Outcome { homes: outcomes.collect(), endpoints: self.endpoints }
+        Outcome { homes: outcomes.collect(), endpoints: self.endpoints, kept: self.kept }
     }
 
     fn asked(&self, way: &Try, users: &[usize]) -> Step {
@@ -147,7 +150,7 @@ impl Hunt {
     /// Takes a way up, unless its host may not be sent anything.
     fn begin(&mut self, way: Try) {
         let host = way.host().map(plain);
-        // What the directory named once, it vouched for; another directory, where it is near.
+        // What the directory names, it vouches for; another directory, where it is near.
         let named = |host: &str| match way.what {
             What::Search(_) => is_within(host, &self.rules.directories),
             _ => way.via == Via::Directory,
@@ -191,7 +194,12 @@ impl Hunt {
         let Some(group) = self.groups.front_mut() else { return };
         let leads = match found {
             Ok(found) => points::leads(&found, &group.domain),
-            Err(fault) => return group.weigh(Some(way), fault),
+            Err(fault) => {
+                group.weigh(Some(way), fault);
+                // It names nobody now; whom it named last it may well name again.
+                let last = group.last.take();
+                return group.now(last);
+            }
         };
         let mut next = Vec::new();
         let mut refused = None;
@@ -294,7 +302,7 @@ impl Hunt {
             Ok(told) => told,
             Err(fault) => return self.failed(way, Form::Soap, url, &fault),
         };
-        self.answered(url, Form::Soap, way.via);
+        self.answered(way, url, Form::Soap);
         let mut nameless = false;
         for (at, told) in users.iter().zip(told) {
             match told {
@@ -345,7 +353,7 @@ impl Hunt {
                 self.doubt(way, "Autodiscover leads to Microsoft 365, says a web site");
             }
             (Ok(told), None) => {
-                self.answered(url, form, way.via);
+                self.answered(way, url, form);
                 match told {
                     Place::Ews(ews) => {
                         let home = |ews| Found { ews, grouping: None, external: None };
@@ -395,12 +403,15 @@ impl Hunt {
         }
     }
 
-    fn answered(&mut self, url: &Uri, form: Form, via: Via) {
+    fn answered(&mut self, way: &Try, url: &Uri, form: Form) {
         let Some(group) = self.groups.front() else { return };
         let known = self.endpoints.iter().any(|(domain, _)| *domain == group.domain);
         if !known && !group.domain.is_empty() {
-            let endpoint = Endpoint { url: url.clone(), form, via };
+            let endpoint = Endpoint { url: url.clone(), form, via: way.via };
             self.endpoints.push((group.domain.clone(), endpoint));
+            if way.kept {
+                self.kept.push(group.domain.clone());
+            }
         }
     }
 
@@ -478,13 +489,4 @@ impl Hunt {
             user.outcome.get_or_insert(outcome);
         }
     }
-}
-
-/// A number from 0 up to and with `most` (SplitMix64).
-fn draw(seed: &mut u64, most: u64) -> u64 {
-    *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mut z = *seed;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (z ^ (z >> 31)) % most.saturating_add(1).max(1)
 }

@@ -248,6 +248,9 @@ pub struct Rules {
     /// The place that is asked before everything else: the configured one, or the one that
     /// answered last.
     pub first: Option<Endpoint>,
+    /// The place that the directory named last, longer ago: asked only where the directory is out
+    /// of reach, as it names nothing that was taken from it.
+    pub last: Option<Endpoint>,
     /// Nothing but that place is asked.
     pub only_first: bool,
     /// Whom we trust.

@@ -25,6 +25,15 @@ pub fn in_order(mut found: Vec<Service>, mut chance: impl FnMut(u64) -> u64) -> 
     ordered
 }
 
+/// A number from 0 up to and with `most` (SplitMix64).
+pub(super) fn draw(seed: &mut u64, most: u64) -> u64 {
+    *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *seed;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ (z >> 31)) % most.saturating_add(1).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

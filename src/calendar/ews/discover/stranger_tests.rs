@@ -4,7 +4,7 @@ use super::hunt_tests::{
     EWS, HOST, POINTER, URL, listed, play, point, points, rules, seen, settings, told,
 };
 use super::*;
-use crate::model::{Plain, Verdict};
+use crate::model::{Fault, Plain, Verdict};
 
 const ANN: &[&str] = &["ann@corp.example"];
 
@@ -80,4 +80,38 @@ fn a_mailbox_that_got_another_address_is_followed_where_one_place_alone_is_asked
     assert_eq!(played.fault(0).1, WAITS_FOR_TRUST);
     let rules = listed(rules, "autodiscover.sub.example", Verdict::Allowed);
     assert_eq!(play(rules, ANN, &world).ews(0), EWS);
+}
+
+#[test]
+fn what_the_directory_named_long_ago_is_asked_only_where_the_directory_is_away() {
+    let url = "https://old.example/autodiscover/autodiscover.svc".parse().unwrap();
+    let last = Some(Endpoint { url, form: Form::Soap, via: Via::Directory });
+    let rules = Rules { last, ..rules() };
+    let home = settings(&[told(EWS)]);
+    let old = ("soap https://old.example", home.clone());
+
+    let away = Answer::Points(Err(Fault::retry("LDAP: no answer in time")));
+    let played = play(rules.clone(), ANN, &[("search", away), old.clone()]);
+    assert_eq!(
+        (played.ews(0).as_str(), played.kept.as_slice()),
+        (EWS, &["corp.example".into()][..])
+    );
+
+    let played = play(rules.clone(), ANN, &[("search", points(&[])), old.clone()]);
+    assert!(!played.steps.iter().any(|step| step.contains("old.example")), "{:?}", played.steps);
+
+    let named = points(&[point(&[URL], "https://old.example/autodiscover/autodiscover.xml")]);
+    let look = ("look https://old.example", seen(401, true));
+    let played = play(rules, ANN, &[("search", named), look, old]);
+    assert_eq!((played.ews(0).as_str(), played.kept.len()), (EWS, 0), "it is named anew");
+}
+
+#[test]
+fn a_remembered_place_is_asked_only_while_its_host_is_trusted() {
+    let url: http::Uri = "https://gone.example/autodiscover/autodiscover.svc".parse().unwrap();
+    let first = Endpoint { url, form: Form::Soap, via: Via::Redirect };
+    let rules = Rules { first: Some(first), ..rules() };
+    let played = play(rules, ANN, &[]);
+    assert!(!played.steps.iter().any(|step| step.contains("gone.example")));
+    assert_eq!(played.fault(0).1, WAITS_FOR_TRUST);
 }

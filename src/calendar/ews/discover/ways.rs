@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::faults::{SPEAKS, weight};
 use super::trail::Trail;
-use super::{Form, Rules, Server, Via, WAITS_FOR_TRUST};
+use super::{Endpoint, Form, Rules, Server, Via, WAITS_FOR_TRUST};
 use crate::model::{Fault, Next, Span};
 use crate::net::gate::REFUSED_HERE;
 
@@ -20,6 +20,8 @@ pub(super) struct Try {
     pub(super) what: What,
     pub(super) via: Via,
     pub(super) trail: Trail,
+    /// It answered before; nothing led there in this hunt.
+    pub(super) kept: bool,
 }
 
 /// What is tried.
@@ -34,7 +36,13 @@ pub(super) enum What {
 
 impl Try {
     pub(super) fn new(what: What, via: Via, trail: Trail) -> Self {
-        Self { what, via, trail }
+        Self { what, via, trail, kept: false }
+    }
+
+    /// A place that answered before.
+    fn kept(endpoint: &Endpoint, trail: &Trail) -> Self {
+        let what = What::Ask(endpoint.form, endpoint.url.clone());
+        Self { kept: true, ..Self::new(what, endpoint.via, trail.clone()) }
     }
 
     /// The same place in another form.
@@ -44,7 +52,7 @@ impl Try {
             Form::Pox => sibling(url, "xml"),
             Form::Json => at(url, "/autodiscover/autodiscover.json"),
         }?;
-        Some(Self::new(What::Ask(form, url), self.via, self.trail.clone()))
+        Some(Self { what: What::Ask(form, url), ..self.clone() })
     }
 
     /// The host that would be sent something over https, or over LDAP where another one names it.
@@ -68,6 +76,8 @@ pub(super) struct Group {
     pub(super) ways: VecDeque<Try>,
     /// What is to be tried when all that failed.
     pub(super) later: Vec<Try>,
+    /// What the directory named last, for when it names nothing.
+    pub(super) last: Option<Try>,
     /// What was taken up: nothing is asked twice.
     asked: Vec<What>,
     /// What kept it from an answer, the most telling.
@@ -78,6 +88,11 @@ impl Group {
     /// The documented order for a domain. `trail` is where a redirect by address came from.
     pub(super) fn of_domain(domain: &str, rules: &Rules, trail: &Trail, redirected: bool) -> Self {
         let mut group = Self { domain: domain.to_owned(), ..Self::default() };
+        if !redirected {
+            let kept = |endpoint| Try::kept(endpoint, trail);
+            group.ways.extend(rules.first.as_ref().map(kept));
+            group.last = rules.last.as_ref().map(kept);
+        }
         let mut push = |what: What, via| {
             let trail = match &what {
                 What::Look(url) | What::LookPlain(url) => trail.past(&url.to_string()),
@@ -85,9 +100,6 @@ impl Group {
             };
             group.ways.push_back(Try::new(what, via, trail));
         };
-        if let Some(first) = rules.first.as_ref().filter(|_| !redirected) {
-            push(What::Ask(first.form, first.url.clone()), first.via);
-        }
         // An address that a trusted place redirects to has no other place than its domain's.
         if rules.only_first && !redirected {
             return group;
