@@ -1,6 +1,7 @@
 //! Where mailboxes are served: the provider against simulated servers, web sites and DNS.
 
 mod decisions;
+mod directory;
 mod moves;
 mod program;
 mod trusted;

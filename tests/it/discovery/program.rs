@@ -110,8 +110,49 @@ fn a_person_allows_and_blocks_hosts() {
     assert_eq!(pairs, expected);
     let shown = calway(&file, &["trust", "list"]);
     assert!(String::from_utf8_lossy(&shown.stdout).contains("blocked  evil.example"));
-    let wrong = calway(&file, &["trust", "allow", "https://evil.example/"]);
-    assert_eq!(wrong.status.code(), Some(2));
+    for wrong in ["https://evil.example/", "evil.example:443", "*.example", "[::1]:443"] {
+        let wrong = calway(&file, &["trust", "allow", wrong]);
+        assert_eq!(wrong.status.code(), Some(2));
+    }
+
+    // However it is written it is the same host.
+    for (written, plain) in [
+        ("[2001:DB8:0::1]", "2001:db8::1"),
+        ("BÜRO.example", "xn--bro-hoa.example"),
+        ("EVIL.example", "evil.example"),
+    ] {
+        assert!(calway(&file, &["trust", "allow", written]).status.success());
+        let list = lines(&calway(&file, &["trust", "list", "--json"]));
+        let entry = list.iter().find(|line| line["host"] == plain);
+        assert_eq!(entry.map(|line| &line["verdict"]), Some(&"allowed".into()), "{list:?}");
+        assert!(calway(&file, &["trust", "remove", written]).status.success());
+        let again = calway(&file, &["trust", "remove", written]);
+        assert_eq!(again.status.code(), Some(1), "it is gone");
+    }
+    assert_eq!(lines(&calway(&file, &["trust", "list", "--json"])).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verdict_is_taken_up_by_the_daemon_within_seconds() {
+    let house = House::active(Options { find_servers: true, ..talkative() }).await;
+    house.meet(ALICE, "Before", 1);
+    house.live(ALICE, 1).await;
+    let streams = |house: &House| house.stage.exchange.open_streams();
+    house.until("a stream is open", |house| streams(house) > 0).await;
+    let config = house.stage.config();
+    let decide = async |verdict: &'static str| {
+        let config = config.clone();
+        let words = ["trust", verdict, "127.0.0.1"];
+        let done = tokio::task::spawn_blocking(move || calway(&config, &words)).await.unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    decide("block").await;
+    house.until("its streams end", |house| streams(house) == 0).await;
+    house.meet(ALICE, "Meanwhile", 2);
+    // Whoever is polled fails now, and by itself is tried again after minutes only.
+    house.until("she is told of", |house| house.log().contains("blocked host")).await;
+    decide("allow").await;
+    house.live(ALICE, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

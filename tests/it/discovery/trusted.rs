@@ -1,10 +1,11 @@
 //! Who is sent credentials, and who is sent nothing at all.
 
 use calway::calendar::Calendar;
-use calway::model::{Next, Span, Verdict};
+use calway::model::{Hint, ListenEnd, Next, Span, Verdict};
 use calway_lab::dns::{NameServer, Srv};
 use calway_lab::exchange::MovedTo;
 use calway_lab::site::{Manner, Site};
+use tokio::sync::mpsc;
 
 use super::{APEX, HOST, Org, asked, home, target};
 
@@ -132,4 +133,31 @@ async fn a_host_that_waits_does_not_make_everybody_look_again_and_again() {
     org.book.pass(Span::MINUTE);
     assert!(home(&ews, "ann").await.is_err());
     assert!(site.visits().len() <= 3);
+}
+
+#[tokio::test]
+async fn a_stream_to_a_host_that_is_blocked_ends_at_once() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    let ann = target("ann");
+    home(&ews, "ann").await.unwrap();
+    let (_orders, ordered) = mpsc::channel(1);
+    let (hints, mut heard) = mpsc::channel(16);
+    let listening = ews.listen(vec![ann.clone()], ordered, hints);
+    let deciding = async {
+        let hint = heard.recv().await;
+        assert!(matches!(hint, Some(Hint::Listening(_))), "{hint:?}");
+        // A verdict on another host lets it alone.
+        org.book.inner.decide("else.example", Verdict::Blocked);
+        ews.verify(&ann).await.unwrap();
+        assert_eq!(exchange.open_streams(), 1);
+        org.book.inner.decide("127.0.0.1", Verdict::Blocked);
+        // The clock stands: it is not a list that has grown old.
+        assert_eq!(ews.verify(&ann).await.unwrap_err().next, Next::Denied);
+        heard
+    };
+    let (end, _heard) = tokio::join!(listening, deciding);
+    assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::Denied), "{end:?}");
+    assert_eq!(asked(&exchange, "Unsubscribe"), 0, "nothing more is sent there");
 }
