@@ -205,3 +205,54 @@ pub(super) async fn watch(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn with_keytab(bind: ScpBind) -> CalendarSettings {
+        let scp = ews::Scp { host: "dc1".into(), port: 636, secure: true, bind, site: None };
+        let discover = ews::Discover { scp: Some(scp), ..ews::Discover::default() };
+        let ews = ews::Options::discovering(CalendarName::new("hq"), discover, "CORP\\svc");
+        CalendarSettings { domains: BTreeSet::new(), keytab: Some("/keytab".into()), ews }
+    }
+
+    #[test]
+    fn a_keytab_alone_is_not_enough_for_a_directory_that_wants_the_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Arc::new(Secrets::open(Some(folder.path().into())));
+        let fault = Account::new(&with_keytab(ScpBind::Simple), &secrets, None).err().unwrap();
+        let words = fault.to_string();
+        for word in ["calendar hq", "bind = \"kerberos\"", "calendar.hq.password"] {
+            assert!(words.contains(word), "{words}");
+        }
+        std::fs::write(folder.path().join("calendar.hq.password"), "x").unwrap();
+        assert!(Account::new(&with_keytab(ScpBind::Simple), &secrets, None).is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_signs_in_with_an_account_learns_what_was_refused_it_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("calway.db");
+        std::fs::write(folder.path().join("store.key"), "A".repeat(43)).unwrap();
+        let secrets = Secrets::open(Some(folder.path().into()));
+        let secret = Secret::new("hunter2");
+        let mark = |account: &str, kind: &str| {
+            let refused = Refused::beside(&store, &secrets).unwrap();
+            crate::net::Gate::new(LOOK_EVERY, "before", Some(refused.memory(kind, account)))
+        };
+        mark("CORP\\svc", "password").refuse(&secret, "https://a.example").await;
+        assert!(mark("corp\\SVC", "password").check(&secret, "https://b.example").await.is_err());
+        assert!(mark("CORP\\svc", "keytab").check(&secret, "").await.is_ok());
+        assert!(mark("CORP\\other", "password").check(&secret, "").await.is_ok());
+        std::fs::remove_file(folder.path().join("store.key")).unwrap();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            for word in ["hunter2", "a.example", "CORP"] {
+                assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
+            }
+        }
+    }
+}
