@@ -9,6 +9,7 @@ mod throttling;
 use calway_lab::exchange::log::Entry;
 use calway_lab::exchange::{Fault, Match};
 use calway_lab::stage::Options;
+use calway_lab::tls::{Authority, Variant};
 
 use crate::house::{ALICE, BOB, House, talkative, within};
 
@@ -33,7 +34,7 @@ async fn listening(options: Options) -> House {
 async fn a_bad_certificate_of_exchange_is_named_in_the_journal() {
     for find_servers in [false, true] {
         let mut options = Options { find_servers, ..rung_only() };
-        options.exchange.certificate = calway_lab::tls::Variant::Expired;
+        options.exchange.certificate = Variant::Expired;
         let house = House::start(options).await;
         house.activate(ALICE.0, ALICE.1).await;
         house
@@ -47,6 +48,25 @@ async fn a_bad_certificate_of_exchange_is_named_in_the_journal() {
             .await;
         assert_eq!(house.stage.exchange.log().entries().len(), 0, "nothing was told to it");
     }
+}
+
+/// The authority of Exchange vouches for Exchange, and for nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cloud_is_not_trusted_because_the_authority_of_exchange_signed_it() {
+    let mut house = House::start(rung_only()).await;
+    house.until("the channel is open", |house| house.log().contains("channel-open")).await;
+    house.kill().await;
+    let other = Authority::new().issue(&["other.example"], Variant::AuthorityItself);
+    std::fs::write(house.stage.folder().join("cloud-ca.pem"), other.pem()).unwrap();
+    house.again();
+    house
+        .until("it is named", |house| {
+            let log = house.log();
+            let mut lines = log.lines().filter(|line| line.contains("channel-closed"));
+            lines.any(|line| line.contains("comes from an authority that is not trusted"))
+        })
+        .await;
+    assert_eq!(house.log().matches("\"channel-open\"").count(), 1, "{}", house.log());
 }
 
 /// A meeting that no stream tells of.

@@ -11,17 +11,6 @@ use calway_lab::stage::Options;
 use crate::edits::now_ms;
 use crate::house::{ALICE, BOB, House, PROGRAM, talkative};
 
-/// One of another name.
-fn another_authority() -> String {
-    use base64::Engine as _;
-    let authority = calway_lab::tls::Authority::new();
-    let own = authority.issue(&["another.example"], calway_lab::tls::Variant::AuthorityItself);
-    let text = base64::engine::general_purpose::STANDARD.encode(own.der());
-    let lines: Vec<_> = text.as_bytes().chunks(64).map(|c| String::from_utf8_lossy(c)).collect();
-    let lines = lines.join("\n");
-    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
-}
-
 /// Whose certificates are accepted: the system's, unless the configuration says otherwise, and
 /// those of its file beside them.
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +24,9 @@ async fn the_systems_authorities_and_an_own_one_are_trusted() {
         path
     };
     let ours = pem("ours.pem", exchange.ca_pem());
-    let other = pem("other.pem", another_authority());
+    let other = calway_lab::tls::Authority::new();
+    let other = other.issue(&["another.example"], calway_lab::tls::Variant::AuthorityItself);
+    let other = pem("other.pem", other.pem());
     pem("calendar.hq.password", super::PASSWORD.to_owned());
     let start = format!("{}/autodiscover/autodiscover.svc", exchange.origin());
     let run = async |system: &Path, more: String| {

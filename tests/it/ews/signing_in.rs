@@ -77,7 +77,7 @@ async fn a_server_that_offers_nothing_configured_gets_no_password() {
 
 #[tokio::test]
 async fn a_channel_binding_is_right_for_every_hash() {
-    for signature in [Signature::Sha256, Signature::Sha384] {
+    for signature in [Signature::Sha256, Signature::Sha384, Signature::Sha512] {
         let server = Options {
             basic: false,
             protection: ExtendedProtection::Require,
@@ -86,6 +86,27 @@ async fn a_channel_binding_is_right_for_every_hash() {
         };
         let stage = Stage::with(server, |_| {}).await;
         stage.ews.verify(&stage.mailbox("ann")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_bound_to_is_named_where_a_binding_is_required() {
+    for (protection, works) in
+        [(ExtendedProtection::Allow, true), (ExtendedProtection::Require, false)]
+    {
+        let server = Options {
+            basic: false,
+            protection,
+            authority: Some(Arc::new(Authority::signing_with(Signature::Ed25519))),
+            ..Options::default()
+        };
+        let stage = Stage::with(server, |_| {}).await;
+        let found = stage.ews.verify(&stage.mailbox("ann")).await;
+        assert_eq!(found.is_ok(), works, "{found:?}");
+        if let Err(fault) = found {
+            assert_eq!(fault.next, Next::SignIn);
+            assert!(fault.cause.code.contains("certificate cannot be bound to"), "{fault}");
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType, date_time_ymd,
@@ -22,6 +24,10 @@ pub enum Signature {
     Sha256,
     /// ECDSA P-384 with SHA-384.
     Sha384,
+    /// ECDSA P-521 with SHA-512.
+    Sha512,
+    /// Ed25519, for which RFC 5929 defines no `tls-server-end-point`.
+    Ed25519,
 }
 
 /// What is wrong with a certificate.
@@ -152,6 +158,15 @@ impl Leaf {
         self.chain.first().map(AsRef::as_ref).unwrap_or_default()
     }
 
+    /// The certificate itself as PEM, for a client's trust store.
+    pub fn pem(&self) -> String {
+        let text = STANDARD.encode(self.der());
+        let lines: Vec<_> =
+            text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line)).collect();
+        let lines = lines.join("\n");
+        format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
+    }
+
     /// A server that presents this certificate, offers TLS 1.3 and 1.2 and ALPN `http/1.1` only.
     pub fn server_config(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -188,6 +203,7 @@ impl Leaf {
         let algorithm = match self.signature {
             Signature::Sha256 => &aws_lc_rs::digest::SHA256,
             Signature::Sha384 => &aws_lc_rs::digest::SHA384,
+            Signature::Sha512 | Signature::Ed25519 => &aws_lc_rs::digest::SHA512,
         };
         aws_lc_rs::digest::digest(algorithm, self.der()).as_ref().to_vec()
     }
@@ -209,6 +225,8 @@ fn key_for(signature: Signature) -> KeyPair {
     let algorithm = match signature {
         Signature::Sha256 => &rcgen::PKCS_ECDSA_P256_SHA256,
         Signature::Sha384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+        Signature::Sha512 => &rcgen::PKCS_ECDSA_P521_SHA512,
+        Signature::Ed25519 => &rcgen::PKCS_ED25519,
     };
     KeyPair::generate_for(algorithm).expect("the system has randomness")
 }

@@ -74,7 +74,8 @@ async fn ask_bare(line: &mut Line) -> u16 {
 
 #[tokio::test]
 async fn extended_protection_judges_the_binding_of_this_certificate() {
-    for signature in [crate::tls::Signature::Sha256, crate::tls::Signature::Sha384] {
+    use crate::tls::Signature;
+    for signature in [Signature::Sha256, Signature::Sha384, Signature::Sha512] {
         let authority = Some(Arc::new(Authority::signing_with(signature)));
         let exchange = exchange(|options| {
             options.protection = ExtendedProtection::Require;
@@ -83,8 +84,9 @@ async fn extended_protection_judges_the_binding_of_this_certificate() {
         .await;
         let mut line = Line::to(&exchange).await.unwrap();
         let algorithm = match signature {
-            crate::tls::Signature::Sha256 => &aws_lc_rs::digest::SHA256,
-            crate::tls::Signature::Sha384 => &aws_lc_rs::digest::SHA384,
+            Signature::Sha256 => &aws_lc_rs::digest::SHA256,
+            Signature::Sha384 => &aws_lc_rs::digest::SHA384,
+            Signature::Sha512 | Signature::Ed25519 => &aws_lc_rs::digest::SHA512,
         };
         let hash = aws_lc_rs::digest::digest(algorithm, &line.certificate);
         let right = Ntlm { binding: Some(channel_binding(hash.as_ref())), ..GOOD };
