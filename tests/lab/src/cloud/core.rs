@@ -185,9 +185,15 @@ impl Core {
                 return;
             }
             let leaves = command.kind == "user.deactivate" && outcome.outcome == "done";
-            let leaving = leaves.then(|| command.subject.clone());
+            let leaving = leaves.then(|| (command.subject.clone(), command.sequence));
             command.outcome = Some(outcome);
-            if let Some(subject) = leaving {
+            // Who was activated again meanwhile stays: the outcome may come late.
+            let again = |(subject, sequence): &(String, u64)| {
+                let first = state.commands.partition_point(|other| other.sequence <= *sequence);
+                let mut later = state.commands.iter().skip(first);
+                later.any(|other| other.kind == "user.activate" && other.subject == *subject)
+            };
+            if let Some((subject, _)) = leaving.filter(|leaving| !again(leaving)) {
                 state.ledger.dismiss(&subject);
             }
         });
