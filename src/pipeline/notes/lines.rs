@@ -216,7 +216,10 @@ mod tests {
 
         #[test]
         fn words_in_one_go_are_the_words_one_character_after_the_other(
-            pieces in proptest::collection::vec("[ -~]{0,3}|[ a\n\t\u{a0}\u{e4}\u{200b}]{0,6}", 0..12),
+            pieces in proptest::collection::vec(
+                "[ -~]{0,3}|[ a\n\t\u{a0}\u{e4}\u{200b}]{0,6}",
+                0..12,
+            ),
             kept in any::<bool>(),
         ) {
             let (mut quick, mut slow) = (Lines::new(0), Lines::new(0));

@@ -1,5 +1,7 @@
 //! Tests of the cloud: what an event changes, what the protocol refuses, and the channel.
 
+mod late;
+
 use std::slice::from_ref;
 use std::sync::Arc;
 
@@ -449,22 +451,6 @@ async fn a_deactivated_user_leaves_nothing_behind() {
     assert_eq!(pair.cloud.outcome(&deactivate).await.outcome, "done");
     assert_eq!(pair.cloud.records("u1").len(), 0);
     assert_eq!(pair.outcomes(&[upsert("u1", 2, "b")]).await, ["stale"]);
-}
-
-#[tokio::test]
-async fn who_was_activated_again_stays_however_late_the_word_of_the_deactivation_is() {
-    let pair = Pair::new().await;
-    pair.cloud.activate("u1", "alice@corp.example").await;
-    let deactivate = pair.cloud.deactivate("u1");
-    pair.cloud.activate("u1", "alice@corp.example").await;
-    let mut channel = pair.open_channel(0).await.unwrap();
-    for _ in 0..3 {
-        let command = channel.next().await.unwrap();
-        channel.tell(&command, "done").await;
-    }
-    assert_eq!(pair.cloud.outcome(&deactivate).await.outcome, "done");
-    assert!(pair.cloud.view(|view| view.is_active("u1")));
-    assert_eq!(pair.outcomes(&[upsert("u1", 1, "a")]).await, ["stored"]);
 }
 
 #[tokio::test]
