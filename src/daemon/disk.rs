@@ -3,7 +3,7 @@
 //! there are many, a commit waits some milliseconds for others; whoever reads does not.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
@@ -32,11 +32,13 @@ const DENSE: Duration = Duration::from_millis(4);
 
 type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
+type Work = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
 enum Request {
     Commit(Box<Commit>, Reply<bool>),
     Settle(Settled, Reply<()>),
     /// Everything else is done at once, and gives its answer itself.
-    Do(Box<dyn FnOnce(&mut dyn Store) + Send>),
+    Do(Work),
 }
 
 /// What came of several decisions: the outcomes of the first ones, and why there are no more.
@@ -265,10 +267,7 @@ fn more(inbox: &Receiver<Request>, round: &Round, crowd: &Crowd) -> Option<Reque
         return Some(request);
     }
     let left = round.until(crowd)?.saturating_duration_since(now);
-    match inbox.recv_timeout(left) {
-        Ok(request) => Some(request),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    inbox.recv_timeout(left).ok()
 }
 
 /// Puts what is to be written into the round, and does everything else at once: nobody waits for
