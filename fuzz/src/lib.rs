@@ -6,9 +6,12 @@
 
 pub mod commands;
 pub mod config;
+pub mod discover;
 pub mod jose;
 pub mod kms;
+pub mod notes;
 pub mod ntlm;
+pub mod sign_in;
 pub mod soap;
 pub mod stream;
 
@@ -16,12 +19,15 @@ pub mod stream;
 pub type Check = fn(&[u8]);
 
 /// The targets, each by its name.
-pub const ALL: [(&str, Check); 7] = [
+pub const ALL: [(&str, Check); 10] = [
     ("commands", commands::check),
     ("config", config::check),
+    ("discover", discover::check),
     ("jose", jose::check),
     ("kms_messages", kms::check),
+    ("notes", notes::check),
     ("ntlm", ntlm::check),
+    ("sign_in", sign_in::check),
     ("soap", soap::check),
     ("stream", stream::check),
 ];

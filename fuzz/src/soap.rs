@@ -199,6 +199,14 @@ fn commands(xml: &[u8]) {
         assert!(availability.engagements.iter().all(|one| one.start <= one.end));
         assert!(availability.merged.is_none_or(|merged| !merged.trim().is_empty()));
     }
+    for asked in 0..3 {
+        let Some(zones) = shown(get_user_availability::read_zones(xml, asked)) else { continue };
+        assert_eq!(zones.len(), asked, "an answer for each");
+        for zone in zones.into_iter().filter_map(|zone| shown(zone).flatten()) {
+            let (bias, _) = zone.parts();
+            assert!(i32::from(bias).abs() <= 24 * 60, "{bias}");
+        }
+    }
     if let Some(settings) = shown(get_user_oof_settings::read(xml)) {
         assert!(is_legal(settings.internal_reply.reveal()));
         assert!(is_legal(settings.external_reply.reveal()));

@@ -106,6 +106,13 @@ build_lab() {
     lab=$target/debug/calway-lab
 }
 
+# build_calway OPTION…: $CALWAY is the connector's program, which may be named from outside.
+build_calway() {
+    [ -z "${CALWAY:-}" ] || return 0
+    (cd "$root" && cargo build --quiet --locked -p calway --bin calway "$@") || return 1
+    CALWAY=$target/debug/calway
+}
+
 # start_lab KIND OPTION…: its facts are in $LAB.
 start_lab() {
     rm -f "$work/facts"

@@ -52,19 +52,19 @@ pub(super) fn doubt(bound: bool) -> &'static str {
 }
 
 /// The first of `wanted` that a 401 offers.
-pub(super) fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
+pub fn choose(wanted: &[Auth], headers: &HeaderMap) -> Option<Auth> {
     wanted.iter().copied().find(|auth| is_offered(headers, *auth))
 }
 
 /// The token that an answer carries for this way.
-pub(super) fn token(headers: &HeaderMap, auth: Auth) -> Option<Vec<u8>> {
+pub fn token(headers: &HeaderMap, auth: Auth) -> Option<Vec<u8>> {
     let (_, token) =
         offers(headers).find(|(scheme, token)| is(scheme, auth) && !token.is_empty())?;
     STANDARD.decode(token).ok()
 }
 
 /// Whether an answer offers this way.
-pub(super) fn is_offered(headers: &HeaderMap, auth: Auth) -> bool {
+pub fn is_offered(headers: &HeaderMap, auth: Auth) -> bool {
     offers(headers).any(|(scheme, _)| is(scheme, auth))
 }
 

@@ -18,15 +18,15 @@ const FIELD: u8 = 0xa0;
 
 /// What the server answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub struct Answer {
     /// Whether it takes what was offered, as far as it says.
-    pub(super) accepted: Option<bool>,
+    pub accepted: Option<bool>,
     /// Kerberos' own token.
-    pub(super) token: Option<Vec<u8>>,
+    pub token: Option<Vec<u8>>,
 }
 
 /// A `NegTokenInit` that offers Kerberos alone, with its first token.
-pub(super) fn offer(token: &[u8]) -> Vec<u8> {
+pub fn offer(token: &[u8]) -> Vec<u8> {
     let mechanisms = element(FIELD, &element(SEQUENCE, KERBEROS));
     let token = element(FIELD + 2, &element(OCTETS, token));
     let init = element(FIELD, &element(SEQUENCE, &[mechanisms, token].concat()));
@@ -34,7 +34,7 @@ pub(super) fn offer(token: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a `NegTokenResp`, or a token of Kerberos without an envelope. Nothing where it is neither.
-pub(super) fn read(message: &[u8]) -> Option<Answer> {
+pub fn read(message: &[u8]) -> Option<Answer> {
     let (tag, body) = whole(message)?;
     if tag == INITIAL {
         let bare = [KERBEROS, OLD_KERBEROS].iter().any(|mechanism| body.starts_with(mechanism));

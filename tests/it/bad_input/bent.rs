@@ -144,6 +144,9 @@ fn junk() -> impl Strategy<Value = Bytes> {
 fn keeps(cases: u32, dictionary: &str, target: &str) {
     let (_, check) = promises::ALL.into_iter().find(|(name, _)| *name == target).expect("known");
     let input = prop_oneof![4 => mutants(target, dictionary), 1 => junk()];
+    // `CALWAY_BENT=100` plays a hundred times as many.
+    let times = std::env::var("CALWAY_BENT").ok().and_then(|times| times.parse().ok());
+    let cases = cases.saturating_mul(times.unwrap_or(1));
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let run = runner.run(&input, |bytes| {
@@ -188,4 +191,19 @@ fn bent_configurations_keep_their_promises() {
 #[test]
 fn bent_ntlm_keeps_its_promises() {
     keeps(1_500, "ntlm.dict", "ntlm");
+}
+
+#[test]
+fn bent_offers_and_tokens_keep_their_promises() {
+    keeps(1_500, "sign_in.dict", "sign_in");
+}
+
+#[test]
+fn bent_searches_keep_their_promises() {
+    keeps(1_500, "discover.dict", "discover");
+}
+
+#[test]
+fn bent_pages_keep_their_promises() {
+    keeps(1_500, "html.dict", "notes");
 }

@@ -170,7 +170,7 @@ impl Places {
     pub fn astray(&self, address: &str, asked: u64, now: i64) -> Option<Fault> {
         let seat = self.seats.get(address)?;
         if seat.place.cloud && now >= seat.moving_until {
-            return Some(match self.proxies {
+            return Some(match self.proxies && self.layout == Layout::Found {
                 true => Fault::new(Next::Gone, "mailbox moved to Microsoft 365"),
                 false => Fault::new(Next::Gone, "ErrorNonExistentMailbox"),
             });

@@ -178,7 +178,7 @@ impl Play {
             exchange.page = 512;
         }
         let layout = match seed % 16 {
-            9 => Layout::Fixed,
+            9 | 13 => Layout::Fixed,
             10 => Layout::Alone,
             _ => Layout::Found,
         };

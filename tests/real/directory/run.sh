@@ -19,10 +19,7 @@ install_packages samba-ad-dc samba-ad-provision winbind ldb-tools krb5-user apac
 PYTHON=/usr/bin/python3 install_python --system-site-packages ||
     skip_all "pyspnego could not be installed (see $work/pip.log)"
 
-if [ -z "${CALWAY:-}" ]; then
-    (cd "$root" && cargo build --quiet --locked -p calway --features kerberos) || exit 1
-    CALWAY=$target/debug/calway
-fi
+build_calway --features kerberos || exit 1
 build_lab || exit 1
 export CALWAY CALWAY_LAB=$lab
 

@@ -4,36 +4,18 @@
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../../.." && pwd)
-target=${CARGO_TARGET_DIR:-$root/target}
-work=$target/real/tls
-mkdir -p "$work"
+. "$here/../part.sh"
 
-skip() {
-    if [ "${CI:-}" = true ]; then
-        echo "FAILED  cannot run here: $1"
-        echo "0 passed, 1 failed"
-        exit 1
-    fi
-    echo "SKIPPED: $1"
-    echo "0 passed, 0 failed"
-    exit 0
-}
-
-command -v openssl >/dev/null || skip "there is no openssl"
-if [ -z "${CALWAY:-}" ]; then
-    (cd "$root" && cargo build -q --bin calway) || exit 1
-    CALWAY=$target/debug/calway
-fi
+install_packages openssl || skip_all "openssl could not be installed (see $work/apt.log)"
+build_calway || exit 1
 
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 \
     -subj "/CN=127.0.0.1" -addext "subjectAltName=IP:127.0.0.1" \
-    -addext "basicConstraints=critical,CA:FALSE" 2>/dev/null || skip "openssl made no certificate"
+    -addext "basicConstraints=critical,CA:FALSE" 2>/dev/null || skip_all "openssl made no certificate"
 printf 'lab-password' >"$work/calendar.hq.password"
 
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null' EXIT
-passed=0 failed=0
 
 # A name, the words that are expected of the connector or of s_server, and what s_server is told beside its certificate.
 row() {
@@ -84,5 +66,4 @@ old=$old:AES256-SHA256:AES128-SHA256:AES256-SHA:AES128-SHA
 row "Windows Server 2012 R2 is named" "$suites" -tls1_2 -cipher "$old"
 row "Windows Server 2016 is spoken to" "CIPHER is ECDHE-RSA-AES256-GCM-SHA384" -tls1_2 -cipher "ECDHE-RSA-AES256-GCM-SHA384:$old"
 row "TLS 1.1 is named" "neither TLS 1.3 nor TLS 1.2" -tls1_1 -cipher "ALL:@SECLEVEL=0"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
