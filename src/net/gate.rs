@@ -25,9 +25,13 @@ use crate::model::{Fault, Next, Plain, Secret, Time};
 
 pub use self::known::{Mark, Shut};
 
-/// Sign-ins at once with a secret that was right before. It may have been changed meanwhile, and
-/// each of them would count as a wrong one then; strict domains lock an account after three.
-const AT_ONCE: u32 = 2;
+/// Sign-ins at once with a secret that was right a moment ago: as many as requests to one server,
+/// each of which is a sign-in by Basic. Should it have been changed in between all of them are
+/// wrong, but Active Directory does not count the last two passwords of an account as bad attempts.
+const AT_ONCE: u32 = 10;
+
+/// A secret that was right so long ago may have been changed meanwhile: one tries it alone first.
+const A_MOMENT: Duration = Duration::from_secs(10);
 
 /// A server that hangs does not keep others from signing in with a proven secret for longer.
 const LONGEST_TURN: Duration = Duration::from_secs(15);
@@ -69,6 +73,8 @@ pub trait Memory: Send + Sync + 'static {
 pub struct Gate {
     words: &'static str,
     turns: Semaphore,
+    /// When a secret was right last.
+    proven: Mutex<Option<Instant>>,
     core: Arc<Core>,
 }
 
@@ -125,7 +131,8 @@ impl Gate {
             kept: tokio::sync::Mutex::default(),
             key: hmac::Key::new(hmac::HMAC_SHA256, &*key),
         };
-        Self { words, turns: Semaphore::new(AT_ONCE as usize), core: Arc::new(core) }
+        let (turns, proven) = (Semaphore::new(AT_ONCE as usize), Mutex::default());
+        Self { words, turns, proven, core: Arc::new(core) }
     }
 
     /// Waits for the right to sign in with this secret at this place.
@@ -135,15 +142,22 @@ impl Gate {
     pub async fn enter(&self, secret: &Secret, place: &str) -> Result<Turn<'_>, Fault> {
         let secret = self.core.mark(secret);
         self.look(&secret, place).await?;
-        let places = if self.core.known().is_proven(&secret) { 1 } else { AT_ONCE };
+        let places = if self.was_right(&secret) { 1 } else { AT_ONCE };
         let mut permit =
             self.turns.acquire_many(places).await.map_err(|_| Fault::retry("closed"))?;
         self.look(&secret, place).await?;
-        if places > 1 && self.core.known().is_proven(&secret) {
+        if places > 1 && self.was_right(&secret) {
             // Whoever had the turn before proved it: others may come beside.
             drop(permit.split(AT_ONCE as usize - 1));
         }
         Ok(Turn { gate: self, secret, permit })
+    }
+
+    /// Whether this secret was right a moment ago.
+    fn was_right(&self, secret: &Mark) -> bool {
+        let proven = *self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = proven.is_some_and(|at| at.elapsed() < A_MOMENT);
+        lately && self.core.known().is_proven(secret)
     }
 
     /// Whether this secret may be sent to this place at all.
@@ -174,6 +188,7 @@ impl Gate {
     /// The secret was right there. Servers that count wrong ones begin anew then.
     pub async fn prove(&self, secret: &Secret, place: &str) {
         let secret = self.core.mark(secret);
+        *self.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         if self.core.known().prove(&secret, place) {
             self.core.save().await;
         }

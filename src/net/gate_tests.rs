@@ -118,15 +118,22 @@ async fn an_unproven_secret_is_tried_by_one_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proven_secret_that_turns_wrong_is_not_sent_by_everybody() {
+async fn a_proven_secret_is_sent_by_a_whole_server_s_requests_and_not_once_it_turned_wrong() {
     let gate = gate();
     let secret = Secret::new("x");
     gate.prove(&secret, A).await;
-    let (first, _second) = tokio::join!(gate.enter(&secret, A), gate.enter(&secret, A));
-    let third = tokio::time::timeout(PAUSE / 2, gate.enter(&secret, A)).await;
-    assert!(third.is_err(), "the third waits");
+    let mut turns = Vec::new();
+    for _ in 0..AT_ONCE {
+        turns.push(tokio::time::timeout(PAUSE / 2, gate.enter(&secret, A)).await.expect("a turn"));
+    }
+    let more = tokio::time::timeout(PAUSE / 2, gate.enter(&secret, A)).await;
+    assert!(more.is_err(), "and by no more");
+    // Another secret is tried when nobody sends the old one any more, by one alone.
+    let changed = Secret::new("y");
+    let early = tokio::time::timeout(PAUSE / 2, gate.enter(&changed, A)).await;
+    assert!(early.is_err(), "the old one is on its way");
     gate.refuse(&secret, A).await;
-    drop(first);
+    drop(turns);
     let fault = gate.enter(&secret, A).await.err();
     assert_eq!(fault, Some(Fault::new(Next::SignIn, "refused before")));
 }
@@ -370,4 +377,18 @@ async fn lines_of_another_version_are_passed_over() {
         disk.lines.lock().unwrap().insert(line.into(), line.into());
     }
     assert_eq!(next(&disk.gate(), &Secret::new("x"), A).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_was_right_long_ago_is_tried_by_one_before_the_others_follow() {
+    let gate = gate();
+    let secret = Secret::new("x");
+    gate.prove(&secret, A).await;
+    tokio::time::advance(A_MOMENT).await;
+    let first = gate.enter(&secret, A).await.unwrap();
+    let second = tokio::time::timeout(A_MOMENT, gate.enter(&secret, A)).await;
+    assert!(second.is_err(), "it may have been changed meanwhile");
+    gate.prove(&secret, A).await;
+    drop(first);
+    let (_a, _b) = tokio::join!(gate.enter(&secret, A), gate.enter(&secret, B));
 }
