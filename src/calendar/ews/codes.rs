@@ -131,7 +131,8 @@ pub(super) fn is_perhaps_the_item(fault: &Fault) -> bool {
     fault.cause.code == "ErrorInternalServerError"
 }
 
-/// The subscription does not exist any more: there is nothing to give back.
+/// The subscription does not exist any more, or is somebody else's now: there is nothing to give
+/// back.
 pub(super) fn is_dead_subscription(fault: &Fault) -> bool {
     matches!(
         fault.cause.code.as_str(),
@@ -139,6 +140,7 @@ pub(super) fn is_dead_subscription(fault: &Fault) -> bool {
             | "ErrorInvalidSubscription"
             | "ErrorExpiredSubscription"
             | "ErrorSubscriptionUnsubscribed"
+            | "ErrorNewEventStreamConnectionOpened"
     )
 }
 

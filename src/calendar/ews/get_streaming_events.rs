@@ -53,6 +53,16 @@ pub enum StreamEvent {
     },
 }
 
+impl StreamEvent {
+    /// What is wrong, where something is.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Error { fault, .. } => Some(fault),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the envelopes of one stream in their order.
 #[derive(Debug, Default)]
 pub struct EventReader {

@@ -14,7 +14,8 @@ use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time, UserId};
 const GATHER: Span = Span::from_secs(5);
 /// And so long at most.
 const GATHER_MOST: Span = Span::from_secs(15);
-/// Places of a group, with those who left; a place is not used twice.
+/// Places of a group, with those who left. Only when all are used, one is used again: the server
+/// may still tell of who had it.
 const PLACES: usize = 1_000;
 
 /// When the stream is opened anew for newcomers.
@@ -37,11 +38,17 @@ impl Group {
             return;
         }
         let full = self.members.seated() >= super::get_streaming_events::MOST;
-        if full || self.members.len() >= PLACES {
-            let fault = Fault::retry("the stream is full");
-            return self.outputs.push_back(Output::Tell(Hint::Refused(target.user, fault)));
+        if !full && self.members.len() < PLACES {
+            return self.members.add(target);
         }
-        self.members.add(target);
+        // What is still to be given back needs the name of who left; so does the way of all.
+        let (anchor, back) = (self.anchor, &self.to_give_back);
+        let is_free = |at| at != anchor && !back.iter().any(|(waits, _)| *waits == at);
+        let user = target.user.clone();
+        if full || !self.members.add_instead(target, is_free) {
+            let fault = Fault::retry("the stream is full");
+            self.outputs.push_back(Output::Tell(Hint::Refused(user, fault)));
+        }
     }
 
     pub(super) fn leave(&mut self, now: Time, user: &UserId) {

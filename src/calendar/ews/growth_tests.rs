@@ -221,3 +221,49 @@ fn giving_back_has_its_time() {
     assert_eq!(group.deadline(), at(19));
     assert_eq!(on(&mut group, at(19), Input::Tick), [Output::End(ListenEnd::Stopped)]);
 }
+
+#[test]
+fn thousands_may_come_and_go_and_the_stream_stays() {
+    let mut group = long(2);
+    for n in 2..3_000 {
+        let now = at(n);
+        let member = match on(&mut group, now, Input::Join(newcomer(7)))[..] {
+            [Output::Subscribe(member)] => member,
+            ref other => panic!("{n}: {other:?}"),
+        };
+        assert_eq!(group.target(member).unwrap().user.as_str(), "u7");
+        let id = format!("n{n}");
+        on(&mut group, now, subscribed(member, &id));
+        let next = on(&mut group, now, leave("u7"));
+        assert_eq!(next, [Output::GiveBack { member, id: id.as_str().into() }]);
+        assert_eq!(group.target(member).unwrap().user.as_str(), "u7", "in whose name");
+        on(&mut group, now, Input::GivenBack);
+        on(&mut group, now, Input::Heard);
+        if on(&mut group, now, Input::Tick).contains(&Output::Close) {
+            on(&mut group, now, opened());
+        }
+    }
+    assert_eq!(group.anchor().unwrap().user.as_str(), "u0");
+    assert!(group.members.len() <= 1_000);
+}
+
+#[test]
+fn the_place_of_one_whose_subscription_is_still_to_be_given_back_is_not_given_away() {
+    let mut group = long(8);
+    for n in 0..6 {
+        on(&mut group, at(1), leave(&format!("u{n}")));
+    }
+    for n in 8..1_000 {
+        on(&mut group, at(1), Input::Join(newcomer(n)));
+        on(&mut group, at(1), leave(&format!("u{n}")));
+    }
+    let back: Vec<_> = group.to_give_back.iter().map(|(at, _)| *at).collect();
+    assert_eq!((back, group.members.len()), (vec![4, 5], 1_000));
+    for n in 0..20 {
+        on(&mut group, at(2), Input::Join(newcomer(5_000 + n)));
+    }
+    for (member, user) in [(0, "u0"), (4, "u4"), (5, "u5")] {
+        assert_eq!(group.target(member).unwrap().user.as_str(), user);
+    }
+    assert_eq!((group.members.seated(), group.members.len()), (22, 1_000), "all are in");
+}

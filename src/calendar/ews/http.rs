@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::answer;
 use super::gate::SignIn;
 use super::session::{Entrance, Sent, Slot};
+use super::turns::{Named, Turns};
 use crate::model::{Address, Fault, Next, Time};
 use crate::net::http::http_fault;
 use crate::net::{Connector, Origin, read_body};
@@ -76,8 +77,7 @@ pub(super) struct Http {
     origin: Origin,
     sign_in: Arc<SignIn>,
     limits: Limits,
-    slots: Semaphore,
-    aside: Semaphore,
+    pub(super) turns: Turns,
     streams: Arc<Semaphore>,
     idle: Mutex<Vec<Slot>>,
     basic: bool,
@@ -101,8 +101,7 @@ impl Http {
             connector,
             origin,
             sign_in,
-            slots: Semaphore::new(limits.connections.max(1)),
-            aside: Semaphore::new((limits.connections / 2).max(1)),
+            turns: Turns::new(limits.connections),
             streams: Arc::new(Semaphore::new(limits.streams.max(1))),
             limits,
             idle: Mutex::new(Vec::new()),
@@ -115,17 +114,20 @@ impl Http {
         Self { basic: false, ..self }
     }
 
-    /// Sends a request that may come twice and reads its whole answer.
+    /// Sends a request that may come twice, in a mailbox's name where there is one, and reads its
+    /// whole answer.
     ///
     /// # Errors
-    /// What the status, or a SOAP fault beside it, asks the caller to do.
-    pub(super) async fn post(&self, uri: &Uri, route: &Route, xml: String) -> Result<Reply, Fault> {
-        let closed = |_| Fault::retry("closed");
-        let _aside = match route.aside {
-            true => Some(self.aside.acquire().await.map_err(closed)?),
-            false => None,
-        };
-        let _place = self.slots.acquire().await.map_err(closed)?;
+    /// What the status, or a SOAP fault beside it, asks the caller to do; [`Next::BackOff`] also
+    /// where the server still rests.
+    pub(super) async fn post(
+        &self,
+        uri: &Uri,
+        route: &Route,
+        whose: Option<&Arc<Address>>,
+        xml: String,
+    ) -> Result<Reply, Fault> {
+        let _turn = self.turns.enter(route.aside, whose).await?;
         let body = Bytes::from(xml);
         timeout(self.limits.request_timeout, self.exchange(uri, route, body))
             .await
@@ -152,7 +154,7 @@ impl Http {
         reply
     }
 
-    /// Opens an answer that stays open, on a connection of its own.
+    /// Opens an answer that stays open, on a connection of its own, in a mailbox's name.
     ///
     /// # Errors
     /// As [`Http::post`], and where too many are open.
@@ -160,8 +162,10 @@ impl Http {
         &self,
         uri: &Uri,
         route: &Route,
+        whose: &Arc<Address>,
         xml: String,
     ) -> Result<Events, Fault> {
+        let named = self.turns.enter_stream(whose).await?;
         let place = Arc::clone(&self.streams)
             .try_acquire_owned()
             .map_err(|_| Fault::retry("as many streams as may be are open"))?;
@@ -180,7 +184,8 @@ impl Http {
             .await
             .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))?;
         let request_id = answer::request_id(response.headers());
-        Ok(Events { body: response.into_body(), request_id, _slot: slot, _place: place })
+        let body = response.into_body();
+        Ok(Events { body, request_id, _slot: slot, _place: place, _named: named })
     }
 
     /// The connection that was used last, if it may still be good.
@@ -209,6 +214,7 @@ pub(super) struct Events {
     request_id: Option<String>,
     _slot: Slot,
     _place: OwnedSemaphorePermit,
+    _named: Named,
 }
 
 impl Events {

@@ -12,6 +12,7 @@ use super::discover::BLOCKED;
 use super::discovery::Discovery;
 use super::get_streaming_events::{self, EventReader, StreamEvent};
 use super::http::{Affinity, Events, Route};
+use super::servers::Server;
 use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
@@ -120,7 +121,6 @@ fn subscribe_call<'a>(ews: &'a Ews, group: &Group, member: usize) -> BoxFuture<'
         let Some(target) = target else {
             return Input::GivenBack;
         };
-        ews.rested(&target).await;
         let asked = ews.ask(&target, &route, subscribe::request, subscribe::read).await;
         Input::Subscribed { member, result: asked }
     }
@@ -138,7 +138,6 @@ fn give_back_call<'a>(
     async move {
         if let Some(target) = target {
             let request = |header: &Header<'_>| unsubscribe::request(header, &id);
-            ews.rested(&target).await;
             // The server forgets it by itself where this fails.
             let _ = ews.ask(&target, &route, request, unsubscribe::read).await;
         }
@@ -151,11 +150,10 @@ fn open_call<'a>(
     ews: &'a Ews,
     group: &Group,
     ids: Vec<Arc<str>>,
-) -> BoxFuture<'a, Result<Events, Fault>> {
+) -> BoxFuture<'a, Result<(Events, Arc<Server>), Fault>> {
     let (route, anchor) = (route(group), group.anchor().cloned());
     async move {
         let anchor = anchor.ok_or_else(|| Fault::refused("a group without members"))?;
-        ews.rested(&anchor).await;
         ews.open(&anchor, &route, |header| {
             get_streaming_events::request(header, ids.iter().map(|id| &**id))
         })
@@ -167,8 +165,8 @@ fn open_call<'a>(
 /// The group's stream.
 enum Feed<'a> {
     None,
-    Opening(BoxFuture<'a, Result<Events, Fault>>),
-    Open { events: Box<Events>, splitter: Splitter, reader: EventReader },
+    Opening(BoxFuture<'a, Result<(Events, Arc<Server>), Fault>>),
+    Open { events: Box<Events>, server: Arc<Server>, splitter: Splitter, reader: EventReader },
 }
 
 impl Feed<'_> {
@@ -177,9 +175,10 @@ impl Feed<'_> {
         match self {
             Self::None => pending().await,
             Self::Opening(opening) => match opening.await {
-                Ok(events) => {
+                Ok((events, server)) => {
                     *self = Self::Open {
                         events: Box::new(events),
+                        server,
                         splitter: Splitter::default(),
                         reader: EventReader::default(),
                     };
@@ -187,11 +186,18 @@ impl Feed<'_> {
                 }
                 Err(fault) => self.broke(fault),
             },
-            Self::Open { events, splitter, reader } => match events.chunk().await {
+            Self::Open { events, server, splitter, reader } => match events.chunk().await {
                 Ok(Some(bytes)) => match read(splitter, reader, &bytes) {
                     Ok(told) if told.is_empty() => Input::Heard,
-                    Ok(told) => Input::Events(told),
-                    Err(fault) => self.broke(fault),
+                    Ok(told) => {
+                        // What it says on a stream, it says of itself.
+                        told.iter().filter_map(StreamEvent::fault).for_each(|f| server.heard(f));
+                        Input::Events(told)
+                    }
+                    Err(fault) => {
+                        server.heard(&fault);
+                        self.broke(fault)
+                    }
                 },
                 Ok(None) => self.broke(Fault::retry("the server ended the stream")),
                 Err(fault) => self.broke(fault),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Target, UserId};
+use crate::model::{Fault, Target, UserId};
 
 /// How a member stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum State {
     Wanted,
     /// Subscribe is on its way.
     Asked,
+    /// It was not taken on the way of whoever leads, which may be wrong.
+    Doubted(Fault),
     /// It has a subscription.
     Held(Arc<str>),
     /// It was refused and is left out.
@@ -36,7 +38,7 @@ pub(super) struct Member {
 
 impl Member {
     fn is_seated(&self) -> bool {
-        matches!(self.state, State::Wanted | State::Asked | State::Held(_))
+        matches!(self.state, State::Wanted | State::Asked | State::Doubted(_) | State::Held(_))
     }
 }
 
@@ -51,6 +53,15 @@ impl Members {
         let mut members = Self(Vec::with_capacity(targets.len()));
         targets.into_iter().for_each(|target| members.add(target));
         members
+    }
+
+    /// Puts one into the place of somebody who is out for good, if there is such a place.
+    pub(super) fn add_instead(&mut self, target: Target, is_free: impl Fn(usize) -> bool) -> bool {
+        let out = |member: &Member| matches!(member.state, State::Out | State::Left(_));
+        let place = self.0.iter_mut().enumerate().find(|(at, member)| out(member) && is_free(*at));
+        let Some((_, member)) = place else { return false };
+        *member = Member { target, state: State::Wanted, renewals: 0, carried: false };
+        true
     }
 
     /// One more, at the end: the places of the others stay.
@@ -141,9 +152,23 @@ impl Members {
 
     /// Whether nothing is left to be subscribed.
     pub(super) fn are_settled(&self) -> bool {
-        let open =
-            |member: &Member| matches!(member.state, State::Wanted | State::Asked | State::Leaving);
-        !self.0.iter().any(open)
+        let through =
+            |member: &Member| matches!(member.state, State::Held(_) | State::Out | State::Left(_));
+        self.0.iter().all(through)
+    }
+
+    /// Whether one is to be subscribed.
+    pub(super) fn wants_any(&self) -> bool {
+        self.0.iter().any(|member| member.state == State::Wanted)
+    }
+
+    /// The places of those that were not taken on this way, and why.
+    pub(super) fn doubted(&self) -> Vec<(usize, Fault)> {
+        let doubted = |(at, member): (usize, &Member)| match &member.state {
+            State::Doubted(fault) => Some((at, fault.clone())),
+            _ => None,
+        };
+        self.0.iter().enumerate().filter_map(doubted).collect()
     }
 
     /// The anchor as long as it has a subscription; else the first that has one, else the first

@@ -5,8 +5,9 @@ use crate::calendar::ews::codes;
 use crate::calendar::ews::members::State;
 use crate::model::{Fault, Next, Span, Time};
 
-/// A server that wants a longer rest loses the group: its mailboxes are taken for heard meanwhile.
-const LONGEST_REST: Span = Span::MINUTE.times(2);
+/// A server that wants a longer rest loses the group: it forgets subscriptions that no stream
+/// carries after 30 minutes.
+const LONGEST_REST: Span = Span::MINUTE.times(20);
 
 impl Group {
     pub(super) fn on_broke(&mut self, now: Time, fault: Fault) {
@@ -69,9 +70,72 @@ impl Group {
                 }
                 self.close_stream();
             }
-            // Overloaded, sign-in, a wrong request; or the group is not where it was thought.
+            // Nobody may ask it anything before its time: nothing is missed that could be had.
+            Next::BackOff { after } => self.rest(now, after.unwrap_or_default(), fault),
+            Next::Moved if meant.is_empty() && self.may_lead_anew() => self.lead_anew(&fault),
+            // Sign-in, a wrong request; or the group is not where it was thought.
             _ => self.fail(now, fault),
         }
+    }
+
+    /// Whether somebody else could lead; not twice in a row.
+    fn may_lead_anew(&self) -> bool {
+        !self.led_anew && self.members.held().len() > 1
+    }
+
+    /// The one who leads is served elsewhere now, as it seems: it is found anew, and the others
+    /// are subscribed at once on a way of their own.
+    fn lead_anew(&mut self, fault: &Fault) {
+        self.led_anew = true;
+        self.close_stream();
+        self.give_back(self.anchor);
+        self.refuse(self.anchor, fault);
+        self.renew_all(fault);
+    }
+
+    /// Nobody but the one who leads was taken on its way: more likely it is that one who is served
+    /// elsewhere than all the others. True where the others wait for that to be decided.
+    pub(super) fn doubt_leader(&mut self, member: usize, fault: &Fault) -> bool {
+        let others = self.members.held().iter().any(|held| *held != self.anchor);
+        if self.led_anew || others || member == self.anchor || fault.next != Next::Moved {
+            return false;
+        }
+        if let Some(member) = self.members.get_mut(member) {
+            member.state = State::Doubted(fault.clone());
+        }
+        true
+    }
+
+    /// Decides who is where, once enough is known. True where more is to be heard first.
+    pub(super) fn judge_leader(&mut self) -> bool {
+        let doubted = self.members.doubted();
+        if doubted.is_empty() {
+            return false;
+        }
+        let others = self.members.held().iter().any(|held| *held != self.anchor);
+        if !others && self.members.asks_any() {
+            // Nobody else is sent the same way meanwhile.
+            return doubted.len() > 1;
+        }
+        if !others && doubted.len() > 1 {
+            self.led_anew = true;
+            self.give_back(self.anchor);
+            if let Some((_, fault)) = doubted.first() {
+                self.refuse(self.anchor, fault);
+            }
+            for (at, _) in doubted {
+                if let Some(member) = self.members.get_mut(at) {
+                    member.state = State::Wanted;
+                }
+            }
+            return false;
+        }
+        if others || !self.members.wants_any() {
+            for (at, fault) in doubted {
+                self.refuse(at, &fault);
+            }
+        }
+        false
     }
 
     fn renew_all(&mut self, fault: &Fault) {

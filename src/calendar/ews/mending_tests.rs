@@ -62,3 +62,145 @@ fn a_refusal_of_nobody_by_name_does_not_burn_through_all() {
     assert!(!next.iter().any(|one| matches!(one, Output::Tell(_) | Output::Open(_))), "{next:?}");
     assert_eq!(next.len(), 5, "four at once are given back: {next:?}");
 }
+
+/// The group's members are gathered behind this cookie.
+fn led(group: &mut Group, cookie: &str) {
+    let result = Ok(("s0".to_owned(), Some(Arc::from(cookie))));
+    group.on(START, Input::Subscribed { member: 0, result });
+}
+
+fn gives_back(member: usize) -> Output {
+    Output::GiveBack { member, id: format!("s{member}").into() }
+}
+
+#[test]
+fn neighbours_of_a_leader_that_moved_are_subscribed_anew_at_once() {
+    for code in [
+        "ErrorProxyRequestNotAllowed",
+        "ErrorReadEventsFailed",
+        "ErrorNoRespondingCASInDestinationSite",
+    ] {
+        let mut group = streaming(4);
+        led(&mut group, "old");
+        drain(&mut group);
+        let moved = exchange(code);
+        let next = on(&mut group, at(1), Input::Broke(moved.clone()));
+        let expected = [
+            Output::Close,
+            told_refused("u0", &moved),
+            gives_back(0),
+            gives_back(1),
+            gives_back(2),
+            gives_back(3),
+        ];
+        assert_eq!(next, expected, "{code}");
+        assert_eq!(group.cookie_back().as_deref(), Some("old"), "where they are");
+        assert_eq!(on(&mut group, at(1), Input::GivenBack), [Output::Subscribe(1)]);
+        assert_eq!(group.anchor().unwrap().user.as_str(), "u1", "another leads");
+        assert_eq!((group.cookie(), group.cookie_back().as_deref()), (None, Some("old")));
+        let mut asked = on(&mut group, at(1), subscribed(1, "n1"));
+        for _ in 0..3 {
+            asked.extend(on(&mut group, at(1), Input::GivenBack));
+        }
+        asked.retain(|one| matches!(one, Output::Subscribe(_)));
+        assert_eq!(asked, [2, 3].map(Output::Subscribe), "{code}");
+        on(&mut group, at(1), subscribed(2, "n2"));
+        let next = on(&mut group, at(1), subscribed(3, "n3"));
+        assert_eq!(next, [open(&["n1", "n2", "n3"])], "{code}");
+        on(&mut group, at(2), opened());
+        // Where the next one says the same, it was not the leader: all are found anew.
+        let next = on(&mut group, at(3), Input::Broke(moved.clone()));
+        assert!(!next.iter().any(|one| matches!(one, Output::Subscribe(_))), "{next:?}");
+        for _ in 0..4 {
+            on(&mut group, at(3), Input::GivenBack);
+        }
+        assert_eq!(group.phase, Phase::Ended);
+        assert_eq!(group.end, Some(ListenEnd::Failed(moved)));
+    }
+}
+
+#[test]
+fn after_a_good_while_another_leader_may_move_too() {
+    let mut group = streaming(3);
+    let moved = exchange("ErrorReadEventsFailed");
+    on(&mut group, at(1), Input::Broke(moved.clone()));
+    for _ in 0..3 {
+        on(&mut group, at(1), Input::GivenBack);
+    }
+    on(&mut group, at(1), subscribed(1, "n1"));
+    on(&mut group, at(1), subscribed(2, "n2"));
+    on(&mut group, at(2), opened());
+    let later = at(2) + PROVEN;
+    on(&mut group, later, Input::Events(vec![StreamEvent::Heartbeat]));
+    let next = on(&mut group, later, Input::Broke(moved.clone()));
+    assert_eq!(next[1], told_refused("u1", &moved));
+    assert_eq!(next.last(), Some(&Output::Subscribe(2)));
+}
+
+#[test]
+fn a_leader_whose_way_nobody_can_go_is_replaced_and_the_others_are_not_refused() {
+    let mut group = group(7);
+    drain(&mut group);
+    led(&mut group, "elsewhere");
+    drain(&mut group);
+    let moved = exchange("ErrorProxyRequestNotAllowed");
+    let next = on(&mut group, at(1), refused(1, moved.clone()));
+    assert_eq!(next, [Output::Subscribe(5)], "one alone may have moved");
+    for member in [2, 3, 4] {
+        assert_eq!(on(&mut group, at(1), refused(member, moved.clone())), [], "nor one more");
+    }
+    let next = on(&mut group, at(1), refused(5, moved.clone()));
+    assert_eq!(next, [told_refused("u0", &moved), gives_back(0), Output::Subscribe(1)]);
+    assert_eq!((group.cookie(), group.cookie_back().as_deref()), (None, Some("elsewhere")));
+    on(&mut group, at(1), Input::GivenBack);
+    let next = on(&mut group, at(1), subscribed(1, "s1"));
+    assert_eq!(next, [2, 3, 4, 5].map(Output::Subscribe));
+    // Whoever cannot go this way either is refused, as others can.
+    assert_eq!(on(&mut group, at(1), subscribed(2, "s2")), [Output::Subscribe(6)]);
+    assert_eq!(on(&mut group, at(1), refused(3, moved.clone())), [told_refused("u3", &moved)]);
+    for member in [4, 5] {
+        on(&mut group, at(1), subscribed(member, &format!("s{member}")));
+    }
+    let next = on(&mut group, at(1), subscribed(6, "s6"));
+    assert_eq!(next, [open(&["s1", "s2", "s4", "s5", "s6"])]);
+}
+
+#[test]
+fn one_that_moved_alone_is_refused_and_its_leader_stays() {
+    let moved = exchange("ErrorProxyRequestNotAllowed");
+    // With another that can go the way of the leader, before or after; and without.
+    for (n, order) in [(3, [1, 2]), (3, [2, 1]), (2, [1, 1])] {
+        let mut group = group(n);
+        drain(&mut group);
+        on(&mut group, START, subscribed(0, "s0"));
+        let mut told = Vec::new();
+        for member in order {
+            told.extend(match member {
+                1 => on(&mut group, at(1), refused(1, moved.clone())),
+                other => on(&mut group, at(1), subscribed(other, &format!("s{other}"))),
+            });
+            if n == 2 {
+                break;
+            }
+        }
+        let ids: &[&str] = if n == 3 { &["s0", "s2"] } else { &["s0"] };
+        assert_eq!(told, [told_refused("u1", &moved), open(ids)], "{n} {order:?}");
+    }
+}
+
+#[test]
+fn a_stream_that_says_the_server_is_busy_keeps_its_subscriptions() {
+    let after = Some(Span::from_ms(297_749));
+    for code in ["ErrorServerBusy", "ErrorInsufficientResources", "ErrorNotEnoughMemory"] {
+        let fault = codes::fault(code, after);
+        let told = StreamEvent::Error { fault: fault.clone(), ids: Vec::new() };
+        for input in [Input::Events(vec![told]), Input::Broke(fault)] {
+            let mut group = streaming(3);
+            assert_eq!(on(&mut group, at(1), input), [Output::Close], "{code}");
+            assert_eq!(group.deadline(), at(1) + Span::from_ms(297_749), "{code}");
+            let over = group.deadline();
+            let next = on(&mut group, over, Input::Tick);
+            assert_eq!(next, [open(&["s0", "s1", "s2"])], "{code}");
+        }
+    }
+}

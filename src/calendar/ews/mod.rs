@@ -49,6 +49,7 @@ mod listen;
 mod members;
 mod servers;
 mod session;
+mod turns;
 mod versions;
 mod xml;
 mod zones;
@@ -267,7 +268,8 @@ impl Ews {
         loop {
             let now = self.discovery.now();
             let header = Header { version: server.version(now), impersonate: &target.address };
-            let result = match server.http.post(&url, route, write(&header)).await {
+            let whose = Some(&target.address);
+            let result = match server.http.post(&url, route, whose, write(&header)).await {
                 Ok(reply) => match read(&reply.body) {
                     Ok(value) => {
                         server.answered(header.version, &reply.body);
@@ -294,27 +296,25 @@ impl Ews {
         target: &Target,
         route: &Route,
         write: impl Fn(&Header<'_>) -> String,
-    ) -> Result<Events, Fault> {
+    ) -> Result<(Events, Arc<Server>), Fault> {
         let (url, server) = self.home(target).await?;
         let now = self.discovery.now();
         let header = Header { version: server.version(now), impersonate: &target.address };
-        let opened = server.http.stream(&url, route, write(&header)).await;
+        let whose = &target.address;
+        let opened = server.http.stream(&url, route, whose, write(&header)).await;
         let opened = match opened {
             Err(fault) if server.falls_back(now, header.version, &fault) => {
                 let header = Header { version: server.version(now), impersonate: &target.address };
-                server.http.stream(&url, route, write(&header)).await
+                server.http.stream(&url, route, whose, write(&header)).await
             }
             opened => opened,
         };
-        opened.inspect_err(|fault| server.heard(fault))
-    }
-
-    /// Waits until the target's server has had the rest that it asked for. The fleet keeps to it
-    /// by itself; a stream's calls are not the fleet's.
-    async fn rested(&self, target: &Target) {
-        // Where it is not known, the call itself says why.
-        if let Ok((_, server)) = self.home(target).await {
-            server.rested().await;
+        match opened {
+            Ok(events) => Ok((events, server)),
+            Err(fault) => {
+                server.heard(&fault);
+                Err(fault)
+            }
         }
     }
 

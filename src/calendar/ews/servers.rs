@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use http::Uri;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::codes;
 use super::gate::SignIn;
 use super::http::{Http, Limits};
 use super::soap::{self, ServerVersion};
 use super::versions::Versions;
-use crate::model::{Fault, Next, Span, Time};
+use crate::model::{Fault, Time};
 use crate::net::{Connector, Origin};
 
 /// Servers that are remembered beyond those in use; an organisation has some dozens. Redirects and
@@ -25,8 +24,6 @@ pub(super) struct Server {
     pub(super) http: Http,
     ews: Mutex<Versions>,
     autodiscover: Mutex<Versions>,
-    /// It asked for a rest until then.
-    rests_until: Mutex<Option<Instant>>,
 }
 
 /// All of them; made when they are asked for first.
@@ -70,28 +67,7 @@ impl Server {
 
     /// Hears from an answer whether the server wants to be left alone, and for how long.
     pub(super) fn heard(&self, fault: &Fault) {
-        let Next::BackOff { after } = fault.next else { return };
-        // A connection that is refused says nothing about the server's load.
-        if !codes::is_answer(fault) {
-            return;
-        }
-        let rest = after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR);
-        let until = Instant::now() + Duration::from_millis(rest.as_ms());
-        let mut rests = lock(&self.rests_until);
-        *rests = (*rests).max(Some(until));
-    }
-
-    /// Waits until the server has had the rest that it asked for.
-    pub(super) async fn rested(&self) {
-        while let Some(until) = self.rests_until() {
-            sleep_until(until).await;
-        }
-    }
-
-    fn rests_until(&self) -> Option<Instant> {
-        let mut rests = lock(&self.rests_until);
-        rests.take_if(|until| *until <= Instant::now());
-        *rests
+        self.http.turns.heard(fault);
     }
 }
 
@@ -136,8 +112,7 @@ impl Servers {
             let site = self.sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()));
             let http = if site { http.without_basic() } else { http };
             let (ews, autodiscover) = (Mutex::default(), Mutex::default());
-            let server = Server { http, ews, autodiscover, rests_until: Mutex::default() };
-            (Arc::new(server), Instant::now())
+            (Arc::new(Server { http, ews, autodiscover }), Instant::now())
         });
         *used = Instant::now();
         Ok(Arc::clone(server))
@@ -148,7 +123,7 @@ impl Servers {
     fn make_room(&self, known: &mut HashMap<Origin, (Arc<Server>, Instant)>) {
         while known.len() >= MOST {
             let idle = known.iter().filter(|(_, (server, _))| {
-                Arc::strong_count(server) == 1 && server.rests_until().is_none()
+                Arc::strong_count(server) == 1 && !server.http.turns.is_resting()
             });
             let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(origin, _)| origin.clone());
             let Some(origin) = oldest else { return };
@@ -168,9 +143,11 @@ impl Servers {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::calendar::ews::{Auth, Gates};
-    use crate::model::Secret;
+    use crate::model::{Next, Secret, Span};
     use crate::net::Trust;
 
     fn servers() -> Servers {
@@ -201,7 +178,7 @@ mod tests {
         }
         assert_eq!(lock(&servers.known).len(), MOST);
         assert!(Arc::ptr_eq(&used, &servers.at(&url(0)).unwrap()));
-        assert!(servers.at(&url(1)).unwrap().rests_until().is_some(), "its rest is not forgotten");
+        assert!(servers.at(&url(1)).unwrap().http.turns.is_resting(), "its rest is not forgotten");
         let way = |n| servers.sign_in.way(&Origin::of(&url(n)).unwrap());
         assert_eq!((way(2), way(1_999)), (None, Some(Auth::Basic)));
     }

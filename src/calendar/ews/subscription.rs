@@ -128,6 +128,8 @@ pub struct Group {
     heard_at: Time,
     stands_since: Time,
     breaks: u32,
+    /// The one who led was taken for moved, and nothing has proven that wrong or right since.
+    led_anew: bool,
     last_refusal: Option<Fault>,
 }
 
@@ -152,6 +154,7 @@ impl Group {
             heard_at: now,
             stands_since: now,
             breaks: 0,
+            led_anew: false,
             last_refusal: None,
         };
         for at in get_streaming_events::MOST..group.members.len() {
@@ -277,6 +280,7 @@ impl Group {
                     self.refuse_wanted(&fault);
                 }
                 Next::BackOff { .. } | Next::SignIn => self.close(now, ListenEnd::Failed(fault)),
+                _ if !stands && self.doubt_leader(member, &fault) => {}
                 // A standing stream does not end for a newcomer.
                 _ if stands || codes::is_exchange_code(&fault) => self.refuse(member, &fault),
                 // The way to the server is broken, for everybody.
@@ -321,6 +325,7 @@ impl Group {
     fn stood(&mut self, now: Time) {
         if now.since(self.stands_since) >= PROVEN {
             self.breaks = 0;
+            self.led_anew = false;
         }
     }
 
@@ -366,6 +371,7 @@ impl Group {
         if self.phase == Phase::Ended {
             return;
         }
+        let is_undecided = self.phase == Phase::Subscribing && self.judge_leader();
         while self.in_flight < AT_ONCE
             && let Some((member, id)) = self.to_give_back.pop_front()
         {
@@ -388,7 +394,9 @@ impl Group {
             }
             Phase::Subscribing => {
                 self.anchor = self.members.leader(self.anchor);
-                self.subscribe_next();
+                if !is_undecided {
+                    self.subscribe_next();
+                }
                 self.open_if_settled(now);
             }
             Phase::Waiting(at) if now >= at => self.resume(now),

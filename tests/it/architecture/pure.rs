@@ -40,6 +40,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/servers.rs",
     "src/calendar/ews/session.rs",
+    "src/calendar/ews/turns.rs",
 ];
 
 /// What is plain.

@@ -120,7 +120,7 @@ impl Steps {
         let asking = async |version| {
             let users = users.iter().map(AsRef::as_ref);
             let xml = get_user_settings::request(version, &url.to_string(), users);
-            let reply = server.http.post(url, &Route::default(), xml).await?;
+            let reply = server.http.post(url, &Route::default(), None, xml).await?;
             let told = get_user_settings::read(&reply.body)?;
             hear(&mut server.autodiscover(), version, &reply.body);
             Ok(told)
@@ -145,7 +145,8 @@ impl Steps {
 
     async fn pox(&self, url: &Uri, user: &Address) -> Result<Place, Fault> {
         let xml = autodiscover::pox_request(user);
-        let reply = self.servers.at(url)?.http.post(url, &Route::default(), xml).await?;
+        let http = &self.servers.at(url)?.http;
+        let reply = http.post(url, &Route::default(), None, xml).await?;
         autodiscover::read_pox(&reply.body)
     }
 

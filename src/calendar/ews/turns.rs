@@ -1,0 +1,275 @@
+//! When a request may go to a server: there is a place for it, not too many ask in the same
+//! mailbox's name, and the server has had the rest that it asked for.
+//!
+//! **Promise.** Whoever waited for a place looks again before it goes. What comes in hundreds waits
+//! for the end of a rest; a meeting's request is told of it, so that whoever asked goes by it too.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+
+use super::codes;
+use crate::model::{Address, Cause, Fault, Next, Span};
+
+/// Requests and streams in one mailbox's name at once: its own budget pays for them.
+const IN_ONE_NAME: usize = 2;
+/// A rest that is over so soon is waited for by everybody.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// The turns of one server.
+pub(super) struct Turns {
+    places: Semaphore,
+    /// Half of the places, for what comes in hundreds.
+    aside: Semaphore,
+    names: Names,
+    rest: Mutex<Option<Rest>>,
+}
+
+/// What the server asked for, and how it said so.
+struct Rest {
+    until: Instant,
+    why: Cause,
+}
+
+/// The right to send one request.
+pub(super) struct Turn<'a> {
+    _aside: Option<SemaphorePermit<'a>>,
+    _named: Option<Named>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl fmt::Debug for Turns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turns")
+    }
+}
+
+impl Turns {
+    /// For so many requests at once.
+    pub(super) fn new(places: usize) -> Self {
+        Self {
+            places: Semaphore::new(places.max(1)),
+            aside: Semaphore::new((places / 2).max(1)),
+            names: Names::default(),
+            rest: Mutex::default(),
+        }
+    }
+
+    /// Waits for the right to send a request in this mailbox's name. `aside`: it comes in hundreds.
+    ///
+    /// # Errors
+    /// [`Next::BackOff`] where the server rests; what comes in hundreds waits instead.
+    pub(super) async fn enter(
+        &self,
+        aside: bool,
+        whose: Option<&Arc<Address>>,
+    ) -> Result<Turn<'_>, Fault> {
+        let closed = |_| Fault::retry("closed");
+        loop {
+            self.may_go(aside).await?;
+            let turn = Turn {
+                _aside: match aside {
+                    true => Some(self.aside.acquire().await.map_err(closed)?),
+                    false => None,
+                },
+                _named: match whose {
+                    Some(whose) => Some(self.names.enter(whose).await?),
+                    None => None,
+                },
+                _place: self.places.acquire().await.map_err(closed)?,
+            };
+            if !self.is_resting() {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Waits for the right to open a stream in this mailbox's name, and for the server's rest.
+    ///
+    /// # Errors
+    /// None but at the end of the process.
+    pub(super) async fn enter_stream(&self, whose: &Arc<Address>) -> Result<Named, Fault> {
+        loop {
+            self.may_go(true).await?;
+            let named = self.names.enter(whose).await?;
+            if !self.is_resting() {
+                return Ok(named);
+            }
+        }
+    }
+
+    /// Hears from an answer whether the server wants to be left alone, and for how long.
+    pub(super) fn heard(&self, fault: &Fault) {
+        let Next::BackOff { after } = fault.next else { return };
+        // A connection that is refused says nothing about the server's load.
+        if !codes::is_answer(fault) {
+            return;
+        }
+        let length = after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR);
+        let until = Instant::now() + Duration::from_millis(length.as_ms());
+        let mut rest = self.rest();
+        if rest.as_ref().is_none_or(|rest| rest.until < until) {
+            *rest = Some(Rest { until, why: fault.cause.clone() });
+        }
+    }
+
+    /// Whether it wants to be left alone.
+    pub(super) fn is_resting(&self) -> bool {
+        self.rests().is_some()
+    }
+
+    async fn may_go(&self, aside: bool) -> Result<(), Fault> {
+        while let Some((until, why)) = self.rests() {
+            let left = until.saturating_duration_since(Instant::now());
+            if !aside && left > SHORT {
+                // Not a moment too early for whoever comes back then.
+                let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+                let next = Next::BackOff { after: Some(Span::from_ms(left)) };
+                return Err(Fault { next, cause: why });
+            }
+            sleep_until(until).await;
+        }
+        Ok(())
+    }
+
+    fn rests(&self) -> Option<(Instant, Cause)> {
+        let mut rest = self.rest();
+        rest.take_if(|rest| rest.until <= Instant::now());
+        rest.as_ref().map(|rest| (rest.until, rest.why.clone()))
+    }
+
+    fn rest(&self) -> MutexGuard<'_, Option<Rest>> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In whose names requests are under way.
+#[derive(Clone, Default)]
+struct Names(Arc<Mutex<HashMap<Box<str>, Arc<Semaphore>>>>);
+
+/// The right to ask in a mailbox's name, or the wish to.
+pub(super) struct Named {
+    names: Names,
+    key: Box<str>,
+    own: Option<Arc<Semaphore>>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Names {
+    async fn enter(&self, whose: &Address) -> Result<Named, Fault> {
+        let key: Box<str> = whose.reveal().to_ascii_lowercase().into();
+        let own = {
+            let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = names.entry(key.clone());
+            Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(IN_ONE_NAME))))
+        };
+        // Whoever gives up waiting leaves nothing behind either.
+        let mut named =
+            Named { names: self.clone(), key, own: Some(Arc::clone(&own)), permit: None };
+        named.permit = Some(own.acquire_owned().await.map_err(|_| Fault::retry("closed"))?);
+        Ok(named)
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let mut names = self.names.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.permit = None;
+        self.own = None;
+        // Nobody else is in it, nor waits for it.
+        if names.get(&self.key).is_some_and(|own| Arc::strong_count(own) == 1) {
+            names.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    fn address(name: &str) -> Arc<Address> {
+        Arc::new(Address::parse(&format!("{name}@corp.example")).unwrap())
+    }
+
+    fn busy(after: Option<Span>) -> Fault {
+        Fault::new(Next::BackOff { after }, "ErrorServerBusy")
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn is_kept_waiting<T>(turn: impl Future<Output = Result<T, Fault>>) -> bool {
+        timeout(SECOND / 2, turn).await.is_err()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_for_a_place_looks_again_whether_the_server_rests() {
+        let turns = Turns::new(1);
+        let first = turns.enter(false, None).await.unwrap();
+        let (told, held, ()) = tokio::join!(
+            turns.enter(false, None),
+            timeout(SECOND * 5, turns.enter(true, None)),
+            async {
+                tokio::task::yield_now().await;
+                turns.heard(&busy(Some(Span::from_secs(9))));
+                drop(first);
+            }
+        );
+        let told = told.err().expect("it is not sent");
+        assert_eq!(told.cause.code, "ErrorServerBusy");
+        let Next::BackOff { after: Some(after) } = told.next else { panic!("{told:?}") };
+        assert!((8_000..=9_001).contains(&after.as_ms()), "{after}");
+        assert!(held.is_err(), "what comes in hundreds waits");
+        advance(SECOND * 9).await;
+        assert!(turns.enter(false, None).await.is_ok(), "then all go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_waits_for_the_end_of_a_rest_and_no_longer() {
+        let turns = Turns::new(4);
+        turns.heard(&busy(None));
+        let ann = address("ann");
+        let began = Instant::now();
+        turns.enter_stream(&ann).await.unwrap();
+        assert_eq!(began.elapsed(), SECOND, "a floor of our own");
+        turns.heard(&Fault::new(Next::BackOff { after: None }, "connection refused"));
+        assert!(turns.enter(false, None).await.is_ok(), "nobody said that it is busy");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shorter_rest_does_not_end_a_longer_one() {
+        let turns = Turns::new(4);
+        turns.heard(&busy(Some(Span::from_secs(60))));
+        turns.heard(&busy(None));
+        advance(SECOND * 59).await;
+        assert!(turns.enter(false, None).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_mailbox_has_two_requests_at_once_and_its_stream_is_one_of_them() {
+        let turns = Turns::new(10);
+        let (ann, also_ann) = (address("ann"), address("ANN"));
+        let stream = turns.enter_stream(&ann).await.unwrap();
+        let pass = turns.enter(false, Some(&also_ann)).await.unwrap();
+        assert!(is_kept_waiting(turns.enter(true, Some(&ann))).await, "that would be the third");
+        assert!(turns.enter(false, Some(&address("bob"))).await.is_ok(), "it waits alone");
+        drop(stream);
+        drop(turns.enter(true, Some(&ann)).await.unwrap());
+        drop(pass);
+        assert!(turns.names.0.lock().unwrap().is_empty(), "names that nobody uses are forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_hundreds_has_half_of_the_places() {
+        let turns = Turns::new(4);
+        let _one = turns.enter(true, None).await.unwrap();
+        let _two = turns.enter(true, None).await.unwrap();
+        assert!(is_kept_waiting(turns.enter(true, None)).await);
+        assert!(turns.enter(false, None).await.is_ok());
+    }
+}
