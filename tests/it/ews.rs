@@ -6,7 +6,9 @@ mod listening;
 mod negotiating;
 mod reading;
 mod signing_in;
+mod throttled;
 mod written;
+mod zones;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,17 +44,14 @@ impl Stage {
 
     pub(crate) async fn with(server: exchange::Options, set: impl FnOnce(&mut Options)) -> Self {
         let exchange = Exchange::start(server).await.expect("a free port");
-        let url = exchange.url().parse().expect("an address");
-        let mut options = Options::new(CalendarName::new("hq"), url, "CORP\\svc-calway");
-        options.trust = Trust::only(exchange.ca_pem());
-        set(&mut options);
         let password = Arc::new(Mutex::new(PASSWORD.to_owned()));
-        let given = Arc::clone(&password);
-        let ews = Ews::new(
-            options,
-            Box::new(move || Some(Secret::new(given.lock().expect("no panic").clone()))),
-        );
-        Self { exchange, ews: ews.expect("good options"), password }
+        let ews = provider(&exchange, &password, set);
+        Self { exchange, ews, password }
+    }
+
+    /// Another provider of the same account for the same server, as in another process.
+    fn another(&self, set: impl FnOnce(&mut Options)) -> Ews {
+        provider(&self.exchange, &self.password, set)
     }
 
     /// A mailbox `name@corp.example`.
@@ -94,6 +93,20 @@ impl Stage {
             }
         }
     }
+}
+
+fn provider(
+    exchange: &Exchange,
+    password: &Arc<Mutex<String>>,
+    set: impl FnOnce(&mut Options),
+) -> Ews {
+    let url = exchange.url().parse().expect("an address");
+    let mut options = Options::new(CalendarName::new("hq"), url, "CORP\\svc-calway");
+    options.trust = Trust::only(exchange.ca_pem());
+    set(&mut options);
+    let given = Arc::clone(password);
+    let password = move || Some(Secret::new(given.lock().expect("no panic").clone()));
+    Ews::new(options, Box::new(password)).expect("good options")
 }
 
 fn target(name: &str) -> Target {

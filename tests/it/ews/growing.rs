@@ -1,6 +1,8 @@
 //! Groups that grow and shrink while they listen, against the simulated Exchange.
 
+use calway::calendar::Calendar;
 use calway::model::{Hint, ListenEnd, Order};
+use tokio::sync::mpsc;
 
 use super::listening::{Ear, listen, lively, one_way_and_all_given_back, quick, touch};
 use super::{Stage, soon};
@@ -69,21 +71,36 @@ async fn whoever_leaves_takes_its_own_subscription_alone() {
 }
 
 #[tokio::test]
-async fn two_processes_never_share_a_subscription() {
+async fn two_nodes_never_share_a_subscription() {
     let stage = Stage::with(lively(), quick).await;
     let group = stage.mailboxes(2);
+    // Another process of the same account, which knows nothing of this one.
+    let (told, mut hints) = mpsc::channel(1_000);
+    let (orders, ordered) = mpsc::channel(4);
+    let node = stage.another(quick);
+    let second = node.listen(group.clone(), ordered, told);
     let end = listen(&stage, &group, async |one| {
         one.all_listen(&group).await;
-        let second = listen(&stage, &group, async |two| {
-            two.all_listen(&group).await;
+        let test = async {
+            let mut listening = 0;
+            while listening < 2 {
+                let hint = soon("a hint", hints.recv()).await.expect("it listens");
+                listening += usize::from(matches!(hint, Hint::Listening(_)));
+            }
             // Both hear: neither took the other's subscriptions over.
             touch(&stage, &group[0]);
             one.rings(&group[0]).await;
-            two.rings(&group[0]).await;
-            two.stop();
-        })
-        .await;
+            let rung = Hint::Changed(group[0].user.clone());
+            while soon("a hint", hints.recv()).await != Some(rung.clone()) {}
+            for target in &group {
+                let held = stage.exchange.calendars().subscriptions(target.address.reveal());
+                assert_eq!(held, 2, "each node has its own");
+            }
+            orders.try_send(Order::Stop).expect("it takes orders");
+        };
+        let (second, ()) = tokio::join!(second, test);
         assert_eq!(second, ListenEnd::Stopped);
+        // Nor did it give the other's back.
         touch(&stage, &group[1]);
         one.rings(&group[1]).await;
         one.stop();
@@ -91,4 +108,23 @@ async fn two_processes_never_share_a_subscription() {
     .await;
     assert_eq!(end, ListenEnd::Stopped);
     assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 2, "none was opened again");
+}
+
+/// As after a machine was copied while it ran: somebody opens a stream on our ids.
+#[tokio::test]
+async fn a_node_whose_ids_another_uses_takes_new_ones_and_leaves_the_old_alone() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(2);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        stage.exchange.calendars().take_over_subscriptions(group[0].address.reveal());
+        ear.all_listen(&group).await;
+        touch(&stage, &group[0]);
+        ear.rings(&group[0]).await;
+        assert_eq!(stage.exchange.log().count("Unsubscribe"), 0, "the other goes on with it");
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    assert_eq!(stage.exchange.log().of("Subscribe").len(), 3, "one alone is made anew");
 }

@@ -1,5 +1,7 @@
 //! Changes, items and the window; what the server refuses, and what that asks of the caller.
 
+use std::time::Duration;
+
 use calway::calendar::Calendar;
 use calway::model::{Answer, Change, Fault, Found, ItemId, MeetingKind, Next, Span, Time};
 use calway_lab::exchange::service::{End, Pattern};
@@ -165,7 +167,18 @@ async fn meets(stage: &Stage, wrong: Wrong) -> Fault {
     stage.exchange.faults().next(Match::any(), wrong);
     let met = soon("an answer", stage.ews.changes(&ann, None)).await;
     let fault = met.expect_err("a fault");
-    assert!(stage.ews.changes(&ann, None).await.is_ok(), "and good again after {fault}");
+    let again = soon("good again", async {
+        loop {
+            match stage.ews.changes(&ann, None).await {
+                // It is told how long the server rests.
+                Err(Fault { next: Next::BackOff { after: Some(left) }, .. }) => {
+                    tokio::time::sleep(Duration::from_millis(left.as_ms())).await;
+                }
+                again => return again,
+            }
+        }
+    });
+    assert!(again.await.is_ok(), "and good again after {fault}");
     fault
 }
 

@@ -103,6 +103,10 @@ async fn error_new_event_stream_connection_opened_leaves_the_id_to_the_other() {
     unheard(&house, ALICE, "Nobody rang for it", 2);
     house.calendars().take_over_subscriptions(ALICE.1);
     answered(&house, "GetStreamingEvents", 1).await;
-    all_is_well(&house).await;
+    house.meet(ALICE, "Alice's last", 5);
+    house.meet(BOB, "Bob's last", 5);
+    house.exact(&[ALICE, BOB]).await;
     assert!(subscribed_anew(&house), "an id of its own: {:?}", whom(&house, "Subscribe"));
+    assert_eq!(whom(&house, "Unsubscribe"), Vec::<String>::new(), "nor is it taken from the other");
+    assert_eq!(house.calendars().subscriptions(ALICE.1), 2);
 }

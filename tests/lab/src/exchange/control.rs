@@ -264,6 +264,10 @@ fn fault(body: &Value) -> Result<Fault, String> {
         "connection-count" => {
             Fault::ConnectionCount { back_off_ms: body["back_off_ms"].as_u64().unwrap_or(0) }
         }
+        "passed-busy" => Fault::PassedBusy {
+            status: u16::try_from(body["status"].as_u64().unwrap_or(503)).unwrap_or(503),
+            back_off_ms: body["back_off_ms"].as_u64().unwrap_or(0),
+        },
         "http" => Fault::Http {
             status: u16::try_from(body["status"].as_u64().unwrap_or(503)).unwrap_or(503),
             retry_after: body["retry_after"].as_u64(),

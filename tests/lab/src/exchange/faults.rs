@@ -33,6 +33,14 @@ pub enum Fault {
         /// The value named `BackOffMilliseconds`; Exchange may say 0.
         back_off_ms: u64,
     },
+    /// `ErrorServerBusy` as a SOAP fault beside another status than 500, as a front end passes it
+    /// on.
+    PassedBusy {
+        /// The status, for example 503.
+        status: u16,
+        /// The value named `BackOffMilliseconds`.
+        back_off_ms: u64,
+    },
     /// A bare HTTP status from something in front of Exchange.
     Http {
         /// The status, for example 503.
@@ -109,6 +117,7 @@ impl Fault {
             | Fault::SplitEnvelopes { .. }
             | Fault::JoinEnvelopes => Place::Transport,
             Fault::ServerBusy { .. }
+            | Fault::PassedBusy { .. }
             | Fault::ConnectionCount { .. }
             | Fault::ResponseCode(_)
             | Fault::SoapFault { .. }

@@ -76,6 +76,13 @@ impl Service {
             Some(Played::Refusal(failure)) => {
                 return self.refuse(operation, mailbox, Refusal::Fault(failure));
             }
+            Some(Played::Passed(passed, failure)) => {
+                let mut answer = self.refuse(operation, mailbox, Refusal::Fault(failure));
+                if let Answer::Soap { status, .. } = &mut answer {
+                    *status = passed;
+                }
+                return answer;
+            }
             Some(Played::Reply(reply)) => return self.reply(operation, mailbox, reply, affinity),
             Some(Played::Spoil(spoil)) => {
                 let answer = self.perform(call, operation, element, head, affinity);
@@ -212,6 +219,9 @@ impl Service {
                     .with("InnerErrorDescriptiveLinkKey", "0");
                 Played::Reply(all_fail(operation, body, &busy(failure, back_off_ms)))
             }
+            Fault::PassedBusy { status, back_off_ms } => {
+                Played::Passed(status, busy(Failure::of("ErrorServerBusy"), Some(back_off_ms)))
+            }
             Fault::ConnectionCount { back_off_ms } => {
                 let failure = Failure::of("ErrorExceededConnectionCount");
                 Played::Refusal(busy(failure, Some(back_off_ms)))
@@ -232,6 +242,7 @@ impl Service {
 
 enum Played {
     Refusal(Failure),
+    Passed(u16, Failure),
     Reply(Reply),
     Spoil(Spoil),
 }
@@ -264,17 +275,25 @@ fn all_fail(operation: &'static str, body: &Node, failure: &Failure) -> Reply {
         "UpdateItem" => "ItemChanges",
         _ => "",
     };
-    if operation == "GetUserOofSettings" || operation == "GetUserAvailability" {
-        let mut reply = Reply::bare(&failure.code);
-        let tags: &[&str] = match operation {
-            "GetUserAvailability" => &["m:FreeBusyResponseArray", "m:FreeBusyResponse"],
-            _ => &[],
-        };
-        tags.iter().for_each(|tag| reply.out.open(tag));
+    let message = |reply: &mut Reply| {
         reply.out.start("m:ResponseMessage", &[("ResponseClass", "Error")]);
         failure.write(&mut reply.out);
         reply.out.close("m:ResponseMessage");
-        tags.iter().rev().for_each(|tag| reply.out.close(tag));
+    };
+    if operation == "GetUserOofSettings" {
+        let mut reply = Reply::bare(&failure.code);
+        message(&mut reply);
+        return reply;
+    }
+    if operation == "GetUserAvailability" {
+        let mut reply = Reply::bare(&failure.code);
+        reply.out.open("m:FreeBusyResponseArray");
+        for _ in 0..body.list("MailboxDataArray").len().max(1) {
+            reply.out.open("m:FreeBusyResponse");
+            message(&mut reply);
+            reply.out.close("m:FreeBusyResponse");
+        }
+        reply.out.close("m:FreeBusyResponseArray");
         return reply;
     }
     let count = body.list(list).len().max(1);
