@@ -138,6 +138,9 @@ impl Account {
     /// `Retry` where the store cannot be read.
     pub(crate) async fn try_again(&self) -> Result<(), Fault> {
         let [password, _, keytab] = self.all();
+        if let Some(proxy) = &self.options.proxy {
+            proxy.forget().await?;
+        }
         match &self.options.gates {
             Some(gates) => gates.forget(password, keytab).await,
             None => Ok(()),
@@ -147,7 +150,11 @@ impl Account {
     /// Whether a secret is shut out; `None` where that cannot be said.
     async fn is_shut(&self) -> Option<bool> {
         let [password, _, keytab] = self.all();
-        self.options.gates.as_ref()?.is_shut(password, keytab).await
+        let proxy = match &self.options.proxy {
+            Some(proxy) => proxy.is_shut().await?,
+            None => false,
+        };
+        Some(proxy || self.options.gates.as_ref()?.is_shut(password, keytab).await?)
     }
 
     /// Where the provider asks for the account's password.

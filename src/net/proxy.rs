@@ -86,6 +86,34 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Whether its account's password is shut out; `None` where that cannot be said.
+    pub async fn is_shut(&self) -> Option<bool> {
+        let Some((account, password)) = self.known_password() else { return Some(false) };
+        match account.gate.check(&password, "").await.map_err(|fault| fault.next) {
+            Err(Next::SignIn) => Some(true),
+            Err(Next::Retry { .. }) => None,
+            _ => Some(false),
+        }
+    }
+
+    /// Lets a password that was refused be sent once more.
+    ///
+    /// # Errors
+    /// As [`Gate::forget`].
+    pub async fn forget(&self) -> Result<(), Fault> {
+        match self.known_password() {
+            Some((account, password)) => account.gate.forget(&password).await,
+            None => Ok(()),
+        }
+    }
+
+    fn known_password(&self) -> Option<(&Account, Secret)> {
+        let account = self.account.as_ref()?;
+        Some((account, account.password().ok()?))
+    }
+}
+
 impl Account {
     /// An account whose password's place is still to be named.
     pub fn new(user: impl Into<String>) -> Self {

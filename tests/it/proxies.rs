@@ -146,6 +146,12 @@ async fn a_password_that_the_proxy_refuses_is_tried_once_by_many() {
     let all = join_all((0..8).map(|_| through(&server, proxy.clone()))).await;
     assert!(all.iter().all(|one| one.as_ref().is_err_and(|fault| fault.next == Next::SignIn)));
     assert_eq!(asking.refusals.load(Ordering::Acquire), 1);
+    assert_eq!(proxy.is_shut().await, Some(true));
+    // Somebody mended the account, or believes so.
+    proxy.forget().await.unwrap();
+    assert_eq!(proxy.is_shut().await, Some(false));
+    assert_eq!(through(&server, proxy.clone()).await.unwrap_err().next, Next::SignIn);
+    assert_eq!(asking.refusals.load(Ordering::Acquire), 2);
     "right".clone_into(&mut password.lock().unwrap());
     through(&server, proxy).await.unwrap();
 }
