@@ -256,7 +256,8 @@ mod tests {
         assert!(mark("CORP\\other", "password").check(&secret, "").await.is_ok());
         std::fs::remove_file(folder.path().join("store.key")).unwrap();
         for file in std::fs::read_dir(folder.path()).unwrap() {
-            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            // What SQLite has beside the file goes when the last of the stores is closed.
+            let Ok(bytes) = std::fs::read(file.unwrap().path()) else { continue };
             for word in ["hunter2", "a.example", "CORP"] {
                 assert!(!bytes.windows(word.len()).any(|part| part == word.as_bytes()), "{word}");
             }
