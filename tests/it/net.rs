@@ -351,6 +351,18 @@ async fn a_copied_certificate_is_refused(version: &'static rustls::SupportedProt
 }
 
 #[test]
+fn a_last_dot_and_capitals_make_no_other_origin() {
+    let of = |url: &str| Origin::of(&url.parse().unwrap()).unwrap();
+    let plain = of("https://mail.corp.example/EWS");
+    for same in ["https://mail.corp.example./EWS", "https://MAIL.Corp.example.:443/"] {
+        assert_eq!(of(same), plain, "{same}");
+        assert_eq!(of(same).host(), "mail.corp.example");
+        assert_eq!(of(same).to_string(), "https://mail.corp.example");
+    }
+    assert_ne!(of("https://mail.corp.example.:444/"), plain);
+}
+
+#[test]
 fn an_origin_is_https_and_nothing_else() {
     let origin = |url: &str| {
         Origin::of(&url.parse().unwrap()).map(|origin| (origin.to_string(), origin.port()))

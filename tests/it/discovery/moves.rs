@@ -263,3 +263,26 @@ async fn a_hunt_that_finds_only_silence_has_an_end() {
     assert!(matches!(fault.next, Next::Retry { .. }), "{fault}");
     assert!(began.elapsed() < hour / 10, "the other domains wait for it");
 }
+
+#[tokio::test]
+async fn a_move_is_followed_although_the_clock_was_set_back_a_year() {
+    let mut org = Org::new();
+    let first = org.server_at(HOST).await;
+    let second = org.server(calway_lab::exchange::Options::default()).await;
+    let ann = target("ann");
+    let ews = org.provider();
+    home(&ews, "ann").await.unwrap();
+    let year = i64::try_from(Span::DAY.times(365).as_ms()).unwrap();
+    org.book.now_ms.fetch_sub(year, std::sync::atomic::Ordering::Relaxed);
+
+    add(&second, "ann");
+    first.calendars().move_mailbox("ann@corp.example", MovedTo::Server(second.url()));
+    assert_eq!(ews.changes(&ann, None).await.unwrap_err().next, Next::Moved);
+    fresh_home(&ews, "ann").await.unwrap();
+    ews.changes(&ann, None).await.expect("found at once, and not in a year");
+    let before = asked(&first, "GetUserSettings");
+    org.book.pass(Span::HOUR.times(24));
+    home(&ews, "bob").await.unwrap();
+    home(&ews, "ann").await.unwrap();
+    assert!(asked(&first, "GetUserSettings") > before, "answers grow old as before");
+}

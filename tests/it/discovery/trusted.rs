@@ -3,7 +3,7 @@
 use calway::calendar::Calendar;
 use calway::model::{Hint, ListenEnd, Next, Span, Verdict};
 use calway_lab::dns::{NameServer, Srv};
-use calway_lab::exchange::MovedTo;
+use calway_lab::exchange::{Forms, MovedTo, Options};
 use calway_lab::site::{Manner, Site};
 use tokio::sync::mpsc;
 
@@ -160,4 +160,24 @@ async fn a_stream_to_a_host_that_is_blocked_ends_at_once() {
     let (end, _heard) = tokio::join!(listening, deciding);
     assert!(matches!(&end, ListenEnd::Failed(fault) if fault.next == Next::Denied), "{end:?}");
     assert_eq!(asked(&exchange, "Unsubscribe"), 0, "nothing more is sent there");
+}
+
+#[tokio::test]
+async fn a_server_that_is_named_without_a_sign_in_gets_no_password_from_us() {
+    let mut org = Org::new();
+    let autodiscover = Forms { soap: false, pox: false, json: true };
+    let exchange = org.server(Options { autodiscover, ..Options::default() }).await;
+    super::add(&exchange, "ann");
+    org.place(HOST, 443, exchange.address());
+    let ews = org.provider();
+    assert!(home(&ews, "ann").await.is_err());
+    assert!(ews.verify(&target("ann")).await.is_err());
+    // Its address is named by version 2, which anybody may answer.
+    let waiting = ("127.0.0.1".to_owned(), "autodiscover host".to_owned());
+    assert_eq!(org.book.waiting().await, [waiting]);
+    assert_eq!((asked(&exchange, "GetFolder"), exchange.log().refusals()), (0, 0));
+
+    org.book.inner.decide("127.0.0.1", Verdict::Allowed);
+    home(&ews, "ann").await.expect("allowed");
+    ews.verify(&target("ann")).await.expect("allowed");
 }

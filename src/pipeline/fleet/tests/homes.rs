@@ -42,3 +42,25 @@ fn the_first_few_wait_for_nobody() {
         desk.put(Input::Homes(ticket, vec![Ok(home("g"))]));
     }
 }
+
+#[test]
+fn whoever_waits_for_a_decision_is_looked_for_as_soon_as_there_is_one() {
+    let mut desk = Desk::new(4, 4);
+    desk.put(Input::Added(user(0)));
+    let (ticket, _) = desk.homes().unwrap();
+    let waits = Fault::new(Next::Retry { after: Some(Span::MINUTE) }, "a host waits");
+    desk.put(Input::Homes(ticket, vec![Err(waits)]));
+    desk.later(Span::SECOND);
+    assert_eq!(desk.homes(), None);
+    desk.put(Input::TrustChanged);
+    let (ticket, users) = desk.homes().expect("at once, and not after minutes");
+    assert_eq!(users, [user(0)]);
+    // Who is refused where he is known is not looked for, but asked.
+    desk.put(Input::Homes(ticket, vec![Ok(home("g"))]));
+    let (ticket, _) = desk.until_asked().unwrap();
+    desk.put(Input::Got(ticket, Err(Fault::new(Next::Denied, "a blocked host"))));
+    desk.later(Span::SECOND);
+    assert!(desk.until_asked().is_none());
+    desk.put(Input::TrustChanged);
+    assert_eq!(desk.until_asked().expect("asked at once").1, user(0));
+}
