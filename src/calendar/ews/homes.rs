@@ -20,6 +20,9 @@ use crate::model::{Address, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntr
 const FRESH_FOR: Span = Span::HOUR.times(23);
 /// What could not be asked anew is let alone for so long.
 const RETRY_AFTER: Span = Span::HOUR;
+/// A zone that was not told in time is asked for with the next homes after so long: until then its
+/// mailbox's days are those of UTC.
+const ZONE_AFTER: Span = Span::MINUTE.times(5);
 /// A mailbox that was asked for less long ago did not move since: all members of a stream that
 /// broke may be said to have moved, some time after each other.
 const SETTLED: Span = Span::from_secs(5);
@@ -126,7 +129,7 @@ impl Homes {
     }
 
     /// What came of asking for its time zone: nothing where it never said, or could not be asked.
-    /// In the latter case it is asked for again after an hour.
+    /// In the latter case it is asked for again after minutes.
     pub(super) fn learn_zone(
         &mut self,
         now: Time,
@@ -134,7 +137,7 @@ impl Homes {
         told: Option<Option<Zone>>,
     ) -> Option<(Plain, Option<Plain>)> {
         let known = self.known.get_mut(&*key(address))?;
-        known.zone_tried = if told.is_some() { now } else { now - FRESH_FOR + RETRY_AFTER };
+        known.zone_tried = if told.is_some() { now } else { now - FRESH_FOR + ZONE_AFTER };
         let zone = told.flatten().or(known.zone);
         if std::mem::replace(&mut known.zone, zone) == zone {
             return None;

@@ -350,3 +350,24 @@ fn who_is_polled_is_counted_where_it_is_served() {
     desk.put(Input::Removed(user(2)));
     assert_eq!([desk.unheard(0), desk.unheard(1)], [(1, true), (1, true)]);
 }
+
+#[test]
+fn a_time_zone_that_is_told_late_moves_the_window_at_once() {
+    let mut desk = spread(&["one"], 1);
+    desk.put(Input::Stirred(user(0)));
+    let (ticket, _) = desk.until_asked().expect("a request");
+    let moved = Fault::new(Next::Moved, "ErrorProxyRequestNotAllowed");
+    desk.put(Input::Got(ticket, Err(moved)));
+    let zone = Zone::fixed(9 * 60);
+    desk.house_each(|_| Ok(home_at("one", Some(zone))));
+    let (ticket, _) = desk.load().expect("it is read anew");
+    desk.put(Input::Loaded(ticket, Ok(Some(known()))));
+    let window = desk.take(|want| match want {
+        Output::Ask(_, _, Ask::View(window)) => Some(*window),
+        _ => None,
+    });
+    let expected = Window::at(desk.now.wall, Reach::default(), &zone);
+    assert!(window.is_none_or(|window| window == expected), "{window:?}");
+    let place = desk.fleet.place(0).expect("a home");
+    assert_eq!(desk.fleet.days.get(place.zone), zone);
+}
