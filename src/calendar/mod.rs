@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Cursor, Entry, Fault, Found, Hint, Home, ItemId, ListenEnd, Order, Page, Target, Time,
+    Cursor, Doubt, Entry, Fault, Found, Hint, Home, ItemId, ListenEnd, Order, Page, Target, Time,
 };
 
 pub use ledger::{Forgetful, Ledger};
@@ -37,11 +37,12 @@ pub trait Calendar: Send + Sync + 'static {
     fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>>;
 
     /// Where these mailboxes are served, [`HOMES_PER_CALL`] at most: one answer for each, in their
-    /// order. `fresh`: one of them moved, so nothing is answered from memory.
+    /// order. A mailbox that is gone is [`Next::Gone`](crate::model::Next), also where its home was
+    /// known; where the directory fails, an old home is better than none.
     fn homes<'a>(
         &'a self,
         targets: &'a [Target],
-        fresh: bool,
+        doubt: Doubt,
     ) -> BoxFuture<'a, Vec<Result<Home, Fault>>>;
 
     /// One page of what changed since the cursor; from the beginning without one.

@@ -18,7 +18,7 @@ use super::disk::Disk;
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
-    Address, CalendarName, Fault, ListenEnd, Order, ResourceUri, Span, Target, UserId,
+    Address, CalendarName, Doubt, Fault, ListenEnd, Order, ResourceUri, Span, Target, UserId,
 };
 use crate::observe::condition;
 use crate::pipeline::fleet::{Census, Fleet, Input, Note, Output, Rules, StreamId, Ticket, Want};
@@ -214,7 +214,7 @@ impl Intake {
                 move |result| Input::Committed(ticket, result),
                 Box::pin(async move { disk.commit(commit).await }),
             ),
-            Output::Homes(ticket, users, fresh) => self.homes(ticket, &users, fresh),
+            Output::Homes(ticket, users, doubt) => self.homes(ticket, &users, doubt),
             Output::Ask(ticket, user, ask) => {
                 let calendar = self.parts.calendar.clone();
                 let target = self.target(&user);
@@ -252,7 +252,7 @@ impl Intake {
         });
     }
 
-    fn homes(&mut self, ticket: Ticket, users: &[UserId], fresh: bool) {
+    fn homes(&mut self, ticket: Ticket, users: &[UserId], doubt: Doubt) {
         let calendar = self.parts.calendar.clone();
         let targets: Vec<_> = users.iter().map(|user| self.target(user)).collect();
         let asked = users.len();
@@ -263,7 +263,7 @@ impl Intake {
             },
             Box::pin(async move {
                 let known: Vec<_> = targets.iter().flatten().cloned().collect();
-                let mut answers = calendar.homes(&known, fresh).await.into_iter();
+                let mut answers = calendar.homes(&known, doubt).await.into_iter();
                 let missing = || Err(Fault::retry("no answer for the mailbox"));
                 let answer = |target: Result<Target, Fault>| match target {
                     Ok(_) => answers.next().unwrap_or_else(missing),

@@ -85,6 +85,18 @@ pub struct Home {
     pub zone: Option<Zone>,
 }
 
+/// How sure somebody is that a home that is known is wrong: so old may an answer be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Not at all: what was told within the day will do.
+    None,
+    /// Nothing is known to be wrong, but a move may have gone unnoticed: what was told some
+    /// minutes ago will do.
+    Routine,
+    /// The mailbox is not where it was thought: nothing is answered from memory.
+    Moved,
+}
+
 /// What a running stream is told. The channel's end means [`Order::Stop`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -13,7 +13,9 @@ mod time;
 mod trust;
 mod zone;
 
-pub use calendar::{Change, Cursor, Entry, Hint, Home, ItemId, ListenEnd, Order, Page, Target};
+pub use calendar::{
+    Change, Cursor, Doubt, Entry, Hint, Home, ItemId, ListenEnd, Order, Page, Target,
+};
 pub use command::{Command, CommandKind, Outcome};
 pub use fault::{Cause, Fault, Next};
 pub use id::{

@@ -80,7 +80,23 @@ pub const MOVED_RETRY: (Span, Span) = (Span::from_secs(5), Span::from_secs(300))
 pub const HOMES_PER_CALL: usize = 100;
 
 /// Calls for homes at once. The first goes alone, and the others gather while it is on its way.
-pub const HOMES_AT_ONCE: usize = 2;
+/// One more than [`CHECKS_AT_ONCE`], so that no check keeps a mailbox waiting that is lost.
+pub const HOMES_AT_ONCE: usize = 3;
+
+/// The homes of all mailboxes are checked in such a time, evenly, so that a move which nobody tells
+/// is noticed within 10 minutes: at 50,000 mailboxes that is one call a second.
+pub const CHECK: Span = Span::MINUTE.times(8);
+
+/// Calls of a check at once: a directory that takes two seconds for a hundred mailboxes keeps up
+/// with 50,000.
+pub const CHECKS_AT_ONCE: usize = 2;
+
+/// A check that could not be carried on in time hurries for no more than this.
+pub const CHECK_LATE: Span = Span::MINUTE;
+
+/// So often in a row something is new in a mailbox that is listened to, and nobody rang, before its
+/// subscription is taken for dead. Once may be an accident of a stream that was opened anew.
+pub const UNRUNG: u8 = 2;
 
 /// Calls for the homes of fewer than [`HOMES_PER_CALL`] mailboxes come no closer than this on
 /// average: where thousands are activated, nearly each would be asked for alone.
@@ -93,8 +109,9 @@ pub const HOMES_BURST: u64 = 4;
 pub const AWAY: Span = Span::from_secs(300);
 
 /// Polls of unheard mailboxes a second, at most: where no stream works for tens of thousands, they
-/// are polled less often rather than drown the server.
-pub const POLLS_PER_SECOND: u64 = 50;
+/// are polled less often rather than drown the server: 50,000 every 8 minutes, which is as often
+/// as those are read whose streams are opened anew.
+pub const POLLS_PER_SECOND: u64 = 100;
 
 /// How far apart mailboxes are read anew when their day begins, and over how long at most: a
 /// window is a listing, and 50,000 at once would delay whatever people do then.

@@ -1,5 +1,6 @@
 //! Where mailboxes are served: the provider against simulated servers, web sites and DNS.
 
+mod checks;
 mod decisions;
 mod directory;
 mod moves;
@@ -16,7 +17,8 @@ use std::time::Duration;
 use calway::calendar::ews::{Discover, Ews, Options};
 use calway::calendar::{Calendar, Forgetful, Ledger};
 use calway::model::{
-    Address, CalendarName, Fault, Home, Plain, Secret, Span, Target, Time, TrustEntry, UserId,
+    Address, CalendarName, Doubt, Fault, Home, Plain, Secret, Span, Target, Time, TrustEntry,
+    UserId,
 };
 use calway::net::Trust;
 use calway::net::dial::Dial;
@@ -151,11 +153,11 @@ fn target(name: &str) -> Target {
 }
 
 async fn home(ews: &Ews, name: &str) -> Result<Home, Fault> {
-    ews.homes(&[target(name)], false).await.pop().expect("one answer")
+    ews.homes(&[target(name)], Doubt::None).await.pop().expect("one answer")
 }
 
 async fn fresh_home(ews: &Ews, name: &str) -> Result<Home, Fault> {
-    ews.homes(&[target(name)], true).await.pop().expect("one answer")
+    ews.homes(&[target(name)], Doubt::Moved).await.pop().expect("one answer")
 }
 
 /// How often an operation was answered.

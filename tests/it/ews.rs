@@ -16,8 +16,8 @@ use std::time::Duration;
 use calway::calendar::Calendar;
 use calway::calendar::ews::{Auth, Ews, Options};
 use calway::model::{
-    Address, CalendarName, Change, Cursor, Fault, GroupKey, ItemId, Page, Secret, Target, Time,
-    UserId,
+    Address, CalendarName, Change, Cursor, Doubt, Fault, GroupKey, ItemId, Page, Secret, Target,
+    Time, UserId,
 };
 use calway::net::Trust;
 use calway_lab::exchange::{self, Draft, Exchange, MailboxKind};
@@ -72,7 +72,7 @@ impl Stage {
 
     /// The group that a mailbox belongs to.
     async fn group(&self, target: &Target) -> GroupKey {
-        let homes = self.ews.homes(std::slice::from_ref(target), false).await;
+        let homes = self.ews.homes(std::slice::from_ref(target), Doubt::None).await;
         homes[0].as_ref().expect("a home").group.clone()
     }
 

@@ -1,5 +1,6 @@
 //! Carries out what a [`Hunt`] decides, and keeps the homes that it found.
 
+mod found;
 mod steps;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use ::http::Uri;
 use futures_util::future::{BoxFuture, Either, pending, select};
 use tokio::sync::{OnceCell, watch};
 
+use self::found::{is_gone, place};
 pub(super) use self::steps::Steps;
 use super::discover::{
     Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
@@ -17,7 +19,9 @@ use super::discover::{
 use super::homes::{Homes, Known, Place, elapsed};
 use super::{Options, group_key, short_hash};
 use crate::calendar::Ledger;
-use crate::model::{Address, Fault, Home, Next, Plain, ServerKey, Span, Time, TrustEntry, Zone};
+use crate::model::{
+    Address, Doubt, Fault, Home, Next, Plain, ServerKey, Span, Time, TrustEntry, Zone,
+};
 use crate::net::dns::NameServer;
 
 /// A request goes by a trust list that is no older.
@@ -144,27 +148,35 @@ impl Discovery {
         match known.or_else(|| self.fixed.clone()) {
             Some(url) if self.admits(&url).await? => Ok(url),
             _ => {
-                let mut found = self.find(std::slice::from_ref(address), false, None).await;
+                let mut found = self.find(std::slice::from_ref(address), Doubt::None, None).await;
                 let unknown = || Err(Fault::retry("no answer"));
                 found.pop().unwrap_or_else(unknown).map(|known| known.place.ews.clone())
             }
         }
     }
 
-    /// Where these are served, one answer for each in their order; `moved` says that what is known
-    /// of them is wrong.
+    /// Where these are served, one answer for each in their order.
     pub async fn homes_of(
         &self,
         addresses: &[Arc<Address>],
-        moved: bool,
+        doubt: Doubt,
     ) -> Vec<Result<Home, Fault>> {
         let home = |known: Known| Home {
             server: ServerKey::new(short_hash(&[&known.place.ews.to_string()])),
             group: known.place.group.clone(),
             zone: known.zone,
         };
-        let found = self.find(addresses, moved, None).await;
+        let found = self.find(addresses, doubt, None).await;
         found.into_iter().map(|known| known.map(home)).collect()
+    }
+
+    /// The same homes, with the zones that were learnt since.
+    pub fn in_their_zones(&self, addresses: &[Arc<Address>], homes: &mut [Result<Home, Fault>]) {
+        for (home, address) in homes.iter_mut().zip(addresses) {
+            if let (Ok(home), Some(known)) = (home, self.known(address)) {
+                home.zone = known.zone;
+            }
+        }
     }
 
     /// Whether a mailbox is served where nothing may be sent any more.
@@ -226,7 +238,7 @@ impl Discovery {
     pub(super) async fn find(
         &self,
         addresses: &[Arc<Address>],
-        moved: bool,
+        doubt: Doubt,
         witness: Option<Witness<'_>>,
     ) -> Vec<Result<Known, Fault>> {
         self.recall().await;
@@ -239,7 +251,9 @@ impl Discovery {
         let mut asked: Vec<(String, Vec<Arc<Address>>)> = Vec::new();
         for address in addresses {
             let homes = self.homes();
-            if !homes.is_due(now, address, moved || homes.get(address).is_some_and(blocked)) {
+            let is_blocked = homes.get(address).is_some_and(blocked);
+            let doubt = if is_blocked { Doubt::Moved } else { doubt };
+            if !homes.is_due(now, address, doubt) {
                 continue;
             }
             let domain = domain_of(address);
@@ -251,7 +265,7 @@ impl Discovery {
         let mut refused: Vec<(Arc<Address>, Fault)> = Vec::new();
         for (domain, users) in asked {
             for some in users.chunks(super::get_user_settings::MOST_USERS) {
-                refused.extend(self.ask(&domain, some, moved, witness).await);
+                refused.extend(self.ask(&domain, some, doubt, witness).await);
             }
         }
         let homes = self.homes();
@@ -260,7 +274,7 @@ impl Discovery {
             match (homes.get(address), why) {
                 (Some(known), _) if blocked(known) => Err(Fault::new(Next::Denied, BLOCKED)),
                 // An old answer is better than none, unless it is known to be wrong.
-                (Some(known), why) if why.is_none_or(|why| !is_gone(why, moved)) => {
+                (Some(known), why) if why.is_none_or(|why| !is_gone(why, doubt)) => {
                     Ok(known.clone())
                 }
                 (_, why) => {
@@ -299,11 +313,11 @@ impl Discovery {
         &self,
         domain: &str,
         users: &[Arc<Address>],
-        moved: bool,
+        doubt: Doubt,
         witness: Option<Witness<'_>>,
     ) -> Vec<(Arc<Address>, Fault)> {
         let outcomes = match self.hunts() {
-            true => self.hunt(domain, users, witness).await,
+            true => self.hunt(domain, users, doubt, witness).await,
             false => users.iter().map(|_| Err(Fault::retry("nothing to be asked"))).collect(),
         };
         let now = self.now();
@@ -314,13 +328,13 @@ impl Discovery {
                 match (outcome, &self.fixed) {
                     (Ok(found), fixed) => {
                         let place = place(found, fixed.as_ref());
-                        lines.push(homes.learn(now, address, place, true));
+                        lines.extend(homes.learn(now, address, place, true));
                     }
                     // Autodiscover only makes better groups: without it they are made all the
                     // same. But where the server lost a mailbox, it may know the reason.
                     (Err(fault), Some(ews)) => {
                         homes.missed(now, address);
-                        if moved && fault.cause.code == IN_THE_CLOUD {
+                        if doubt != Doubt::None && fault.cause.code == IN_THE_CLOUD {
                             refused.push((Arc::clone(address), fault));
                         }
                         if homes.get(address).is_none() {
@@ -331,7 +345,8 @@ impl Discovery {
                     }
                     (Err(fault), None) => {
                         homes.missed(now, address);
-                        if is_gone(&fault, moved) {
+                        // Who is only checked can be read as long as the server knows it.
+                        if doubt != Doubt::Routine && is_gone(&fault, doubt) {
                             lines.extend(homes.forget(address));
                         }
                         refused.push((Arc::clone(address), fault));
@@ -348,6 +363,7 @@ impl Discovery {
         &self,
         domain: &str,
         users: &[Arc<Address>],
+        doubt: Doubt,
         witness: Option<Witness<'_>>,
     ) -> Vec<Result<Found, Fault>> {
         let all = |fault: &Fault| users.iter().map(|_| Err(fault.clone())).collect();
@@ -368,7 +384,7 @@ impl Discovery {
         let first = first.filter(named);
         let young = young && first.is_some();
         let last = self.homes().named_last(now, domain).filter(named);
-        let pause = self.homes().pause(now, domain, &trust);
+        let pause = self.homes().pause(now, domain, &trust, doubt);
         if let Some(fault) = pause {
             return all(&fault);
         }
@@ -479,20 +495,4 @@ impl Discovery {
     fn homes(&self) -> MutexGuard<'_, Homes> {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a mailbox has no home here any more. Autodiscover may not hear of one for a while that
-/// its server serves: before its word counts, the server said that the mailbox is not there.
-fn is_gone(fault: &Fault, moved: bool) -> bool {
-    fault.next == Next::Gone && (moved || fault.cause.code == IN_THE_CLOUD)
-}
-
-fn place(found: Found, fixed: Option<&Uri>) -> Place {
-    let ews = fixed.cloned().unwrap_or(found.ews);
-    let url = ews.to_string();
-    let group = match (found.grouping, found.external) {
-        (Some(grouping), external) => group_key(&[&url, &grouping, &external.unwrap_or_default()]),
-        (None, _) => group_key(&[&url]),
-    };
-    Place { ews, group }
 }

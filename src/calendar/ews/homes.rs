@@ -1,8 +1,9 @@
 //! The homes that are known, with the times of their answers: what is asked anew, and when.
 //!
 //! **Promise.** An old answer is kept until a new one takes its place. Settings are asked for anew
-//! after a day; what could not be asked anew, not again within the hour; what is said to have
-//! moved, at once, but not twice within seconds. A place of Autodiscover is kept while it works.
+//! after a day; what could not be asked anew, not again within the hour; what is only checked,
+//! after some minutes; what is said to have moved, at once, but not twice within seconds. A place
+//! of Autodiscover is kept while it works.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,7 +14,7 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::discover::{Endpoint, Form, Via};
-use crate::model::{Address, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntry, Zone};
+use crate::model::{Address, Doubt, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntry, Zone};
 
 /// Settings are good for so long: a day, less an hour, so that who asks once a day is not answered
 /// from yesterday.
@@ -26,6 +27,8 @@ const ZONE_AFTER: Span = Span::MINUTE.times(5);
 /// A mailbox that was asked for less long ago did not move since: all members of a stream that
 /// broke may be said to have moved, some time after each other.
 const SETTLED: Span = Span::from_secs(5);
+/// Nor is one checked that was asked for less long ago.
+const CHECKED: Span = Span::MINUTE.times(4);
 /// A whole hunt that failed is not begun again within this, for whomever.
 const HUNT_PAUSE: Span = Span::from_secs(30);
 /// What the directory named counts for so long where the directory is out of reach since.
@@ -97,14 +100,19 @@ impl Homes {
         self.known.get(&*key(address))
     }
 
-    /// Whether it is to be asked for; `moved` says that what is known is wrong.
-    pub(super) fn is_due(&self, now: Time, address: &Address, moved: bool) -> bool {
+    /// Whether it is to be asked for.
+    pub(super) fn is_due(&self, now: Time, address: &Address, doubt: Doubt) -> bool {
         let Some(known) = self.get(address) else { return true };
         let tried = elapsed(now, known.tried);
-        if moved { tried >= SETTLED } else { old(now, known.at) && tried >= RETRY_AFTER }
+        match doubt {
+            Doubt::None => old(now, known.at) && tried >= RETRY_AFTER,
+            Doubt::Routine => tried >= CHECKED,
+            Doubt::Moved => tried >= SETTLED,
+        }
     }
 
-    /// It is there. The line is for the ledger. `sure`: nothing better is to be had, so it is good
+    /// It is there. The line is for the ledger; there is none where a young one says the same, as
+    /// homes are checked every few minutes. `sure`: nothing better is to be had, so it is good
     /// for a day; else it is asked for again after an hour.
     pub(super) fn learn(
         &mut self,
@@ -112,15 +120,23 @@ impl Homes {
         address: &Address,
         place: Place,
         sure: bool,
-    ) -> (Plain, Option<Plain>) {
+    ) -> Option<(Plain, Option<Plain>)> {
         let place = self.shared(place);
+        if let Some(known) = self.known.get_mut(&*key(address))
+            && sure
+            && known.place == place
+            && !old(now, known.at)
+        {
+            known.tried = now;
+            return None;
+        }
         let before = self.get(address).map(|known| (known.zone, known.zone_tried));
         let (zone, zone_tried) = before.unwrap_or_default();
         let at = if sure { now } else { now - FRESH_FOR };
         let known = Known { place, zone, at, tried: now, zone_tried };
         let line = line_of(address, &known);
         self.known.insert(key(address), known);
-        line
+        Some(line)
     }
 
     /// Whether its time zone is to be asked for.
@@ -224,11 +240,19 @@ impl Homes {
         }
     }
 
-    /// Why there is no use in looking again just now.
-    pub(super) fn pause(&self, now: Time, domain: &str, trust: &[TrustEntry]) -> Option<Fault> {
+    /// Why there is no use in looking again just now. A directory that fails is not worn out by
+    /// checks.
+    pub(super) fn pause(
+        &self,
+        now: Time,
+        domain: &str,
+        trust: &[TrustEntry],
+        doubt: Doubt,
+    ) -> Option<Fault> {
+        let pause = if doubt == Doubt::Routine { CHECKED } else { HUNT_PAUSE };
         let (at, then, why) = self.failures.get(domain)?;
         let same = *then == verdicts(trust);
-        (same && elapsed(now, *at) < HUNT_PAUSE).then(|| why.clone())
+        (same && elapsed(now, *at) < pause).then(|| why.clone())
     }
 
     /// Forgets mailboxes that nobody asked for in a month, places where nobody is, and the domains

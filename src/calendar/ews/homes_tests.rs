@@ -33,14 +33,14 @@ fn berlin() -> Zone {
 #[test]
 fn an_answer_is_good_for_a_day_and_a_failure_lets_it_alone_for_an_hour() {
     let mut homes = Homes::default();
-    assert!(homes.is_due(START, &ann(), false));
+    assert!(homes.is_due(START, &ann(), Doubt::None));
     homes.learn(START, &ann(), place("a"), true);
-    assert!(!homes.is_due(START + Span::MINUTE.times(23 * 60 - 1), &ann(), false));
+    assert!(!homes.is_due(START + Span::MINUTE.times(23 * 60 - 1), &ann(), Doubt::None));
     let day = START + Span::HOUR.times(23);
-    assert!(homes.is_due(day, &ann(), false));
+    assert!(homes.is_due(day, &ann(), Doubt::None));
     homes.missed(day, &ann());
-    assert!(!homes.is_due(day + Span::MINUTE.times(59), &ann(), false));
-    assert!(homes.is_due(day + Span::HOUR, &ann(), false));
+    assert!(!homes.is_due(day + Span::MINUTE.times(59), &ann(), Doubt::None));
+    assert!(homes.is_due(day + Span::HOUR, &ann(), Doubt::None));
     assert_eq!(host(&homes), "a", "the old answer is kept");
 }
 
@@ -48,20 +48,36 @@ fn an_answer_is_good_for_a_day_and_a_failure_lets_it_alone_for_an_hour() {
 fn a_mailbox_that_moved_is_asked_for_at_once_but_not_twice_in_seconds() {
     let mut homes = Homes::default();
     homes.learn(START, &ann(), place("a"), true);
-    assert!(!homes.is_due(START + Span::SECOND, &ann(), true));
+    assert!(!homes.is_due(START + Span::SECOND, &ann(), Doubt::Moved));
     let later = START + Span::from_secs(5);
-    assert!(homes.is_due(later, &ann(), true));
+    assert!(homes.is_due(later, &ann(), Doubt::Moved));
     homes.learn(later, &ann(), place("b"), true);
-    assert!(!homes.is_due(later, &ann(), true));
+    assert!(!homes.is_due(later, &ann(), Doubt::Moved));
     assert_eq!(host(&homes), "b");
+}
+
+#[test]
+fn a_check_asks_after_minutes_and_writes_nothing_where_all_is_as_it_was() {
+    let mut homes = Homes::default();
+    assert!(homes.learn(START, &ann(), place("a"), true).is_some());
+    let mut lines = 0;
+    for nth in 1..=23 * 15 {
+        let now = START + Span::MINUTE.times(4 * nth);
+        assert!(!homes.is_due(now - Span::SECOND, &ann(), Doubt::Routine));
+        assert!(homes.is_due(now, &ann(), Doubt::Routine));
+        lines += usize::from(homes.learn(now, &ann(), place("a"), true).is_some());
+    }
+    assert_eq!(lines, 1, "in a day");
+    let soon = START + Span::DAY;
+    assert!(homes.learn(soon, &ann(), place("b"), true).is_some(), "a move is kept at once");
 }
 
 #[test]
 fn what_was_only_guessed_is_asked_for_after_an_hour() {
     let mut homes = Homes::default();
     homes.learn(START, &ann(), place("a"), false);
-    assert!(!homes.is_due(START + Span::MINUTE, &ann(), false));
-    assert!(homes.is_due(START + Span::HOUR, &ann(), false));
+    assert!(!homes.is_due(START + Span::MINUTE, &ann(), Doubt::None));
+    assert!(homes.is_due(START + Span::HOUR, &ann(), Doubt::None));
 }
 
 #[test]
@@ -69,7 +85,7 @@ fn a_clock_that_was_set_back_does_not_make_answers_good_for_ever() {
     let mut homes = Homes::default();
     homes.learn(START + Span::DAY.times(400), &ann(), place("a"), true);
     homes.missed(START - Span::HOUR, &ann());
-    assert!(homes.is_due(START, &ann(), false));
+    assert!(homes.is_due(START, &ann(), Doubt::None));
 }
 
 #[test]
@@ -94,8 +110,11 @@ fn a_restart_gives_back_homes_zones_and_places() {
     again.recall(later, &lines, None);
     assert_eq!((host(&again).as_str(), again.get(&ann()).unwrap().zone), ("a", Some(berlin())));
     assert_eq!(again.endpoint(later, "corp.example"), Some((endpoint, true)));
-    assert!(!again.is_due(later, &ann(), false));
-    assert!(again.is_due(START + Span::DAY, &ann(), false), "old answers are asked for at once");
+    assert!(!again.is_due(later, &ann(), Doubt::None));
+    assert!(
+        again.is_due(START + Span::DAY, &ann(), Doubt::None),
+        "old answers are asked for at once"
+    );
 
     let fixed: Uri = "https://b/EWS/Exchange.asmx".parse().unwrap();
     let mut elsewhere = Homes::default();
@@ -150,7 +169,7 @@ fn a_place_is_kept_while_it_works_and_a_lesser_form_for_an_hour() {
 #[test]
 fn a_forgotten_mailbox_is_forgotten_in_the_ledger_too() {
     let mut homes = Homes::default();
-    let (key, _) = homes.learn(START, &ann(), place("a"), true);
+    let (key, _) = homes.learn(START, &ann(), place("a"), true).unwrap();
     assert_eq!(homes.forget(&ann()), Some((key, None)));
     assert_eq!(homes.forget(&ann()), None);
 }
@@ -164,10 +183,13 @@ fn a_failed_hunt_is_not_begun_again_unless_somebody_decided() {
     let pending = vec![entry(Verdict::Pending)];
     homes.failed(START, "corp.example", &pending, why.clone());
     let soon = START + Span::from_secs(29);
-    assert_eq!(homes.pause(soon, "corp.example", &pending), Some(why));
-    assert_eq!(homes.pause(soon, "corp.example", &[entry(Verdict::Allowed)]), None);
-    assert_eq!(homes.pause(soon, "other.example", &pending), None);
-    assert_eq!(homes.pause(START + Span::from_secs(30), "corp.example", &pending), None);
+    assert_eq!(homes.pause(soon, "corp.example", &pending, Doubt::Moved), Some(why));
+    assert_eq!(homes.pause(soon, "corp.example", &[entry(Verdict::Allowed)], Doubt::Moved), None);
+    assert_eq!(homes.pause(soon, "other.example", &pending, Doubt::Moved), None);
+    assert_eq!(
+        homes.pause(START + Span::from_secs(30), "corp.example", &pending, Doubt::Moved),
+        None
+    );
 }
 
 #[test]
@@ -190,11 +212,13 @@ fn a_clock_that_is_set_back_stops_no_question() {
     let endpoint = Endpoint { url, form: Form::Soap, via: Via::Domain };
     homes.answered(START, "hq.example", endpoint, false);
     let before = START - Span::DAY;
-    assert!(homes.is_due(before, &ann(), true) && homes.is_due(before, &ann(), false));
-    assert!(homes.pause(before, "corp.example", &[]).is_none());
+    assert!(
+        homes.is_due(before, &ann(), Doubt::Moved) && homes.is_due(before, &ann(), Doubt::None)
+    );
+    assert!(homes.pause(before, "corp.example", &[], Doubt::Moved).is_none());
     assert!(homes.endpoint(before, "hq.example").is_some_and(|(_, young)| !young));
     // Two clocks that differ by seconds are no reason.
-    assert!(!homes.is_due(START - Span::SECOND, &ann(), true));
+    assert!(!homes.is_due(START - Span::SECOND, &ann(), Doubt::Moved));
 }
 
 #[test]

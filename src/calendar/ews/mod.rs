@@ -71,8 +71,8 @@ use self::servers::{Server, Servers};
 use self::soap::Header;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
-    Address, CalendarName, Cursor, Entry, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd,
-    Next, Order, Page, Secret, Span, Target, Time,
+    Address, CalendarName, Cursor, Doubt, Entry, Fault, Found, GroupKey, Hint, Home, ItemId,
+    ListenEnd, Next, Order, Page, Secret, Span, Target, Time,
 };
 use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
@@ -126,8 +126,9 @@ pub struct Options {
     pub request_timeout: Duration,
     /// A stream is dead after so long without a byte; heartbeats come every 45 s.
     pub silence: Duration,
-    /// A stream is opened anew after so long, by chance between these two: the server ends it
-    /// after 30 minutes.
+    /// A stream is opened anew after so long, by chance between these two. The server would end
+    /// it after 30 minutes only, but a subscription that it dropped in silence shows when the
+    /// stream is opened, and is to be noticed within 10.
     pub roll_over: (Duration, Duration),
     /// Subscriptions are made anew after so many openings.
     pub openings: u32,
@@ -177,8 +178,8 @@ impl Options {
             connect_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(100),
             silence: Duration::from_secs(90),
-            roll_over: (Duration::from_secs(25 * 60), Duration::from_secs(29 * 60)),
-            openings: 12,
+            roll_over: (Duration::from_secs(7 * 60), Duration::from_secs(9 * 60)),
+            openings: 40,
             sign_in_pause: Duration::from_secs(60 * 60),
             gates: None,
         }
@@ -251,7 +252,7 @@ impl Ews {
     /// Why it is not known.
     pub async fn discover(&self, address: &Arc<Address>, tell: Witness<'_>) -> Result<Uri, Fault> {
         let addresses = std::slice::from_ref(address);
-        let mut found = self.discovery.find(addresses, true, Some(tell)).await;
+        let mut found = self.discovery.find(addresses, Doubt::Moved, Some(tell)).await;
         let unknown = || Err(Fault::retry("no answer"));
         found.pop().unwrap_or_else(unknown).map(|known| known.place.ews.clone())
     }
@@ -345,11 +346,11 @@ impl Ews {
         Ok(self.ask(target, &route, write, read).await?.0)
     }
 
-    async fn homes_of(&self, targets: &[Target], fresh: bool) -> Vec<Result<Home, Fault>> {
+    async fn homes_of(&self, targets: &[Target], doubt: Doubt) -> Vec<Result<Home, Fault>> {
         let addresses: Vec<_> = targets.iter().map(|one| Arc::clone(&one.address)).collect();
-        let mut homes = self.discovery.homes_of(&addresses, fresh).await;
+        let mut homes = self.discovery.homes_of(&addresses, doubt).await;
         if zones::learn(self, targets).await {
-            homes = self.discovery.homes_of(&addresses, false).await;
+            self.discovery.in_their_zones(&addresses, &mut homes);
         }
         homes
     }
@@ -406,9 +407,9 @@ impl Calendar for Ews {
     fn homes<'a>(
         &'a self,
         targets: &'a [Target],
-        fresh: bool,
+        doubt: Doubt,
     ) -> BoxFuture<'a, Vec<Result<Home, Fault>>> {
-        self.homes_of(targets, fresh).boxed()
+        self.homes_of(targets, doubt).boxed()
     }
 
     fn changes<'a>(

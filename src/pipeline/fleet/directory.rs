@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::checks::Round;
 use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Stage, Ticket};
-use crate::model::{Fault, Home, Next, Now, Span, Time};
+use crate::model::{Doubt, Fault, Home, Next, Now, Span, Time};
 use crate::pipeline::limits;
 
 /// Whether a mailbox's home is being asked for; true: not from memory.
@@ -27,6 +28,7 @@ struct Asked {
 #[derive(Debug)]
 pub(super) struct Directory {
     pub(super) gate: Gate,
+    pub(super) round: Round,
     waiting: VecDeque<usize>,
     /// Those that moved: first, and not from memory.
     strayed: VecDeque<usize>,
@@ -39,6 +41,7 @@ impl Default for Directory {
     fn default() -> Self {
         Self {
             gate: Gate::new(limits::HOMES_AT_ONCE),
+            round: Round::default(),
             waiting: VecDeque::new(),
             strayed: VecDeque::new(),
             asked: HashMap::new(),
@@ -53,9 +56,14 @@ impl Directory {
         !self.waiting.is_empty() || !self.asked.is_empty()
     }
 
+    /// Somebody waits for a home.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.waiting.is_empty() || !self.strayed.is_empty()
+    }
+
     /// Calls that are on their way.
     pub(super) fn asking(&self) -> usize {
-        self.asked.len()
+        self.asked.len() + self.round.asking()
     }
 
     /// Until when those that wait are waited with for others.
@@ -96,7 +104,7 @@ impl Fleet {
                 _ if alone => 0,
                 most => most.min(self.directory.gate.allows(now.mono, limits::HOMES_AT_ONCE)),
             };
-            if self.directory.asked.len() >= most {
+            if self.directory.asking() >= most {
                 return;
             }
             let mut batch = self.next_batch(true);
@@ -117,9 +125,11 @@ impl Fleet {
                     users.push(mailbox.user.clone());
                 }
             }
+            self.directory.round.overtaken(&batch);
             let asked = Asked { mailboxes: batch, pauses: self.directory.gate.pauses };
             self.directory.asked.insert(ticket, asked);
-            self.out.push(Output::Homes(ticket, users, fresh));
+            let doubt = if fresh { Doubt::Moved } else { Doubt::None };
+            self.out.push(Output::Homes(ticket, users, doubt));
         }
     }
 
@@ -152,6 +162,9 @@ impl Fleet {
     }
 
     pub(super) fn homes(&mut self, now: Now, ticket: Ticket, homes: Vec<Result<Home, Fault>>) {
+        if let Some(checked) = self.directory.round.answered(ticket) {
+            return self.checked(now, checked, homes);
+        }
         let Some(asked) = self.directory.asked.remove(&ticket) else { return };
         if asked.pauses == self.directory.gate.pauses && homes.iter().any(Result::is_ok) {
             self.directory.gate.answered(limits::HOMES_AT_ONCE);
@@ -185,7 +198,7 @@ impl Fleet {
     }
 
     /// It is served there; it is read, and listened to with others of its group.
-    fn at_home(&mut self, now: Now, at: usize, home: Home, fresh: bool) {
+    pub(super) fn at_home(&mut self, now: Now, at: usize, home: Home, fresh: bool) {
         let server = self.server(home.server);
         let group = self.group(server, home.group);
         let zone = self.days.zone(home.zone.unwrap_or_default(), now.wall);
@@ -263,7 +276,7 @@ impl Fleet {
     }
 
     /// One left a server that is away: perhaps all did.
-    fn follow(&mut self, before: Option<Place>, at: usize) {
+    pub(super) fn follow(&mut self, before: Option<Place>, at: usize) {
         let (Some(before), Some(place)) = (before, self.place(at)) else { return };
         let away = |server: &Server| server.gate.tries() && server.away_since.is_some();
         if before.server == place.server || !self.servers.get(before.server).is_some_and(away) {

@@ -1,13 +1,14 @@
 //! All mailboxes of one calendar: where each is served, who is read next, who is listened to, who
 //! waits.
 //!
-//! **Promise.** A rung mailbox is read before the backlog, which waits altogether while the cloud is
-//! what is slow: a live edit never stands behind a first synchronisation. Never more passes than
+//! **Promise.** A rung mailbox is read before the backlog, which waits altogether while the cloud
+//! is what is slow: a live edit never stands behind a first synchronisation. Never more passes than
 //! allowed ask a server, and each has one request open; whoever waits for the key server or the
-//! disk keeps nobody from asking. After a server said it is busy none of its
-//! mailboxes asks before its time, then one alone, then more and more; other servers go on. A
-//! mailbox that cannot be listened to is polled, and listened to again later. A fault of one
-//! mailbox waits for that mailbox alone; its state is built anew from the store.
+//! disk keeps nobody from asking. After a server said it is busy none of its mailboxes asks before
+//! its time, then one alone, then more and more; other servers go on. A mailbox that cannot be
+//! listened to is polled, and listened to again later. A fault of one mailbox waits for that
+//! mailbox alone; its state is built anew from the store. A mailbox that moved is noticed within
+//! 10 minutes and healed within 20, also where nobody tells: see [`checks`].
 //!
 //! ```text
 //!             homes of many       a place           gathered with others
@@ -22,6 +23,7 @@
 //! Nothing that is done for one event looks at all mailboxes: what is counted is counted as it
 //! changes. Only a midnight looks at all of them.
 
+mod checks;
 mod days;
 mod directory;
 mod gate;
@@ -85,6 +87,10 @@ struct Run {
     asks: bool,
     /// How many pauses had begun when it last asked Exchange.
     pauses: u64,
+    /// It was rung for.
+    rung: bool,
+    /// There was something new.
+    found: bool,
 }
 
 /// Where a mailbox is served, as places in the fleet's lists.
@@ -124,6 +130,12 @@ struct Mailbox {
     demoted: bool,
     /// The stream that said it is served elsewhere.
     refused_by: Option<StreamId>,
+    /// The directory, asked as a routine, does not know it any more.
+    missed: bool,
+    /// Its doorbell rang since it was last read.
+    rung: bool,
+    /// How often in a row something was new, and the doorbell had not rung.
+    unrung: u8,
     queue: Queue,
     again: bool,
     run: Option<Run>,
@@ -150,6 +162,9 @@ impl Mailbox {
             listen_pace: Pace::default(),
             demoted: false,
             refused_by: None,
+            missed: false,
+            rung: false,
+            unrung: 0,
             queue: Queue::None,
             again: false,
             run: None,
@@ -285,6 +300,7 @@ impl Fleet {
         self.fire_timers(now);
         self.open_gates(now);
         self.seek_homes(now);
+        self.check_homes(now);
         self.start_passes(now);
         self.plan_streams(now);
         self.forget_left(now);
@@ -303,6 +319,7 @@ impl Fleet {
         let timers = [first(&self.timers), first(&self.planned), first(&self.gathering), homes];
         let gates = self.servers.iter().map(|server| server.gate.until);
         let gates = gates.chain([self.account.until, self.directory.gate.until, self.store_rests]);
+        let gates = gates.chain([self.check_due(now)]);
         let own = timers.into_iter().chain(gates).flatten().min().unwrap_or(look);
         let day = self.days.next(now.wall).map_or(look, |span| now.mono + span);
         own.min(look).min(day).max(now.mono + Span::from_ms(1))

@@ -70,7 +70,9 @@ impl Fleet {
             return;
         }
         mailbox.again = false;
-        let run = Run { ticket, stage: Stage::Loading, live, server, asks: true, pauses: 0 };
+        let (stage, rung) = (Stage::Loading, std::mem::take(&mut mailbox.rung));
+        let asks = true;
+        let run = Run { ticket, stage, live, server, asks, pauses: 0, rung, found: false };
         mailbox.run = Some(run);
         let user = mailbox.user.clone();
         self.last_ticket = ticket;
@@ -253,6 +255,7 @@ impl Fleet {
         let step = match got {
             Ok(got) => {
                 self.server_answered(&run);
+                run.found |= matches!(&got, Got::Page(page) if !page.changes.is_empty());
                 pass.got(got)
             }
             Err(fault) => {
@@ -347,10 +350,11 @@ impl Fleet {
         self.release(run.server, run.live);
         self.has_read = true;
         self.well(at);
+        self.is_deaf(at, &run);
         self.plan_again(now, at);
         let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
-        mailbox.strays = 0;
+        (mailbox.strays, mailbox.missed) = (0, false);
         let again = std::mem::take(&mut mailbox.again);
         let heard = matches!(mailbox.ear, Ear::Heard(..));
         if again {

@@ -92,11 +92,18 @@ impl Fleet {
         }
         let group = stream.group;
         match hint {
-            Hint::Changed(_) => self.enqueue(at, Queue::Live),
+            Hint::Changed(_) => {
+                if let Some(mailbox) = self.mailbox(at) {
+                    (mailbox.rung, mailbox.unrung) = (true, 0);
+                }
+                self.enqueue(at, Queue::Live);
+            }
             Hint::Listening(user) => {
                 let Some(mailbox) = self.mailbox(at) else { return };
                 if matches!(mailbox.ear, Ear::Subscribing(_)) {
                     mailbox.ear = Ear::Heard(id, now.mono);
+                    // What happened before could not ring.
+                    (mailbox.rung, mailbox.unrung) = (true, 0);
                     self.count_heard(at, true);
                     self.set_demoted(at, false);
                     self.settle(id);

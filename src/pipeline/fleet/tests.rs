@@ -1,5 +1,6 @@
 //! The fleet against answers that a test gives by hand.
 
+mod checks;
 mod homes;
 mod leaving;
 mod moves;
@@ -10,7 +11,8 @@ mod streams;
 
 use super::*;
 use crate::model::{
-    Change, Cursor, Fault, Found, Hint, Home, ItemId, ListenEnd, Next, Page, ResourceUri, Zone,
+    Change, Cursor, Doubt, Fault, Found, Hint, Home, ItemId, ListenEnd, Next, Page, ResourceUri,
+    Zone,
 };
 use crate::pipeline::samples::{fresh, installation, key, meeting, now, user};
 use crate::pipeline::sync::{Got, Loaded};
@@ -483,22 +485,4 @@ fn a_new_day_reads_every_window_anew_and_a_clock_that_jumps_too() {
             desk.put(Input::Got(ticket, nothing_new()));
         }
     }
-}
-
-#[test]
-fn answers_to_nobody_change_nothing() {
-    let mut desk = Desk::new(2, 2);
-    desk.settle(1);
-    for ticket in [0, 7, 1_000_000] {
-        desk.put(Input::Loaded(ticket, Ok(None)));
-        desk.put(Input::Homes(ticket, vec![Ok(home("g"))]));
-        desk.put(Input::Got(ticket, nothing_new()));
-        desk.put(Input::Keyed(ticket, Err(Fault::retry("x"))));
-        desk.put(Input::Committed(ticket, Ok(true)));
-    }
-    desk.put(Input::Hint(99, Hint::Listening(user(0))));
-    desk.put(Input::Ended(99, ListenEnd::RollOver));
-    desk.put(Input::Removed(user(77)));
-    let census = desk.fleet.census();
-    assert_eq!((census.active, census.streaming, desk.fleet.running()), (1, 0, 0));
 }

@@ -32,6 +32,10 @@ impl Fleet {
                 self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
             }
             Next::Moved | Next::Gone => self.strayed(now, at, fault),
+            // Where neither the directory knows it nor the server reads it, that is why.
+            _ if self.mailbox(at).is_some_and(|mailbox| std::mem::take(&mut mailbox.missed)) => {
+                self.strayed(now, at, fault);
+            }
             _ => {
                 let (limits, after) = pace(&fault);
                 self.mailbox_failed(now, at, fault, limits, after);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, UserId};
+use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Sealer;
 use crate::pipeline::sync::{Ask, Commit, Got, Loaded, Lookup, Row};
@@ -78,8 +78,8 @@ pub enum Output {
     Load(Ticket, UserId),
     /// Read lines of a mailbox's index from the store.
     Look(Ticket, UserId, Lookup),
-    /// Ask the provider where these mailboxes are served; true: not from memory.
-    Homes(Ticket, Vec<UserId>, bool),
+    /// Ask the provider where these mailboxes are served.
+    Homes(Ticket, Vec<UserId>, Doubt),
     /// Ask the provider.
     Ask(Ticket, UserId, Ask),
     /// Ask the KMS.

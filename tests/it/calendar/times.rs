@@ -1,7 +1,7 @@
 //! Days and edges: whole days, clocks that are set, and the mailbox's own midnight.
 
 use calway::calendar::Calendar;
-use calway::model::{Shift, Time, Zone};
+use calway::model::{Doubt, Shift, Time, Zone};
 use calway_lab::exchange::Draft;
 use calway_lab::exchange::service::{End, Pattern};
 
@@ -42,7 +42,7 @@ async fn the_zone_of_a_mailbox_is_what_its_working_hours_say() {
         desk.calendars().set_zone(&book.address, id);
         targets.push(book.target.clone());
     }
-    let homes = desk.ews.homes(&targets, true).await;
+    let homes = desk.ews.homes(&targets, Doubt::Moved).await;
     for (home, (_, id, zone)) in homes.into_iter().zip(zones) {
         assert_eq!(home.expect("a home").zone, Some(zone), "{id}");
     }

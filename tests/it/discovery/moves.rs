@@ -1,7 +1,7 @@
 //! Mailboxes that move, restarts, and what works without any of it.
 
 use calway::calendar::Calendar;
-use calway::model::{Next, Span};
+use calway::model::{Doubt, Next, Span};
 use calway_lab::exchange::{Fault as Wrong, Match, MovedTo};
 use calway_lab::site::{Manner, Site};
 
@@ -157,12 +157,12 @@ async fn a_mailbox_tells_its_own_time_zone_which_outlives_a_restart() {
         exchange.calendars().set_zone("ann@corp.example", "W. Europe Standard Time");
         exchange.calendars().set_zone("bob@corp.example", "Pacific Standard Time");
         let ews = provider();
-        let homes = ews.homes(&[target("ann"), target("bob")], false).await;
+        let homes = ews.homes(&[target("ann"), target("bob")], Doubt::None).await;
         let zones: Vec<_> = homes.iter().map(|home| home.as_ref().unwrap().zone).collect();
         assert!(zones.iter().all(Option::is_some) && zones[0] != zones[1], "{zones:?}");
         assert_eq!(asked(&exchange, "GetUserAvailability"), 1, "both with one request");
 
-        let again = provider().homes(&[target("ann"), target("bob")], false).await;
+        let again = provider().homes(&[target("ann"), target("bob")], Doubt::None).await;
         assert_eq!(homes, again);
         assert_eq!(asked(&exchange, "GetUserAvailability"), 1, "{configured}");
 

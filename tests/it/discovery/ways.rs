@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use calway::calendar::Calendar;
-use calway::model::{Next, Span};
+use calway::model::{Doubt, Next, Span};
 use calway_lab::dns::{NameServer, Srv};
 use calway_lab::exchange::{Forms, MailboxKind, MovedTo, Options};
 use calway_lab::site::{Manner, Site};
@@ -205,7 +205,7 @@ async fn a_hundred_mailboxes_are_one_request_and_the_next_hundred_look_for_nothi
     let targets: Vec<_> = names.iter().map(|name| target(name)).collect();
     let ews = org.provider();
     for some in targets.chunks(100) {
-        let homes = ews.homes(some, false).await;
+        let homes = ews.homes(some, Doubt::None).await;
         assert_eq!(homes.len(), some.len());
         assert!(homes.iter().all(Result::is_ok));
     }

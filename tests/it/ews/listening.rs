@@ -277,6 +277,29 @@ async fn a_stream_is_opened_anew_and_at_last_its_subscriptions_are_given_back() 
 }
 
 #[tokio::test]
+async fn a_subscription_lost_in_silence_is_made_anew_when_the_stream_is_opened_anew() {
+    let stage = Stage::with(lively(), |options| {
+        quick(options);
+        options.roll_over = (Duration::from_millis(600), Duration::from_millis(700));
+    })
+    .await;
+    let group = stage.mailboxes(4);
+    listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        let lost = group[2].address.reveal();
+        stage.exchange.calendars().lose_subscriptions(lost);
+        touch(&stage, &group[2]);
+        ear.all_listen(&group).await;
+        assert_eq!(stage.exchange.calendars().subscriptions(lost), 1);
+        touch(&stage, &group[2]);
+        ear.rings(&group[2]).await;
+        ear.stop();
+    })
+    .await;
+    assert_eq!(stage.exchange.log().count("Subscribe"), 5, "nobody else was subscribed anew");
+}
+
+#[tokio::test]
 async fn a_server_that_goes_away_ends_the_group() {
     let stage = Stage::with(lively(), quick).await;
     let group = stage.mailboxes(2);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use calway::calendar::Calendar;
-use calway::model::{Answer, Change, Fault, Found, ItemId, MeetingKind, Next, Span, Time};
+use calway::model::{Answer, Change, Doubt, Fault, Found, ItemId, MeetingKind, Next, Span, Time};
 use calway_lab::exchange::service::{End, Pattern};
 use calway_lab::exchange::{Attendee, Draft, Fault as Wrong, Match, Options, Response};
 
@@ -336,7 +336,7 @@ async fn time_zones_that_do_not_come_keep_nobody_from_a_home() {
     let targets = stage.mailboxes(3);
     stage.exchange.faults().always(Match::operation("GetUserAvailability"), Wrong::Hang);
     for _ in 0..2 {
-        let homes = soon("homes", stage.ews.homes(&targets, false)).await;
+        let homes = soon("homes", stage.ews.homes(&targets, Doubt::None)).await;
         assert!(homes.iter().all(Result::is_ok), "{homes:?}");
         assert_eq!(stage.exchange.faults().played(), 1, "not waited for again and again");
     }

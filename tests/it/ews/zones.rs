@@ -2,7 +2,7 @@
 //! time, and not on and on where the server does not answer.
 
 use calway::calendar::Calendar;
-use calway::model::Target;
+use calway::model::{Doubt, Target};
 use calway_lab::exchange::{Fault as Wrong, Match};
 
 use super::Stage;
@@ -29,7 +29,7 @@ fn alone(stage: &Stage) -> Vec<String> {
 #[tokio::test]
 async fn whoever_shows_others_nothing_is_asked_in_its_own_name() {
     let (stage, targets) = shy(3).await;
-    let homes = stage.ews.homes(&targets, false).await;
+    let homes = stage.ews.homes(&targets, Doubt::None).await;
     assert!(homes.iter().all(|home| home.as_ref().is_ok_and(|home| home.zone.is_some())));
     let own: Vec<_> = targets.iter().map(|one| one.address.reveal().to_owned()).collect();
     assert_eq!(alone(&stage), own);
@@ -38,7 +38,7 @@ async fn whoever_shows_others_nothing_is_asked_in_its_own_name() {
 #[tokio::test]
 async fn not_all_of_them_are_asked_one_by_one_with_one_call() {
     let (stage, targets) = shy(30).await;
-    stage.ews.homes(&targets, false).await;
+    stage.ews.homes(&targets, Doubt::None).await;
     let asked = alone(&stage).len();
     assert!((1..=20).contains(&asked), "{asked}");
 }
@@ -49,7 +49,7 @@ async fn a_server_that_does_not_answer_is_not_asked_for_the_others() {
     let second =
         Match { operation: Some("GetUserAvailability"), mailbox: Some("m001@corp.example") };
     stage.exchange.faults().next(second, Wrong::Http { status: 500, retry_after: None });
-    let homes = stage.ews.homes(&targets, false).await;
+    let homes = stage.ews.homes(&targets, Doubt::None).await;
     let zones: Vec<_> = homes.iter().map(|home| home.as_ref().unwrap().zone.is_some()).collect();
     assert_eq!(zones, [true, false, false, false, false]);
     assert_eq!(alone(&stage).len(), 2);

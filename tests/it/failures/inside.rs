@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use calway::calendar::Calendar;
 use calway::calendar::ews::get_user_oof_settings;
-use calway::model::{Found, Hint, Next, Order, Target, Time, UserId};
+use calway::model::{Doubt, Found, Hint, Next, Order, Target, Time, UserId};
 use calway_lab::exchange::service::{End, Pattern};
 use calway_lab::exchange::{self, Draft, Fault, Match};
 use futures_util::future::join_all;
@@ -142,7 +142,7 @@ async fn f17_oof_needs_impersonation_and_availability_needs_a_full_time_zone() {
     let stage = Stage::new().await;
     let (ann, bob) = (stage.mailbox("ann"), stage.mailbox("bob"));
     stage.exchange.calendars().set_zone("ann@corp.example", "W. Europe Standard Time");
-    let homes = stage.ews.homes(&[ann.clone(), bob], true).await;
+    let homes = stage.ews.homes(&[ann.clone(), bob], Doubt::Moved).await;
     let zone = homes[0].as_ref().unwrap().zone.expect("the zone of Ann's working hours");
     let noon = Time::from_ms(MONDAY + 12 * HOUR);
     assert_eq!(zone.midnight(noon), Time::from_ms(MONDAY - HOUR), "Berlin's midnight");

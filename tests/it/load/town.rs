@@ -2,17 +2,17 @@
 //! against a calm Exchange that answers each request after the same time. Requests are counted.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use calway::calendar::ews::get_streaming_events::StreamEvent;
 use calway::calendar::ews::subscription::{Group, Input as Word, Output as Want};
 use calway::model::{
-    Address, CommandId, Fault, GroupKey, Home, ListenEnd, Now, Outcome, ServerKey, Span, Target,
-    Time, UserId,
+    Address, CommandId, Fault, GroupKey, Hint, Home, ListenEnd, Next, Now, Outcome, ServerKey,
+    Span, Target, Time, UserId,
 };
 use calway::pipeline::command::{Decision, Effect};
-use calway::pipeline::fleet::{Fleet, Input, Output, Rules, StreamId};
+use calway::pipeline::fleet::{Fleet, Input, Note, Output, Rules, StreamId};
 use calway::pipeline::seal::Installation;
 use calway::pipeline::sync::{Ask, Commit, Got};
 
@@ -23,10 +23,10 @@ use super::super::world::keys::Kms;
 
 /// How long Exchange takes for an answer.
 pub const ANSWER: Span = Span::from_ms(50);
-/// A stream is opened anew so often; 25 to 29 minutes.
-pub const ROLL: Span = Span::from_secs(27 * 60);
+/// A stream is opened anew so often; 7 to 9 minutes.
+pub const ROLL: Span = Span::from_secs(8 * 60);
 /// Subscriptions live over so many openings.
-const OPENINGS: u64 = 12;
+const OPENINGS: u64 = 40;
 const HEARTBEAT: Span = Span::from_secs(45);
 const SILENCE: Span = Span::from_secs(90);
 
@@ -38,11 +38,24 @@ enum Event {
     Opened(StreamId, u64),
 }
 
+/// Where a mailbox is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seat {
+    /// Where it was from the beginning.
+    #[default]
+    First,
+    /// At another server.
+    Second,
+    /// In Microsoft 365.
+    Cloud,
+}
+
 struct Listening {
     group: Group,
     opened: u64,
     open: bool,
     ids: BTreeMap<String, UserId>,
+    due: Time,
 }
 
 /// Everything.
@@ -56,6 +69,8 @@ pub struct Town {
     disk: Disk,
     kms: Kms,
     streams: BTreeMap<StreamId, Listening>,
+    /// When each stream wants to be woken.
+    deadlines: BTreeSet<(Time, StreamId)>,
     dice: Dice,
     /// Whether streams can be opened.
     streaming: bool,
@@ -66,14 +81,31 @@ pub struct Town {
     pub most_open: usize,
     /// When something of a mailbox was committed for the cloud.
     pub committed: Vec<(Time, UserId)>,
+    /// Those who moved: where they are, and where the provider asks for them.
+    seats: BTreeMap<UserId, (Seat, Seat)>,
+    /// When the provider was first told that they moved, or are gone.
+    pub found: BTreeMap<UserId, Time>,
+    /// Whether there is a directory.
+    pub directory: bool,
+    /// Whether a server passes on what is asked about a mailbox that it has no more.
+    pub proxies: bool,
+    /// Subscriptions that the server dropped and told nobody.
+    lost: BTreeSet<String>,
+    /// What the operator is told, and what a stream says of a mailbox, and when.
+    pub told: Vec<(Time, Note)>,
+    pub heard: BTreeMap<UserId, Time>,
 }
 
 fn address(user: &UserId) -> String {
     format!("{user}@corp.example")
 }
 
-fn home() -> Home {
-    Home { server: ServerKey::new("server"), group: GroupKey::new("group"), zone: None }
+fn home(seat: Seat) -> Home {
+    let (server, group) = match seat {
+        Seat::Second => ("second", "other"),
+        Seat::First | Seat::Cloud => ("server", "group"),
+    };
+    Home { server: ServerKey::new(server), group: GroupKey::new(group), zone: None }
 }
 
 fn target(user: &UserId) -> Target {
@@ -101,13 +133,50 @@ impl Town {
             disk: Disk::new(None),
             kms: Kms::default(),
             streams: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
             dice,
             streaming,
             counts: BTreeMap::new(),
             open: 0,
             most_open: 0,
             committed: Vec::new(),
+            seats: BTreeMap::new(),
+            found: BTreeMap::new(),
+            directory: true,
+            proxies: false,
+            lost: BTreeSet::new(),
+            told: Vec::new(),
+            heard: BTreeMap::new(),
         }
+    }
+
+    /// Mailboxes move, and nobody tells: their subscriptions are dropped in silence.
+    pub fn relocate(&mut self, users: &[UserId], to: Seat) {
+        for user in users {
+            let asked = self.seats.get(user).map(|(_, asked)| *asked).unwrap_or_default();
+            self.seats.insert(user.clone(), (to, asked));
+        }
+        self.lose(users);
+    }
+
+    /// The server drops the subscriptions of these mailboxes in silence.
+    pub fn lose(&mut self, users: &[UserId]) {
+        let users: BTreeSet<_> = users.iter().collect();
+        let ids = self.streams.values().flat_map(|stream| &stream.ids);
+        self.lost.extend(ids.filter(|(_, of)| users.contains(of)).map(|(id, _)| id.clone()));
+    }
+
+    /// Where the provider is told that a mailbox is.
+    fn find(&mut self, user: &UserId) -> Result<Home, Fault> {
+        let Some((seat, asked)) = self.seats.get_mut(user).filter(|_| self.directory) else {
+            return Ok(home(Seat::First));
+        };
+        self.found.entry(user.clone()).or_insert(self.now.mono);
+        if *seat == Seat::Cloud {
+            return Err(Fault::new(Next::Gone, "mailbox moved to Microsoft 365"));
+        }
+        *asked = *seat;
+        Ok(home(*seat))
     }
 
     pub fn now(&self) -> Time {
@@ -141,7 +210,7 @@ impl Town {
             .iter()
             .filter(|(_, stream)| stream.open)
             .flat_map(|(at, stream)| stream.ids.iter().map(move |(id, of)| (*at, id, of)))
-            .filter(|(_, _, of)| *of == user)
+            .filter(|(_, id, of)| *of == user && !self.lost.contains(*id))
             .map(|(at, id, _)| (at, id.clone()))
             .collect();
         for (stream, subscription_id) in rings {
@@ -183,7 +252,7 @@ impl Town {
     fn step(&mut self, end: Time) {
         let event = self.queue.peek().map(|Reverse((at, _))| Time::from_ms(*at));
         let fleet = self.fleet.wake_at(self.now);
-        let stream = self.streams.iter().map(|(id, stream)| (stream.group.deadline(), *id)).min();
+        let stream = self.deadlines.first().copied();
         let own = stream.map(|(at, _)| at);
         let at = [event, Some(fleet), own, Some(end)].into_iter().flatten().min().unwrap_or(end);
         let at = at.max(self.now.mono);
@@ -253,7 +322,7 @@ impl Town {
             }
             Output::Homes(ticket, users, _) => {
                 self.count("homes");
-                let homes = users.iter().map(|_| Ok(home())).collect();
+                let homes = users.iter().map(|user| self.find(user)).collect();
                 self.at(ANSWER, Event::Fleet(Input::Homes(ticket, homes)));
             }
             Output::Ask(ticket, user, ask) => {
@@ -274,19 +343,27 @@ impl Town {
                 let targets = users.iter().map(target).collect();
                 let group = Group::new(self.now.mono, targets, ROLL.times(OPENINGS), SILENCE);
                 let group = group.rolling(ROLL);
-                let ids = BTreeMap::new();
-                self.streams.insert(id, Listening { group, opened: 0, open: false, ids });
+                let (ids, due) = (BTreeMap::new(), Time::default());
+                self.streams.insert(id, Listening { group, opened: 0, open: false, ids, due });
                 self.obey(id);
             }
             Output::Join(id, user) => self.word(id, Word::Join(target(&user))),
             Output::Leave(id, user) => self.word(id, Word::Leave(user)),
             Output::Hush(id) => self.word(id, Word::Stop),
-            Output::Note(_) => {}
+            Output::Note(note) => self.told.push((self.now.mono, note)),
         }
     }
 
     fn answer(&mut self, user: &UserId, ask: &Ask) -> Result<Got, Fault> {
         let address = address(user);
+        if let Some((seat, asked)) = self.seats.get(user)
+            && seat != asked
+            && !self.proxies
+        {
+            self.count("SyncFolderItems");
+            let next = if self.directory { Next::Moved } else { Next::Gone };
+            return Err(Fault::new(next, "ErrorNonExistentMailbox"));
+        }
         match ask {
             Ask::Changes(cursor) => {
                 self.count("SyncFolderItems");
@@ -320,8 +397,17 @@ impl Town {
         }
     }
 
-    /// Carries out what a stream's machine wants.
     fn obey(&mut self, id: StreamId) {
+        self.carry_out_of(id);
+        if let Some(stream) = self.streams.get_mut(&id) {
+            self.deadlines.remove(&(stream.due, id));
+            stream.due = stream.group.deadline();
+            self.deadlines.insert((stream.due, id));
+        }
+    }
+
+    /// Carries out what a stream's machine wants.
+    fn carry_out_of(&mut self, id: StreamId) {
         while let Some(want) = self.streams.get_mut(&id).and_then(|stream| stream.group.poll()) {
             match want {
                 Want::Subscribe(member) => {
@@ -340,8 +426,16 @@ impl Town {
                     self.count("Unsubscribe");
                     self.at(ANSWER, Event::Stream(id, Word::GivenBack));
                 }
-                Want::Open(_) => {
+                Want::Open(ids) => {
                     self.count("GetStreamingEvents");
+                    let bad = ids.iter().filter(|id| self.lost.contains(id.as_ref()));
+                    let bad: Vec<_> = bad.map(ToString::to_string).collect();
+                    if !bad.is_empty() {
+                        let fault = Fault::retry("ErrorSubscriptionNotFound");
+                        let lacks = StreamEvent::Error { fault, ids: bad };
+                        self.at(ANSWER, Event::Stream(id, Word::Events(vec![lacks])));
+                        continue;
+                    }
                     let Some(stream) = self.streams.get_mut(&id) else { return };
                     stream.opened += 1;
                     stream.open = true;
@@ -354,6 +448,9 @@ impl Town {
                     }
                 }
                 Want::Tell(hint) => {
+                    if let Hint::Listening(user) = &hint {
+                        self.heard.insert(user.clone(), self.now.mono);
+                    }
                     self.at(Span::from_ms(0), Event::Fleet(Input::Hint(id, hint)));
                 }
                 Want::End(end) => return self.end(id, end),
@@ -362,7 +459,9 @@ impl Town {
     }
 
     fn end(&mut self, id: StreamId, end: ListenEnd) {
-        self.streams.remove(&id);
+        if let Some(stream) = self.streams.remove(&id) {
+            self.deadlines.remove(&(stream.due, id));
+        }
         self.at(Span::from_ms(0), Event::Fleet(Input::Ended(id, end)));
     }
 

@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::sync::Arc;
 
-use calway::model::{Command, Fault, ListenEnd, Now, Plain, Span, Time, UserId};
+use calway::model::{Command, Doubt, Fault, ListenEnd, Now, Plain, Span, Time, UserId};
 use calway::pipeline::command::Decision;
 use calway::pipeline::fleet::{Fleet, Input, Rules, StreamId, Ticket, Want};
 use calway::pipeline::outbox::{self, Outbox, Outgoing};
@@ -69,7 +69,7 @@ enum Event {
     Outbox(u64, outbox::Input),
     /// A request reaches Exchange.
     Ask(u64, Ticket, UserId, String, Ask),
-    Homes(u64, Ticket, Vec<String>, bool),
+    Homes(u64, Ticket, Vec<String>, Doubt),
     /// Something that the discovery needs is done.
     Errand(u64, u64, Errand),
     /// The administrator looks at the trust list.
@@ -341,9 +341,9 @@ impl Play {
             Event::Ask(life, ticket, user, address, ask) if life == self.life => {
                 self.ask(ticket, user, address, ask)
             }
-            Event::Homes(life, ticket, addresses, fresh) if life == self.life => {
+            Event::Homes(life, ticket, addresses, doubt) if life == self.life => {
                 match self.homes_fault() {
-                    None => self.seek(ticket, &addresses, fresh),
+                    None => self.seek(ticket, &addresses, doubt),
                     Some(fault) => {
                         let homes = vec![Err(fault); addresses.len()];
                         self.at(1, Event::Fleet(life, Input::Homes(ticket, homes)));

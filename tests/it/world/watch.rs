@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use calway::model::{Fault, Hint, ListenEnd, Now, ServerKey, Span, Time, UserId};
+use calway::model::{Doubt, Fault, Hint, ListenEnd, Now, ServerKey, Span, Time, UserId};
 use calway::pipeline::fleet::{Fleet, Input, Note, Output, StreamId};
 use calway::pipeline::limits::{BATCH_EVENTS, GROUP_MEMBERS, STREAMS_OPENING};
 use calway::pipeline::outbox::Outgoing;
@@ -171,9 +171,9 @@ impl Watch {
     /// What the fleet wants.
     pub fn output(&mut self, now: Now, output: &Output) -> Held {
         match output {
-            Output::Homes(ticket, users, fresh) => {
+            Output::Homes(ticket, users, doubt) => {
                 self.are_active(users)?;
-                self.budget.seeks(now, *ticket, users, *fresh)?;
+                self.budget.seeks(now, *ticket, users, *doubt != Doubt::None)?;
             }
             Output::Ask(ticket, user, _) => {
                 self.asks += 1;

@@ -6,7 +6,7 @@ impl Desk {
     /// Homes that are asked for as if nothing were known of them.
     fn sought(&mut self) -> Option<(Ticket, Vec<UserId>)> {
         self.take(|want| match want {
-            Output::Homes(ticket, users, true) => Some((*ticket, users.clone())),
+            Output::Homes(ticket, users, Doubt::Moved) => Some((*ticket, users.clone())),
             _ => None,
         })
     }

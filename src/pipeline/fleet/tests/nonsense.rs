@@ -104,3 +104,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn answers_to_nobody_change_nothing() {
+    let mut desk = Desk::new(2, 2);
+    desk.settle(1);
+    for ticket in [0, 7, 1_000_000] {
+        desk.put(Input::Loaded(ticket, Ok(None)));
+        desk.put(Input::Homes(ticket, vec![Ok(home("g"))]));
+        desk.put(Input::Got(ticket, nothing_new()));
+        desk.put(Input::Keyed(ticket, Err(Fault::retry("x"))));
+        desk.put(Input::Committed(ticket, Ok(true)));
+    }
+    desk.put(Input::Hint(99, Hint::Listening(user(0))));
+    desk.put(Input::Ended(99, ListenEnd::RollOver));
+    desk.put(Input::Removed(user(77)));
+    let census = desk.fleet.census();
+    assert_eq!((census.active, census.streaming, desk.fleet.running()), (1, 0, 0));
+}

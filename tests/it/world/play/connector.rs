@@ -102,9 +102,9 @@ impl Play {
             Output::Load(ticket, user) => self.job(Job::Load(ticket, user)),
             Output::Look(ticket, user, lookup) => self.job(Job::Look(ticket, user, lookup)),
             Output::Commit(ticket, commit) => self.job(Job::Commit(ticket, commit)),
-            Output::Homes(ticket, users, fresh) => {
+            Output::Homes(ticket, users, doubt) => {
                 let addresses: Held<Vec<_>> = users.iter().map(address).collect();
-                self.at(after, Event::Homes(life, ticket, addresses?, fresh));
+                self.at(after, Event::Homes(life, ticket, addresses?, doubt));
             }
             Output::Ask(ticket, user, ask) => {
                 let address = address(&user)?;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use calway::calendar::ews::discover::{Answer, Step};
 use calway::calendar::ews::{Discover, Discovery, HUNT_WITHIN, Options, Scp, ScpBind};
-use calway::model::{Address, CalendarName, Fault, Home, Plain, UserId, Zone};
+use calway::model::{Address, CalendarName, Doubt, Fault, Home, Plain, UserId, Zone};
 use calway::pipeline::fleet::{Input, Ticket};
 use calway::pipeline::sync::Ask;
 use futures_util::FutureExt as _;
@@ -109,9 +109,9 @@ async fn homes(
     discovery: Arc<Discovery>,
     board: Board,
     addresses: Vec<Arc<Address>>,
-    fresh: bool,
+    doubt: Doubt,
 ) -> Said {
-    let found = discovery.homes_of(&addresses, fresh).await;
+    let mut found = discovery.homes_of(&addresses, doubt).await;
     let due = addresses.iter().filter(|address| discovery.is_zone_due(address));
     let due: Vec<_> = due.cloned().collect();
     if due.is_empty() {
@@ -120,18 +120,19 @@ async fn homes(
     if let Word::Zones(told) = board.send(Errand::Zones(due)).await {
         discovery.learn_zones(told).await;
     }
-    Said::Homes(discovery.homes_of(&addresses, false).await)
+    discovery.in_their_zones(&addresses, &mut found);
+    Said::Homes(found)
 }
 
 impl Play {
     /// The fleet asks for homes.
-    pub(super) fn seek(&mut self, ticket: Ticket, addresses: &[String], fresh: bool) -> Held {
+    pub(super) fn seek(&mut self, ticket: Ticket, addresses: &[String], doubt: Doubt) -> Held {
         let some: Held<Vec<_>> = addresses.iter().map(|text| address(text)).collect();
         let some = some?;
         let Some(connector) = &mut self.connector else { return Ok(()) };
         let search = &mut connector.search;
         let (discovery, board) = (Arc::clone(&search.discovery), search.board.clone());
-        let future = homes(discovery, board, some, fresh).boxed();
+        let future = homes(discovery, board, some, doubt).boxed();
         search.ask(Caller::Homes(ticket), future);
         self.search()
     }

@@ -89,10 +89,8 @@ impl Drive {
         let members = pool.iter().take(count as usize).filter_map(|address| target(address));
         let targets: Vec<Target> = members.collect();
         let wanted = targets.iter().map(|target| target.user.clone()).collect();
-        let mut group = Group::new(Time::from_ms(start), targets, life, silence);
-        if rolls {
-            group = group.rolling(Span::from_secs(dice.of(1_500..1_740)));
-        }
+        let group = Group::new(Time::from_ms(start), targets, life, silence);
+        let group = group.rolling(Span::from_secs(dice.of(420..540)));
         let mischief_every = if dice.one_in(5) { u64::MAX / 4 } else { dice.of(20..400) * 1_000 };
         let change_every = if dice.one_in(3) { u64::MAX / 4 } else { dice.of(5..600) * 1_000 };
         let mut drive = Self {
@@ -361,7 +359,7 @@ impl Drive {
         let after = self.dice.of(1..2 * every);
         self.at(after, Event::Mischief);
         self.watch.trouble(self.now);
-        let what = self.dice.of(0..9);
+        let what = self.dice.of(0..10);
         self.say(|| format!("mischief {what}"));
         match what {
             0 => {
@@ -391,6 +389,11 @@ impl Drive {
                 }
             }
             5 => self.server.bad = self.dice.of(0..300),
+            6 => {
+                // The stream goes on with its heartbeats.
+                self.server.forget(3, &mut self.dice);
+                self.watch.lost_in_silence();
+            }
             _ => {
                 if let Some(stream) = &self.stream {
                     let trouble = self.server.trouble(&stream.ids, &mut self.dice);

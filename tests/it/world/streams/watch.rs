@@ -18,6 +18,8 @@ const OPENS: usize = 12;
 const HEARD_WITHIN: Span = Span::MINUTE.times(3);
 /// The same, whatever goes wrong.
 const HEARD_AT_LAST: Span = Span::MINUTE.times(15);
+/// A subscription that is lost in silence is found so late, and mended in the time above.
+const OPENED_ANEW: Span = Span::MINUTE.times(9);
 /// Longest time that giving back takes.
 const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
 
@@ -57,6 +59,8 @@ pub struct Watch {
     /// Nobody was left.
     emptied: bool,
     slow_until: i64,
+    /// Some subscription was lost, and nobody told.
+    silent: bool,
     ended: bool,
     calls: usize,
     edits: usize,
@@ -87,6 +91,7 @@ impl Watch {
             closed_by_itself: false,
             emptied: false,
             slow_until: 0,
+            silent: false,
             ended: false,
             calls: 0,
             edits: 0,
@@ -114,6 +119,11 @@ impl Watch {
     /// Some call takes until then.
     pub fn slow_until(&mut self, at: i64) {
         self.slow_until = self.slow_until.max(at);
+    }
+
+    /// Subscriptions are lost, and the stream does not know.
+    pub fn lost_in_silence(&mut self) {
+        self.silent = true;
     }
 
     /// Somebody edits: who, and under which subscription it is known.
@@ -151,6 +161,7 @@ impl Watch {
         for (edited, user) in &self.unheard {
             let due = (*edited + HEARD_AT_LAST).min((*edited).max(settled) + grace);
             let due = due.max(Time::from_ms(self.slow_until));
+            let due = if self.silent { due.max(*edited + OPENED_ANEW + grace) } else { due };
             if at > due {
                 return Err(format!("an edit of {user} is not heard for {}", at.since(*edited)));
             }

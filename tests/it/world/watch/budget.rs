@@ -12,7 +12,7 @@ use super::super::play::Held;
 const SIGNED_OUT: Span = Span::from_secs(720);
 
 /// Calls to the directory at once.
-const HOMES_AT_ONCE: usize = 2;
+const HOMES_AT_ONCE: usize = 3;
 
 /// One that is asked, and how it is with it.
 #[derive(Debug, Default)]

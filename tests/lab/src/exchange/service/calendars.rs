@@ -414,6 +414,15 @@ impl Calendars {
         }
     }
 
+    /// Every subscription of the mailbox is gone in silence: a stream that carries it goes on with
+    /// its heartbeats, and only the next one that is asked for learns it.
+    pub fn lose_subscriptions(&self, address: &str) {
+        let mut world = self.shared.world();
+        if let Some(number) = world.number(address) {
+            world.lose_subscriptions(number);
+        }
+    }
+
     /// Somebody else opens a stream on the subscriptions of the mailbox, and leaves again: the one
     /// that carried them ends with `ErrorNewEventStreamConnectionOpened`.
     pub fn take_over_subscriptions(&self, address: &str) {

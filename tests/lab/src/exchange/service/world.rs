@@ -130,6 +130,14 @@ impl World {
         }
     }
 
+    /// Ends every subscription of a mailbox, and their streams are told nothing.
+    pub(super) fn lose_subscriptions(&mut self, number: usize) {
+        let Some(mailbox) = self.mailboxes.get_mut(number) else { return };
+        for id in std::mem::take(&mut mailbox.subscriptions) {
+            self.desk.remove(&id, None);
+        }
+    }
+
     /// Another stream takes the subscriptions, which nobody reads.
     pub(super) fn take_over_subscriptions(&mut self, number: usize) {
         let Some(mailbox) = self.mailboxes.get(number) else { return };

@@ -153,6 +153,21 @@ async fn a_mailbox_that_goes_takes_its_subscription_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_lost_in_silence_shows_when_a_stream_is_opened_anew() {
+    let lab = lab();
+    let (mut stream, ids) = opened(&lab, &[ANN, BOB]).await;
+    lab.calendars().lose_subscriptions(BOB);
+    lab.calendars().create(BOB, meeting("Unheard", MONDAY));
+    let said = next(&mut stream).await;
+    assert_eq!((said.one("m:ConnectionStatus").as_str(), said.has("CreatedEvent")), ("OK", false));
+    drop(stream);
+    let mut stream = lab.stream(ANN, &ids, 0);
+    let said = next(&mut stream).await;
+    assert_eq!(said.one("m:ResponseCode"), "ErrorSubscriptionNotFound");
+    assert_eq!(said.all("m:SubscriptionId"), [ids[1].clone()]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_happens_between_two_streams_is_kept_only_when_told_so() {
     for keep in [false, true] {
         let settings = Settings { keep_events_between_streams: keep, ..Settings::default() };
