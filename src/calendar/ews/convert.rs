@@ -11,6 +11,20 @@ use crate::model::{
     ParticipantKind, ParticipantRole, Person, Plain, Sensitivity, Time,
 };
 
+/// Bytes of a body that are kept. A record has at most 64 KiB of its text, and a page's head before
+/// that text may be large; forty items of 30 MiB, all of them whole, would end the process.
+pub(super) const BODY_BYTES: usize = 1024 * 1024;
+
+/// Bytes of any other text that are kept. Exchange holds no longer titles, places and names.
+const LINE_BYTES: usize = 16 * 1024;
+
+/// Participants that are kept, and the bytes of their names and addresses. A record has the first
+/// thousand, and fewer where their names are long.
+const PARTICIPANTS: usize = 2_000;
+
+/// As [`PARTICIPANTS`].
+const PARTICIPANTS_BYTES: usize = 1024 * 1024;
+
 /// Reads the item that `element` begins. The id in the result is the item's own.
 pub(super) fn item(pull: &mut Pull<'_>, element: &Element<'_>) -> Result<Found, Fault> {
     if element.name() != "CalendarItem" {
@@ -95,6 +109,8 @@ struct Draft {
     body: Body,
     organizer: Option<Person>,
     participants: Vec<Participant>,
+    /// Of all participants.
+    participants_bytes: usize,
     sensitivity: Sensitivity,
     cancelled: bool,
     last_modified: Option<Time>,
@@ -111,11 +127,11 @@ impl Draft {
                 self.version = element.attribute("ChangeKey").unwrap_or_default().into();
                 pull.skip()?;
             }
-            "Subject" => self.subject = pull.text()?,
+            "Subject" => self.subject = line(pull)?,
             "Sensitivity" => self.sensitivity = sensitivity(&pull.text()?),
             "Body" => {
                 let html = element.attribute("BodyType").is_some_and(|kind| kind == "HTML");
-                self.body = Body { text: Plain::new(pull.text()?), html };
+                self.body = Body { text: Plain::new(pull.text_up_to(BODY_BYTES)?), html };
             }
             "LastModifiedTime" => self.last_modified = datetime::read(&pull.text()?),
             "Start" => self.start = datetime::read(&pull.text()?),
@@ -124,9 +140,9 @@ impl Draft {
             "RecurrenceId" => self.recurrence_id = datetime::read(&pull.text()?),
             "IsAllDayEvent" => self.all_day = flag(&pull.text()?),
             "IsCancelled" => self.cancelled = flag(&pull.text()?),
-            "Location" => self.location = pull.text()?,
+            "Location" => self.location = line(pull)?,
             "CalendarItemType" => self.kind = kind(&pull.text()?),
-            "UID" => self.uid = pull.text()?,
+            "UID" => self.uid = line(pull)?,
             "Organizer" => self.organizer = person(pull)?,
             "RequiredAttendees" => {
                 self.attendees(pull, ParticipantKind::Person, ParticipantRole::Required)?
@@ -137,8 +153,8 @@ impl Draft {
             "Resources" => {
                 self.attendees(pull, ParticipantKind::Room, ParticipantRole::Required)?
             }
-            "JoinOnlineMeetingUrl" => self.join_url = pull.text()?,
-            "NetShowUrl" => self.net_show_url = pull.text()?,
+            "JoinOnlineMeetingUrl" => self.join_url = line(pull)?,
+            "NetShowUrl" => self.net_show_url = line(pull)?,
             _ => pull.skip()?,
         }
         Ok(())
@@ -160,8 +176,13 @@ impl Draft {
                     _ => pull.skip()?,
                 }
             }
-            let participant = who.map(|person| Participant { person, kind, role, answer });
-            self.participants.extend(participant);
+            let Some(person) = who else { continue };
+            let address = person.address.as_ref().map_or("", |address| address.reveal());
+            self.participants_bytes += person.name.reveal().len() + address.len();
+            let fits = self.participants_bytes <= PARTICIPANTS_BYTES;
+            if fits && self.participants.len() < PARTICIPANTS {
+                self.participants.push(Participant { person, kind, role, answer });
+            }
         }
         Ok(())
     }
@@ -207,6 +228,11 @@ impl Draft {
     }
 }
 
+/// A text that nobody needs whole where it is too long.
+fn line(pull: &mut Pull<'_>) -> Result<String, Fault> {
+    pull.text_up_to(LINE_BYTES)
+}
+
 /// `<Organizer><Mailbox>…`.
 fn person(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
     let mut who = None;
@@ -224,9 +250,9 @@ fn mailbox(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
     let (mut name, mut address, mut routing) = (String::new(), String::new(), String::new());
     while let Some(element) = pull.child()? {
         match element.name() {
-            "Name" => name = pull.text()?,
-            "EmailAddress" => address = pull.text()?,
-            "RoutingType" => routing = pull.text()?,
+            "Name" => name = line(pull)?,
+            "EmailAddress" => address = line(pull)?,
+            "RoutingType" => routing = line(pull)?,
             _ => pull.skip()?,
         }
     }

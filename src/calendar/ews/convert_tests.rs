@@ -212,3 +212,37 @@ fn an_online_meeting_is_known_by_either_property() {
     assert_eq!(conference(join), Plain::new("https://b.example"));
     assert_eq!(conference("<t:JoinOnlineMeetingUrl/>"), Plain::new("https://a.example"));
 }
+
+#[test]
+fn what_is_too_long_is_not_kept_and_costs_nothing_else() {
+    let body = "&lt;p&gt;words&lt;/p&gt;\r\n".repeat(400_000);
+    let guest = |n: usize, name: &str| {
+        format!(
+            "<t:Attendee><t:Mailbox><t:Name>{name} {n}</t:Name><t:EmailAddress>g{n}@corp.example\
+             </t:EmailAddress></t:Mailbox></t:Attendee>"
+        )
+    };
+    let guests =
+        |count: usize, name: &str| -> String { (0..count).map(|n| guest(n, name)).collect() };
+    let long = "n".repeat(40_000);
+    let meeting = meeting(&format!(
+        "<t:Subject>{long}</t:Subject><t:Body BodyType='HTML'>{body}</t:Body>\
+         <t:Location>Room 9</t:Location><t:RequiredAttendees>{}</t:RequiredAttendees>",
+        guests(5_000, "Guest"),
+    ));
+    let kept = meeting.body.text.reveal();
+    assert!(kept.len() <= BODY_BYTES && kept.len() > BODY_BYTES - 100, "{}", kept.len());
+    assert!(kept.starts_with("<p>words</p>\n<p>words</p>\n"));
+    assert_eq!(meeting.subject.reveal().len(), LINE_BYTES);
+    assert_eq!(meeting.location.reveal(), "Room 9", "what follows is read");
+    assert_eq!(meeting.participants.len(), PARTICIPANTS);
+    let last = meeting.participants.last().unwrap();
+    assert_eq!(last.person, who("Guest 1999", "g1999@corp.example"), "the first ones are kept");
+    let named_at_length = self::meeting(&format!(
+        "<t:OptionalAttendees>{}</t:OptionalAttendees>",
+        guests(200, &long)
+    ));
+    let names = named_at_length.participants.iter().map(|one| one.person.name.reveal().len());
+    assert!(names.sum::<usize>() <= PARTICIPANTS_BYTES);
+    assert_eq!(named_at_length.participants.len(), 63);
+}

@@ -72,14 +72,23 @@ impl<'a> Pull<'a> {
     /// The text of the open element to its end, references resolved, without the characters that
     /// XML 1.0 forbids; elements in it are left out.
     pub(super) fn text(&mut self) -> Result<String, Fault> {
+        self.text_up_to(usize::MAX)
+    }
+
+    /// As [`Pull::text`]; of a longer one about the first `limit` bytes, and never more. The rest
+    /// is read, and kept nowhere.
+    pub(super) fn text_up_to(&mut self, limit: usize) -> Result<String, Fault> {
         let mut out = String::new();
         if std::mem::take(&mut self.empty) {
             return Ok(out);
         }
         loop {
-            push_unescaped(&mut out, self.run());
+            push_unescaped_up_to(&mut out, self.run(), limit);
             match self.event()? {
-                Event::CData(text) => push_legal(&mut out, &text),
+                Event::CData(text) => {
+                    let room = limit.saturating_sub(out.len());
+                    push_legal(&mut out, beginning(&text, room));
+                }
                 Event::Start(_) => {
                     self.depth += 1;
                     self.skip()?;
@@ -144,6 +153,41 @@ impl Element<'_> {
     }
 }
 
+/// The longest beginning of at most `limit` bytes that cuts no character, and no reference or end
+/// of a line unless it is cut all the same.
+fn beginning(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
+    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let head = text.get(..end).unwrap_or_default();
+    let head = head.strip_suffix('\r').unwrap_or(head);
+    match head.bytes().rev().take(LONGEST_REFERENCE).position(|byte| byte == b'&') {
+        Some(back) if !head.as_bytes().ends_with(b";") => {
+            head.get(..head.len() - back - 1).unwrap_or(head)
+        }
+        _ => head,
+    }
+}
+
+/// As [`push_unescaped`], as long as `out` is not longer than `limit`. References only shrink, so
+/// a page in HTML has room for more once its first part is resolved.
+fn push_unescaped_up_to(out: &mut String, text: &str, limit: usize) {
+    let mut rest = text;
+    loop {
+        let room = limit.saturating_sub(out.len());
+        if rest.len() <= room {
+            return push_unescaped(out, rest);
+        }
+        let head = beginning(rest, room);
+        if head.len() < LONGEST_REFERENCE {
+            return;
+        }
+        push_unescaped(out, head);
+        rest = rest.get(head.len()..).unwrap_or_default();
+    }
+}
+
 /// Appends text of an answer: references resolved, an ampersand that begins none kept as it is.
 fn push_unescaped(out: &mut String, text: &str) {
     out.reserve(text.len());
@@ -184,10 +228,12 @@ fn frequent(text: &str) -> Option<(char, &str)> {
     Some((mark, text.get(length..)?))
 }
 
+/// A reference has not more bytes.
+const LONGEST_REFERENCE: usize = 32;
+
 /// The name of the reference that begins here, and what follows it.
 fn reference(text: &str) -> Option<(&str, &str)> {
-    const LONGEST: usize = 32;
-    let end = text.bytes().take(LONGEST).position(|byte| byte == b';')?;
+    let end = text.bytes().take(LONGEST_REFERENCE).position(|byte| byte == b';')?;
     let (name, rest) = text.split_at_checked(end)?;
     let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'#');
     is_name.then_some((name, rest.get(1..)?))
@@ -313,6 +359,33 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_while_it_is_read_and_what_follows_it_is_found() {
+        let cut = |inner: &str, limit| {
+            let xml = format!("<a><b>{inner}</b><c>next</c></a>");
+            let mut pull = Pull::new(&xml);
+            pull.child().unwrap();
+            pull.child().unwrap();
+            let text = pull.text_up_to(limit).unwrap();
+            assert!(text.capacity() <= 2 * limit.max(8), "{} of {limit}", text.capacity());
+            assert_eq!(pull.child().unwrap().map(|next| next.name() == "c"), Some(true));
+            assert_eq!(pull.text().unwrap(), "next");
+            text
+        };
+        // References, lines and characters of every width, cut at every place.
+        let raw = "&lt;p&gt;\r\n\u{e4}&#228;\u{20ac}&amp;\u{1f600}&unknown;".repeat(40);
+        let whole = text_of(&format!("<a>{raw}</a>")).unwrap();
+        for limit in 0..whole.len() {
+            let text = cut(&raw, limit);
+            assert!(whole.starts_with(&text) && text.len() <= limit, "{limit}");
+            assert!(text.len() + 64 > limit, "{} of {limit}", text.len());
+        }
+        assert_eq!(cut(&raw, raw.len()), whole);
+        let many = "<!-- --><![CDATA[0123456789]]>".repeat(1_000);
+        assert_eq!(cut(&many, 25), "0123456789012345678901234");
+        assert_eq!(cut(&"&".repeat(1_000), 100).len(), 99);
     }
 
     #[test]
