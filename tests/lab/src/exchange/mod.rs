@@ -106,6 +106,8 @@ pub struct Options {
     pub max_subscriptions: usize,
     /// Requests of one mailbox at once (EWSMaxConcurrency).
     pub max_concurrency: usize,
+    /// Items of one answer of FindItem (EWSFindCountLimit); who asks for more is refused.
+    pub find_limit: usize,
     /// TCP connections in all; beyond it requests meet 503.
     pub max_connections: usize,
     /// The SOAP prefix of answers.
@@ -148,6 +150,7 @@ impl Default for Options {
             hanging_connection_limit: settings.hanging_connection_limit,
             max_subscriptions: settings.max_subscriptions,
             max_concurrency: 27,
+            find_limit: settings.find_limit,
             max_connections: 10_000,
             prefix: settings.prefix,
             // As real servers write it; there are clients that read nothing else.
@@ -170,6 +173,7 @@ impl Options {
             heartbeat: self.heartbeat,
             back_ends: self.back_ends,
             hanging_connection_limit: self.hanging_connection_limit,
+            find_limit: self.find_limit,
             max_subscriptions: self.max_subscriptions,
             keep_events_between_streams: self.keep_events_between_streams,
             mixed_ids_deliver: self.mixed_ids_deliver,

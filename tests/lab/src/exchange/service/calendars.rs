@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::draft::{AttendeeKind, Draft, ItemId, Response, Sensitivity};
 use super::ids::ItemName;
+use super::item::now_ms;
 use super::mailbox::Mailbox;
 use super::meetings::Audience;
 use super::rooms::RoomRules;
@@ -270,6 +271,42 @@ impl Calendars {
         let mut draft = item.draft.clone();
         edit(&mut draft);
         world.edit(number, key, None, draft, &Audience::All);
+    }
+
+    /// A delegate changes somebody's item: it is told as changed twice, and has the delegate's name
+    /// as whose change was the last.
+    pub fn update_as(
+        &self,
+        delegate: &str,
+        address: &str,
+        id: &ItemId,
+        edit: impl FnOnce(&mut Draft),
+    ) {
+        self.update(address, id, edit);
+        let mut world = self.shared.world();
+        let Some((number, key)) = find(&world, address, id) else { return };
+        let Some(mailbox) = world.mailbox_mut(number) else { return };
+        mailbox.change_item(key, None, now_ms(), |item| {
+            item.modified_by = Some(delegate.into());
+            Vec::new()
+        });
+        world.tell(number, key, Happening::Modified);
+    }
+
+    /// A delegate answers for somebody: Outlook does not change the tentative item that Exchange
+    /// made of the invitation, but puts another in its place.
+    pub fn respond_as(
+        &self,
+        delegate: &str,
+        attendee: &str,
+        uid: &str,
+        response: Response,
+    ) -> ItemId {
+        self.respond(attendee, uid, response);
+        let Some(id) = self.find(attendee, uid) else { return ItemId(String::new()) };
+        let id = self.move_out_and_back(attendee, &id);
+        self.update_as(delegate, attendee, &id, |_| ());
+        id
     }
 
     /// Deletes this copy, nobody is told.

@@ -79,6 +79,8 @@ pub(super) struct Item {
     pub(super) orphan_ms: Option<i64>,
     pub(super) created_ms: i64,
     pub(super) modified_ms: i64,
+    /// Who changed it last, where that was somebody else than its organiser.
+    pub(super) modified_by: Option<Arc<str>>,
     touched: Vec<Touch>,
 }
 
@@ -144,6 +146,7 @@ impl Item {
             orphan_ms: None,
             created_ms: 0,
             modified_ms: 0,
+            modified_by: None,
             touched: Vec::new(),
         };
         if own && draft.attendees.is_empty() {

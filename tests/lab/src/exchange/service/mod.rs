@@ -77,6 +77,8 @@ pub struct Settings {
     pub back_ends: usize,
     /// Open streams of one impersonated mailbox, beyond it `ErrorExceededConnectionCount`.
     pub hanging_connection_limit: usize,
+    /// Items of one answer of FindItem (EWSFindCountLimit).
+    pub find_limit: usize,
     /// Subscriptions of one mailbox, beyond it `ErrorExceededSubscriptionCount`.
     pub max_subscriptions: usize,
     /// Events between two streams of a subscription are kept for the second one.
@@ -95,6 +97,7 @@ impl Default for Settings {
             heartbeat: Duration::from_secs(45),
             back_ends: 3,
             hanging_connection_limit: 10,
+            find_limit: 1_000,
             max_subscriptions: 5000,
             keep_events_between_streams: false,
             mixed_ids_deliver: false,

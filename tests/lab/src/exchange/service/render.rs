@@ -88,7 +88,10 @@ fn write_item_part(
         P::DisplayTo => out.leaf("t:DisplayTo", &names(draft, AttendeeKind::Required)),
         P::Extended => write_extended(out, shown, shape.extended()),
         P::EffectiveRights => write_rights(out),
-        P::LastModifiedName => out.leaf("t:LastModifiedName", &item.organizer.name),
+        P::LastModifiedName => {
+            let name = item.modified_by.as_deref().unwrap_or(&item.organizer.name);
+            out.leaf("t:LastModifiedName", name);
+        }
         P::LastModifiedTime => {
             out.leaf("t:LastModifiedTime", &shape.time(item.modified_ms));
         }

@@ -13,8 +13,6 @@ use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
 use crate::exchange::service::shape::Shape;
 use crate::exchange::service::tree::Node;
 
-/// EWSFindCountLimit of the default throttling policy.
-const MOST: usize = 1000;
 const TWO_YEARS_MS: i64 = 2 * 366 * 86_400_000;
 
 pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
@@ -36,7 +34,8 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
         });
         let mut replies = Vec::new();
         for found in found {
-            replies.push(found.and_then(|(found, window)| window.page(&found, &shape)));
+            let limit = request.shared.settings.find_limit;
+            replies.push(found.and_then(|(found, window)| window.page(&found, &shape, limit)));
         }
         return Ok(Reply::each("FindItem", replies, |out, page| out.text.push_str(&page)));
     }
@@ -120,15 +119,15 @@ impl Window {
         Ok(())
     }
 
-    fn page(&self, found: &Found, shape: &Shape) -> Result<String, Failure> {
+    fn page(&self, found: &Found, shape: &Shape, limit: usize) -> Result<String, Failure> {
         let all = view(&found.items, self.from_ms, self.to_ms);
-        if all.len() > MOST && self.most.is_none_or(|most| most > MOST) {
+        if all.len() > limit && self.most.is_none_or(|most| most > limit) {
             let text = "You have exceeded the maximum number of objects that can be returned for \
                         the find operation. Use paging to reduce the result size and try your \
                         request again.";
             return Err(Failure::new("ErrorExceededFindCountLimit", text));
         }
-        let shown = all.len().min(self.most.unwrap_or(MOST));
+        let shown = all.len().min(self.most.unwrap_or(limit));
         let mut out = Writer::default();
         let attributes = [
             ("TotalItemsInView", shown.to_string()),
@@ -175,7 +174,8 @@ fn page(request: &Request<'_>, folder: &Node, shape: &Shape) -> Result<String, F
         chosen.reverse();
     }
     let offset = number("Offset").unwrap_or(0).min(chosen.len());
-    let most = number("MaxEntriesReturned").unwrap_or(MOST).min(MOST);
+    let limit = request.shared.settings.find_limit;
+    let most = number("MaxEntriesReturned").unwrap_or(limit).min(limit);
     let next = (offset + most).min(chosen.len());
     let mut out = Writer::default();
     let attributes = [
