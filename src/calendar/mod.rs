@@ -6,7 +6,8 @@
 //! 3. **A cursor that the server refuses is [`Next::CursorLost`](crate::model::Next)**; never an
 //!    empty page.
 //! 4. **One bad item does not fail its neighbours**: it comes back as [`Found::Missing`],
-//!    [`Found::Other`] or [`Found::Unreadable`].
+//!    [`Found::Other`] or [`Found::Unreadable`], the last with `Retry` as long as it may be well
+//!    again.
 //! 5. **A `Listening` hint comes only when events from then on will ring**, and again after every
 //!    gap; so a sync begun after it closes the gap.
 //! 6. **What may have taken effect is never sent twice blind.** Whatever is asked so far may come
@@ -14,7 +15,8 @@
 //!    looks first whether it took effect.
 //! 7. **Who is to wait is said**: `BackOff` is the whole server's, `Retry { after }` this mailbox's
 //!    alone, `SignIn` everybody's, and a refused sign-in is never taken for throttling.
-//! 8. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces.
+//! 8. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces,
+//!    and cuts a body that is longer than any record's notes.
 
 pub mod ews;
 mod ledger;
@@ -23,7 +25,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Cursor, Doubt, Entry, Fault, Found, Hint, Home, ItemId, ListenEnd, Order, Page, Target, Time,
+    Cursor, Doubt, Fault, Found, Hint, Home, ItemId, ListenEnd, Listing, Order, Page, Target, Time,
 };
 
 pub use ledger::{Forgetful, Ledger};
@@ -59,13 +61,13 @@ pub trait Calendar: Send + Sync + 'static {
         ids: &'a [ItemId],
     ) -> BoxFuture<'a, Result<Vec<Found>, Fault>>;
 
-    /// Everything that touches `from..to`, series expanded.
+    /// Everything that touches `from..to`, series expanded; or what the server lists of it.
     fn view<'a>(
         &'a self,
         target: &'a Target,
         from: Time,
         to: Time,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, Fault>>;
+    ) -> BoxFuture<'a, Result<Listing, Fault>>;
 
     /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
     /// told to stop; subscriptions are given back before it returns, within some seconds. Each

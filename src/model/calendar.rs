@@ -74,6 +74,21 @@ pub struct Entry {
     pub end: Time,
 }
 
+/// The meetings that touch a window.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Each once.
+    pub entries: Vec<Entry>,
+    /// Whether these are all: a server lists only so many of those that touch one minute.
+    pub complete: bool,
+}
+
+impl From<Vec<Entry>> for Listing {
+    fn from(entries: Vec<Entry>) -> Self {
+        Self { entries, complete: true }
+    }
+}
+
 /// Where a mailbox is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {

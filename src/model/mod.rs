@@ -14,7 +14,7 @@ mod trust;
 mod zone;
 
 pub use calendar::{
-    Change, Cursor, Doubt, Entry, Hint, Home, ItemId, ListenEnd, Order, Page, Target,
+    Change, Cursor, Doubt, Entry, Hint, Home, ItemId, ListenEnd, Listing, Order, Page, Target,
 };
 pub use command::{Command, CommandKind, Outcome};
 pub use fault::{Cause, Fault, Next};

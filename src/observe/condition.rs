@@ -5,6 +5,8 @@ use crate::model::{Cause, Fault, Span, UserId};
 use crate::net::gate::REFUSED_HERE;
 use crate::net::proxy;
 use crate::pipeline::fleet::Note;
+use crate::pipeline::limits::WINDOW_ENTRIES;
+use crate::pipeline::sync::Shortfall;
 
 /// A condition: what it is called for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,9 +105,19 @@ conditions! {
     /// Exchange cannot render an item.
     ITEM_UNREADABLE = "item-unreadable" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e50"
         "The rest of the mailbox is relayed, and what was known of the item stays. It is tried \
-         again daily, and when it changes. To mend it: New-MailboxRepairRequest -Mailbox … \
+         again within minutes as long as it may be well again, then daily, and when it changes. To \
+         mend it: New-MailboxRepairRequest -Mailbox … \
          -CorruptionType SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or let its \
          owner open and save or delete it.";
+    /// Not all of a mailbox's window is relayed.
+    WINDOW_CUT = "window-cut" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e61"
+        "No person's calendar is that full: see what fills it (Get-MailboxFolderStatistics \
+         -FolderScope Calendar, Get-CalendarDiagnosticObjects) and clear it, deactivate the user, \
+         or make the window shorter ([window] in calway.toml). Nothing else has to be done: the \
+         window is listed again every midnight.";
+    /// All of it is relayed again.
+    WINDOW_WHOLE = "window-whole" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e62"
+        "Nothing to do.";
     /// The cloud cannot be reached or does not want.
     CLOUD_WAITS = "cloud-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d"
         "Nothing is lost: events wait on the disk. If it lasts: check the way to the cloud, its \
@@ -244,6 +256,7 @@ pub fn note(calendar: &str, note: &Note) {
                 EWS_REQUEST_ID = request_id,;
                 "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
         }
+        Note::Shortfall(user, shortfall) => cut(calendar, user, *shortfall),
     }
 }
 
@@ -277,6 +290,25 @@ fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
     condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
         EWS_REQUEST_ID = request_id,;
         "mailbox {user} cannot be read ({fault}){}; next try in {wait}", remedy(fault));
+}
+
+fn cut(calendar: &str, user: &UserId, shortfall: Shortfall) {
+    match shortfall {
+        Shortfall { from: Some(_), .. } => {
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+                "the window of mailbox {user} holds more than {WINDOW_ENTRIES} meetings; the \
+                 earliest are relayed, the later ones are not");
+        }
+        Shortfall { crowded: true, .. } => {
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+                "more meetings of mailbox {user} touch one minute than Exchange lists; some of \
+                 them are not relayed, and one that is deleted may stay");
+        }
+        Shortfall { from: None, crowded: false } => {
+            condition!(info, WINDOW_WHOLE, CALENDAR = calendar, USER_ID = user,;
+                "the whole window of mailbox {user} is relayed again");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ pub const ITEMS_PER_ASK: usize = 40;
 /// cursor stays behind), so this only bounds memory.
 pub const STAGED_RECORDS: usize = 100;
 
-/// Meetings of one window. A calendar beyond this is a mistake or an attack; the earliest are kept.
+/// Meetings of one window. A calendar beyond this is a mistake or an attack; the earliest are
+/// relayed, and the condition `window-cut` says that not all are.
 pub const WINDOW_ENTRIES: usize = 20_000;
 
 /// Bytes of a body that go into a record. The agenda a person reads is shorter; a body of megabytes
@@ -57,6 +58,10 @@ pub const POLL: Span = Span::from_secs(60);
 
 /// First and longest wait after a failure of one mailbox.
 pub const MAILBOX_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(300));
+
+/// First and longest wait of a mailbox of which some item may be well again: each time its window
+/// is listed.
+pub const ILL_RETRY: (Span, Span) = (Span::from_secs(5), Span::from_secs(300));
 
 /// First and longest wait of a mailbox whose key the key server did not give.
 pub const KEY_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);

@@ -8,6 +8,7 @@ mod large;
 mod rooms;
 mod series;
 mod times;
+mod twins;
 mod versions;
 
 /// 2026-03-02T00:00:00Z, a Monday.

@@ -7,7 +7,7 @@ use super::convert;
 use super::datetime;
 use super::soap::{self, CALENDAR_FOLDER, Header};
 use super::xml::malformed;
-use crate::model::{Entry, Fault, Span, Time};
+use crate::model::{Fault, Listing, Span, Time};
 
 /// The most items of an answer; a policy of the server caps it there anyway.
 pub const MOST: usize = 1000;
@@ -15,8 +15,9 @@ pub const MOST: usize = 1000;
 /// The longest span that is asked for at once; Exchange allows two years.
 pub const LONGEST: Span = Span::from_secs(700 * 86_400);
 
-/// Asks for what touches `from..to`. A view takes neither restriction nor order nor paging.
-pub fn request(header: &Header<'_>, from: Time, to: Time) -> String {
+/// Asks for what touches `from..to`, `most` at most. A view takes neither restriction nor order nor
+/// paging.
+pub fn request(header: &Header<'_>, from: Time, to: Time, most: usize) -> String {
     const FIELDS: [&str; 4] =
         ["calendar:Start", "calendar:End", "calendar:CalendarItemType", "calendar:UID"];
     soap::envelope(header, "FindItem", r#" Traversal="Shallow""#, |out| {
@@ -26,19 +27,10 @@ pub fn request(header: &Header<'_>, from: Time, to: Time) -> String {
         let (from, to) = (datetime::write(from), datetime::write(to));
         let _ = write!(
             out,
-            r#"<m:CalendarView MaxEntriesReturned="{MOST}" StartDate="{from}" EndDate="{to}"/>"#
+            r#"<m:CalendarView MaxEntriesReturned="{most}" StartDate="{from}" EndDate="{to}"/>"#
         );
         let _ = write!(out, "<m:ParentFolderIds>{CALENDAR_FOLDER}</m:ParentFolderIds>");
     })
-}
-
-/// One answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// The meetings of it; what is no meeting is left out.
-    pub entries: Vec<Entry>,
-    /// Whether these are all.
-    pub complete: bool,
 }
 
 /// Reads one answer.
@@ -79,7 +71,7 @@ pub fn read(xml: &[u8]) -> Result<Listing, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ItemId, Plain};
+    use crate::model::{Entry, ItemId, Plain};
 
     fn answer(attributes: &str, items: &str) -> Vec<u8> {
         format!(

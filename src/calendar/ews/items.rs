@@ -1,60 +1,90 @@
 //! Items in batches, and those among them that fail alone.
 //!
-//! **Promise.** One bad item holds its mailbox up for some minutes at most. Exchange says
-//! `ErrorInternalServerError` of itself when it is ill, and also, for ever, of an item that it
-//! cannot render: an item that failed [`PATIENCE`] passes in a row, while something else of its
-//! mailbox can be read, is given up as [`Found::Unreadable`].
+//! **Promise.** A bad item holds nobody up. Exchange says `ErrorInternalServerError` of itself when
+//! it is ill, and also, for ever, of an item that it cannot render. Where something else of the
+//! mailbox can be read, such an item is [`Found::Unreadable`] beside its neighbours: with
+//! [`Next::Retry`] at first, so that it is asked for again, and with [`Next::Refused`] once it has
+//! failed [`PATIENCE`] times, over [`LONG_ENOUGH`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Ews, codes, get_folder, get_item, http};
-use crate::model::{Fault, Found, ItemId, Target};
+use crate::model::{Fault, Found, ItemId, Next, Span, Target, Time};
 
-/// Passes that an item may fail. With the pauses between them that is about two minutes.
-const PATIENCE: u32 = 8;
+/// How often an item must have failed before it is given up.
+const PATIENCE: u32 = 6;
 
-/// Items that are remembered as failing; beyond it all are forgotten, and counted anew.
+/// How long it must have failed before it is given up: a restart of Exchange's is over by then.
+const LONG_ENOUGH: Span = Span::MINUTE.times(15);
+
+/// Items that are remembered as failing; beyond it the one that fails longest is forgotten, and
+/// counted anew.
 const MOST: usize = 10_000;
 
-/// How often in a row items have failed.
+/// Since when, and how often, items have failed.
 #[derive(Debug, Default)]
-pub(super) struct Ill(Mutex<HashMap<ItemId, u32>>);
+pub(super) struct Ill(Mutex<Sick>);
 
-impl Ill {
-    /// It failed once more; how often by now.
-    fn count(&self, id: &ItemId) -> u32 {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
-        }
-        let count = known.entry(id.clone()).or_insert(0);
-        *count = count.saturating_add(1);
-        *count
-    }
+#[derive(Debug, Default)]
+struct Sick {
+    known: HashMap<ItemId, (Time, u32)>,
+    since: BTreeSet<(Time, ItemId)>,
+}
 
-    fn is_well(&self, id: &ItemId) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.is_empty() {
-            known.remove(id);
+impl Sick {
+    fn forget(&mut self, id: &ItemId) {
+        if let Some((since, _)) = self.known.remove(id) {
+            self.since.remove(&(since, id.clone()));
         }
     }
 }
+
+impl Ill {
+    /// It failed once more; whether it is to be given up.
+    fn fails(&self, now: Time, id: &ItemId) -> bool {
+        let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sick.known.get(id).is_none_or(|(since, _)| *since > now) {
+            // It is new, or the clock was set back.
+            sick.forget(id);
+            if sick.known.len() >= MOST
+                && let Some((_, eldest)) = sick.since.first().cloned()
+            {
+                sick.forget(&eldest);
+            }
+            sick.known.insert(id.clone(), (now, 0));
+            sick.since.insert((now, id.clone()));
+        }
+        let Some((since, count)) = sick.known.get_mut(id) else { return false };
+        *count = count.saturating_add(1);
+        *count > PATIENCE && now.since(*since) >= LONG_ENOUGH
+    }
+
+    fn is_well(&self, id: &ItemId) {
+        let mut sick = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sick.known.is_empty() {
+            sick.forget(id);
+        }
+    }
+}
+
+/// What came of one id.
+type Answer = Result<Found, Fault>;
 
 /// The items, one answer for each id, in the order asked.
 ///
 /// # Errors
 /// What concerns more than single items.
 pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
-    let mut found = Vec::with_capacity(ids.len());
+    let mut answers = Vec::with_capacity(ids.len());
     let mut batches: Vec<&[ItemId]> = ids.chunks(get_item::BATCH).rev().collect();
     while let Some(batch) = batches.pop() {
         match ask(ews, target, batch, true).await {
-            Ok(answers) => settle(ews, target, batch, answers, &mut found).await?,
+            Ok(some) => take(ews, target, some, &mut answers).await?,
             Err(fault) if fault.cause.code == http::TOO_LONG => {
                 if batch.len() < 2 {
-                    let answers = ask(ews, target, batch, false).await?;
-                    settle(ews, target, batch, answers, &mut found).await?;
+                    let some = ask(ews, target, batch, false).await?;
+                    take(ews, target, some, &mut answers).await?;
                 } else {
                     let (first, second) = batch.split_at(batch.len() / 2);
                     batches.extend([second, first]);
@@ -63,7 +93,11 @@ pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<V
             Err(fault) => return Err(fault),
         }
     }
-    Ok(found)
+    if !answers.is_empty() && answers.iter().all(Result::is_err) {
+        // Is it the items, or all of it?
+        ews.ask_home(target, get_folder::request, get_folder::read).await?;
+    }
+    Ok(ids.iter().zip(answers).map(|(id, answer)| settle(ews, id, answer)).collect())
 }
 
 async fn ask(
@@ -71,7 +105,7 @@ async fn ask(
     target: &Target,
     ids: &[ItemId],
     bodies: bool,
-) -> Result<Vec<Result<Found, Fault>>, Fault> {
+) -> Result<Vec<Answer>, Fault> {
     ews.ask_home(
         target,
         |header| get_item::request(header, ids, bodies),
@@ -80,35 +114,73 @@ async fn ask(
     .await
 }
 
-/// Takes what was found, and decides about what failed.
-async fn settle(
+/// Takes a batch's answers, unless one says something of the mailbox or the server.
+async fn take(
     ews: &Ews,
     target: &Target,
-    ids: &[ItemId],
-    answers: Vec<Result<Found, Fault>>,
-    found: &mut Vec<Found>,
+    some: Vec<Answer>,
+    answers: &mut Vec<Answer>,
 ) -> Result<(), Fault> {
-    let mut witness = answers.iter().any(Result::is_ok);
-    let mut failed = None;
-    for (id, answer) in ids.iter().zip(answers) {
+    for answer in some {
         match answer {
-            Ok(one) => {
-                ews.ill.is_well(id);
-                found.push(one);
+            Err(fault) if !codes::is_perhaps_the_item(&fault) => {
+                return Err(ews.met(target, fault).await);
             }
-            Err(fault) if codes::is_perhaps_the_item(&fault) => {
-                if ews.ill.count(id) < PATIENCE {
-                    failed = Some(fault);
-                    continue;
-                }
-                if !witness {
-                    ews.ask_home(target, get_folder::request, get_folder::read).await?;
-                    witness = true;
-                }
-                found.push(Found::Unreadable(id.clone(), fault));
-            }
-            Err(fault) => return Err(fault),
+            answer => answers.push(answer),
         }
     }
-    failed.map_or(Ok(()), Err)
+    Ok(())
+}
+
+fn settle(ews: &Ews, id: &ItemId, answer: Answer) -> Found {
+    match answer {
+        Ok(found) => {
+            ews.ill.is_well(id);
+            found
+        }
+        Err(fault) if ews.ill.fails(ews.discovery.now(), id) => {
+            Found::Unreadable(id.clone(), Fault { next: Next::Refused, ..fault })
+        }
+        Err(fault) => Found::Unreadable(id.clone(), fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ItemId {
+        ItemId(name.into())
+    }
+
+    #[test]
+    fn an_item_is_given_up_after_many_failures_and_a_long_time() {
+        let ill = Ill::default();
+        let begin = Time::from_ms(1_000_000_000);
+        for n in 0..100 {
+            assert!(!ill.fails(begin + Span::SECOND.times(n), &id("a")), "a bad minute: {n}");
+        }
+        assert!(ill.fails(begin + LONG_ENOUGH, &id("a")));
+        let first_ones = (0..u64::from(PATIENCE)).map(|n| begin + Span::HOUR.times(n));
+        for at in first_ones {
+            assert!(!ill.fails(at, &id("b")), "seldom asked for");
+        }
+        assert!(ill.fails(begin + Span::DAY, &id("b")));
+        ill.is_well(&id("b"));
+        assert!(!ill.fails(begin + Span::DAY, &id("b")), "it was well in between");
+        assert!(!ill.fails(begin, &id("b")), "the clock was set back");
+        assert!(!ill.fails(begin, &id("b")));
+    }
+
+    #[test]
+    fn with_more_ill_items_than_are_remembered_some_are_still_given_up() {
+        let ill = Ill::default();
+        let begin = Time::from_ms(1_000_000_000);
+        for n in 0..MOST + 500 {
+            ill.fails(begin + Span::from_ms(n as u64), &id(&format!("{n}")));
+        }
+        let sick = ill.0.lock().unwrap();
+        assert_eq!((sick.known.len(), sick.since.len()), (MOST, MOST));
+        assert!(!sick.known.contains_key(&id("499")) && sick.known.contains_key(&id("500")));
+    }
 }

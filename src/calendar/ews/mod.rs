@@ -51,10 +51,10 @@ mod servers;
 mod session;
 mod turns;
 mod versions;
+mod view;
 mod xml;
 mod zones;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,8 +71,8 @@ use self::servers::{Server, Servers};
 use self::soap::Header;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
-    Address, CalendarName, Cursor, Doubt, Entry, Fault, Found, GroupKey, Hint, Home, ItemId,
-    ListenEnd, Next, Order, Page, Secret, Span, Target, Time,
+    Address, CalendarName, Cursor, Doubt, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd,
+    Listing, Next, Order, Page, Secret, Target, Time,
 };
 use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
@@ -186,9 +186,6 @@ impl Options {
     }
 }
 
-/// Spans of a view are not halved below this.
-const SHORTEST_VIEW: Span = Span::MINUTE;
-
 /// An Exchange organisation.
 pub struct Ews {
     options: Options,
@@ -291,6 +288,14 @@ impl Ews {
         }
     }
 
+    /// What a fault within an answer means, as if it were the answer.
+    async fn met(&self, target: &Target, fault: Fault) -> Fault {
+        if let Ok((_, server)) = self.home(target).await {
+            server.heard(&fault);
+        }
+        self.perhaps_moved(fault)
+    }
+
     /// As [`Ews::ask`], for an answer that stays open.
     async fn open(
         &self,
@@ -355,39 +360,6 @@ impl Ews {
         homes
     }
 
-    async fn view_of(&self, target: &Target, from: Time, to: Time) -> Result<Vec<Entry>, Fault> {
-        let mut found = Vec::new();
-        let mut seen = HashSet::new();
-        let mut spans = vec![(from, to)];
-        while let Some((from, to)) = spans.pop() {
-            let length = to.since(from);
-            if length == Span::default() {
-                continue;
-            }
-            if length > find_item::LONGEST {
-                spans.extend([(from + find_item::LONGEST, to), (from, from + find_item::LONGEST)]);
-                continue;
-            }
-            let write = |header: &Header<'_>| find_item::request(header, from, to);
-            match self.ask_home(target, write, find_item::read).await {
-                Ok(listing) if listing.complete => {
-                    // What touches the seam of two spans is in both.
-                    let new = listing.entries.into_iter();
-                    found.extend(new.filter(|entry| seen.insert(entry.item.clone())));
-                }
-                Err(fault) if fault.cause.code != codes::EXCEEDED_FIND_COUNT => return Err(fault),
-                _ if length <= SHORTEST_VIEW => {
-                    return Err(Fault::refused("more meetings in a minute than the server lists"));
-                }
-                _ => {
-                    let middle = from + Span::from_ms(length.as_ms() / 2);
-                    spans.extend([(middle, to), (from, middle)]);
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// So that groups which began together do not end together.
     fn life(&self) -> Duration {
         let (shortest, longest) = self.options.roll_over;
@@ -438,8 +410,8 @@ impl Calendar for Ews {
         target: &'a Target,
         from: Time,
         to: Time,
-    ) -> BoxFuture<'a, Result<Vec<Entry>, Fault>> {
-        self.view_of(target, from, to).boxed()
+    ) -> BoxFuture<'a, Result<Listing, Fault>> {
+        view::read(self, target, from, to).boxed()
     }
 
     fn listen<'a>(

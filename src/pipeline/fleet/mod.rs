@@ -49,7 +49,7 @@ use self::servers::{Server, Vacant};
 use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
-use super::sync::{Ask, Keyed, Pass};
+use super::sync::{Ask, Keyed, Pass, Shortfall};
 use crate::model::{GroupKey, Now, ServerKey, Span, Time, UserId};
 
 #[derive(Debug)]
@@ -141,6 +141,10 @@ struct Mailbox {
     run: Option<Run>,
     timer: Option<Time>,
     pace: Pace,
+    /// How often in a row items of it could not be read that may be well again.
+    ill: Pace,
+    /// What its last listing could not show.
+    shortfall: Shortfall,
     trouble: Option<Trouble>,
     sealer: Option<(Keyed, Arc<dyn Sealer>)>,
     stored_keys: Option<Keyed>,
@@ -170,6 +174,8 @@ impl Mailbox {
             run: None,
             timer: None,
             pace: Pace::default(),
+            ill: Pace::default(),
+            shortfall: Shortfall::default(),
             trouble: None,
             sealer: None,
             stored_keys: None,

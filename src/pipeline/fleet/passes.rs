@@ -2,9 +2,9 @@
 
 use super::servers::{Server, Turn};
 use super::{Ear, Fleet, Note, Orphan, Output, Queue, Run, Stage, Ticket};
-use crate::model::{Fault, Next, Now, Span, UserId};
+use crate::model::{Fault, Next, Now, Span, Time, UserId};
 use crate::pipeline::limits;
-use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Step};
+use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Shortfall, Step};
 use crate::pipeline::window::Window;
 
 impl Fleet {
@@ -230,11 +230,14 @@ impl Fleet {
 
     pub(super) fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
         let Some(mailbox) = self.mailbox(at) else { return };
-        let (user, place) = (mailbox.user.clone(), mailbox.place);
+        let (user, place, shortfall) = (mailbox.user.clone(), mailbox.place, mailbox.shortfall);
         let zone = place.map(|place| self.days.get(place.zone)).unwrap_or_default();
         let window = Window::at(now.wall, self.rules.reach, &zone);
         match Pass::start(user, window, loaded, self.installation.clone()) {
-            Ok((pass, step)) => self.step(now, at, run, Box::new(pass), Ok(step)),
+            Ok((mut pass, step)) => {
+                pass.remember(shortfall);
+                self.step(now, at, run, Box::new(pass), Ok(step));
+            }
             Err(fault) => self.pass_failed(now, at, run, fault),
         }
     }
@@ -313,11 +316,8 @@ impl Fleet {
                 self.out.push(Output::Commit(ticket, commit));
             }
             Ok(Step::Done { more }) => {
-                if let (Some((_, fault)), Some(mailbox)) = (pass.unreadable(), self.mailbox(at)) {
-                    let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone());
-                    self.out.push(Output::Note(note));
-                }
-                self.pass_done(now, at, run, more);
+                let again = self.pass_told(now, at, &pass);
+                self.pass_done(now, at, run, more, again);
             }
         }
     }
@@ -346,7 +346,30 @@ impl Fleet {
         }
     }
 
-    fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool) {
+    /// Tells what a pass could not read; when to read it again for that.
+    fn pass_told(&mut self, now: Now, at: usize, pass: &Pass) -> Option<Time> {
+        let mailbox = self.mailboxes.get_mut(at).and_then(Option::as_mut)?;
+        let known = pass.is_ill() && mailbox.ill.failures() > 0;
+        if let Some((_, fault)) = pass.unreadable().filter(|_| !known) {
+            let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone());
+            self.out.push(Output::Note(note));
+        }
+        let shortfall = pass.shortfall();
+        let kind = |one: Shortfall| (one.from.is_some(), one.crowded);
+        if kind(mailbox.shortfall) != kind(shortfall) {
+            let note = Note::Shortfall(mailbox.user.clone(), shortfall);
+            self.out.push(Output::Note(note));
+        }
+        mailbox.shortfall = shortfall;
+        if !pass.is_ill() {
+            mailbox.ill.reset();
+            return None;
+        }
+        Some(mailbox.ill.fail(now.mono, limits::ILL_RETRY, None, &mut self.dice))
+    }
+
+    /// `ill`: it is to be read again then in any case.
+    fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool, ill: Option<Time>) {
         self.release(run.server, run.live);
         self.has_read = true;
         self.well(at);
@@ -361,8 +384,9 @@ impl Fleet {
             self.enqueue(at, Queue::Live);
         } else if more {
             self.enqueue(at, Queue::Backlog);
-        } else if !heard {
-            self.set_timer(at, Some(now.mono + poll));
+        } else {
+            let polled = (!heard).then_some(now.mono + poll);
+            self.set_timer(at, polled.into_iter().chain(ill).min());
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod homes;
+mod ill;
 mod leaving;
 mod moves;
 mod nonsense;

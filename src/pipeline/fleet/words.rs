@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Sealer;
-use crate::pipeline::sync::{Ask, Commit, Got, Loaded, Lookup, Row};
+use crate::pipeline::sync::{Ask, Commit, Got, Loaded, Lookup, Row, Shortfall};
 use crate::pipeline::window::Reach;
 
 /// How a fleet behaves.
@@ -142,6 +142,8 @@ pub enum Note {
     CursorLost(UserId),
     /// An item of the mailbox cannot be read, the others can; the reason.
     ItemUnreadable(UserId, Fault),
+    /// Not all that stands in the mailbox's window is relayed; or all is again.
+    Shortfall(UserId, Shortfall),
 }
 
 /// How many mailboxes are in which state.

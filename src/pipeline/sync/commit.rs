@@ -42,6 +42,8 @@ impl Pass {
             let data = record::complete(self.first_sequence);
             events.push(Event { key: None, kind: EventKind::Complete, sequence, data });
         }
+        // Any listing compares all of it. What is ill is listed and asked for again next time.
+        let window = (last && (self.listed || self.ill)).then(|| self.read_window());
         let cursor = if last { self.reached.take() } else { None };
         let stashed = match cursor {
             None => None,
@@ -57,7 +59,7 @@ impl Pass {
             user: self.user.clone(),
             generation: self.loaded.generation,
             cursor: stashed,
-            window: whole.then_some(self.window),
+            window,
             resent: whole && self.loaded.resend,
             keys: None,
             rows,
@@ -79,6 +81,8 @@ impl Pass {
         self.listed = false;
         self.listings = 0;
         self.series.clear();
+        self.contested.clear();
+        self.unread.clear();
         if self.feed_ended {
             return Ok(Step::Done { more: false });
         }

@@ -13,29 +13,30 @@
 //!
 //! Of the index only what the changed items touch is looked up; all of it only for a listing.
 //!
+//! An item that may be well again soon keeps nobody waiting: the rest is committed, but the window
+//! does not count as read, so that the next pass lists it and asks for the item again.
+//!
 //! A deletion names only an item. One that the index does not know is either a series or a meeting
 //! outside the window; the listing of the window, one call, tells which.
 
 mod commit;
 mod index;
+mod listing;
+mod twins;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use self::index::{Index, version};
+use self::index::Index;
 use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
-use super::record;
 use super::seal::{Installation, Sealed, Sealer, Tag};
 use super::window::Window;
-use crate::model::{
-    Change, Cursor, Entry, Fault, Found, ItemId, Meeting, MeetingKind, Next, Page, RecordKey,
-    UserId,
-};
+use crate::model::{Change, Cursor, Fault, Found, ItemId, Next, Page, RecordKey, UserId};
 
-pub use words::{Ask, Commit, Event, EventKind, Got, Keyed, Loaded, Lookup, Row, Step};
+pub use words::{Ask, Commit, Event, EventKind, Got, Keyed, Loaded, Lookup, Row, Shortfall, Step};
 
 /// A pass under way.
 #[derive(Debug)]
@@ -64,16 +65,26 @@ pub struct Pass {
     whole: bool,
     staged: BTreeMap<RecordKey, (Row, Option<(EventKind, Sealed)>)>,
     removed: BTreeMap<RecordKey, Tag>,
+    /// Records of this page that more than one item makes.
+    contested: BTreeSet<RecordKey>,
     first_sequence: u64,
     lost_once: bool,
     listings: usize,
     asked: usize,
     unreadable: Option<(usize, Fault)>,
+    /// Items of this page that cannot be read: not asked for twice.
+    unread: BTreeSet<ItemId>,
+    /// One of them may be well again soon.
+    ill: bool,
+    shortfall: Shortfall,
+    /// [`WINDOW_ENTRIES`].
+    most: usize,
 }
 
 #[derive(Debug)]
 struct Facts {
     generation: u64,
+    window: Option<Window>,
     resend: bool,
     sequence: u64,
 }
@@ -126,6 +137,7 @@ impl Pass {
             first_sequence: loaded.sequence + 1,
             loaded: Facts {
                 generation: loaded.generation,
+                window: loaded.window,
                 resend: loaded.resend,
                 sequence: loaded.sequence,
             },
@@ -142,10 +154,15 @@ impl Pass {
             whole,
             staged: BTreeMap::new(),
             removed: BTreeMap::new(),
+            contested: BTreeSet::new(),
             lost_once: false,
             listings: 0,
             asked: 0,
             unreadable: None,
+            unread: BTreeSet::new(),
+            ill: false,
+            shortfall: Shortfall::default(),
+            most: WINDOW_ENTRIES,
         };
         let step = pass.ask_changes();
         Ok((pass, step))
@@ -159,7 +176,7 @@ impl Pass {
         match (self.stage.clone(), got) {
             (Stage::Drain, Got::Page(page)) => self.drained(page),
             (Stage::Changes, Got::Page(page)) => self.paged(page),
-            (Stage::Listing, Got::View(entries)) => self.listed(entries),
+            (Stage::Listing, Got::View(listing)) => self.listed(listing),
             (Stage::Reading, Got::Items(found)) => self.read(found),
             (Stage::Reading, Got::Key(sealer)) => {
                 self.sealer = Some(sealer);
@@ -177,6 +194,12 @@ impl Pass {
     /// How often an item could not be read for its own reasons, and the last reason.
     pub fn unreadable(&self) -> Option<&(usize, Fault)> {
         self.unreadable.as_ref()
+    }
+
+    /// Whether an item that could not be read may be well again soon: the mailbox is to be read
+    /// again, although nothing changes.
+    pub fn is_ill(&self) -> bool {
+        self.ill
     }
 
     /// Takes a refusal of the cursor: the window is read anew, in this same pass. Any other fault,
@@ -269,22 +292,21 @@ impl Pass {
                 }
                 Change::Delete(item) => {
                     self.wanted.retain(|wanted| *wanted != item);
-                    self.gone(&item);
+                    self.list_due |= !self.gone(&item);
                 }
             }
         }
         self.next_read()
     }
 
-    /// An item is not in the calendar any more.
-    fn gone(&mut self, item: &ItemId) {
+    /// An item is not in the calendar any more; whether a record was made of it.
+    fn gone(&mut self, item: &ItemId) -> bool {
         let known = self.of_item(self.installation.item_tag(item));
-        if known.is_empty() {
-            self.list_due = true;
-        }
+        let is_known = !known.is_empty();
         for (series, key) in known {
-            self.remove(series, &key);
+            self.withdraw(series, &key);
         }
+        is_known
     }
 
     fn remove(&mut self, series: Tag, key: &RecordKey) {
@@ -313,51 +335,6 @@ impl Pass {
             return self.look(Then::List, Vec::new(), Vec::new());
         }
         self.commit(true)
-    }
-
-    fn listed(&mut self, mut entries: Vec<Entry>) -> Result<Step, Fault> {
-        self.listed = true;
-        entries.retain(|entry| self.window.touches(entry.start, entry.end));
-        entries.sort_by_key(|entry| entry.start);
-        entries.truncate(WINDOW_ENTRIES);
-        let mut known: BTreeMap<Tag, Vec<(Tag, RecordKey)>> = BTreeMap::new();
-        for row in self.index.all().chain(self.staged.values().map(|(row, _)| row)) {
-            let of_item = known.entry(row.item).or_default();
-            of_item.retain(|(_, key)| *key != row.key);
-            of_item.push((row.version, row.key.clone()));
-        }
-        let mut seen = BTreeSet::new();
-        for entry in entries {
-            let item = self.installation.item_tag(&entry.item);
-            match known.get(&item) {
-                Some(rows) => {
-                    let Entry { item, version: named, start, end, .. } = &entry;
-                    let version = version(&self.installation, item, named, *start, *end);
-                    let series = self.series_tag(entry.uid.reveal());
-                    let stale = |(had, key): &(Tag, RecordKey)| {
-                        *had != version || (self.loaded.resend && !self.staged.contains_key(key))
-                    };
-                    // Which of two records is the item's shows when it is read.
-                    let again = self.series.contains(&series) || rows.len() > 1;
-                    if again || version == Tag::default() || rows.iter().any(stale) {
-                        self.wanted.push_back(entry.item);
-                    }
-                    seen.extend(rows.iter().map(|(_, key)| key.clone()));
-                }
-                None => self.wanted.push_back(entry.item),
-            }
-        }
-        let missing: Vec<_> = self
-            .index
-            .all()
-            .chain(self.staged.values().map(|(row, _)| row))
-            .filter(|row| !seen.contains(&row.key))
-            .map(|row| (row.series, row.key.clone()))
-            .collect();
-        for (series, key) in missing {
-            self.remove(series, &key);
-        }
-        self.next_read()
     }
 
     fn series_tag(&self, uid: &str) -> Tag {
@@ -401,98 +378,28 @@ impl Pass {
                     self.list_due = true;
                     self.listed = false;
                 }
-                Found::Unreadable(_, fault) => {
-                    let count = self.unreadable.take().map_or(0, |(count, _)| count);
-                    self.unreadable = Some((count + 1, fault));
-                    // It may be a series, whose occurrences can be read all the same.
-                    self.list_due = true;
-                }
+                Found::Unreadable(item, fault) => self.unread(item, fault),
+                // An item that vanished between page and reading was never in the index, or is
+                // removed just now: its deletion comes with the next page of the feed.
                 Found::Missing(item) | Found::Other(item) => {
-                    let listing = self.list_due;
                     self.gone(&item);
-                    // An item that vanished between page and reading was never in the index, or
-                    // is removed just now: its deletion comes with the next page of the feed.
-                    self.list_due = listing;
                 }
             }
         }
         self.next_read()
     }
 
-    fn stage_meeting(&mut self, meeting: &Meeting) -> Result<(), Fault> {
-        let key = record::key(&self.installation, &self.user, meeting);
-        let series = self.series_tag(meeting.uid.reveal());
-        let item = self.installation.item_tag(&meeting.item);
-        // A series that became a single meeting keeps its item, and the feed names no occurrence.
-        let alone = meeting.kind == MeetingKind::Single && meeting.original_start.is_none();
-        if alone {
-            self.remove_others(series, &key);
+    fn unread(&mut self, item: ItemId, fault: Fault) {
+        // What was known of it stays, unless the cloud is about to forget what is not sent again.
+        if self.loaded.resend {
+            self.gone(&item);
         }
-        // Exchange was seen to tell another original start once an occurrence was changed, and
-        // gives a UID to an item that had none.
-        for (series, other) in self.of_item(item) {
-            if other != key {
-                self.remove(series, &other);
-            }
-        }
-        if !self.window.shows(meeting) {
-            self.remove(series, &key);
-            return Ok(());
-        }
-        self.removed.remove(&key);
-        let shown = record::Shown::new(meeting);
-        let digest = record::digest(&self.installation, &shown);
-        let row = Row {
-            key: key.clone(),
-            item,
-            series,
-            version: version(
-                &self.installation,
-                &meeting.item,
-                &meeting.version,
-                meeting.start,
-                meeting.end,
-            ),
-            digest,
-        };
-        let old = self.index.get(series, &key);
-        if old == Some(&row) && !self.loaded.resend {
-            self.staged.remove(&key);
-            return Ok(());
-        }
-        let event = match old {
-            Some(old) if old.digest == digest && !self.loaded.resend => None,
-            Some(_) => Some(EventKind::Update),
-            None => Some(EventKind::Create),
-        };
-        let event = match event {
-            None => None,
-            Some(kind) => {
-                let Some(sealer) = &self.sealer else {
-                    return Err(Fault::retry("no key to seal with"));
-                };
-                let data =
-                    record::record(&self.installation, sealer.as_ref(), &self.user, &key, &shown)?;
-                Some((kind, data))
-            }
-        };
-        self.staged.insert(key, (row, event));
-        Ok(())
-    }
-
-    /// Withdraws other records of the series.
-    fn remove_others(&mut self, series: Tag, key: &RecordKey) {
-        let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.series == series);
-        let others: Vec<_> = self
-            .index
-            .of_series(series)
-            .chain(staged)
-            .filter(|row| row.key != *key)
-            .map(|row| row.key.clone())
-            .collect();
-        for other in others {
-            self.remove(series, &other);
-        }
+        self.ill |= matches!(fault.next, Next::Retry { .. });
+        let count = self.unreadable.take().map_or(0, |(count, _)| count);
+        self.unreadable = Some((count + 1, fault));
+        self.unread.insert(item);
+        // It may be a series, whose occurrences can be read all the same.
+        self.list_due = true;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Cursor, Entry, Found, ItemId, KeyUri, Page, RecordKey, ResourceUri, Time, UserId,
+    Cursor, Found, ItemId, KeyUri, Listing, Page, RecordKey, ResourceUri, Time, UserId,
 };
 use crate::pipeline::seal::{Sealed, Sealer, Stashed, Tag};
 use crate::pipeline::window::Window;
@@ -41,7 +41,7 @@ pub struct Loaded {
     pub generation: u64,
     /// Where the last page ended.
     pub cursor: Option<Stashed>,
-    /// The window that was last read as a whole.
+    /// What was last read as a whole.
     pub window: Option<Window>,
     /// Everything has to be sent again.
     pub resend: bool,
@@ -49,6 +49,17 @@ pub struct Loaded {
     pub sequence: u64,
     /// The keys it was sealed with last.
     pub keys: Option<Keyed>,
+}
+
+/// What a listing of the window could not show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The window has more than [`WINDOW_ENTRIES`](crate::pipeline::limits::WINDOW_ENTRIES):
+    /// meetings that begin then or later are not relayed.
+    pub from: Option<Time>,
+    /// More meetings touch one minute than the server lists: of those some are not relayed, and
+    /// deletions may go unnoticed.
+    pub crowded: bool,
 }
 
 /// Which lines of its index a pass wants to see.
@@ -84,7 +95,7 @@ pub enum Got {
     /// For [`Ask::Items`].
     Items(Vec<Found>),
     /// For [`Ask::View`].
-    View(Vec<Entry>),
+    View(Listing),
     /// For [`Step::Look`]: every line that was looked for, as the last commit left it.
     Rows(Vec<Row>),
     /// For [`Step::Key`].
@@ -102,7 +113,7 @@ pub struct Commit {
     pub generation: u64,
     /// How far the feed is read; absent if it does not move.
     pub cursor: Option<Stashed>,
-    /// The window, if it was read as a whole.
+    /// What of the window was read as a whole: from its beginning on. Absent if that stays.
     pub window: Option<Window>,
     /// Everything was sent again: the mark on the mailbox is taken away.
     pub resent: bool,

@@ -36,6 +36,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/discovery/steps.rs",
     "src/calendar/ews/zones.rs",
     "src/calendar/ews/items.rs",
+    "src/calendar/ews/view.rs",
     "src/calendar/ews/listen.rs",
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/servers.rs",
@@ -53,6 +54,7 @@ const PLAIN: &[&str] = &[
     "Body",
     "Found",
     "Entry",
+    "Listing",
     "Address",
 ];
 

@@ -1,6 +1,6 @@
 //! A server, a provider, and mailboxes that are read by passes; what they commit is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calway::calendar::Calendar;
@@ -11,7 +11,9 @@ use calway::model::{
 use calway::net::Trust;
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::seal::{Installation, Sealer};
-use calway::pipeline::sync::{Ask, Commit, EventKind, Got, Loaded, Lookup, Pass, Row, Step};
+use calway::pipeline::sync::{
+    Ask, Commit, EventKind, Got, Loaded, Lookup, Pass, Row, Shortfall, Step,
+};
 use calway::pipeline::window::{Reach, Window};
 use calway_lab::exchange::service::{Shown, text_of_page};
 use calway_lab::exchange::{self, Calendars, Exchange, MailboxKind, Response};
@@ -68,6 +70,10 @@ pub struct Book {
     pub largest_commit: usize,
     /// What the last pass could not read.
     pub unreadable: usize,
+    /// Whether some of that may be well again soon.
+    pub ill: bool,
+    /// What the last listing could not show.
+    pub shortfall: Shortfall,
     installation: Arc<Installation>,
     loaded: Loaded,
     index: BTreeMap<RecordKey, Row>,
@@ -85,6 +91,8 @@ impl Book {
             sent: 0,
             largest_commit: 0,
             unreadable: 0,
+            ill: false,
+            shortfall: Shortfall::default(),
             installation: Arc::new(Installation::new(&[7; 32]).expect("a secret")),
             loaded: Loaded {
                 generation: 1,
@@ -96,6 +104,21 @@ impl Book {
             },
             index: BTreeMap::new(),
         }
+    }
+
+    /// A mailbox that is there, as if nothing of it had been read.
+    pub fn of(desk: &Desk, name: &str) -> Self {
+        let book = Self::new(name, format!("{name}@corp.example"));
+        assert!(desk.calendars().info(&book.address).is_some(), "it is there");
+        book
+    }
+
+    /// The only title there is.
+    pub fn only_title(&self) -> String {
+        let titles = self.records.values().filter_map(|one| one["encryptedSubject"].as_str());
+        let titles: BTreeSet<_> = titles.collect();
+        assert_eq!(titles.len(), 1, "{titles:?}");
+        titles.into_iter().next().unwrap_or_default().to_owned()
     }
 
     pub fn window(&self, at: i64) -> Window {
@@ -118,6 +141,7 @@ impl Book {
     async fn pass(&mut self, desk: &Desk, window: Window) -> Result<bool, Fault> {
         let (user, installation) = (self.target.user.clone(), self.installation.clone());
         let (mut pass, mut step) = Pass::start(user, window, self.loaded.clone(), installation)?;
+        pass.remember(self.shortfall);
         let (ews, target) = (&desk.ews, self.target.clone());
         loop {
             let got = match step {
@@ -136,6 +160,7 @@ impl Book {
                 }
                 Step::Done { more } => {
                     self.unreadable = pass.unreadable().map_or(0, |(count, _)| *count);
+                    (self.ill, self.shortfall) = (pass.is_ill(), pass.shortfall());
                     return Ok(more);
                 }
             };

@@ -3,7 +3,7 @@
 use calway::calendar::Calendar;
 use calway::model::Next;
 use calway_lab::exchange::service::{End, Pattern};
-use calway_lab::exchange::{Draft, ItemId};
+use calway_lab::exchange::{Draft, Fault, ItemId, Match};
 
 use super::desk::{Book, Desk};
 use super::{HOUR, MONDAY};
@@ -49,24 +49,68 @@ async fn an_item_that_cannot_be_read_does_not_take_its_neighbours_along() {
 }
 
 #[tokio::test]
-async fn an_item_of_which_exchange_says_internal_error_is_given_up_after_a_while() {
+async fn ill_items_in_several_batches_hold_nobody_up_and_are_asked_for_until_they_are_well() {
+    const ILL: [usize; 4] = [5, 25, 45, 46];
     let desk = Desk::new().await;
-    let (mut ann, ids) = twelve(&desk).await;
-    desk.calendars().spoil(ANN, &ids[0], Some("ErrorInternalServerError"));
+    let mut ann = desk.user("ann");
+    let ids: Vec<_> = (0..60)
+        .map(|n| {
+            let draft = Draft::meeting(&format!("n{n}"), MONDAY + n * HOUR, 30);
+            desk.calendars().create(ANN, draft)
+        })
+        .collect();
+    ann.check(&desk, MONDAY, "at first").await;
+    for ill in ILL {
+        desk.calendars().spoil(ANN, &ids[ill], Some("ErrorInternalServerError"));
+    }
     for id in &ids {
         desk.calendars().update(ANN, id, |draft| draft.location = "Elsewhere".into());
     }
-    let mut passes = 0;
-    while let Err(fault) = ann.read(&desk, MONDAY).await {
-        assert!(matches!(fault.next, Next::Retry { .. }), "{fault}");
-        passes += 1;
-        assert!(passes < 20, "it holds the mailbox up for ever");
+    let moved = |book: &Book| {
+        let there = |one: &&serde_json::Value| one["encryptedLocation"] == "Elsewhere";
+        book.records.values().filter(there).count()
+    };
+    let log = desk.exchange.log();
+    log.clear();
+    ann.read(&desk, MONDAY).await.expect("one pass does");
+    assert_eq!((moved(&ann), ann.records.len(), ann.ill), (56, 60, true));
+    assert_eq!(log.count("GetItem"), 6, "none of them is asked for twice in a pass");
+    // Nothing changes in the mailbox, and nobody waits for midnight: the next pass asks again.
+    log.clear();
+    ann.read(&desk, MONDAY).await.expect("a pass");
+    assert_eq!((moved(&ann), ann.ill, log.count("GetItem")), (56, true, 1));
+    for ill in &ILL[..3] {
+        desk.calendars().spoil(ANN, &ids[*ill], None);
     }
-    assert!(passes > 3, "one bad answer is no reason to give up");
-    let moved = ann.records.values().filter(|one| one["encryptedLocation"] == "Elsewhere");
-    assert_eq!(moved.count(), 11);
-    desk.calendars().spoil(ANN, &ids[0], None);
-    desk.calendars().update(ANN, &ids[0], |draft| draft.location = "There".into());
+    ann.read(&desk, MONDAY).await.expect("a pass");
+    assert_eq!((moved(&ann), ann.ill), (59, true));
+    desk.calendars().spoil(ANN, &ids[46], None);
+    ann.check(&desk, MONDAY, "well again").await;
+    assert!(!ann.ill);
+    log.clear();
+    ann.check(&desk, MONDAY, "and quiet").await;
+    assert_eq!((log.count("GetItem"), log.count("FindItem")), (0, 0));
+}
+
+#[tokio::test]
+async fn where_everything_is_ill_the_mailbox_waits() {
+    let desk = Desk::new().await;
+    let (mut ann, ids) = twelve(&desk).await;
+    for id in &ids {
+        desk.calendars().update(ANN, id, |draft| draft.location = "Elsewhere".into());
+    }
+    // Exchange says it of all that it is asked for: it is not the items.
+    let wrong = Fault::ResponseCode("ErrorInternalServerError".into());
+    let faults = desk.exchange.faults();
+    let lasting = ["GetItem", "GetFolder"]
+        .map(|operation| faults.always(Match::operation(operation), wrong.clone()));
+    let sent = ann.sent;
+    let fault = ann.read(&desk, MONDAY).await.expect_err("no pass");
+    assert!(matches!(fault.next, Next::Retry { .. }), "{fault}");
+    assert_eq!(ann.sent, sent);
+    for one in lasting {
+        one.stop();
+    }
     ann.check(&desk, MONDAY, "well again").await;
 }
 
@@ -112,4 +156,8 @@ async fn an_administrator_is_told_what_to_do_about_a_missing_calendar() {
     assert!(house.log().contains("mailbox-failing"));
     house.meet(ALICE, "As ever", 2);
     house.live(ALICE, 1).await;
+    house.calendars().lose_calendar(BOB.1, false);
+    house.exact(&[ALICE, BOB]).await;
+    house.live(BOB, 1).await;
+    assert!(house.log().contains("mailbox-well"));
 }

@@ -103,13 +103,28 @@ async fn a_delegate_changes_the_calendar_of_another() {
     let of = |record: &serde_json::Value| record["encryptedOrganizer"]["encryptedName"].clone();
     assert_eq!(of(ann.only("For Ann")), "ann");
     assert_eq!(of(ann.only("From Eve")), "Eve Else");
-    desk.calendars().update(ANN, &taken, |draft| draft.location = "Moved by the delegate".into());
-    desk.calendars().update(ANN, &id, |draft| draft.end_ms += HOUR);
+    let move_it = |draft: &mut Draft| draft.location = "Moved by the delegate".into();
+    desk.calendars().update_as("Dee Legate", ANN, &taken, move_it);
+    desk.calendars().update_as("Dee Legate", ANN, &id, |draft| draft.end_ms += HOUR);
+    let sent = ann.sent;
     ann.check(&desk, MONDAY, "changed").await;
+    assert_eq!(ann.sent, sent + 2, "each change once, however often it was told");
+    assert_eq!(of(ann.only("For Ann")), "ann", "changing does not make it the delegate's");
+    desk.calendars().update_as("Dee Legate", ANN, &id, |_| ());
+    ann.check(&desk, MONDAY, "touched").await;
+    assert_eq!(ann.sent, sent + 2, "nobody sees the difference");
+    // Whoever accepts for Ann puts another item in the place of the tentative one.
     let uid = desk.calendars().uid(ANN, &taken).expect("a UID");
-    desk.calendars().respond(ANN, &uid, Response::Tentative);
+    let known: Vec<_> = ann.records.keys().cloned().collect();
+    let accepted = desk.calendars().respond_as("Dee Legate", ANN, &uid, Response::Accept);
+    assert_ne!(accepted, taken);
     ann.check(&desk, MONDAY, "answered for her").await;
+    assert_eq!(ann.records.keys().cloned().collect::<Vec<_>>(), known, "the same meeting");
     assert_eq!(of(ann.only("From Eve")), "Eve Else", "answering does not make it hers");
+    let declined = desk.calendars().respond_as("Dee Legate", ANN, &uid, Response::Decline);
+    assert!(declined.0.is_empty());
+    ann.check(&desk, MONDAY, "declined for her").await;
+    assert_eq!(ann.records.len(), 1);
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@ async fn what_stands_in_a_calendar_is_read_as_it_stands() {
     assert!(answers.contains(&("bob@corp.example", Answer::Tentative)), "{answers:?}");
     assert!(answers.iter().any(|(address, _)| *address == "carol@else.example"));
 
-    let copy = stage.ews.view(&bob, week().0, week().1).await.unwrap();
+    let copy = stage.ews.view(&bob, week().0, week().1).await.unwrap().entries;
     assert_eq!(copy.len(), 1);
     assert_eq!(copy[0].uid.reveal(), uid);
     assert!(!copy[0].recurring);
@@ -79,7 +79,7 @@ async fn a_series_is_a_master_in_the_feed_and_its_occurrences_in_the_window() {
     let [Found::Master { item, uid }] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(*item, master);
 
-    let view = stage.ews.view(&ann, week().0, week().1).await.unwrap();
+    let view = stage.ews.view(&ann, week().0, week().1).await.unwrap().entries;
     assert_eq!(view.len(), 4);
     assert!(view.iter().all(|entry| entry.recurring && entry.uid == *uid));
     let ids: Vec<ItemId> = view.iter().map(|entry| entry.item.clone()).collect();
@@ -148,7 +148,7 @@ async fn a_full_window_is_asked_for_in_pieces() {
     for n in 0..1_100 {
         stage.create(&ann, Draft::meeting(&format!("n{n}"), MONDAY + DAY + n * 60_000, 90));
     }
-    let view = stage.ews.view(&ann, week().0, week().1).await.unwrap();
+    let view = stage.ews.view(&ann, week().0, week().1).await.unwrap().entries;
     assert_eq!(view.len(), 1_100);
     let mut ids: Vec<_> = view.iter().map(|entry| entry.item.clone()).collect();
     ids.sort_unstable();
@@ -156,9 +156,14 @@ async fn a_full_window_is_asked_for_in_pieces() {
     assert_eq!(ids.len(), 1_100, "nothing twice");
     assert!(stage.exchange.log().count("FindItem") > 3);
     let (from, to) = week();
-    assert_eq!(stage.ews.view(&ann, to, from).await, Ok(vec![]), "a window that ends before");
+    assert_eq!(
+        stage.ews.view(&ann, to, from).await,
+        Ok(vec![].into()),
+        "a window that ends before"
+    );
     let years = Time::from_ms(MONDAY + 3_000 * DAY);
-    assert_eq!(stage.ews.view(&ann, from, years).await.map(|view| view.len()), Ok(1_100));
+    let long = stage.ews.view(&ann, from, years).await.unwrap();
+    assert_eq!((long.entries.len(), long.complete), (1_100, true));
 }
 
 /// What a call meets when the server says this.
@@ -277,7 +282,8 @@ async fn forbidden_characters_cost_nothing() {
 async fn an_answer_beyond_the_limit_is_asked_for_in_pieces_and_at_last_without_bodies() {
     let stage = Stage::new().await;
     let ann = stage.mailbox("ann");
-    let huge = "x".repeat(18 << 20);
+    const MEBIBYTE: usize = 1 << 20;
+    let huge = "x".repeat(18 * MEBIBYTE);
     let draft = |subject: &str, text: String| Draft::meeting(subject, MONDAY, 30).text(&text);
     let ids = [
         stage.create(&ann, draft("one", huge.clone())),
@@ -285,14 +291,40 @@ async fn an_answer_beyond_the_limit_is_asked_for_in_pieces_and_at_last_without_b
         stage.create(&ann, draft("three", huge.repeat(2))),
     ];
     let found = soon("big items", stage.ews.items(&ann, &ids)).await.unwrap();
-    let bodies: Vec<usize> = found
+    let read: Vec<(&str, usize)> = found
         .iter()
         .map(|found| match found {
-            Found::Meeting(meeting) => meeting.body.text.reveal().len(),
+            Found::Meeting(one) => (one.subject.reveal(), one.body.text.reveal().len()),
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(bodies, [18 << 20, 18 << 20, 0]);
+    // Of the first two as much as is kept of any body; the last came without.
+    assert_eq!(read, [("one", MEBIBYTE), ("two", MEBIBYTE), ("three", 0)]);
+}
+
+#[tokio::test]
+async fn many_large_bodies_at_once_take_no_more_memory_than_one_mebibyte_each() {
+    let stage = Stage::new().await;
+    let ann = stage.mailbox("ann");
+    let page = "<p>An agenda of many words.</p>\r\n".repeat(100_000);
+    let text = "\u{20ac}uros and cents, ".repeat(150_000);
+    let ids: Vec<ItemId> = (0..24)
+        .map(|n| {
+            let draft = Draft::meeting(&format!("n{n}"), MONDAY, 30)
+                .invite(Attendee::required("bob@corp.example", "Bob"));
+            stage.create(&ann, if n % 2 == 0 { draft.html(&page) } else { draft.text(&text) })
+        })
+        .collect();
+    let found = soon("large items", stage.ews.items(&ann, &ids)).await.unwrap();
+    let mut sum = 0;
+    for (n, found) in found.iter().enumerate() {
+        let Found::Meeting(one) = found else { panic!("{found:?}") };
+        assert_eq!((one.subject.reveal(), one.participants.len()), (&*format!("n{n}"), 1));
+        let body = one.body.text.reveal();
+        assert!(body.len() > (1 << 20) - 100, "{n}: as much as may be kept");
+        sum += body.len();
+    }
+    assert!(sum <= 24 << 20, "{sum} bytes of the {} that were sent", 24 * page.len());
 }
 
 #[tokio::test]

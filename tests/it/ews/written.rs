@@ -39,7 +39,7 @@ fn requests() -> Vec<(String, String)> {
             ("GetFolder", get_folder::request(&header)),
             ("SyncFolderItems from the start", sync_folder_items::request(&header, None)),
             ("SyncFolderItems", sync_folder_items::request(&header, Some(&cursor))),
-            ("FindItem", find_item::request(&header, from, to)),
+            ("FindItem", find_item::request(&header, from, to, find_item::MOST)),
             ("GetItem", get_item::request(&header, &ids, true)),
             ("GetItem without bodies", get_item::request(&header, &ids, false)),
             ("GetUserAvailability", get_user_availability::zones_request(&header, [&address])),

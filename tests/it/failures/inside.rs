@@ -127,7 +127,8 @@ async fn f16_recurrence_and_time_zones_and_whole_days_in_another_zone() {
     let holiday = stage.create(&ann, holiday);
     let (from, to) = (Time::from_ms(thursday), Time::from_ms(thursday + 10 * DAY));
     let view = stage.ews.view(&ann, from, to).await.unwrap();
-    let starts: Vec<i64> = view.iter().map(|entry| entry.start.as_ms() - thursday).collect();
+    let starts: Vec<i64> =
+        view.entries.iter().map(|entry| entry.start.as_ms() - thursday).collect();
     let expected = [8, 32, 56, 79, 103, 127].map(|hours| hours * HOUR);
     assert_eq!(starts, expected, "nine o'clock before and after");
     let found = stage.ews.items(&ann, &[holiday]).await.unwrap();

@@ -1,5 +1,7 @@
 //! What went wrong for people who wrote clients of Exchange before: a test for each.
 
+use std::collections::BTreeSet;
+
 use calway_lab::exchange::{self, ExtendedProtection, Fault, Match};
 
 use super::{all_is_well, answered, listening, once, rung_only, unheard, whom};
@@ -19,14 +21,24 @@ async fn f01_a_gap_when_a_stream_reopens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f03_a_stream_that_closes_early_with_events_missed() {
-    // By its status, and in the middle of an envelope.
-    for early in [Fault::StreamClosed, Fault::Cut { after_bytes: 300 }] {
+    // By its status; in the middle of a name, of an envelope, and after it had said that it is
+    // open: then the first event does not come through.
+    let cut = |after_bytes| Fault::Cut { after_bytes };
+    for early in [Fault::StreamClosed, cut(3), cut(300), cut(1_500)] {
         let house = listening(rung_only()).await;
+        let what = format!("{early:?}");
         unheard(&house, BOB, "Missed", 2);
         house.stage.exchange.faults().next(Match::operation("GetStreamingEvents"), early);
         house.stage.exchange.drop_connections();
+        answered(&house, "GetStreamingEvents", 1).await;
+        house.meet(BOB, "Rung for half", 3);
         answered(&house, "GetStreamingEvents", 2).await;
         all_is_well(&house).await;
+        // What was left of the first in the reader does not break the second.
+        let opened = whom(&house, "GetStreamingEvents");
+        let streams: BTreeSet<_> = opened.iter().collect();
+        assert_eq!(opened.len(), streams.len() + 1, "{what}: {opened:?}");
+        assert!(!house.log().contains("stream-failed"), "{what}");
     }
 }
 

@@ -377,7 +377,7 @@ impl Town {
             }
             Ask::View(window) => {
                 self.count("FindItem");
-                self.exchange.view(&address, *window).map(Got::View)
+                self.exchange.view(&address, *window).map(|all| Got::View(all.into()))
             }
         }
     }

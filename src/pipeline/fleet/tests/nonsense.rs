@@ -32,7 +32,7 @@ fn got(n: u8) -> Result<Got, Fault> {
             Ok(Got::Page(Page { changes, cursor: Cursor("d".into()), last: n.is_multiple_of(2) }))
         }
         2 => Ok(Got::Items(vec![Found::Meeting(Box::new(one))])),
-        3 => Ok(Got::View(vec![crate::pipeline::samples::entry(&one)])),
+        3 => Ok(Got::View(vec![crate::pipeline::samples::entry(&one)].into())),
         4 => Ok(Got::Committed),
         5 => Ok(Got::Items(Vec::new())),
         _ => Err(fault(n / 7)),

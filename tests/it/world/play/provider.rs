@@ -69,7 +69,9 @@ impl Play {
                 }
                 Ok(Got::Items(found))
             }
-            Ask::View(window) => self.exchange.view(address, *window).map(Got::View),
+            Ask::View(window) => {
+                self.exchange.view(address, *window).map(|all| Got::View(all.into()))
+            }
         }
     }
 
