@@ -273,8 +273,7 @@ impl Calendars {
         world.edit(number, key, None, draft, &Audience::All);
     }
 
-    /// A delegate changes somebody's item: it is told as changed twice, and has the delegate's name
-    /// as whose change was the last.
+    /// A delegate changes somebody's item: it is told twice, and has the delegate's name.
     pub fn update_as(
         &self,
         delegate: &str,
