@@ -1,6 +1,8 @@
 //! What Exchange is asked, counted in virtual time: fairness, growth, and the published figures.
 
 mod moves;
+mod reset;
+mod town;
 mod town;
 
 use std::collections::BTreeMap;

@@ -278,10 +278,13 @@ impl Fleet {
     /// One left a server that is away: perhaps all did.
     pub(super) fn follow(&mut self, before: Option<Place>, at: usize) {
         let (Some(before), Some(place)) = (before, self.place(at)) else { return };
-        let away = |server: &Server| server.gate.tries() && server.away_since.is_some();
-        if before.server == place.server || !self.servers.get(before.server).is_some_and(away) {
+        let Some(left) = self.servers.get_mut(before.server) else { return };
+        let away = left.gate.tries() && left.away_since.is_some();
+        // Once for all who leave: each of 50,000 that looked at all the others would stop the loop.
+        if before.server == place.server || !away || left.followed == left.away_since {
             return;
         }
+        left.followed = left.away_since;
         for other in 0..self.mailboxes.len() {
             if self.place(other).is_some_and(|place| place.server == before.server) {
                 self.seek(other, true);

@@ -34,6 +34,8 @@ pub(super) struct Server {
     pub(super) opening: usize,
     /// Since when it is busy or away, or since it was last doubted for that.
     pub(super) away_since: Option<Time>,
+    /// The time of `away_since` for which all its mailboxes were told to look elsewhere.
+    pub(super) followed: Option<Time>,
     /// Mailboxes that are served here.
     mailboxes: usize,
     /// Its groups in the fleet's list.
@@ -67,6 +69,7 @@ impl Server {
             ready: VecDeque::new(),
             opening: 0,
             away_since: None,
+            followed: None,
             mailboxes: 0,
             groups: 0,
         }

@@ -465,6 +465,20 @@ impl Town {
         self.at(Span::from_ms(0), Event::Fleet(Input::Ended(id, end)));
     }
 
+    /// Every connection of a stream is reset at once.
+    pub fn drop_streams(&mut self) {
+        let open = self.streams.iter_mut().filter(|(_, stream)| stream.open);
+        let broken: Vec<_> = open
+            .map(|(id, stream)| {
+                stream.open = false;
+                *id
+            })
+            .collect();
+        for id in broken {
+            self.word(id, Word::Broke(Fault::retry("connection reset")));
+        }
+    }
+
     /// Streams that are open or being opened.
     pub fn streams(&self) -> usize {
         self.streams.len()
