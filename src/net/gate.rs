@@ -25,10 +25,9 @@ use crate::model::{Fault, Next, Plain, Secret, Time};
 
 pub use self::known::{Mark, Shut};
 
-/// Sign-ins at once with a secret that was right a moment ago: as many as requests to one server,
-/// each of which is a sign-in by Basic. Should it have been changed in between all of them are
-/// wrong, but Active Directory does not count the last two passwords of an account as bad attempts.
-const AT_ONCE: u32 = 10;
+/// Sign-ins at once with a secret that was right a moment ago. It may have been changed in between,
+/// and each of them would count as a wrong one then; strict domains lock an account after three.
+const AT_ONCE: u32 = 2;
 
 /// A secret that was right so long ago may have been changed meanwhile: one tries it alone first.
 const A_MOMENT: Duration = Duration::from_secs(10);

@@ -118,7 +118,7 @@ async fn an_unproven_secret_is_tried_by_one_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proven_secret_is_sent_by_a_whole_server_s_requests_and_not_once_it_turned_wrong() {
+async fn a_proven_secret_that_turns_wrong_is_not_sent_by_everybody() {
     let gate = gate();
     let secret = Secret::new("x");
     gate.prove(&secret, A).await;
@@ -127,7 +127,7 @@ async fn a_proven_secret_is_sent_by_a_whole_server_s_requests_and_not_once_it_tu
         turns.push(tokio::time::timeout(PAUSE / 2, gate.enter(&secret, A)).await.expect("a turn"));
     }
     let more = tokio::time::timeout(PAUSE / 2, gate.enter(&secret, A)).await;
-    assert!(more.is_err(), "and by no more");
+    assert!(more.is_err(), "the third waits");
     // Another secret is tried when nobody sends the old one any more, by one alone.
     let changed = Secret::new("y");
     let early = tokio::time::timeout(PAUSE / 2, gate.enter(&changed, A)).await;

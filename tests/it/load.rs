@@ -3,7 +3,6 @@
 mod moves;
 mod reset;
 mod town;
-mod town;
 
 use std::collections::BTreeMap;
 

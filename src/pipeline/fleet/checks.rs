@@ -15,7 +15,7 @@
 //!   the doorbell did not ring in between, the subscription is made anew though the server knows
 //!   it.
 //!
-//! See `docs/decisions/0015-a-move-that-nobody-tells.md` for the numbers.
+//! See `docs/decisions/0017-a-move-that-nobody-tells.md` for the numbers.
 
 use std::collections::HashMap;
 
