@@ -130,10 +130,10 @@ pub(super) fn handshake_fault(error: &io::Error) -> Fault {
 /// here, and often say so by hanging up ([Schannel's suites](
 /// https://learn.microsoft.com/windows/win32/secauthn/tls-cipher-suites-in-windows-8-1)).
 const HUNG_UP: &str = "the server hung up during the handshake, as Windows Server 2012 R2 and \
-     older do where they share no cipher suite with us (docs/guide/exchange.md, TLS)";
+     older do where they share no cipher suite with us (docs/guide/exchange.md, Old Windows)";
 /// The same, said by an alert, or by going on with a suite that was not offered.
 const NO_SUITE: &str = "the server shares no cipher suite with us, as on Windows Server 2012 R2 \
-     and older (docs/guide/exchange.md, TLS), or wants a client certificate";
+     and older (docs/guide/exchange.md, Old Windows), or wants a client certificate";
 
 fn is_hung_up(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};

@@ -232,15 +232,14 @@ async fn a_password_that_changes_under_a_running_connection_costs_one_refusal() 
 #[tokio::test]
 async fn a_password_that_changes_under_many_connections_is_not_sent_by_all_of_them() {
     let stage = Stage::with(Options::default(), only_basic).await;
-    let targets = stage.mailboxes(30);
+    let targets = stage.mailboxes(8);
     let all = join_all(targets.iter().map(|target| stage.ews.verify(target))).await;
     assert!(all.iter().all(Result::is_ok));
-    assert_eq!(stage.exchange.log().counts().connections, 10);
+    assert_eq!(stage.exchange.log().counts().connections, 8);
     stage.exchange.gate().set_password("new");
     let all = join_all(targets.iter().map(|target| stage.ews.verify(target))).await;
     assert!(all.iter().all(|one| one.as_ref().is_err_and(|fault| fault.next == Next::SignIn)));
-    let refusals = stage.exchange.log().refusals();
-    assert!(refusals <= 10, "{refusals}: not one that was not on its way already");
+    assert!(stage.exchange.log().refusals() <= 2, "strict domains lock an account after three");
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ fn changed(one: &Meeting) -> Change {
 
 /// The title of the only record.
 fn shown(played: &Played) -> String {
-    let events = played.commits.iter().flat_map(|commit| &commit.events);
-    let last = events.filter(|event| event.kind != EventKind::Complete).next_back().unwrap();
+    let mut events = played.commits.iter().flat_map(|commit| &commit.events);
+    let last = events.rfind(|event| event.kind != EventKind::Complete).unwrap();
     let said = last.data.json();
     let title = ["a", "b"].into_iter().find(|name| said.contains(&format!("\"jwe:{name}\"")));
     title.unwrap_or(said).to_owned()
