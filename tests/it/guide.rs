@@ -18,8 +18,14 @@ fn guide() -> String {
 /// The lines of its indented blocks, continued ones put together.
 fn lines(guide: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let mut goes_on = false;
+    let (mut goes_on, mut of_list) = (false, false);
     for line in guide.lines() {
+        // What belongs to a point of a list is indented without being a command.
+        of_list = line.starts_with("- ") || of_list && (line.is_empty() || line.starts_with(' '));
+        if of_list && !line.starts_with("        ") {
+            goes_on = false;
+            continue;
+        }
         let Some(line) = line.strip_prefix("    ") else {
             goes_on = false;
             continue;

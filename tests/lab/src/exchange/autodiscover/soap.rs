@@ -36,7 +36,7 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
     };
     let (users, settings) = (all("Mailbox"), all("Setting"));
     // It has no code of its own for a version that it does not know.
-    if !matches!(all("RequestedServerVersion")[..], [version] if takes(front, version)) {
+    if all("RequestedServerVersion").iter().any(|version| !takes(front, version)) {
         return failed(front, asked, "InvalidRequest");
     }
     if users.is_empty() || settings.is_empty() || users.len() > MAX_USERS {
@@ -174,11 +174,9 @@ fn completed(front: &Front, asked: &Asked, code: &str, responses: &str) -> Reply
     reply
 }
 
-/// Autodiscover knows the versions up to that of Exchange 2013 SP1 (RequestedServerVersion).
+/// Whoever names none is answered as well.
 fn takes(front: &Front, version: &str) -> bool {
-    version.starts_with("Exchange")
-        && version <= "Exchange2013_SP1"
-        && front.service.release().takes(Some(version))
+    version.starts_with("Exchange") && front.service.release().takes(Some(version))
 }
 
 fn soap_fault(asked: &Asked, code: &str, message: &str) -> Reply {
