@@ -10,7 +10,7 @@ use ::http::Uri;
 use futures_util::future::{BoxFuture, Either, pending, select};
 use tokio::sync::{OnceCell, watch};
 
-use self::found::{is_gone, place};
+use self::found::{answer, is_gone, place};
 pub(super) use self::steps::Steps;
 use super::discover::{
     Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
@@ -271,16 +271,9 @@ impl Discovery {
         let homes = self.homes();
         let answer = |address: &Arc<Address>| {
             let why = refused.iter().find(|(refused, _)| refused == address).map(|(_, why)| why);
-            match (homes.get(address), why) {
-                (Some(known), _) if blocked(known) => Err(Fault::new(Next::Denied, BLOCKED)),
-                // An old answer is better than none, unless it is known to be wrong.
-                (Some(known), why) if why.is_none_or(|why| !is_gone(why, doubt)) => {
-                    Ok(known.clone())
-                }
-                (_, why) => {
-                    let unknown = || Fault::retry("Autodiscover was not asked");
-                    Err(why.cloned().unwrap_or_else(unknown))
-                }
+            match homes.get(address) {
+                Some(known) if blocked(known) => Err(Fault::new(Next::Denied, BLOCKED)),
+                known => answer(known, why, doubt),
             }
         };
         addresses.iter().map(answer).collect()
@@ -333,18 +326,19 @@ impl Discovery {
                     // Autodiscover only makes better groups: without it they are made all the
                     // same. But where the server lost a mailbox, it may know the reason.
                     (Err(fault), Some(ews)) => {
-                        homes.missed(now, address);
-                        if doubt != Doubt::None && fault.cause.code == IN_THE_CLOUD {
-                            refused.push((Arc::clone(address), fault));
-                        }
                         if homes.get(address).is_none() {
                             let group = group_key(&[&ews.to_string()]);
                             let place = Place { ews: ews.clone(), group };
                             homes.learn(now, address, place, !self.hunts());
                         }
+                        let left = fault.cause.code == IN_THE_CLOUD;
+                        homes.missed(now, address, left.then_some(&fault));
+                        if doubt != Doubt::None && left {
+                            refused.push((Arc::clone(address), fault));
+                        }
                     }
                     (Err(fault), None) => {
-                        homes.missed(now, address);
+                        homes.missed(now, address, Some(&fault));
                         // Who is only checked can be read as long as the server knows it.
                         if doubt != Doubt::Routine && is_gone(&fault, doubt) {
                             lines.extend(homes.forget(address));

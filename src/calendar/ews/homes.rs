@@ -2,8 +2,8 @@
 //!
 //! **Promise.** An old answer is kept until a new one takes its place. Settings are asked for anew
 //! after a day; what could not be asked anew, not again within the hour; what is only checked,
-//! after some minutes; what is said to have moved, at once, but not twice within seconds. A place
-//! of Autodiscover is kept while it works.
+//! after some minutes; what is said to have moved, at once, but not twice within seconds: who
+//! was said to be gone is still gone then. A place of Autodiscover is kept while it works.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,9 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 
 use super::discover::{Endpoint, Form, Via};
-use crate::model::{Address, Doubt, Fault, GroupKey, Plain, Shift, Span, Time, TrustEntry, Zone};
+use crate::model::{
+    Address, Doubt, Fault, GroupKey, Next, Plain, Shift, Span, Time, TrustEntry, Zone,
+};
 
 /// Settings are good for so long: a day, less an hour, so that who asks once a day is not answered
 /// from yesterday.
@@ -62,6 +64,15 @@ pub(super) struct Known {
     tried: Time,
     /// When its zone was asked for last.
     zone_tried: Time,
+    /// Why it is nowhere, as it was said when it was asked for last.
+    gone: Option<Arc<Fault>>,
+}
+
+impl Known {
+    /// Why it is nowhere, as it was said when it was asked for last.
+    pub(super) fn gone(&self) -> Option<&Fault> {
+        self.gone.as_deref()
+    }
 }
 
 /// A place of Autodiscover.
@@ -127,13 +138,13 @@ impl Homes {
             && known.place == place
             && !old(now, known.at)
         {
-            known.tried = now;
+            (known.tried, known.gone) = (now, None);
             return None;
         }
         let before = self.get(address).map(|known| (known.zone, known.zone_tried));
         let (zone, zone_tried) = before.unwrap_or_default();
         let at = if sure { now } else { now - FRESH_FOR };
-        let known = Known { place, zone, at, tried: now, zone_tried };
+        let known = Known { place, zone, at, tried: now, zone_tried, gone: None };
         let line = line_of(address, &known);
         self.known.insert(key(address), known);
         Some(line)
@@ -161,10 +172,12 @@ impl Homes {
         Some(line_of(address, known))
     }
 
-    /// It was asked for in vain: what was known stays.
-    pub(super) fn missed(&mut self, now: Time, address: &Address) {
+    /// It was asked for in vain: what was known stays, and so does the reason if that is that it
+    /// is gone.
+    pub(super) fn missed(&mut self, now: Time, address: &Address, why: Option<&Fault>) {
         if let Some(known) = self.known.get_mut(&*key(address)) {
-            known.tried = now;
+            let gone = why.filter(|why| why.next == Next::Gone);
+            (known.tried, known.gone) = (now, gone.cloned().map(Arc::new));
         }
     }
 
@@ -312,7 +325,8 @@ impl Homes {
                     let zone = zone.map(Zone::from);
                     let zone_tried = if zone.is_some() { at } else { Time::default() };
                     // After a restart an old answer is asked for at once.
-                    let known = Known { place, zone, at, tried: Time::default(), zone_tried };
+                    let tried = Time::default();
+                    let known = Known { place, zone, at, tried, zone_tried, gone: None };
                     self.known.insert(key(&address), known);
                 }
                 Ok(Line::Endpoint { domain, url, form, via, at }) => {

@@ -38,7 +38,7 @@ fn an_answer_is_good_for_a_day_and_a_failure_lets_it_alone_for_an_hour() {
     assert!(!homes.is_due(START + Span::MINUTE.times(23 * 60 - 1), &ann(), Doubt::None));
     let day = START + Span::HOUR.times(23);
     assert!(homes.is_due(day, &ann(), Doubt::None));
-    homes.missed(day, &ann());
+    homes.missed(day, &ann(), None);
     assert!(!homes.is_due(day + Span::MINUTE.times(59), &ann(), Doubt::None));
     assert!(homes.is_due(day + Span::HOUR, &ann(), Doubt::None));
     assert_eq!(host(&homes), "a", "the old answer is kept");
@@ -54,6 +54,26 @@ fn a_mailbox_that_moved_is_asked_for_at_once_but_not_twice_in_seconds() {
     homes.learn(later, &ann(), place("b"), true);
     assert!(!homes.is_due(later, &ann(), Doubt::Moved));
     assert_eq!(host(&homes), "b");
+}
+
+#[test]
+fn who_was_said_to_be_gone_is_gone_until_something_else_is_said() {
+    let mut homes = Homes::default();
+    let why = |homes: &Homes| homes.get(&ann()).unwrap().gone().map(|why| why.cause.code.clone());
+    let gone = Fault::new(Next::Gone, "mailbox moved to Microsoft 365");
+    homes.learn(START, &ann(), place("a"), true);
+    homes.missed(START, &ann(), Some(&gone));
+    assert!(!homes.is_due(START, &ann(), Doubt::Moved), "it is not asked for again,");
+    assert_eq!(why(&homes), Some(gone.cause.code.clone()), "and not sent to its server either");
+    assert_eq!(host(&homes), "a", "the old answer is kept");
+    homes.learn(START, &ann(), place("a"), true);
+    assert_eq!(why(&homes), None, "it is back where it was");
+    homes.missed(START, &ann(), Some(&gone));
+    homes.missed(START, &ann(), Some(&Fault::retry("no answer")));
+    assert_eq!(why(&homes), None, "only the last word counts");
+    homes.missed(START, &ann(), Some(&gone));
+    homes.learn(START, &ann(), place("b"), true);
+    assert_eq!(why(&homes), None, "it is elsewhere");
 }
 
 #[test]
@@ -84,7 +104,7 @@ fn what_was_only_guessed_is_asked_for_after_an_hour() {
 fn a_clock_that_was_set_back_does_not_make_answers_good_for_ever() {
     let mut homes = Homes::default();
     homes.learn(START + Span::DAY.times(400), &ann(), place("a"), true);
-    homes.missed(START - Span::HOUR, &ann());
+    homes.missed(START - Span::HOUR, &ann(), None);
     assert!(homes.is_due(START, &ann(), Doubt::None));
 }
 

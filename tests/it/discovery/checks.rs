@@ -14,6 +14,10 @@ async fn checked(ews: &Ews, name: &str) -> Result<Home, Fault> {
     ews.homes(&[target(name)], Doubt::Routine).await.pop().expect("one answer")
 }
 
+async fn moved(ews: &Ews, name: &str) -> Result<Home, Fault> {
+    ews.homes(&[target(name)], Doubt::Moved).await.pop().expect("one answer")
+}
+
 fn to_the_cloud() -> MovedTo {
     MovedTo::Cloud("ann@corp.mail.onmicrosoft.com".to_owned())
 }
@@ -64,6 +68,29 @@ async fn a_configured_server_is_told_of_the_cloud_too() {
     org.book.pass(APART);
     exchange.calendars().move_mailbox("ann@corp.example", to_the_cloud());
     let fault = checked(&ews, "ann").await.unwrap_err();
+    assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
+    // Whom the server does not find in the same second is not sent there once more.
+    let fault = moved(&ews, "ann").await.unwrap_err();
+    assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
+    assert_eq!(asked(&exchange, "GetUserSettings"), 2, "one of them from memory");
+    home(&ews, "ann").await.expect("who has no doubt may try the server");
+    org.book.pass(APART);
+    exchange.calendars().move_mailbox("ann@corp.example", MovedTo::BackEnd(0));
+    moved(&ews, "ann").await.expect("back again");
+    checked(&ews, "ann").await.expect("nothing is left of it");
+}
+
+#[tokio::test]
+async fn whom_neither_a_check_nor_the_server_knew_is_gone_at_once() {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    home(&ews, "ann").await.unwrap();
+    org.book.pass(APART);
+    exchange.calendars().move_mailbox("ann@corp.example", to_the_cloud());
+    checked(&ews, "ann").await.unwrap_err();
+    ews.changes(&target("ann"), None).await.unwrap_err();
+    let fault = moved(&ews, "ann").await.unwrap_err();
     assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
 }
 
