@@ -347,7 +347,7 @@ impl Discovery {
                     }
                 }
             }
-            lines.extend(homes.sweep(now));
+            lines.extend(homes.owed().into_iter().chain(homes.sweep(now)));
         }
         self.keep(lines).await;
         refused
@@ -480,9 +480,10 @@ impl Discovery {
     }
 
     async fn keep(&self, lines: Lines) {
-        if !lines.is_empty() {
-            // What is not kept is asked for again after a restart.
-            let _ = self.ledger.keep(lines).await;
+        let keys: Vec<Plain> = lines.iter().map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            let taken = self.ledger.keep(lines).await.is_ok();
+            self.homes().kept(&keys, taken);
         }
     }
 

@@ -3,9 +3,10 @@
 //! **Promise.** An old answer is kept until a new one takes its place. Settings are asked for anew
 //! after a day; what could not be asked anew, not again within the hour; what is only checked,
 //! after some minutes; what is said to have moved, at once, but not twice within seconds: who
-//! was said to be gone is still gone then. A place of Autodiscover is kept while it works.
+//! was said to be gone is still gone then. A place of Autodiscover is kept while it works. What the
+//! ledger did not take is given to it again after the next question, whatever comes of that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -43,6 +44,9 @@ const FORGOTTEN_AFTER: Span = Span::DAY.times(30);
 const FIRST_SWEEP: usize = 1_024;
 /// Domains that are remembered, with the place that answered for them, and why none did.
 const MOST_DOMAINS: usize = 1_024;
+/// Lines that the ledger did not take, given to it again at once: a disk that was full for a day
+/// is not asked for tens of thousands in one go.
+const OWED_AT_ONCE: usize = 500;
 
 /// Where mailboxes are served; one for all that share it.
 #[derive(PartialEq, Eq)]
@@ -89,6 +93,8 @@ pub(super) struct Homes {
     places: HashMap<GroupKey, Arc<Place>>,
     endpoints: HashMap<String, Kept>,
     failures: HashMap<String, (Time, u64, Fault)>,
+    /// Under these keys the ledger says something else.
+    owed: BTreeSet<Box<str>>,
     /// Beyond so many mailboxes, and places, it is swept.
     sweep_at: (usize, usize),
 }
@@ -145,7 +151,7 @@ impl Homes {
         let (zone, zone_tried) = before.unwrap_or_default();
         let at = if sure { now } else { now - FRESH_FOR };
         let known = Known { place, zone, at, tried: now, zone_tried, gone: None };
-        let line = line_of(address, &known);
+        let line = line_of(address.reveal(), &known);
         self.known.insert(key(address), known);
         Some(line)
     }
@@ -169,7 +175,7 @@ impl Homes {
         if std::mem::replace(&mut known.zone, zone) == zone {
             return None;
         }
-        Some(line_of(address, known))
+        Some(line_of(address.reveal(), known))
     }
 
     /// It was asked for in vain: what was known stays, and so does the reason if that is that it
@@ -218,13 +224,6 @@ impl Homes {
         kept: bool,
     ) -> Option<(Plain, Option<Plain>)> {
         self.failures.remove(domain);
-        let line = Line::Endpoint {
-            domain: domain.to_owned(),
-            url: endpoint.url.to_string(),
-            form: endpoint.form.as_str().into(),
-            via: endpoint.via.as_str().into(),
-            at: now.as_ms(),
-        };
         if let Some(known) = self.endpoints.get_mut(domain)
             && known.endpoint == endpoint
         {
@@ -239,8 +238,9 @@ impl Homes {
             }
         }
         let kept = Kept { endpoint, found: now, worked: now };
+        let line = endpoint_line(domain, &kept);
         self.endpoints.insert(domain.to_owned(), kept);
-        Some((endpoint_key(domain), line.written()))
+        Some(line)
     }
 
     /// Nothing answered for a domain, as things stand with trust.
@@ -294,6 +294,30 @@ impl Homes {
             gone.push((endpoint_key(&domain), None));
         }
         gone
+    }
+
+    /// What the ledger is to take once more, as it is now.
+    pub(super) fn owed(&self) -> Vec<(Plain, Option<Plain>)> {
+        let line = |key: &str| {
+            let domain = key.strip_prefix(ENDPOINT);
+            let kept = domain.and_then(|domain| Some((domain, self.endpoints.get(domain)?)));
+            match (kept, self.known.get(key)) {
+                (Some((domain, kept)), _) => endpoint_line(domain, kept),
+                (None, Some(known)) => line_of(key, known),
+                (None, None) => (Plain::new(key), None),
+            }
+        };
+        self.owed.iter().take(OWED_AT_ONCE).map(|key| line(key)).collect()
+    }
+
+    /// Whether the ledger took the lines under these keys.
+    pub(super) fn kept(&mut self, keys: &[Plain], taken: bool) {
+        for key in keys {
+            match taken {
+                true => self.owed.remove(key.reveal()),
+                false => self.owed.insert(key.reveal().into()),
+            };
+        }
     }
 
     /// Takes in what was kept, where it is at the `fixed` server, if there is one. Lines that are
@@ -364,9 +388,12 @@ fn key(address: &Address) -> Box<str> {
     address.reveal().to_ascii_lowercase().into()
 }
 
+/// With this the key of a domain's place begins; no address does.
+const ENDPOINT: &str = "endpoint ";
+
 /// Where the line of a domain's place stands.
 fn endpoint_key(domain: &str) -> Plain {
-    Plain::new(format!("endpoint {domain}"))
+    Plain::new(format!("{ENDPOINT}{domain}"))
 }
 
 /// What a trust list says, as a number to be compared.
@@ -408,15 +435,27 @@ impl Line {
     }
 }
 
-fn line_of(address: &Address, known: &Known) -> (Plain, Option<Plain>) {
+fn endpoint_line(domain: &str, kept: &Kept) -> (Plain, Option<Plain>) {
+    let Kept { endpoint, found, .. } = kept;
+    let line = Line::Endpoint {
+        domain: domain.to_owned(),
+        url: endpoint.url.to_string(),
+        form: endpoint.form.as_str().into(),
+        via: endpoint.via.as_str().into(),
+        at: found.as_ms(),
+    };
+    (endpoint_key(domain), line.written())
+}
+
+fn line_of(address: &str, known: &Known) -> (Plain, Option<Plain>) {
     let line = Line::Home {
-        address: address.reveal().to_owned(),
+        address: address.to_owned(),
         ews: known.place.ews.to_string(),
         group: known.place.group.as_str().to_owned(),
         zone: known.zone.map(KeptZone::from),
         at: known.at.as_ms(),
     };
-    (Plain::new(String::from(key(address))), line.written())
+    (Plain::new(address.to_ascii_lowercase()), line.written())
 }
 
 impl From<Zone> for KeptZone {

@@ -93,6 +93,55 @@ fn a_check_asks_after_minutes_and_writes_nothing_where_all_is_as_it_was() {
 }
 
 #[test]
+fn what_the_ledger_did_not_take_is_given_to_it_again_as_it_is_then() {
+    let mut homes = Homes::default();
+    let url: Uri = "https://h/autodiscover/autodiscover.svc".parse().unwrap();
+    let endpoint = Endpoint { url, form: Form::Soap, via: Via::Redirect };
+    let bob = Address::parse("bob@corp.example").unwrap();
+    let keys = [
+        homes.learn(START, &ann(), place("a"), true).unwrap().0,
+        homes.learn(START, &bob, place("a"), true).unwrap().0,
+        homes.answered(START, "corp.example", endpoint.clone(), false).unwrap().0,
+    ];
+    assert_eq!(homes.owed(), [], "nobody said that it was not taken");
+    homes.kept(&keys, false);
+    homes.learn_zone(START, &ann(), Some(Some(berlin())));
+    homes.forget(&bob);
+    // Checks find nothing new all day, or nothing at all.
+    let later = START + Span::HOUR;
+    assert_eq!(homes.learn(later, &ann(), place("a"), true), None);
+    assert_eq!(homes.answered(later, "corp.example", endpoint.clone(), true), None);
+    homes.missed(later, &ann(), None);
+
+    let owed = homes.owed();
+    assert_eq!(owed, homes.owed(), "until it is taken");
+    assert!(owed.contains(&(keys[1].clone(), None)), "who left leaves the disk, too");
+    let mut again = Homes::default();
+    let lines: Vec<_> = owed.into_iter().filter_map(|(_, line)| line).collect();
+    again.recall(later, &lines, None);
+    assert_eq!((host(&again).as_str(), again.get(&ann()).unwrap().zone), ("a", Some(berlin())));
+    assert_eq!(again.endpoint(later, "corp.example").unwrap().0, endpoint);
+    homes.kept(&keys, true);
+    assert_eq!(homes.owed(), []);
+}
+
+#[test]
+fn a_disk_that_takes_again_is_not_asked_for_everything_in_one_go() {
+    let mut homes = Homes::default();
+    for n in 0..1_200 {
+        let address = Address::parse(&format!("p{n}@corp.example")).unwrap();
+        let (key, _) = homes.learn(START, &address, place("a"), true).unwrap();
+        homes.kept(&[key], false);
+    }
+    let calls = std::iter::from_fn(|| {
+        let keys: Vec<_> = homes.owed().into_iter().map(|(key, _)| key).collect();
+        homes.kept(&keys, true);
+        (!keys.is_empty()).then_some(keys.len())
+    });
+    assert_eq!(calls.collect::<Vec<_>>(), [500, 500, 200]);
+}
+
+#[test]
 fn what_was_only_guessed_is_asked_for_after_an_hour() {
     let mut homes = Homes::default();
     homes.learn(START, &ann(), place("a"), false);

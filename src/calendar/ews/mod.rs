@@ -39,6 +39,8 @@ mod codes;
 mod convert;
 mod datetime;
 mod discovery;
+#[cfg(test)]
+mod discovery_tests;
 mod gate;
 mod homes;
 mod http;

@@ -246,7 +246,9 @@ impl Play {
             Ok((key, line.transpose()?))
         });
         let sealed = sealed.collect::<Result<Vec<_>, Fault>>()?;
-        self.disk_fault().map_or_else(|| self.disk.keep(&sealed), Err)
+        let kept = self.disk_fault().map_or_else(|| self.disk.keep(&sealed), Err);
+        self.say(|| format!("    the disk keeps {} lines of discovery: {kept:?}", sealed.len()));
+        kept
     }
 
     /// The time zones of these, as their servers say it; now and then not of all.
