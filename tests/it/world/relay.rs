@@ -82,8 +82,9 @@ impl Relay {
             self.moods.spoil_one_in > 0 && bent(&row.id) % self.moods.spoil_one_in == 1
         };
         if batch.iter().any(spoils) || (self.moods.most > 0 && batch.len() > self.moods.most) {
-            if let ([row], Some(key)) = (batch, batch.first().and_then(key)) {
-                self.set_aside.insert((row.user.clone(), key));
+            // A mark that all was sent has no key; it is set aside and named like a record.
+            if let [row] = batch {
+                self.set_aside.insert((row.user.clone(), key(row).unwrap_or_default()));
             }
             return Ok(Err(Fault::refused("400")));
         }
@@ -138,6 +139,7 @@ impl Relay {
             }
             records.retain(|_, record| record.sequence >= first);
             self.complete.insert(row.user.clone(), first);
+            self.set_aside.remove(&(row.user.clone(), String::new()));
             return Ok(Verdict::Stored);
         }
         let key = key(row).ok_or("an event without a record's id")?;
