@@ -3,6 +3,8 @@
 //! Known so far: a conference property, and a place that is itself one address. The table of
 //! meeting services, bodies and rewritten links have their place here.
 
+pub mod table;
+
 use crate::model::{Meeting, Plain};
 
 /// How a meeting is joined.
