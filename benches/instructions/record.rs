@@ -23,7 +23,8 @@ pub fn seal_all(sample: &Sample) -> Vec<Event> {
         keys: None,
     };
     let installation = Arc::clone(&sample.installation);
-    let begun = Pass::start(sample.user.clone(), sample.window, loaded, installation);
+    let showing = Arc::default();
+    let begun = Pass::start(sample.user.clone(), sample.window, loaded, installation, showing);
     let (mut pass, mut step) = begun.expect("a pass");
     loop {
         let got = match step {

@@ -13,9 +13,13 @@ use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeti
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
 use calway::pipeline::seal::{Installation, Sealer};
+use calway::pipeline::showing::{Private, Showing, Untitled};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, Event};
+
+/// All of every meeting.
+const SHOWING: Showing = Showing { private: Private::Full, untitled: Untitled::Omit };
 
 /// Reads the bytes as each of the answers.
 pub fn check(xml: &[u8]) {
@@ -146,7 +150,7 @@ fn becomes_a_record(meeting: &Meeting) {
     }
     let (sealer, user) = (Measure::new(), UserId::new("u"));
     let key = record::key(&INSTALLATION, &user, meeting);
-    let shown = record::Shown::new(meeting);
+    let shown = record::Shown::new(meeting, &SHOWING);
     let sealed = record::record(&INSTALLATION, &sealer, &user, &key, &shown).expect("a record");
     let json: serde_json::Value = serde_json::from_str(sealed.json()).expect("JSON");
     let record = &json["calendarMeetingExternal"];
@@ -167,7 +171,7 @@ fn becomes_a_record(meeting: &Meeting) {
     assert!(people <= PARTICIPANTS);
     assert_eq!(
         record::digest(&INSTALLATION, &shown),
-        record::digest(&INSTALLATION, &record::Shown::new(&meeting.clone()))
+        record::digest(&INSTALLATION, &record::Shown::new(&meeting.clone(), &SHOWING))
     );
 }
 

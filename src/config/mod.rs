@@ -7,12 +7,14 @@
 
 mod connection;
 mod discover;
+mod records;
 pub mod secrets;
 mod written;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::config as layered;
@@ -24,6 +26,7 @@ use crate::cloud;
 use crate::model::{CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
+use crate::pipeline::showing::Showing;
 use crate::pipeline::window::Reach;
 
 /// Everything that the daemon is told, checked.
@@ -37,6 +40,8 @@ pub struct Settings {
     pub kms: KmsSettings,
     /// The window.
     pub reach: Reach,
+    /// What of meetings is shown.
+    pub showing: Arc<Showing>,
     /// How often an unheard mailbox is polled.
     pub poll: Span,
     /// Where the store lies.
@@ -197,6 +202,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     if !(5..=3_600).contains(&poll) {
         wrong.push("poll_seconds: 5 to 3600 seconds are allowed".into());
     }
+    let showing = Arc::new(records::showing(&written.records, &mut wrong));
     let store = store_path(&written);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
@@ -204,6 +210,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             cloud,
             kms,
             reach: Reach { past_days, future_days },
+            showing,
             poll: Span::from_secs(poll),
             store,
             log: written.log.unwrap_or_else(|| "info".into()),

@@ -15,6 +15,8 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) window: WrittenWindow,
     #[serde(default)]
+    pub(super) records: WrittenRecords,
+    #[serde(default)]
     pub(super) store: WrittenStore,
     pub(super) poll_seconds: Option<u64>,
     pub(super) log: Option<String>,
@@ -119,6 +121,14 @@ pub(super) struct WrittenKms {
 pub(super) struct WrittenWindow {
     pub(super) past_days: Option<u32>,
     pub(super) future_days: Option<u32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenRecords {
+    pub(super) private: Option<String>,
+    pub(super) untitled: Option<String>,
+    pub(super) untitled_text: Option<String>,
 }
 
 #[derive(Deserialize, Default)]

@@ -48,6 +48,9 @@ impl Shelf for Told {
 }
 
 impl Store for Told {
+    fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
+        self.inner.shown_as(showing)
+    }
     fn waiting_at_most(&mut self) -> Result<u64, Fault> {
         Ok(0)
     }

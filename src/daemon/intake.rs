@@ -23,6 +23,7 @@ use crate::model::{
 use crate::observe::condition;
 use crate::pipeline::fleet::{Census, Fleet, Input, Note, Output, Rules, StreamId, Ticket, Want};
 use crate::pipeline::seal::{Installation, Sealer};
+use crate::pipeline::showing::Showing;
 use crate::pipeline::sync::{Ask, Got};
 
 /// Inputs that may wait for the loop. Beyond them streams and tasks wait, never drop.
@@ -79,6 +80,7 @@ pub(super) struct Parts {
     pub(super) disk: Disk,
     pub(super) installation: Arc<Installation>,
     pub(super) rules: Rules,
+    pub(super) showing: Arc<Showing>,
 }
 
 struct Intake {
@@ -104,7 +106,7 @@ pub(super) async fn run(
     let mut outbox_long = parts.disk.outbox_long.clone();
     outbox_long.mark_changed();
     let mut intake = Intake {
-        fleet: Fleet::new(parts.rules, parts.installation.clone()),
+        fleet: Fleet::new(parts.rules, parts.installation.clone()).showing(parts.showing.clone()),
         parts,
         targets: HashMap::new(),
         inputs,

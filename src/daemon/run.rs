@@ -24,7 +24,7 @@ use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
 use crate::model::{Fault, UserId};
 use crate::net::Trust;
-use crate::observe::condition::STOPPING;
+use crate::observe::condition::{SHOWN_ANEW, STOPPING};
 use crate::observe::notify;
 use crate::pipeline::command;
 use crate::pipeline::fleet::Rules;
@@ -59,6 +59,12 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut known = {
         let mut store = store;
         let mailboxes = store.mailboxes()?;
+        let [private, untitled] = settings.showing.mark();
+        let changed = store.shown_as(installation.tag(&[b"showing", private, untitled]))?;
+        if changed && !mailboxes.is_empty() {
+            condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
+                calendars are listed again");
+        }
         let disk = Disk::start(Box::new(store)).map_err(|e| Fault::retry(e.to_string()))?;
         (disk, mailboxes)
     };
@@ -189,6 +195,7 @@ fn calendar_parts(
         disk,
         installation,
         rules,
+        showing: settings.showing.clone(),
     };
     Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
 }

@@ -42,6 +42,9 @@ conditions! {
     /// The service stops.
     STOPPING = "stopping" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e02"
         "Nothing to do.";
+    /// What is shown of meetings was configured in another way.
+    SHOWN_ANEW = "shown-anew" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e63"
+        "Nothing to do: records that differ are sent again as the calendars are listed.";
     /// One mailbox cannot be read.
     MAILBOX_FAILING = "mailbox-failing" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
         "If it does not heal: check that the mailbox exists (and the key server, where the cause \

@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod pace;
 pub mod record;
 pub mod seal;
+pub mod showing;
 pub mod sync;
 pub mod window;
 

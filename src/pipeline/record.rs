@@ -3,6 +3,7 @@
 //! **Promise.** Every personal text is sealed with the one key that the record names. Empty and
 //! absent fields are left out. Two meetings with the same digest show the same to their user.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use serde_json::json;
@@ -11,6 +12,7 @@ use super::join::{Join, join};
 use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS, PARTICIPANTS_BYTES};
 use super::notes::Notes;
 use super::seal::{Installation, Sealed, Sealer, Tag};
+use super::showing::Showing;
 use crate::model::{
     Answer, Fault, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole, Person,
     RecordKey, Sensitivity, Time, UserId,
@@ -32,22 +34,50 @@ pub fn key(installation: &Installation, user: &UserId, meeting: &Meeting) -> Rec
 #[derive(Debug)]
 pub struct Shown<'a> {
     meeting: &'a Meeting,
+    /// Absent: no more than the times.
+    words: Option<Words<'a>>,
+}
+
+#[derive(Debug)]
+struct Words<'a> {
+    subject: Cow<'a, str>,
     notes: Notes<'a>,
     join: Join,
 }
 
 impl<'a> Shown<'a> {
     /// Reads the body, which takes as long as the body is.
-    pub fn new(meeting: &'a Meeting) -> Self {
-        Self { meeting, notes: Notes::of(&meeting.body), join: join(meeting) }
+    pub fn new(meeting: &'a Meeting, showing: &'a Showing) -> Self {
+        let words = (!showing.is_times_only(meeting)).then(|| Words {
+            subject: showing.subject(meeting),
+            notes: Notes::of(&meeting.body),
+            join: join(meeting),
+        });
+        Self { meeting, words }
+    }
+
+    fn subject(&self) -> &str {
+        self.words.as_ref().map_or("", |words| &words.subject)
+    }
+
+    fn location(&self) -> &str {
+        self.words.as_ref().map_or("", |_| self.meeting.location.reveal())
     }
 
     fn notes(&self) -> &str {
-        cut(self.notes.text().reveal(), NOTES_BYTES)
+        self.words.as_ref().map_or("", |words| cut(words.notes.text().reveal(), NOTES_BYTES))
+    }
+
+    fn join(&self) -> Option<&Join> {
+        self.words.as_ref().map(|words| &words.join).filter(|join| !join.is_empty())
+    }
+
+    fn organizer(&self) -> Option<&'a Person> {
+        self.words.as_ref().and(self.meeting.organizer.as_ref())
     }
 
     fn participants(&self) -> &'a [Participant] {
-        let all = &self.meeting.participants;
+        let all: &[_] = if self.words.is_some() { &self.meeting.participants } else { &[] };
         all.get(..PARTICIPANTS).unwrap_or(all)
     }
 }
@@ -67,14 +97,16 @@ pub fn digest(installation: &Installation, shown: &Shown<'_>) -> Tag {
     parts.extend([
         b"meeting".as_slice(),
         &numbers,
-        meeting.subject.reveal().as_bytes(),
-        meeting.location.reveal().as_bytes(),
+        shown.subject().as_bytes(),
+        shown.location().as_bytes(),
         shown.notes().as_bytes(),
     ]);
-    for address in [&shown.join.uri, &shown.join.url] {
-        parts.push(address.as_ref().map_or("", |address| address.reveal()).as_bytes());
+    let join = shown.join();
+    for address in [join.map(|join| &join.uri), join.map(|join| &join.url)] {
+        let address = address.and_then(Option::as_ref);
+        parts.push(address.map_or("", |address| address.reveal()).as_bytes());
     }
-    let (name, address) = person_parts(meeting.organizer.as_ref());
+    let (name, address) = person_parts(shown.organizer());
     parts.extend([name, address]);
     for participant in shown.participants() {
         let (name, address) = person_parts(Some(&participant.person));
@@ -124,15 +156,15 @@ pub fn record(
     out.word("meetingSensitivity", sensitivity(meeting.sensitivity));
     out.text("encryptionKeyUrl", sealer.key_uri().as_str());
     for (field, text, limit) in [
-        ("encryptedSubject", meeting.subject.reveal(), LINE_BYTES),
-        ("encryptedLocation", meeting.location.reveal(), LINE_BYTES),
+        ("encryptedSubject", shown.subject(), LINE_BYTES),
+        ("encryptedLocation", shown.location(), LINE_BYTES),
         ("encryptedNotes", shown.notes(), NOTES_BYTES),
     ] {
         if !text.trim().is_empty() {
             out.sealed(field, text, limit)?;
         }
     }
-    if let Some(organizer) = &meeting.organizer {
+    if let Some(organizer) = shown.organizer() {
         out.begin("encryptedOrganizer");
         out.person(organizer)?;
         out.end();
@@ -141,8 +173,7 @@ pub fn record(
         out.name("encryptedParticipants");
         out.list(shown.participants())?;
     }
-    let found = &shown.join;
-    if !found.is_empty() {
+    if let Some(found) = shown.join() {
         out.begin("meetingJoinInfo");
         for (field, text) in [("meetingJoinURI", &found.uri), ("meetingJoinURL", &found.url)] {
             if let Some(text) = text {
@@ -157,8 +188,7 @@ pub fn record(
 
 /// About as many bytes as the record of a meeting has.
 fn room(shown: &Shown<'_>) -> usize {
-    let meeting = shown.meeting;
-    let lines = meeting.subject.reveal().len() + meeting.location.reveal().len();
+    let lines = shown.subject().len() + shown.location().len();
     2_048 + (lines + shown.notes().len()) / 3 * 4 + 512 * shown.participants().len()
 }
 

@@ -7,10 +7,19 @@ use super::*;
 use crate::model::{Address, Body, KeyUri, Plain, Span, UserId};
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
+use crate::pipeline::showing::{Private, Untitled};
+
+/// All of every meeting.
+const FULL: Showing = Showing { private: Private::Full, untitled: Untitled::Omit };
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
+    made_as(meeting, &FULL)
+}
+
+fn made_as(meeting: &Meeting, showing: &Showing) -> Map<String, Value> {
     let user = UserId::new("user-1");
-    let (key, shown) = (super::key(&installation(), &user, meeting), Shown::new(meeting));
+    let key = super::key(&installation(), &user, meeting);
+    let shown = Shown::new(meeting, showing);
     let sealed = record(&installation(), sealer("k").as_ref(), &user, &key, &shown).unwrap();
     let mut outer: Map<String, Value> = serde_json::from_str(sealed.json()).unwrap();
     assert_eq!(outer.len(), 1);
@@ -21,7 +30,7 @@ fn made(meeting: &Meeting) -> Map<String, Value> {
 }
 
 fn digest(installation: &Installation, meeting: &Meeting) -> Tag {
-    super::digest(installation, &Shown::new(meeting))
+    super::digest(installation, &Shown::new(meeting, &FULL))
 }
 
 fn names(record: &Map<String, Value>) -> Vec<&str> {
@@ -203,7 +212,7 @@ fn the_largest_record_still_fits_a_batch() {
         ..meeting("uid", "item")
     };
     let user = UserId::new("user-1");
-    let shown = Shown::new(&largest);
+    let shown = Shown::new(&largest, &FULL);
     let (jwe, key) = (Jwe(KeyUri::new("kms://k/keys/1")), key(&installation(), &user, &largest));
     let whole = record(&installation(), &jwe, &user, &key, &shown);
     let whole = whole.unwrap();
@@ -298,4 +307,63 @@ proptest! {
         let next = text[short.len()..].chars().next();
         prop_assert!(next.is_none_or(|c| short.len() + c.len_utf8() > limit));
     }
+}
+
+#[test]
+fn of_a_private_meeting_no_more_than_its_times_goes_out_unless_the_administrator_says_so() {
+    for (sensitivity, is_private) in [
+        (Sensitivity::Private, true),
+        (Sensitivity::Confidential, true),
+        (Sensitivity::Personal, false),
+        (Sensitivity::Normal, false),
+    ] {
+        let meeting = Meeting {
+            sensitivity,
+            body: Body { text: Plain::new("Agenda"), html: false },
+            conference: Plain::new("https://meet.example/1"),
+            ..meeting("uid", "item")
+        };
+        let by_default = made_as(&meeting, &Showing::default());
+        let sealed = names(&by_default).iter().any(|name| name.starts_with("encrypted"));
+        assert!(names(&by_default).contains(&"encryptionKeyUrl"));
+        let words = ["encryptedSubject", "encryptedNotes", "encryptedOrganizer", "meetingJoinInfo"];
+        for word in words.into_iter().chain(["encryptedParticipants", "encryptedLocation"]) {
+            assert_eq!(by_default.contains_key(word), !is_private, "{sensitivity:?} {word}");
+        }
+        assert!(sealed != is_private);
+        assert_eq!(
+            made(&meeting).len(),
+            made(&Meeting { sensitivity: Sensitivity::Normal, ..meeting.clone() }).len()
+        );
+        let nothing = Showing { private: Private::Nothing, ..Showing::default() };
+        assert_eq!(nothing.has_record(&meeting), !is_private);
+        assert!(FULL.has_record(&meeting) && Showing::default().has_record(&meeting));
+    }
+}
+
+#[test]
+fn what_is_not_shown_of_a_private_meeting_does_not_change_its_record() {
+    let private = Meeting { sensitivity: Sensitivity::Private, ..meeting("uid", "item") };
+    let other = Meeting { subject: Plain::new("x"), participants: Vec::new(), ..private.clone() };
+    let later = Meeting { end: private.end + Span::MINUTE, ..private.clone() };
+    let showing = Showing::default();
+    let digest = |meeting| super::digest(&installation(), &Shown::new(meeting, &showing));
+    assert_eq!(digest(&private), digest(&other));
+    assert_ne!(digest(&private), digest(&later));
+}
+
+#[test]
+fn a_meeting_without_a_title_has_the_one_that_the_administrator_chose() {
+    let untitled = Meeting { subject: Plain::new(" "), ..meeting("uid", "item") };
+    let name = untitled.organizer.as_ref().unwrap().name.reveal();
+    let nameless = Meeting { organizer: Some(person("", "ada@corp.example")), ..untitled.clone() };
+    let with = |untitled| Showing { untitled, ..Showing::default() };
+    let organizer = with(Untitled::Organizer);
+    assert_eq!(organizer.subject(&untitled), name);
+    assert_eq!(organizer.subject(&nameless), "ada@corp.example");
+    assert_eq!(with(Untitled::Text("Busy".into())).subject(&untitled), "Busy");
+    assert_eq!(with(Untitled::Omit).subject(&untitled), "");
+    assert_eq!(with(Untitled::Organizer).subject(&meeting("uid", "item")), "Budget");
+    assert!(!made_as(&untitled, &with(Untitled::Omit)).contains_key("encryptedSubject"));
+    assert!(made_as(&untitled, &organizer).contains_key("encryptedSubject"));
 }

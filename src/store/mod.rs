@@ -176,6 +176,13 @@ pub trait Store: Shelf + Send + 'static {
     /// `Retry` with the engine's code.
     fn channel_position(&mut self) -> Result<u64, Fault>;
 
+    /// Notes how meetings are shown. Where they were shown in another way before, every window
+    /// counts as unread: each mailbox lists it, and what differs is sent. Whether that is so.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing was written then.
+    fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault>;
+
     /// How many events wait for the cloud, at most: what is superseded in between may be counted.
     /// It takes no longer the more there are.
     ///

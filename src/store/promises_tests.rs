@@ -2,14 +2,16 @@
 //!
 //! `open` makes an empty store; whatever it returns beside the store is kept until the test ends.
 
-use super::{Backlog, MOST_PENDING, Met, Settled, Store};
-use crate::model::{
-    CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, TrustEntry, UserId, Verdict,
-};
+use super::{Backlog, Settled, Store};
+use crate::model::{CommandId, KeyUri, Outcome, RecordKey, ResourceUri, Span, Time, UserId};
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
+
+#[path = "shelf_promises_tests.rs"]
+mod shelf;
+pub use shelf::*;
 
 /// The promises, each a test of its own.
 macro_rules! store_promises {
@@ -35,6 +37,7 @@ macro_rules! store_promises {
             settling_takes_rows_away_once
             the_channel_goes_on_where_it_stood
             the_backlog_counts_what_waits
+            meetings_that_are_shown_in_another_way_are_listed_again
             a_shelf_gives_back_what_was_put_onto_it
             a_host_is_pending_until_somebody_decides
             pending_hosts_are_bounded
@@ -435,63 +438,4 @@ pub fn the_backlog_counts_what_waits(store: &mut impl Store) {
     store.commit(&[later], noon() + Span::HOUR).unwrap();
     let backlog = Backlog { waiting: 2, oldest: Some(noon()), aside: 0 };
     assert_eq!(store.backlog(), Ok(backlog));
-}
-
-pub fn a_shelf_gives_back_what_was_put_onto_it(store: &mut dyn Store) {
-    let (one, two) = (Tag([1; 16]), Tag([2; 16]));
-    let line = |text: &str| Some(Stashed(text.as_bytes().to_vec()));
-    store.keep("hq", &[(one, line("a")), (two, line("b"))]).unwrap();
-    store.keep("other", &[(one, line("c"))]).unwrap();
-    assert_eq!(store.kept("hq").unwrap(), [line("a").unwrap(), line("b").unwrap()]);
-    store.keep("hq", &[(one, line("d")), (two, None)]).unwrap();
-    assert_eq!(store.kept("hq").unwrap(), [line("d").unwrap()]);
-    assert_eq!(store.kept("other").unwrap(), [line("c").unwrap()]);
-    assert_eq!(store.kept("none").unwrap(), []);
-}
-
-pub fn a_host_is_pending_until_somebody_decides(store: &mut dyn Store) {
-    assert_eq!(store.meet("a.example", "redirect", noon()).unwrap(), Met::New);
-    assert_eq!(store.meet("a.example", "dns srv", noon()).unwrap(), Met::Known);
-    store.decide_trust("a.example", Verdict::Allowed, noon() + Span::HOUR).unwrap();
-    store.decide_trust("b.example", Verdict::Blocked, noon()).unwrap();
-    assert_eq!(store.meet("b.example", "redirect", noon()).unwrap(), Met::Known);
-    let entry = |host: &str, verdict, via: &str, since| TrustEntry {
-        host: host.into(),
-        verdict,
-        via: via.into(),
-        since,
-    };
-    let expected = [
-        entry("a.example", Verdict::Allowed, "redirect", noon() + Span::HOUR),
-        entry("b.example", Verdict::Blocked, "administrator", noon()),
-    ];
-    assert_eq!(store.trust().unwrap(), expected);
-}
-
-pub fn pending_hosts_are_bounded(store: &mut dyn Store) {
-    store.decide_trust("allowed.example", Verdict::Allowed, noon() - Span::DAY).unwrap();
-    for n in 0..MOST_PENDING {
-        let later = noon() + Span::from_ms(n.unsigned_abs());
-        let met = store.meet(&format!("h{n}.example"), "redirect", later).unwrap();
-        assert_eq!(met, Met::New);
-    }
-    let later = noon() + Span::HOUR;
-    let met = store.meet("one-more.example", "redirect", later).unwrap();
-    assert_eq!(met, Met::InPlaceOf("h0.example".into()), "a new one is not hidden by old ones");
-    let hosts: Vec<_> = store.trust().unwrap().into_iter().map(|entry| entry.host).collect();
-    assert_eq!(hosts.len(), usize::try_from(MOST_PENDING).unwrap() + 1);
-    assert!(hosts.contains(&"allowed.example".into()) && hosts.contains(&"h1.example".into()));
-
-    store.decide_trust("h1.example", Verdict::Blocked, later).unwrap();
-    assert_eq!(store.meet("another.example", "redirect", later).unwrap(), Met::New);
-}
-
-pub fn a_host_can_be_taken_off_the_trust_list(store: &mut dyn Store) {
-    store.decide_trust("a.example", Verdict::Blocked, noon()).unwrap();
-    store.decide_trust("b.example", Verdict::Allowed, noon()).unwrap();
-    assert!(store.forget_trust("a.example").unwrap());
-    assert!(!store.forget_trust("a.example").unwrap(), "it is not there any more");
-    let hosts: Vec<_> = store.trust().unwrap().into_iter().map(|entry| entry.host).collect();
-    assert_eq!(hosts, ["b.example"]);
-    assert_eq!(store.meet("a.example", "redirect", noon()).unwrap(), Met::New);
 }

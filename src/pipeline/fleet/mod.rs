@@ -49,6 +49,7 @@ use self::servers::{Server, Vacant};
 use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
+use super::showing::Showing;
 use super::sync::{Ask, Keyed, Pass, Shortfall};
 use crate::model::{GroupKey, Now, ServerKey, Span, Time, UserId};
 
@@ -207,6 +208,7 @@ struct Orphan {
 pub struct Fleet {
     rules: Rules,
     installation: Arc<Installation>,
+    showing: Arc<Showing>,
     dice: Dice,
     mailboxes: Vec<Option<Mailbox>>,
     free: Vec<usize>,
@@ -251,6 +253,7 @@ impl Fleet {
             dice: Dice::new(rules.seed),
             rules,
             installation,
+            showing: Arc::default(),
             mailboxes: Vec::new(),
             free: Vec::new(),
             names: HashMap::new(),
@@ -280,6 +283,12 @@ impl Fleet {
             looked: Time::default(),
             out: Vec::new(),
         }
+    }
+
+    /// With what of meetings is shown.
+    #[must_use]
+    pub fn showing(self, showing: Arc<Showing>) -> Self {
+        Self { showing, ..self }
     }
 
     /// Takes one input.

@@ -233,7 +233,8 @@ impl Fleet {
         let (user, place, shortfall) = (mailbox.user.clone(), mailbox.place, mailbox.shortfall);
         let zone = place.map(|place| self.days.get(place.zone)).unwrap_or_default();
         let window = Window::at(now.wall, self.rules.reach, &zone);
-        match Pass::start(user, window, loaded, self.installation.clone()) {
+        let (installation, showing) = (self.installation.clone(), self.showing.clone());
+        match Pass::start(user, window, loaded, installation, showing) {
             Ok((mut pass, step)) => {
                 pass.remember(shortfall);
                 self.step(now, at, run, Box::new(pass), Ok(step));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Lookup, Pass, Row};
 use crate::model::{ItemId, RecordKey, Time};
-use crate::pipeline::seal::{Installation, Tag};
+use crate::pipeline::seal::Tag;
 
 /// Lines by series, and in a series by record: whatever concerns a meeting is found by its UID, and
 /// by its item where Exchange gave it another UID.
@@ -72,20 +72,17 @@ impl Pass {
         let staged = self.staged.values().map(|(row, _)| row).filter(|row| row.item == item);
         indexed.chain(staged).map(|row| (row.series, row.key.clone())).collect()
     }
-}
 
-/// The hash by which a listing's line is compared with the index; zero where the provider names no
-/// version, which never counts as unchanged.
-pub(super) fn version(
-    installation: &Installation,
-    item: &ItemId,
-    version: &str,
-    start: Time,
-    end: Time,
-) -> Tag {
-    if version.is_empty() {
-        return Tag::default();
+    /// The hash by which a listing's line is compared with the index; zero where the provider names
+    /// no version, which never counts as unchanged.
+    pub(super) fn version(&self, item: &ItemId, version: &str, start: Time, end: Time) -> Tag {
+        if version.is_empty() {
+            return Tag::default();
+        }
+        let times = [start, end].map(|time| time.as_ms().to_be_bytes()).concat();
+        let [private, untitled] = self.showing.mark();
+        let item = item.0.as_bytes();
+        let parts = [b"version", item, version.as_bytes(), &times, private, untitled];
+        self.installation.tag(&parts)
     }
-    let times: Vec<u8> = [start, end].iter().flat_map(|time| time.as_ms().to_be_bytes()).collect();
-    installation.tag(&[b"version", item.0.as_bytes(), version.as_bytes(), &times])
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::version;
 use super::{Pass, Shortfall, Step};
 use crate::model::{Entry, Fault, Listing, Meeting, RecordKey};
 use crate::pipeline::seal::Tag;
@@ -36,7 +35,7 @@ impl Pass {
     /// Whether a meeting belongs to what is relayed.
     pub(super) fn shows(&self, meeting: &Meeting) -> bool {
         let cut = self.shortfall.from.is_some_and(|from| meeting.start >= from);
-        self.window.shows(meeting) && !cut
+        self.window.shows(meeting) && !cut && self.showing.has_record(meeting)
     }
 
     pub(super) fn listed(&mut self, listing: Listing) -> Result<Step, Fault> {
@@ -77,7 +76,7 @@ impl Pass {
     /// Whether an item is to be read again; `rows` are versions and keys of its records.
     fn is_stale(&self, entry: &Entry, rows: &[(Tag, RecordKey)]) -> bool {
         let Entry { item, version: named, start, end, .. } = entry;
-        let version = version(&self.installation, item, named, *start, *end);
+        let version = self.version(item, named, *start, *end);
         let series = self.series_tag(entry.uid.reveal());
         let stale = |(had, key): &(Tag, RecordKey)| {
             *had != version

@@ -33,6 +33,7 @@ use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
 use super::seal::{Installation, Sealed, Sealer, Tag};
+use super::showing::Showing;
 use super::window::Window;
 use crate::model::{Change, Cursor, Fault, Found, ItemId, Next, Page, RecordKey, UserId};
 
@@ -44,6 +45,7 @@ pub struct Pass {
     user: UserId,
     window: Window,
     installation: Arc<Installation>,
+    showing: Arc<Showing>,
     sealer: Option<Arc<dyn Sealer>>,
     /// Read, but not sealed yet: waits for the index and the key.
     unsealed: Vec<Found>,
@@ -111,7 +113,7 @@ enum Then {
 }
 
 impl Pass {
-    /// Begins. `window` is today's.
+    /// Begins. `window` is today's, `showing` what of a meeting is shown.
     ///
     /// # Errors
     /// If the stored cursor does not open: the store belongs to another installation.
@@ -120,6 +122,7 @@ impl Pass {
         window: Window,
         loaded: Loaded,
         installation: Arc<Installation>,
+        showing: Arc<Showing>,
     ) -> Result<(Self, Step), Fault> {
         let cursor = match &loaded.cursor {
             None => None,
@@ -131,6 +134,7 @@ impl Pass {
             user,
             window,
             installation,
+            showing,
             sealer: None,
             unsealed: Vec::new(),
             told: Vec::new(),

@@ -3,6 +3,7 @@
 mod ill;
 mod items;
 mod shortfall;
+mod showing;
 mod twins;
 
 use super::*;
@@ -57,11 +58,12 @@ impl Played {
 struct Stored {
     loaded: Loaded,
     index: Vec<Row>,
+    showing: Arc<Showing>,
 }
 
 impl From<Loaded> for Stored {
     fn from(loaded: Loaded) -> Self {
-        Self { loaded, index: Vec::new() }
+        Self { loaded, index: Vec::new(), showing: Arc::default() }
     }
 }
 
@@ -97,7 +99,8 @@ fn play_but(
     let before = before.into();
     let loaded = before.loaded.clone();
     let mut answers = VecDeque::from(answers);
-    let (mut pass, mut step) = match Pass::start(user(1), window(), loaded, installation()) {
+    let (installation, showing) = (installation(), before.showing.clone());
+    let (mut pass, mut step) = match Pass::start(user(1), window(), loaded, installation, showing) {
         Ok((pass, step)) => (pass, Ok(step)),
         Err(fault) => return Played { end: Some(Err(fault)), ..played },
     };

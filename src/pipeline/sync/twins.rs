@@ -5,7 +5,8 @@
 //! record names no version, so that every listing reads both again; and when the one that it shows
 //! goes, the window is listed and the other takes its place.
 
-use super::index::version;
+use std::sync::Arc;
+
 use super::{EventKind, Pass, Row};
 use crate::model::{Fault, Meeting, MeetingKind, RecordKey};
 use crate::pipeline::record;
@@ -51,7 +52,7 @@ impl Pass {
             Tag::default()
         } else {
             let (start, end) = (meeting.start, meeting.end);
-            version(&self.installation, &meeting.item, &meeting.version, start, end)
+            self.version(&meeting.item, &meeting.version, start, end)
         };
         self.stage(meeting, Row { key, item, series, version, digest: Tag::default() })
     }
@@ -60,7 +61,8 @@ impl Pass {
     fn stage(&mut self, meeting: &Meeting, row: Row) -> Result<(), Fault> {
         let key = row.key.clone();
         self.removed.remove(&key);
-        let shown = record::Shown::new(meeting);
+        let showing = Arc::clone(&self.showing);
+        let shown = record::Shown::new(meeting, &showing);
         let row = Row { digest: record::digest(&self.installation, &shown), ..row };
         let old = self.index.get(row.series, &key);
         if old == Some(&row) && !self.loaded.resend {

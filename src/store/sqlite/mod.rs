@@ -112,6 +112,13 @@ impl Store for Sqlite {
         rows(&self.db, user, lookup).map_err(fault)
     }
 
+    fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        let changed = shelf::shown_as(&tx, showing).map_err(fault)?;
+        tx.commit().map_err(fault)?;
+        Ok(changed)
+    }
+
     fn write(
         &mut self,
         commits: &[Commit],

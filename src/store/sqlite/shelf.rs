@@ -1,6 +1,6 @@
 //! What providers keep, and the trust list.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{Sqlite, fault, opening};
 use crate::model::{Fault, Time, TrustEntry, Verdict};
@@ -25,6 +25,19 @@ const TABLES: &str = "
 
 pub(super) fn make(db: &Connection) -> Result<(), Fault> {
     db.execute_batch(TABLES).map_err(opening)
+}
+
+/// What says how meetings are shown stands on a shelf of its own.
+pub(super) fn shown_as(tx: &Transaction, showing: Tag) -> rusqlite::Result<bool> {
+    let put = tx.execute(
+        "INSERT INTO shelf (name, key, line) VALUES ('showing:', x'00', ?1)
+         ON CONFLICT (name, key) DO UPDATE SET line = ?1 WHERE line <> ?1",
+        [showing.0],
+    )?;
+    if put > 0 {
+        tx.execute("UPDATE mailbox SET window_from = NULL, window_to = NULL", [])?;
+    }
+    Ok(put > 0)
 }
 
 impl Shelf for Sqlite {

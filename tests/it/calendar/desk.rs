@@ -11,6 +11,7 @@ use calway::model::{
 use calway::net::Trust;
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::seal::{Installation, Sealer};
+use calway::pipeline::showing::{Private, Showing};
 use calway::pipeline::sync::{
     Ask, Commit, EventKind, Got, Loaded, Lookup, Pass, Row, Shortfall, Step,
 };
@@ -140,7 +141,9 @@ impl Book {
     /// Whether more is to come.
     async fn pass(&mut self, desk: &Desk, window: Window) -> Result<bool, Fault> {
         let (user, installation) = (self.target.user.clone(), self.installation.clone());
-        let (mut pass, mut step) = Pass::start(user, window, self.loaded.clone(), installation)?;
+        let all = Arc::new(Showing { private: Private::Full, ..Showing::default() });
+        let (mut pass, mut step) =
+            Pass::start(user, window, self.loaded.clone(), installation, all)?;
         pass.remember(self.shortfall);
         let (ews, target) = (&desk.ews, self.target.clone());
         loop {

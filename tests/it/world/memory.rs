@@ -44,6 +44,7 @@ pub struct Memory {
     commands: BTreeMap<CommandId, (u64, Outcome)>,
     shelves: BTreeMap<(String, Tag), Stashed>,
     trust: BTreeMap<String, TrustEntry>,
+    showing: Option<Tag>,
     last_row: i64,
 }
 
@@ -232,6 +233,14 @@ impl Shelf for Memory {
 }
 
 impl Store for Memory {
+    fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
+        if self.showing.replace(showing) == Some(showing) {
+            return Ok(false);
+        }
+        self.mailboxes.values_mut().for_each(|mailbox| mailbox.window = None);
+        Ok(true)
+    }
+
     fn claim(&mut self, _user: &UserId, _until: Time) -> Result<bool, Fault> {
         Ok(true)
     }

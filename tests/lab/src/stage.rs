@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::process::Command;
 
 use crate::cloud::{self, Cloud};
-use crate::exchange::{self, Exchange};
+use crate::exchange::{self, Exchange, Sensitivity};
 use crate::tls::Authority;
 
 /// How a stage is set up.
@@ -209,7 +209,15 @@ impl Stage {
     }
 }
 
+/// What is to be seen of a meeting; of a private one no more than when it is.
 fn expected(shown: &exchange::service::Shown) -> String {
+    let mut shown = shown.clone();
+    if matches!(shown.sensitivity, Sensitivity::Private | Sensitivity::Confidential) {
+        shown.attendees.clear();
+        for words in [&mut shown.subject, &mut shown.location, &mut shown.body] {
+            words.clear();
+        }
+    }
     let mut people: Vec<_> = shown
         .attendees
         .iter()
@@ -225,7 +233,7 @@ fn expected(shown: &exchange::service::Shown) -> String {
         people.join(" "),
         shown.recurring,
         shown.sensitivity,
-        notes(shown),
+        notes(&shown),
     )
 }
 
