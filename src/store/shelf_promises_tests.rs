@@ -1,8 +1,8 @@
 //! What every engine promises of what stands beside the mailboxes: shelves, and the trust list.
 
-use super::{activate, address, commit, known, noon, put};
+use super::{activate, commit, known, noon, put};
 use crate::model::{Span, TrustEntry, Verdict};
-use crate::pipeline::seal::Tag;
+use crate::pipeline::seal::{Stashed, Tag};
 use crate::store::{MOST_PENDING, Met, Store};
 
 pub fn meetings_that_are_shown_in_another_way_are_listed_again(store: &mut impl Store) {
