@@ -16,7 +16,11 @@
 //! - `RedirectToErrorPage`: 302 to an HTML page;
 //! - `Hang`: no byte until the client goes;
 //! - `Cut`: the connection ends after so many bytes of the body;
-//! - `Delay`: the answer is late;
+//! - `Delay`: the request is done later;
+//! - `LoseRequest`, `LoseAnswer`: the connection ends without a byte, before or after the effect;
+//! - `HoldAnswer`, `LateAnswer`: the effect is there, the answer waits for `Faults::release` or
+//!   comes later;
+//! - `RivalEdit`: somebody else writes into the same body just before an UpdateItem;
 //! - `ResponseCode`: any code in the response messages (ErrorInvalidSyncStateData,
 //!   ErrorItemNotFound, ErrorMailboxMoveInProgress, ErrorReadEventsFailed …);
 //! - `SoapFault`: any code as a fault;
@@ -31,8 +35,9 @@
 //!
 //! - `cut`, `restore`, `drop_connections`: the port refuses and all connections are reset, it is
 //!   back again, or the connections are reset and new ones are welcome;
-//! - `Calendars`: mailboxes removed, moved to another back end, another server or the cloud,
-//!   impersonation denied for some;
+//! - `AccessLog::touched`: which mailboxes were the business of which operation;
+//! - `Calendars`: mail in inboxes, out-of-office, languages, errors of free/busy; mailboxes
+//!   removed, moved to another back end, another server or the cloud, impersonation denied;
 //! - [`Options`](exchange::Options): other SOAP prefixes, back ends with affinity by cookie
 //!   (without it ErrorSubscriptionNotFound), HangingConnectionLimit, EWSMaxSubscriptions,
 //!   EWSMaxConcurrency, a limit of connections, Extended Protection, an account that wrong

@@ -5,7 +5,7 @@
 //!
 //! | place | asked | faults |
 //! |---|---|---|
-//! | transport | before a request is read further, by the HTTP front | Http, Hang, Cut, Delay … |
+//! | transport | before a request is read further, by the HTTP front | Http, Hang, LoseAnswer … |
 //! | service | once a request, by the operations | ServerBusy, ResponseCode, GarbageXml … |
 //! | stream | before each envelope of an open stream | StreamSilent, StreamError … |
 //! | event | for each change of a watched folder | LoseNotification |
@@ -66,8 +66,16 @@ pub enum Fault {
         /// The text.
         message: String,
     },
-    /// The answer comes later by so much.
+    /// The request is done later by so much.
     Delay(Duration),
+    /// The connection ends without a byte, and nothing was done.
+    LoseRequest,
+    /// The connection ends without a byte, and everything was done.
+    LoseAnswer,
+    /// Everything is done at once, and the answer waits for [`Faults::release`] or for ever.
+    HoldAnswer,
+    /// Everything is done at once, and the answer comes later by so much.
+    LateAnswer(Duration),
     /// The stream stays open, nothing comes any more, not even a heartbeat.
     StreamSilent,
     /// An open stream says this `ResponseCode` for all its subscriptions while its
@@ -81,6 +89,9 @@ pub enum Fault {
     GarbageXml,
     /// SyncFolderItems answers the state it was asked with, nothing new, and that there is more.
     SyncStandsStill,
+    /// Before an UpdateItem is done, somebody else writes words at the end of the bodies that it
+    /// changes.
+    RivalEdit,
     /// The answer is strewn with characters and references that XML 1.0 forbids.
     IllegalCharacters,
     /// Each envelope of a stream comes in pieces of so many bytes.
@@ -114,6 +125,10 @@ impl Fault {
             | Fault::Hang
             | Fault::Cut { .. }
             | Fault::Delay(_)
+            | Fault::LoseRequest
+            | Fault::LoseAnswer
+            | Fault::HoldAnswer
+            | Fault::LateAnswer(_)
             | Fault::SplitEnvelopes { .. }
             | Fault::JoinEnvelopes => Place::Transport,
             Fault::ServerBusy { .. }
@@ -123,6 +138,7 @@ impl Fault {
             | Fault::SoapFault { .. }
             | Fault::GarbageXml
             | Fault::SyncStandsStill
+            | Fault::RivalEdit
             | Fault::IllegalCharacters => Place::Service,
             Fault::StreamSilent | Fault::StreamError(_) | Fault::StreamClosed => Place::Stream,
             Fault::LoseNotification => Place::Event,
@@ -201,6 +217,7 @@ struct Inner {
     next_id: AtomicU64,
     played: AtomicU64,
     changed: watch::Sender<u64>,
+    released: watch::Sender<u64>,
 }
 
 /// The faults still to come, oldest first; clones share them.
@@ -218,6 +235,7 @@ impl Default for Faults {
                 next_id: AtomicU64::new(0),
                 played: AtomicU64::new(0),
                 changed: watch::Sender::new(0),
+                released: watch::Sender::new(0),
             }),
         }
     }
@@ -280,6 +298,16 @@ impl Faults {
         self.inner.waiting.store(rules.len(), Ordering::Release);
         self.inner.played.fetch_add(1, Ordering::AcqRel);
         Some(fault)
+    }
+
+    /// Every answer that is held goes out now ([`Fault::HoldAnswer`]).
+    pub fn release(&self) {
+        self.inner.released.send_modify(|version| *version += 1);
+    }
+
+    /// Changes whenever the held answers may go.
+    pub(super) fn releases(&self) -> watch::Receiver<u64> {
+        self.inner.released.subscribe()
     }
 
     /// Changes whenever a rule is added, so that an open stream can look at once.

@@ -230,3 +230,72 @@ async fn a_connection_beyond_the_limit_meets_503() {
     assert_eq!(first.ews(&[], GET_FOLDER).await.unwrap().status, 200);
     assert_eq!(exchange.log().counts().most_connections, 2);
 }
+
+const CREATE: &str = "<m:CreateItem SendMeetingInvitations='SendToNone'><m:Items>\
+    <t:CalendarItem><t:Subject>Once</t:Subject></t:CalendarItem></m:Items></m:CreateItem>";
+
+fn items(exchange: &Exchange) -> usize {
+    exchange.calendars().count("ann@corp.example")
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_was_an_effect_all_the_same() {
+    let exchange = exchange(|_| ()).await;
+    let mut line = Line::to(&exchange).await.unwrap();
+    exchange.faults().next(Match::operation("CreateItem"), Fault::LoseRequest);
+    assert!(line.ews(&[], CREATE).await.is_err(), "no byte comes");
+    assert_eq!(items(&exchange), 0);
+    let mut line = Line::to(&exchange).await.unwrap();
+    exchange.faults().next(Match::operation("CreateItem"), Fault::LoseAnswer);
+    assert!(line.ews(&[], CREATE).await.is_err(), "no byte comes");
+    assert_eq!(items(&exchange), 1);
+    assert_eq!(exchange.log().of("CreateItem").last().unwrap().code, "NoError");
+}
+
+#[tokio::test]
+async fn an_answer_is_held_until_it_may_go() {
+    let exchange = exchange(|_| ()).await;
+    exchange.faults().next(Match::operation("CreateItem"), Fault::HoldAnswer);
+    let mut held = Line::to(&exchange).await.unwrap();
+    let request = envelope("ann@corp.example", CREATE);
+    held.send("POST", "/EWS/Exchange.asmx", &[("Authorization", BASIC)], &request).await;
+    let log = exchange.log();
+    let done = log.wait_for("CreateItem", 1);
+    tokio::time::timeout(Duration::from_secs(20), done).await.expect("it is done");
+    assert_eq!(items(&exchange), 1, "before the answer goes");
+    let mut other = Line::to(&exchange).await.unwrap();
+    assert_eq!(other.ews(&[], GET_FOLDER).await.unwrap().status, 200);
+    exchange.faults().release();
+    assert_eq!(held.head().await.unwrap().status, 200);
+    assert_eq!(log.count("CreateItem"), 1);
+}
+
+#[tokio::test]
+async fn the_log_knows_every_mailbox_that_was_touched() {
+    let exchange = exchange(|_| ()).await;
+    let mut line = Line::to(&exchange).await.unwrap();
+    let free_busy = |address: &str| {
+        format!(
+            "<m:GetUserAvailabilityRequest><m:MailboxDataArray><t:MailboxData><t:Email>\
+             <t:Address>{address}</t:Address></t:Email><t:AttendeeType>Required\
+             </t:AttendeeType></t:MailboxData></m:MailboxDataArray>\
+             </m:GetUserAvailabilityRequest>"
+        )
+    };
+    line.ews(&[], GET_FOLDER).await.unwrap();
+    line.ews(&[], &free_busy("Bob@corp.example")).await.unwrap();
+    line.ews(&[], &free_busy("ANN@corp.example")).await.unwrap();
+    let told: Vec<(String, Vec<String>)> = exchange
+        .log()
+        .touched()
+        .into_iter()
+        .map(|(address, how)| (address, how.into_keys().collect()))
+        .collect();
+    let both = vec!["GetFolder".to_owned(), "GetUserAvailability".to_owned()];
+    let own = ("ann@corp.example".to_owned(), both);
+    let other = ("bob@corp.example".to_owned(), vec!["GetUserAvailability".to_owned()]);
+    assert_eq!(told, [own, other]);
+    assert_eq!(exchange.log().touches("ANN@corp.example")["GetUserAvailability"], 2);
+    exchange.log().clear();
+    assert!(exchange.log().touched().is_empty());
+}

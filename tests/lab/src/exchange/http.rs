@@ -15,6 +15,7 @@ use http::header::{
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::affinity::{ANCHOR, Router};
@@ -90,6 +91,7 @@ impl Asked {
             at: Instant::now(),
             operation: operation.to_owned(),
             mailbox,
+            named: Vec::new(),
             status: 200,
             code: String::new(),
             back_end: None,
@@ -186,40 +188,46 @@ impl Front {
     }
 
     async fn signed_in(self: Arc<Self>, asked: Asked) -> io::Result<Response<Body>> {
-        let (operation, mailbox) = self.subject(&asked);
+        let (operation, mailbox, named) = self.subject(&asked);
         let mut shape = Shape::default();
         let is_ews = asked.path == "/ews/exchange.asmx" && asked.method == Method::POST;
         let charged = mailbox.as_deref().unwrap_or(&self.account);
         let _running = match is_ews.then(|| self.admit(charged)) {
             Some(None) => {
                 let mut reply = asked.reply(&operation, 500, XML, pages::TOO_MANY);
-                reply.entry.mailbox = mailbox;
+                (reply.entry.mailbox, reply.entry.named) = (mailbox, named);
                 reply.entry.code = "ErrorExceededConnectionCount".to_owned();
                 return Ok(self.respond(&asked, reply, shape));
             }
             admitted => admitted.flatten(),
         };
+        let mut after = None;
         match self.faults.take(Place::Transport, &operation, mailbox.as_deref()) {
             None => {}
             Some(Fault::Delay(wait)) => tokio::time::sleep(wait).await,
-            Some(Fault::Hang) => {
-                self.log.answered(Entry {
-                    status: 0,
-                    code: "Hang".to_owned(),
-                    ..asked.entry(&operation, mailbox)
-                });
-                return std::future::pending().await;
+            Some(fault @ (Fault::Hang | Fault::LoseRequest)) => {
+                let code = if fault == Fault::Hang { "Hang" } else { "LoseRequest" };
+                let code = code.to_owned();
+                let entry = asked.entry(&operation, mailbox);
+                self.log.answered(Entry { status: 0, code, named, ..entry });
+                if fault == Fault::Hang {
+                    return std::future::pending().await;
+                }
+                return Err(io::Error::other("the request is lost"));
+            }
+            Some(fault @ (Fault::LoseAnswer | Fault::HoldAnswer | Fault::LateAnswer(_))) => {
+                after = Some((fault, self.faults.releases()));
             }
             Some(Fault::Cut { after_bytes }) => shape.cut_after = Some(after_bytes),
             Some(Fault::SplitEnvelopes { at }) => shape.split_at = Some(at),
             Some(Fault::JoinEnvelopes) => shape.join = true,
             Some(fault) => {
                 let mut reply = in_front(&asked, &operation, &fault);
-                reply.entry.mailbox = mailbox;
+                (reply.entry.mailbox, reply.entry.named) = (mailbox, named);
                 return Ok(self.respond(&asked, reply, shape));
             }
         }
-        let reply = match asked.path.as_str() {
+        let mut reply = match asked.path.as_str() {
             "/ews/exchange.asmx" if is_ews => self.ews(&asked),
             "/ews/exchange.asmx" => asked.reply("Page", 200, HTML, pages::SERVICE),
             "/ews/services.wsdl" => asked.reply("Wsdl", 200, XML, pages::wsdl(&self.origin)),
@@ -229,22 +237,26 @@ impl Front {
             }
             _ => asked.reply("", 404, HTML, "<html><body>404 - not found</body></html>"),
         };
-        Ok(self.respond(&asked, reply, shape))
+        reply.entry.named.extend(named);
+        let response = self.respond(&asked, reply, shape);
+        afterwards(after).await?;
+        Ok(response)
     }
 
-    /// Operation and mailbox, as faults name them.
-    fn subject(&self, asked: &Asked) -> (String, Option<String>) {
-        match asked.path.as_str() {
+    /// Operation and mailbox, as faults name them, and the other mailboxes that it names.
+    fn subject(&self, asked: &Asked) -> (String, Option<String>, Vec<String>) {
+        let (operation, mailbox) = match asked.path.as_str() {
             "/ews/exchange.asmx" => {
                 let peek = Service::peek(&asked.body);
-                (peek.operation.to_owned(), peek.mailbox)
+                return (peek.operation.to_owned(), peek.mailbox, peek.named);
             }
-            "/autodiscover/autodiscover.svc" => (autodiscover::soap::OPERATION.to_owned(), None),
+            "/autodiscover/autodiscover.svc" => (autodiscover::soap::OPERATION, None),
             "/autodiscover/autodiscover.xml" => {
-                (autodiscover::pox::OPERATION.to_owned(), autodiscover::pox::address(&asked.body))
+                (autodiscover::pox::OPERATION, autodiscover::pox::address(&asked.body))
             }
-            _ => (String::new(), None),
-        }
+            _ => ("", None),
+        };
+        (operation.to_owned(), mailbox, Vec::new())
     }
 
     fn ews(&self, asked: &Asked) -> Reply {
@@ -380,6 +392,18 @@ impl Front {
             append(headers, HeaderName::from_static("x-oauth-enabled"), "False");
         }
     }
+}
+
+/// What becomes of an answer after everything was done.
+async fn afterwards(fault: Option<(Fault, watch::Receiver<u64>)>) -> io::Result<()> {
+    let Some((fault, mut releases)) = fault else { return Ok(()) };
+    match fault {
+        Fault::LoseAnswer => return Err(io::Error::other("the answer is lost")),
+        Fault::LateAnswer(wait) => tokio::time::sleep(wait).await,
+        Fault::HoldAnswer => drop(releases.changed().await),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What something in front of Exchange answers instead of it.

@@ -1,6 +1,6 @@
 //! What was asked of the simulated Exchange, for tests to count and to wait for.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -22,6 +22,9 @@ pub struct Entry {
     pub operation: String,
     /// The impersonated mailbox as the client wrote it.
     pub mailbox: Option<String>,
+    /// Other mailboxes that the request named (whose free/busy, whose folder), in lower case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
     /// The HTTP status; 0 where the connection was cut before one.
     pub status: u16,
     /// The first `ResponseCode`, the fault's code, or why the front refused.
@@ -59,10 +62,14 @@ pub struct Counts {
     pub most_running: usize,
 }
 
+/// How often each mailbox, by its address in lower case, was the business of which operation.
+pub type Touched = BTreeMap<String, BTreeMap<String, u64>>;
+
 #[derive(Debug, Default)]
 struct Book {
     entries: VecDeque<Entry>,
     counts: Counts,
+    touched: HashMap<String, BTreeMap<String, u64>>,
 }
 
 #[derive(Debug)]
@@ -104,6 +111,18 @@ impl AccessLog {
     /// How often `operation` was answered.
     pub fn count(&self, operation: &str) -> u64 {
         self.book().counts.operations.get(operation).copied().unwrap_or(0)
+    }
+
+    /// Every mailbox that was impersonated or named since the start or the last
+    /// [`AccessLog::clear`], with the operations; refused requests are among them.
+    pub fn touched(&self) -> Touched {
+        let book = self.book();
+        book.touched.iter().map(|(address, how)| (address.clone(), how.clone())).collect()
+    }
+
+    /// What was asked of one mailbox, by operation.
+    pub fn touches(&self, address: &str) -> BTreeMap<String, u64> {
+        self.book().touched.get(&address.to_ascii_lowercase()).cloned().unwrap_or_default()
     }
 
     /// How often credentials were refused, for whatever reason.
@@ -178,6 +197,15 @@ impl AccessLog {
 
 impl Book {
     fn keep(&mut self, entry: Entry) {
+        let own = entry.mailbox.as_deref().map(str::to_ascii_lowercase);
+        let named = entry.named.iter().filter(|named| own.as_ref() != Some(named)).cloned();
+        for address in own.iter().cloned().chain(named) {
+            let operations = self.touched.entry(address).or_default();
+            match operations.get_mut(&entry.operation) {
+                Some(count) => *count += 1,
+                None => drop(operations.insert(entry.operation.clone(), 1)),
+            }
+        }
         if self.entries.len() == KEPT {
             self.entries.pop_front();
         }
@@ -194,6 +222,7 @@ mod tests {
             at: Instant::now(),
             operation: operation.to_owned(),
             mailbox: None,
+            named: Vec::new(),
             status: 200,
             code: code.to_owned(),
             back_end: None,

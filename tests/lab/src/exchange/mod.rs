@@ -45,8 +45,8 @@ pub use log::AccessLog;
 pub use negotiate::Negotiate;
 pub use ntlm::ExtendedProtection;
 pub use service::{
-    Attendee, AttendeeKind, Calendars, Draft, ItemId, MailboxKind, MovedTo, Prefix, Response,
-    Sensitivity,
+    Attendee, AttendeeKind, Calendars, Draft, ExtendedProperty, ItemId, Mail, MailboxKind, MovedTo,
+    Oof, OofAudience, OofState, Prefix, Response, Sensitivity, ShownMail,
 };
 
 use doors::Doors;

@@ -48,6 +48,7 @@ pub(crate) fn answer(front: &Front, asked: &Asked) -> Reply {
     }
     let mut reply = completed(front, asked, "NoError", &responses);
     reply.entry.mailbox = users.first().map(|user| (*user).to_owned());
+    reply.entry.named = users.iter().map(|user| user.to_ascii_lowercase()).collect();
     reply
 }
 

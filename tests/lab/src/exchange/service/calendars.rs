@@ -1,6 +1,6 @@
 //! The scripted side of the mailboxes: what people do in their calendars.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::draft::{AttendeeKind, Draft, ItemId, Response, Sensitivity};
 use super::ids::ItemName;
@@ -54,19 +54,6 @@ pub struct Info {
     pub name: String,
     /// Whose it is.
     pub kind: MailboxKind,
-}
-
-/// A message that the server sent because of an EWS request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mail {
-    /// The sender.
-    pub from: String,
-    /// The recipients.
-    pub to: Vec<String>,
-    /// `IPM.Schedule.Meeting.Request` and so on.
-    pub class: String,
-    /// The meeting.
-    pub uid: String,
 }
 
 /// An attendee as [`Calendars::view`] shows it.
@@ -128,6 +115,10 @@ pub struct Calendars {
 impl Calendars {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world()
     }
 
     /// A new mailbox with an empty calendar; an address that exists keeps what it has.
@@ -466,11 +457,6 @@ impl Calendars {
         if let Some(number) = world.number(address) {
             world.take_over_subscriptions(number);
         }
-    }
-
-    /// What was sent because of EWS requests, oldest first.
-    pub fn mails(&self) -> Vec<Mail> {
-        self.shared.world().mails.clone()
     }
 
     /// Open streams.

@@ -52,8 +52,14 @@ impl Service {
     pub fn peek(body: &[u8]) -> Peek {
         let Ok(root) = tree::read(body) else { return Peek::default() };
         let head = Head::read(&root);
-        let operation = operation_of(&root).map_or("", |(operation, _)| operation);
-        Peek { operation, mailbox: head.mailbox }
+        let Some((operation, element)) = operation_of(&root) else {
+            return Peek { mailbox: head.mailbox, ..Peek::default() };
+        };
+        let mut named = Vec::new();
+        name_mailboxes(element, &mut named);
+        let own = head.mailbox.as_deref().unwrap_or_default();
+        named.retain(|address| !address.eq_ignore_ascii_case(own));
+        Peek { operation, mailbox: head.mailbox, named }
     }
 
     /// Does what the request asks.
@@ -233,6 +239,10 @@ impl Service {
             Fault::SyncStandsStill if operation == "SyncFolderItems" => {
                 Played::Reply(ops::stand_still(body))
             }
+            Fault::RivalEdit => {
+                ops::rival_edit(&self.shared, body);
+                return None;
+            }
             Fault::GarbageXml => Played::Spoil(Spoil::Garbage),
             Fault::IllegalCharacters => Played::Spoil(Spoil::Illegal),
             _ => return None,
@@ -280,7 +290,7 @@ fn all_fail(operation: &'static str, body: &Node, failure: &Failure) -> Reply {
         failure.write(&mut reply.out);
         reply.out.close("m:ResponseMessage");
     };
-    if operation == "GetUserOofSettings" {
+    if operation.ends_with("UserOofSettings") {
         let mut reply = Reply::bare(&failure.code);
         message(&mut reply);
         return reply;
@@ -318,6 +328,30 @@ impl Head {
             .map(str::to_owned);
         Self { mailbox, zone, version }
     }
+}
+
+/// Whose calendar, free/busy or out-of-office a request is about besides its own mailbox's. Those
+/// who are invited are not among them: Exchange looks for them itself.
+fn name_mailboxes(node: &Node, named: &mut Vec<String>) {
+    let address = match node.name.as_str() {
+        "MailboxData" => node.child("Email").and_then(|email| email.text_of("Address")),
+        "GetUserOofSettingsRequest" | "SetUserOofSettingsRequest" => {
+            node.child("Mailbox").and_then(|mailbox| mailbox.text_of("Address"))
+        }
+        "DistinguishedFolderId" => {
+            node.child("Mailbox").and_then(|mailbox| mailbox.text_of("EmailAddress"))
+        }
+        // Texts of any size, and people who are invited.
+        "CalendarItem" | "Updates" => return,
+        _ => None,
+    };
+    if let Some(address) = address.map(|address| address.trim().to_ascii_lowercase())
+        && !address.is_empty()
+        && !named.contains(&address)
+    {
+        named.push(address);
+    }
+    node.children.iter().for_each(|child| name_mailboxes(child, named));
 }
 
 /// Operation and element of an envelope.

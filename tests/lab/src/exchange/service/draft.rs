@@ -247,6 +247,8 @@ pub struct Draft {
     pub reminder: Option<u32>,
     /// Properties of others; they do not travel to the attendees.
     pub extended: Vec<ExtendedProperty>,
+    /// The language it is written in, such as `de-DE`; empty: its owner's.
+    pub culture: String,
     /// A UID of one's own, as a meeting from elsewhere has; `None`: Exchange makes one.
     pub uid: Option<String>,
     /// Name and address of somebody elsewhere who called it; `None`: the calendar's owner.
@@ -270,6 +272,7 @@ impl Default for Draft {
             free_busy: FreeBusy::Busy,
             reminder: Some(15),
             extended: Vec::new(),
+            culture: String::new(),
             uid: None,
             organizer: None,
         }
@@ -316,6 +319,12 @@ impl Draft {
     /// Makes it a series.
     pub fn repeat(mut self, pattern: Pattern, end: End) -> Self {
         self.recurrence = Some(Recurrence { pattern, end });
+        self
+    }
+
+    /// Sets the language.
+    pub fn in_language(mut self, culture: &str) -> Self {
+        self.culture = culture.to_owned();
         self
     }
 

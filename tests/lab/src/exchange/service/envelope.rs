@@ -147,6 +147,15 @@ fn usual_text(code: &str) -> &'static str {
             "The send or update operation could not be performed because the change key passed in \
              the request does not match the current change key for the item."
         }
+        "ErrorFreeBusyGenerationFailed" => "Unable to generate free/busy information.",
+        "ErrorMailRecipientNotFound" => {
+            "The e-mail address or addresses could not be found in the directory."
+        }
+        "ErrorCalendarIsCancelledForAccept"
+        | "ErrorCalendarIsCancelledForTentative"
+        | "ErrorCalendarIsCancelledForDecline" => {
+            "The meeting has been cancelled and cannot be answered any more."
+        }
         "ErrorSubscriptionNotFound" => "The specified subscription was not found.",
         "ErrorNewEventStreamConnectionOpened" => {
             "Another connection was opened against the same subscription."

@@ -31,6 +31,7 @@ fn steps(name: &str) -> Option<(Ns, &'static str)> {
         }
         "GetUserConfiguration" => "UserConfigurationName UserConfigurationProperties",
         "GetUserOofSettingsRequest" => "t:Mailbox",
+        "SetUserOofSettingsRequest" => "t:Mailbox t:UserOofSettings",
         "Subscribe" => {
             "PullSubscriptionRequest|PushSubscriptionRequest|StreamingSubscriptionRequest"
         }
@@ -109,11 +110,35 @@ fn steps_of_type(name: &str) -> Option<&'static str> {
         "TimeWindow" => "StartTime EndTime",
         "TimeZone" => "Bias StandardTime DaylightTime",
         "StandardTime" | "DaylightTime" => "Bias Time DayOrder Month DayOfWeek Year",
+        "Mailbox" => "Name Address|EmailAddress RoutingType MailboxType ItemId OriginalDisplayName",
+        "UserOofSettings" => {
+            "OofState ExternalAudience Duration InternalReply ExternalReply DeclineMeetingReply \
+             DeclineEventsForScheduledOOF DeclineAllEventsForScheduledOOF CreateOOFEvent \
+             OOFEventSubject AutoDeclineFutureRequestsWhenOOF OOFEventID EventsToDeleteIDs"
+        }
+        "Duration" => "StartTime EndTime",
+        "InternalReply" | "ExternalReply" => "Message",
+        "Restriction" | "Not" => SEARCH,
+        "And" | "Or" => SEARCHES,
+        "Exists" => "FieldURI|IndexedFieldURI|ExtendedFieldURI",
+        "Contains" => "FieldURI|IndexedFieldURI|ExtendedFieldURI Constant",
+        "IsEqualTo"
+        | "IsNotEqualTo"
+        | "IsGreaterThan"
+        | "IsGreaterThanOrEqualTo"
+        | "IsLessThan"
+        | "IsLessThanOrEqualTo" => "FieldURI|IndexedFieldURI|ExtendedFieldURI FieldURIOrConstant",
+        "FieldURIOrConstant" => "FieldURI|IndexedFieldURI|ExtendedFieldURI|Constant",
         "SortOrder" => "FieldOrder*",
         "FieldOrder" => "FieldURI|IndexedFieldURI|ExtendedFieldURI",
         _ => return None,
     })
 }
+
+const SEARCH: &str = "Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|\
+    IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo|Not|And|Or|Near";
+const SEARCHES: &str = "Contains|Excludes|Exists|IsEqualTo|IsNotEqualTo|IsGreaterThan|\
+    IsGreaterThanOrEqualTo|IsLessThan|IsLessThanOrEqualTo|Not|And|Or|Near*";
 
 const CALENDAR_ITEM: &str = "MimeContent ItemId ParentFolderId ItemClass Subject Sensitivity Body \
     Attachments DateTimeReceived Size Categories Importance InReplyTo IsSubmitted IsDraft IsFromMe \

@@ -142,6 +142,7 @@ pub(super) enum KeyKind {
     Folder,
     CalendarFolder,
     CalendarItem,
+    Message,
 }
 
 impl KeyKind {
@@ -150,6 +151,7 @@ impl KeyKind {
             KeyKind::Folder => 1,
             KeyKind::CalendarFolder => 2,
             KeyKind::CalendarItem => 15,
+            KeyKind::Message => 11,
         }
     }
 }

@@ -32,7 +32,10 @@ impl Mailbox {
     /// A folder, if there is one of this number.
     pub(super) fn look(&self, number: FolderNumber) -> Option<Look<'_>> {
         if let Some(folder) = FOLDERS.get(usize::from(number)) {
-            let count = if number == CALENDAR { self.len() } else { 0 };
+            let count = match number {
+                CALENDAR => self.len(),
+                _ => self.letters(number).count(),
+            };
             let (id, name, class) = (folder.id, folder.name, folder.class);
             return Some(Look { id, name, class, parent: folder.parent, count });
         }

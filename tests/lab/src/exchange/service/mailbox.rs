@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::calendars::MailboxKind;
 use super::ids::{FolderName, FolderNumber, ItemName, SyncState};
 use super::item::{Field, Instance, Item, now_ms};
+use super::letters::Letters;
 use super::made::Made;
+use super::oof::Oof;
 use super::rooms::RoomRules;
 use super::zone::Zone;
 
@@ -105,6 +107,13 @@ pub(super) struct Mailbox {
     pub(super) lost_calendar: bool,
     /// Items that GetItem fails on, with what it says.
     pub(super) spoilt: HashMap<u64, &'static str>,
+    /// What its owner reads and writes in, such as `de-DE`; nothing is English.
+    pub(super) culture: Option<Box<str>>,
+    /// What GetUserAvailability says of it, if that is an error.
+    pub(super) free_busy_error: Option<Box<str>>,
+    oof: Option<Box<Oof>>,
+    /// Meeting messages that came and were sent, by key.
+    pub(super) letters: Letters,
     /// Subscriptions on it, by id.
     pub(super) subscriptions: Vec<Arc<str>>,
     /// Streams that are open in its name.
@@ -147,6 +156,10 @@ impl Mailbox {
             skew_ms: 0,
             lost_calendar: false,
             spoilt: HashMap::new(),
+            culture: None,
+            free_busy_error: None,
+            oof: None,
+            letters: Letters::new(),
             subscriptions: Vec::new(),
             open_streams: 0,
             life: 1,
@@ -168,6 +181,20 @@ impl Mailbox {
     /// Whether it can be worked with.
     pub(super) fn is_here(&self) -> bool {
         !self.removed && self.cloud.is_none() && self.elsewhere.is_none()
+    }
+
+    /// The language of its owner.
+    pub(super) fn culture(&self) -> &str {
+        self.culture.as_deref().unwrap_or("en-US")
+    }
+
+    /// What it answers while its owner is away.
+    pub(super) fn oof(&self) -> Oof {
+        self.oof.as_deref().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn set_oof(&mut self, oof: Oof) {
+        self.oof = Some(Box::new(oof));
     }
 
     pub(super) fn folder(&self, number: FolderNumber) -> FolderName {

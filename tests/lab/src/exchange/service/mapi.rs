@@ -11,8 +11,8 @@ use super::shape::ExtendedPath;
 pub(super) fn value(shown: &Instance<'_>, path: &ExtendedPath) -> Option<String> {
     match path.set.as_str() {
         "" => of_tag(shown, path),
-        "Meeting" | "6ed8da90-450b-101b-98da-00aa003f1305" => of_meeting(shown, path),
-        "Appointment" | "00062002-0000-0000-c000-000000000046" => of_appointment(shown, path),
+        "6ed8da90-450b-101b-98da-00aa003f1305" => of_meeting(shown, path),
+        "00062002-0000-0000-c000-000000000046" => of_appointment(shown, path),
         _ => None,
     }
 }

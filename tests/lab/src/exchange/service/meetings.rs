@@ -20,8 +20,14 @@ pub(super) enum Audience {
 }
 
 /// Who heard of a change.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Heard {
+    /// The meeting as they were told of it.
+    pub(super) item: Option<Arc<Item>>,
+    /// The one occurrence that it was about.
+    pub(super) original_ms: Option<i64>,
+    /// It takes place at another time, and has to be answered anew.
+    pub(super) significant: bool,
     /// Got an invitation or an update of it.
     pub(super) invited: Vec<String>,
     /// Got a cancellation.
@@ -46,6 +52,9 @@ impl World {
         };
         for attendee in &mut draft.attendees {
             attendee.response = Response::Unknown;
+        }
+        if draft.culture.is_empty() {
+            draft.culture = self.mailbox(number)?.culture().to_owned();
         }
         let organizer = draft.organizer.take();
         let own = organizer.is_none();
@@ -92,13 +101,22 @@ impl World {
             }
             fields
         })?;
-        Some(if own {
-            // One occurrence at another time does not make the whole series unanswered.
-            let significant = significant && original_ms.is_none();
-            self.spread(number, key, &before, significant, audience)
-        } else {
-            Heard::default()
-        })
+        if !own {
+            return Some(Heard::default());
+        }
+        // One occurrence at another time does not make the whole series unanswered.
+        let anew = significant && original_ms.is_none();
+        let mut heard = self.spread(number, key, &before, anew, audience);
+        heard.significant = significant;
+        heard.original_ms = original_ms;
+        if let Some(original) = original_ms
+            && let Some(one) = heard.item.as_ref().and_then(|item| item.occurrence(original))
+        {
+            // Who comes to other occurrences only is told nothing.
+            let invited = &one.draft.attendees;
+            heard.invited.retain(|to| invited.iter().any(|who| same(&who.address, to)));
+        }
+        Some(heard)
     }
 
     /// Takes one occurrence out, for its owner and for the audience.
@@ -109,9 +127,9 @@ impl World {
         original_ms: i64,
         audience: &Audience,
     ) -> Option<Heard> {
-        let item = self.item(number, key)?;
+        let item = self.item(number, key)?.clone();
         item.occurrence(original_ms)?;
-        let (before, own) = (invited(item), item.own);
+        let (before, own) = (invited(&item), item.own);
         self.change(number, key, Some(original_ms), |item| {
             item.delete_occurrence(original_ms);
             vec![Field::Time]
@@ -119,11 +137,11 @@ impl World {
         if !own || *audience == Audience::Nobody {
             return Some(Heard::default());
         }
-        let uid = self.item(number, key)?.uid.clone();
         for address in &before {
-            self.withdraw_occurrence(address, &uid, original_ms);
+            self.withdraw_occurrence(address, &item.uid, original_ms);
         }
-        Some(Heard { invited: Vec::new(), cancelled: before })
+        let original_ms = Some(original_ms);
+        Some(Heard { item: Some(item), original_ms, cancelled: before, ..Heard::default() })
     }
 
     /// The organiser calls a meeting off; its own copy goes too.
@@ -136,7 +154,7 @@ impl World {
         for address in &before {
             self.withdraw(address, &item.uid);
         }
-        Some(Heard { invited: Vec::new(), cancelled: before })
+        Some(Heard { item: Some(item), cancelled: before, ..Heard::default() })
     }
 
     /// An attendee answers, to a series or to one occurrence of it.
@@ -206,6 +224,7 @@ impl World {
                 self.withdraw(address, &item.uid);
             }
         }
+        heard.item = Some(item);
         heard
     }
 

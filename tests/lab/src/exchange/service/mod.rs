@@ -14,11 +14,14 @@ mod grammar;
 mod icalendar;
 mod ids;
 mod item;
+mod letters;
 mod made;
 mod mailbox;
 mod mails;
 mod mapi;
 mod meetings;
+mod office;
+mod oof;
 mod ops;
 mod pattern;
 mod recurrence;
@@ -36,14 +39,14 @@ mod write;
 mod zone;
 
 pub use body::to_text as text_of_page;
-pub use calendars::{
-    Calendars, Info, Mail, MailboxKind, MovedTo, Shown, ShownAttendee, Whereabouts,
-};
+pub use calendars::{Calendars, Info, MailboxKind, MovedTo, Shown, ShownAttendee, Whereabouts};
 pub use dispatch::Service;
 pub use draft::{
     Attendee, AttendeeKind, Day, DayIndex, Draft, End, ExtendedProperty, FreeBusy, ItemId, Pattern,
     Recurrence, Response, Sensitivity,
 };
+pub use office::{Mail, ShownMail};
+pub use oof::{Oof, OofAudience, OofState};
 pub use release::Release;
 pub use rooms::RoomRules;
 pub use stream::EventStream;
@@ -148,6 +151,8 @@ pub struct Peek {
     pub operation: &'static str,
     /// The impersonated mailbox.
     pub mailbox: Option<String>,
+    /// Other mailboxes that it names, in lower case, each once.
+    pub named: Vec<String>,
 }
 
 #[cfg(test)]

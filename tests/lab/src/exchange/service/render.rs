@@ -87,6 +87,7 @@ fn write_item_part(
         P::DisplayCc => out.leaf("t:DisplayCc", &names(draft, AttendeeKind::Optional)),
         P::DisplayTo => out.leaf("t:DisplayTo", &names(draft, AttendeeKind::Required)),
         P::Extended => write_extended(out, shown, shape.extended()),
+        P::Culture => out.leaf("t:Culture", &draft.culture),
         P::EffectiveRights => write_rights(out),
         P::LastModifiedName => {
             let name = item.modified_by.as_deref().unwrap_or(&item.organizer.name);
@@ -115,7 +116,6 @@ fn constant(property: Property) -> Option<(&'static str, &'static str)> {
         P::IsResend => ("t:IsResend", "false"),
         P::IsUnmodified => ("t:IsUnmodified", "false"),
         P::HasAttachments => ("t:HasAttachments", "false"),
-        P::Culture => ("t:Culture", "en-US"),
         P::IsAssociated => ("t:IsAssociated", "false"),
         P::IsResponseRequested => ("t:IsResponseRequested", "true"),
         P::AllowNewTimeProposal => ("t:AllowNewTimeProposal", "true"),
@@ -245,7 +245,8 @@ pub(super) fn write_mailbox(out: &mut Writer, name: &str, address: &str) {
     out.close("t:Mailbox");
 }
 
-fn write_attendees(out: &mut Writer, tag: &str, draft: &Draft, kind: AttendeeKind) {
+/// Attendees of a kind; nothing where there are none.
+pub(super) fn write_attendees(out: &mut Writer, tag: &str, draft: &Draft, kind: AttendeeKind) {
     let mut attendees = draft.attendees.iter().filter(|who| who.kind == kind).peekable();
     if attendees.peek().is_none() {
         return;
@@ -274,11 +275,7 @@ fn write_extended(out: &mut Writer, shown: &Instance<'_>, paths: &[ExtendedPath]
             out.close("t:ExtendedProperty");
             continue;
         }
-        let found = shown
-            .draft
-            .extended
-            .iter()
-            .find(|property| property.set == path.set && property.name == path.name);
+        let found = shown.draft.extended.iter().find(|property| path.names(property));
         let Some(property) = found else { continue };
         out.open("t:ExtendedProperty");
         path.write(out);

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::draft::ExtendedProperty;
 use super::envelope::Writer;
 use super::item::date_time;
 use super::tree::Node;
@@ -140,10 +141,41 @@ pub(super) enum BodyKind {
     Text,
 }
 
+/// `MapiPropertyTypeType`, without the arrays of the same.
+const PROPERTY_TYPES: [&str; 14] = [
+    "ApplicationTime",
+    "Binary",
+    "Boolean",
+    "CLSID",
+    "Currency",
+    "Double",
+    "Error",
+    "Float",
+    "Integer",
+    "Long",
+    "Object",
+    "Short",
+    "String",
+    "SystemTime",
+];
+
+/// `DistinguishedPropertySetType`, with the GUIDs that [MS-OXPROPS] 1.3.2 gives them.
+const PROPERTY_SETS: [(&str, &str); 9] = [
+    ("Meeting", "6ed8da90-450b-101b-98da-00aa003f1305"),
+    ("Appointment", "00062002-0000-0000-c000-000000000046"),
+    ("Common", "00062008-0000-0000-c000-000000000046"),
+    ("PublicStrings", "00020329-0000-0000-c000-000000000046"),
+    ("Address", "00062004-0000-0000-c000-000000000046"),
+    ("InternetHeaders", "00020386-0000-0000-c000-000000000046"),
+    ("CalendarAssistant", "11000e07-b51b-40d6-af21-caa85edab1d0"),
+    ("UnifiedMessaging", "4442858e-a9e3-4e80-b900-317a210cc15b"),
+    ("Task", "00062003-0000-0000-c000-000000000046"),
+];
+
 /// A path of an extended property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExtendedPath {
-    /// A well-known set, or a GUID in lower case; empty with a tag.
+    /// The set's GUID in lower case; empty with a tag.
     pub(super) set: String,
     /// Name, number or tag.
     pub(super) name: String,
@@ -168,9 +200,11 @@ impl ExtendedPath {
             .filter_map(|name| Some((name, node.attribute(name)?.to_owned())))
             .collect();
         let kind = node.attribute("PropertyType")?.to_owned();
+        PROPERTY_TYPES.contains(&kind.trim_end_matches("Array")).then_some(())?;
+        let well_known = |name: &str| PROPERTY_SETS.iter().find(|(known, _)| *known == name);
         let set = node
             .attribute("DistinguishedPropertySetId")
-            .map(str::to_owned)
+            .map(|name| well_known(name).map_or(name, |(_, guid)| guid).to_owned())
             .or_else(|| Some(Uuid::try_parse(node.attribute("PropertySetId")?).ok()?.to_string()));
         let name = node.attribute("PropertyName").or_else(|| node.attribute("PropertyId"));
         let (set, name) = match (set, name, node.attribute("PropertyTag")) {
@@ -179,6 +213,16 @@ impl ExtendedPath {
             _ => return None,
         };
         Some(Self { set, name, kind, attributes })
+    }
+
+    /// Whether this is what the other path names: a property of another type is another one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        (&self.set, &self.name, &self.kind) == (&other.set, &other.name, &other.kind)
+    }
+
+    /// Whether this is a property that somebody wrote.
+    pub(super) fn names(&self, own: &ExtendedProperty) -> bool {
+        (&self.set, &self.name, &self.kind) == (&own.set, &own.name, &own.kind)
     }
 
     pub(super) fn write(&self, out: &mut Writer) {

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::Settings;
-use super::calendars::{Mail, MailboxKind};
+use super::calendars::MailboxKind;
 use super::ids;
 use super::item::{Item, Person, now_ms};
 use super::mailbox::{CALENDAR, Mailbox};
+use super::office::Mail;
 use super::subscription::{About, Desk, Event, EventKind, Queue};
 use crate::exchange::faults::{Fault, Faults, Place};
 
@@ -184,6 +185,10 @@ impl World {
         draft: super::draft::Draft,
     ) -> Option<u64> {
         let (uid, organizer) = (self.new_uid(), self.person(number)?);
+        let mut draft = draft;
+        if draft.culture.is_empty() {
+            draft.culture = self.mailbox(number)?.culture().to_owned();
+        }
         self.mailboxes.get_mut(number)?.put(folder, Item::new(draft, uid, organizer, true))
     }
 

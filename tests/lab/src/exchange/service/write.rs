@@ -1,5 +1,8 @@
 //! Words of a calendar item as a client writes them, into a draft.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::draft::{
     Attendee, AttendeeKind, Draft, ExtendedProperty, FreeBusy, Response, Sensitivity,
 };
@@ -77,6 +80,7 @@ pub(super) fn set(
             draft.body_html = node.attribute("BodyType") == Some("HTML");
         }
         "Sensitivity" => draft.sensitivity = sensitivity(node)?,
+        "Culture" => draft.culture = text.trim().to_owned(),
         "ReminderIsSet" => {
             let minutes = draft.reminder.unwrap_or(15);
             draft.reminder = flag(node)?.then_some(minutes);
@@ -109,7 +113,6 @@ pub(super) fn set(
         | "ConferenceType"
         | "MeetingWorkspaceUrl"
         | "NetShowUrl"
-        | "Culture"
         | "EnhancedLocation"
         | "DateTimeStamp"
         | "IsOnlineMeeting" => {}
@@ -213,10 +216,17 @@ fn recur(draft: &mut Draft, node: &Node, zone: &'static Zone) -> Result<(), Refu
 fn extend(draft: &mut Draft, node: &Node) -> Result<(), Refusal> {
     let path = node.child("ExtendedFieldURI").and_then(ExtendedPath::read);
     let path = path.ok_or_else(|| Failure::of("ErrorInvalidExtendedProperty"))?;
-    let values = match node.child("Values") {
-        Some(values) => values.children.iter().map(|value| value.text.clone()).collect(),
-        None => vec![node.child("Value").map(|value| value.text.clone()).unwrap_or_default()],
+    let is_array = path.kind.ends_with("Array");
+    let values: Vec<String> = match (node.child("Values"), node.child("Value")) {
+        (Some(values), None) if is_array => {
+            values.children.iter().map(|value| value.text.clone()).collect()
+        }
+        (None, Some(value)) if !is_array => vec![value.text.clone()],
+        _ => return Err(Failure::of("ErrorInvalidExtendedPropertyValue").into()),
     };
+    if !values.iter().all(|value| is_of_type(path.kind.trim_end_matches("Array"), value)) {
+        return Err(Failure::of("ErrorInvalidExtendedPropertyValue").into());
+    }
     remove_extended(draft, &path);
     draft.extended.push(ExtendedProperty {
         set: path.set,
@@ -225,6 +235,23 @@ fn extend(draft: &mut Draft, node: &Node) -> Result<(), Refusal> {
         values,
     });
     Ok(())
+}
+
+/// Whether a text can be a value of a `PropertyType`.
+fn is_of_type(kind: &str, text: &str) -> bool {
+    let text = text.trim();
+    match kind {
+        "Boolean" => matches!(text, "true" | "false" | "1" | "0"),
+        "Short" => text.parse::<i16>().is_ok(),
+        "Integer" => text.parse::<i32>().is_ok(),
+        "Long" | "Currency" => text.parse::<i64>().is_ok(),
+        "Float" => text.parse::<f32>().is_ok(),
+        "Double" => text.parse::<f64>().is_ok(),
+        "CLSID" => uuid::Uuid::try_parse(text).is_ok(),
+        "Binary" => STANDARD.decode(text).is_ok(),
+        "SystemTime" | "ApplicationTime" => read_time(text, Zone::utc()).is_some(),
+        _ => true,
+    }
 }
 
 /// Takes an extended property away.

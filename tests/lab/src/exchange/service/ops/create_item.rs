@@ -1,11 +1,14 @@
 //! CreateItem, MS-OXWSCORE and MS-OXWSMTGS: calendar items, and answers to meetings.
 
+use super::letters;
 use crate::exchange::service::draft::Response;
 use crate::exchange::service::envelope::{Failure, Writer};
+use crate::exchange::service::letters::About;
 use crate::exchange::service::mailbox::CALENDAR;
+use crate::exchange::service::mails::Answer;
 use crate::exchange::service::meetings::Audience;
 use crate::exchange::service::render::write_item;
-use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
+use crate::exchange::service::request::{Named, Refusal, Reply, Request, invalid};
 use crate::exchange::service::shape::Shape;
 use crate::exchange::service::tree::Node;
 use crate::exchange::service::world::{Happening, World};
@@ -77,44 +80,65 @@ fn create(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
         world.take(number, key, Happening::Deleted);
         return Err(Failure::of("ErrorRecurrenceHasNoOccurrence").into());
     }
-    if let Some(uid) = item.map(|item| item.uid.clone()) {
-        world.send(number, &uid, &heard);
-    }
+    let save = request.body.attribute("SendMeetingInvitations") == Some("SendToAllAndSaveCopy");
+    world.send(number, &heard, save);
     Ok(Some((number, key)))
 }
 
 fn respond(request: &Request<'_>, node: &Node, response: Response) -> Result<Made, Refusal> {
-    let reference = node.child("ReferenceItemId");
-    let reference =
-        reference.ok_or_else(|| Failure::of("ErrorMissingInformationReferenceItemId"))?;
-    let tell = match request.body.attribute("MessageDisposition") {
-        Some("SendOnly" | "SendAndSaveCopy") => true,
-        Some("SaveOnly") => false,
+    let (tell, save) = match request.body.attribute("MessageDisposition") {
+        Some("SendOnly") => (true, false),
+        Some("SendAndSaveCopy") => (true, true),
+        Some("SaveOnly") => (false, false),
         _ => return Err(Failure::of("ErrorMessageDispositionRequired").into()),
     };
+    let verb = match response {
+        Response::Accept => "Accept",
+        Response::Tentative => "Tentative",
+        _ => "Decline",
+    };
+    let refused = |why: &str| Failure::of(&format!("ErrorCalendarIs{why}For{verb}"));
     let mut world = request.shared.world();
-    let named = request.item(&world, reference)?;
+    let named = answered(request, &world, node)?;
     if named.item.own {
-        return Err(Failure::of("ErrorCalendarIsOrganizerForAccept").into());
+        return Err(refused("Organizer").into());
     }
     if named.instance().is_some_and(|shown| shown.cancelled) {
-        return Err(Failure::of("ErrorCalendarIsCancelledForAccept").into());
+        return Err(refused("Cancelled").into());
     }
     let (number, key) = (named.number, named.item.key);
     world
         .answer(number, key, named.original_ms, response, tell)
         .ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
     if tell {
-        let class = match response {
-            Response::Accept => "IPM.Schedule.Meeting.Resp.Pos",
-            Response::Tentative => "IPM.Schedule.Meeting.Resp.Tent",
-            _ => "IPM.Schedule.Meeting.Resp.Neg",
-        };
-        let to = vec![named.item.organizer.address.clone()];
-        world.post(number, to, class, &named.item.uid);
+        let comment = node.child("Body").map(|body| {
+            let is_html = body.attribute("BodyType") == Some("HTML");
+            (body.text.clone(), is_html)
+        });
+        let answer = Answer { original_ms: named.original_ms, response, comment };
+        world.reply(number, named.item.clone(), answer, save);
     }
     let left = world.item(number, key).is_some();
     Ok(left.then_some((number, key)))
+}
+
+/// What is answered: an item of the calendar, by its own id or by that of an invitation to it.
+fn answered(request: &Request<'_>, world: &World, node: &Node) -> Result<Named, Refusal> {
+    let reference = node.child("ReferenceItemId");
+    let reference =
+        reference.ok_or_else(|| Failure::of("ErrorMissingInformationReferenceItemId"))?;
+    let own = request.acting.and_then(|number| world.mailbox(number).zip(Some(number)));
+    let Some((mailbox, number)) = own else { return Ok(request.item(world, reference)?) };
+    let Some(letter) = letters::named(Some(mailbox), reference) else {
+        return Ok(request.item(world, reference)?);
+    };
+    if !matches!(letter.about, About::Request { .. }) {
+        return Err(Failure::of("ErrorInvalidReferenceItem").into());
+    }
+    let item = mailbox.with_uid(&letter.item.uid).and_then(|key| mailbox.get(key));
+    let item = item.ok_or_else(|| Failure::of("ErrorItemNotFound"))?.clone();
+    let original_ms = letter.original_ms.filter(|original| item.occurrence(*original).is_some());
+    Ok(Named { number, item, original_ms, seen: None })
 }
 
 fn cancel(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
@@ -131,6 +155,7 @@ fn cancel(request: &Request<'_>, node: &Node) -> Result<Made, Refusal> {
         None => world.call_off(named.number, named.item.key, Happening::MovedAway),
     };
     let heard = heard.ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
-    world.send(named.number, &named.item.uid, &heard);
+    let save = request.body.attribute("MessageDisposition") == Some("SendAndSaveCopy");
+    world.send(named.number, &heard, save);
     Ok(None)
 }

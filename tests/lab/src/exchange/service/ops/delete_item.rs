@@ -1,5 +1,6 @@
 //! DeleteItem, MS-OXWSCORE 3.1.4.3: items and occurrences, with or without cancellations.
 
+use super::letters;
 use crate::exchange::service::envelope::Failure;
 use crate::exchange::service::meetings::{Audience, Heard};
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
@@ -23,6 +24,9 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
     let done: Vec<_> = ids
         .iter()
         .map(|id| {
+            if let Some(gone) = letter(request, &mut world, id) {
+                return gone;
+            }
             let audience = audience.as_ref();
             let audience =
                 audience.ok_or_else(|| Failure::of("ErrorSendMeetingCancellationsRequired"))?;
@@ -49,6 +53,14 @@ fn delete(
         None => world.call_off(number, item.key, how),
     };
     let heard = heard.ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
-    world.send(number, &item.uid, &heard);
+    let save = request.body.attribute("SendMeetingCancellations") == Some("SendToAllAndSaveCopy");
+    world.send(number, &heard, save);
     Ok(())
+}
+
+/// Deletes a meeting message, if the id names one.
+fn letter(request: &Request<'_>, world: &mut World, id: &Node) -> Option<Result<(), Failure>> {
+    let mailbox = world.mailbox_mut(request.acting?)?;
+    let key = letters::named(Some(mailbox), id)?.key;
+    Some(mailbox.drop_letter(key).ok_or_else(|| Failure::of("ErrorItemNotFound")))
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::restriction;
+use super::{letters, restriction};
 use crate::exchange::service::envelope::{Failure, Writer};
 use crate::exchange::service::item::Item;
+use crate::exchange::service::letters::{INBOX, SENT_ITEMS};
 use crate::exchange::service::mailbox::{CALENDAR, view};
 use crate::exchange::service::render::write_item;
 use crate::exchange::service::request::{Refusal, Reply, Request, invalid};
@@ -156,17 +157,40 @@ fn end(out: &mut Writer) {
 
 /// Items and masters, filtered, in order, from an offset on.
 fn page(request: &Request<'_>, folder: &Node, shape: &Shape) -> Result<String, Failure> {
-    let found = items(request, folder)?;
     let body = request.body;
-    let mut chosen = Vec::new();
     let restriction = body.child("Restriction").and_then(|node| node.children.first());
+    {
+        let world = request.shared.world();
+        let (number, folder) = request.folder(&world, folder)?;
+        if let Some(mailbox) = world.mailbox(number)
+            && [INBOX, SENT_ITEMS].contains(&folder)
+        {
+            let chosen = letters::chosen(request, mailbox, folder, restriction)?;
+            let node = body.child("ItemShape").ok_or_else(|| Failure::of("ErrorInvalidRequest"))?;
+            let wanted = letters::Wanted::read(node, request.zone, true);
+            return Ok(paged(request, chosen, |out, letter| {
+                letters::write(out, mailbox, letter, &wanted);
+            }));
+        }
+    }
+    let found = items(request, folder)?;
+    let mut chosen = Vec::new();
     for item in &found.items {
         if restriction::admits(request, restriction, item)? {
             chosen.push(item);
         }
     }
     restriction::sort(&mut chosen, body.list("SortOrder"));
-    let paging = body.child("IndexedPageItemView");
+    Ok(paged(request, chosen, |out, item| write_item(out, found.guid, &item.whole(), shape)))
+}
+
+/// The page of what was chosen that an `IndexedPageItemView` asks for.
+fn paged<T>(
+    request: &Request<'_>,
+    mut chosen: Vec<T>,
+    mut write: impl FnMut(&mut Writer, &T),
+) -> String {
+    let paging = request.body.child("IndexedPageItemView");
     let number = |name: &str| {
         paging.and_then(|paging| paging.attribute(name)).and_then(|text| text.parse::<usize>().ok())
     };
@@ -184,9 +208,9 @@ fn page(request: &Request<'_>, folder: &Node, shape: &Shape) -> Result<String, F
         ("IncludesLastItemInRange", (next == chosen.len()).to_string()),
     ];
     start(&mut out, &attributes);
-    for item in chosen.iter().take(next).skip(offset) {
-        write_item(&mut out, found.guid, &item.whole(), shape);
+    for one in chosen.iter().take(next).skip(offset) {
+        write(&mut out, one);
     }
     end(&mut out);
-    Ok(out.text)
+    out.text
 }

@@ -15,7 +15,8 @@ use crate::exchange::service::tree::Node;
 use crate::exchange::service::zone::Zone;
 
 const MOST_MAILBOXES: usize = 100;
-const LONGEST_MS: i64 = 62 * DAY_MS;
+/// What a server allows unless its administrator says otherwise.
+const LONGEST_MS: i64 = 42 * DAY_MS;
 
 /// `SerializableTimeZone`: a bias and two rules.
 struct Bias {
@@ -189,6 +190,9 @@ fn calendar(request: &Request<'_>, address: &str, wanted: &Wanted) -> Result<Fou
         let text = "Unable to resolve e-mail address to an Active Directory object.";
         Failure::new("ErrorMailRecipientNotFound", text)
     })?;
+    if let Some(code) = &mailbox.free_busy_error {
+        return Err(Failure::of(code));
+    }
     let items = mailbox.candidates(wanted.from_ms, wanted.to_ms);
     Ok(Found { items, zone: mailbox.zone.unwrap_or(Zone::utc()) })
 }

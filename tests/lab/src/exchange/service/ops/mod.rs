@@ -10,7 +10,8 @@ mod folders;
 mod get_item;
 mod get_user_availability;
 mod get_user_configuration;
-mod get_user_oof_settings;
+mod letters;
+mod oof_settings;
 mod restriction;
 mod streaming;
 mod subscribe;
@@ -20,6 +21,7 @@ mod working_hours;
 
 pub(super) use streaming::open as open_stream;
 pub(super) use sync_folder_items::stand_still;
+pub(super) use update_item::rival_edit;
 
 type Operation = fn(&Request<'_>) -> Result<Reply, Refusal>;
 
@@ -38,7 +40,8 @@ pub(super) const OPERATIONS: &[(&str, &str, Option<Operation>)] = &[
     ("GetStreamingEvents", "GetStreamingEvents", None),
     ("GetUserAvailability", "GetUserAvailabilityRequest", Some(get_user_availability::answer)),
     ("GetUserConfiguration", "GetUserConfiguration", Some(get_user_configuration::answer)),
-    ("GetUserOofSettings", "GetUserOofSettingsRequest", Some(get_user_oof_settings::answer)),
+    ("GetUserOofSettings", "GetUserOofSettingsRequest", Some(oof_settings::get)),
+    ("SetUserOofSettings", "SetUserOofSettingsRequest", Some(oof_settings::set)),
     ("Subscribe", "Subscribe", Some(subscribe::answer)),
     ("SyncFolderItems", "SyncFolderItems", Some(sync_folder_items::answer)),
     ("Unsubscribe", "Unsubscribe", Some(subscribe::end)),

@@ -61,7 +61,7 @@ fn value(item: &Item, path: &Node) -> Result<Value, Failure> {
         let path = ExtendedPath::read(path);
         let path = path.ok_or_else(|| Failure::of("ErrorInvalidExtendedProperty"))?;
         let own = item.draft.extended.iter();
-        let own = own.filter(|own| own.set == path.set && own.name == path.name);
+        let own = own.filter(|own| path.names(own));
         let text = own.filter_map(|own| own.values.first().cloned()).next();
         let text = mapi::value(&item.whole(), &path).or(text);
         return Ok(text.map_or(Value::Absent, |text| typed(&path.kind, text)));
@@ -134,7 +134,8 @@ fn constant(request: &Request<'_>, text: &str, like: &Value) -> Result<Value, Fa
     })
 }
 
-fn order(one: &Value, other: &Value) -> Option<Ordering> {
+/// How two values stand to each other; nothing where they are not of a kind.
+pub(super) fn order(one: &Value, other: &Value) -> Option<Ordering> {
     match (one, other) {
         (Value::Text(one), Value::Text(other)) => {
             Some(one.to_lowercase().cmp(&other.to_lowercase()))

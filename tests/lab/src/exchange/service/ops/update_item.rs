@@ -2,13 +2,14 @@
 
 use crate::exchange::service::draft::{AttendeeKind, Draft};
 use crate::exchange::service::envelope::Failure;
+use crate::exchange::service::ids::ItemName;
 use crate::exchange::service::item::{Field, Item};
 use crate::exchange::service::meetings::Audience;
 use crate::exchange::service::render::write_item;
 use crate::exchange::service::request::{Named, Refusal, Reply, Request, invalid};
 use crate::exchange::service::shape::{ExtendedPath, Shape};
 use crate::exchange::service::tree::Node;
-use crate::exchange::service::world::World;
+use crate::exchange::service::world::{Shared, World};
 use crate::exchange::service::zone::Zone;
 use crate::exchange::service::{body, write};
 
@@ -98,10 +99,34 @@ fn update(
     let heard = world
         .edit(number, key, named.original_ms, draft, audience)
         .ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
-    world.send(number, &named.item.uid, &heard);
+    let send = request.body.attribute("SendMeetingInvitationsOrCancellations");
+    world.send(number, &heard, send.is_some_and(|send| send.ends_with("SaveCopy")));
     let changed = world.item(number, key).ok_or_else(|| Failure::of("ErrorItemNotFound"))?;
     named.item = changed.clone();
     Ok(named)
+}
+
+/// Somebody else writes at the end of each body that a request is about to change.
+pub(in crate::exchange::service) fn rival_edit(shared: &Shared, body: &Node) {
+    let mut world = shared.world();
+    for change in body.list("ItemChanges") {
+        let id = change.children.first().and_then(|id| id.attribute("Id"));
+        let Some(name) = id.and_then(ItemName::decode) else { continue };
+        let number = world.number_of_guid(&name.mailbox);
+        let Some(number) = number else { continue };
+        let Some(item) = world.mailbox(number).and_then(|own| own.named(&name)).cloned() else {
+            continue;
+        };
+        let draft = match name.original_ms {
+            None => Some(item.draft.clone()),
+            Some(original) => item.occurrence_draft(original),
+        };
+        let Some(mut draft) = draft else { continue };
+        let words = if draft.body_html { "<p>Rival words</p>" } else { "\r\nRival words" };
+        let at = draft.body.rfind("</body>").unwrap_or(draft.body.len());
+        draft.body.insert_str(at, words);
+        world.edit(number, item.key, name.original_ms, draft, &Audience::Nobody);
+    }
 }
 
 /// Whether what the request did not see stands in its way.
@@ -175,6 +200,9 @@ fn apply(
         return Err(Failure::of("ErrorIncorrectUpdatePropertyCount").into());
     };
     let is_extended = path.name == "ExtendedFieldURI" && value.name == "ExtendedProperty";
+    if is_extended && !same_path(path, value) {
+        return Err(Failure::of("ErrorUpdatePropertyMismatch").into());
+    }
     if !is_extended && uri.split_once(':').map(|(_, name)| name) != Some(&value.name) {
         return Err(Failure::of("ErrorUpdatePropertyMismatch").into());
     }
@@ -184,6 +212,13 @@ fn apply(
         write::set(request, draft, value, zone)?;
     }
     Ok(field.into_iter().collect())
+}
+
+/// Whether a value is for the extended property that the change is said to be of.
+fn same_path(path: &Node, value: &Node) -> bool {
+    let own = value.child("ExtendedFieldURI").and_then(ExtendedPath::read);
+    let named = ExtendedPath::read(path);
+    named.zip(own).is_none_or(|(named, own)| named.is(&own))
 }
 
 fn field_of(path: &Node, uri: &str) -> Result<Option<Field>, Refusal> {

@@ -1,7 +1,7 @@
 //! Free/busy and out-of-office.
 
 use super::*;
-use crate::exchange::service::Attendee;
+use crate::exchange::service::{Attendee, Oof, OofAudience, OofState};
 
 pub(super) fn oof(address: &str) -> String {
     format!(
@@ -86,4 +86,99 @@ fn out_of_office_is_told_to_its_owner_only() {
     let said = lab.ask(ANN, &oof(ANN));
     assert_eq!(said.one("t:OofState"), "Disabled");
     assert_eq!(lab.ask(ANN, &oof(BOB)).code, "ErrorAccessDenied");
+}
+
+/// A SetUserOofSettings request.
+pub(super) fn set_oof(address: &str, state: &str, duration: Option<(i64, i64)>) -> String {
+    let duration = duration.map(|(from, to)| {
+        format!(
+            "<t:Duration><t:StartTime>{}</t:StartTime><t:EndTime>{}</t:EndTime></t:Duration>",
+            time(from),
+            time(to)
+        )
+    });
+    format!(
+        "<m:SetUserOofSettingsRequest><t:Mailbox><t:Address>{address}</t:Address></t:Mailbox>\
+         <t:UserOofSettings><t:OofState>{state}</t:OofState><t:ExternalAudience>Known\
+         </t:ExternalAudience>{}<t:InternalReply><t:Message>Away &amp; far</t:Message>\
+         </t:InternalReply><t:ExternalReply><t:Message>Away</t:Message></t:ExternalReply>\
+         </t:UserOofSettings></m:SetUserOofSettingsRequest>",
+        duration.unwrap_or_default()
+    )
+}
+
+/// Later than any test runs.
+pub(super) const FAR: i64 = 4_102_444_800_000;
+
+#[test]
+fn out_of_office_is_what_its_owner_made_it() {
+    let lab = lab();
+    lab.calendars().set_culture(ANN, "nl-NL");
+    let span = (FAR, FAR + 3 * DAY);
+    assert_eq!(lab.ask(ANN, &set_oof(ANN, "Scheduled", Some(span))).code, "NoError");
+    let said = lab.ask(ANN, &oof(ANN));
+    let told = ["t:OofState", "t:ExternalAudience", "t:StartTime", "t:EndTime"];
+    let told = told.map(|tag| said.one(tag));
+    assert_eq!(told, ["Scheduled".to_owned(), "Known".to_owned(), time(span.0), time(span.1)]);
+    assert_eq!(said.all("t:Message"), ["Away &amp; far", "Away"]);
+    assert!(said.has("<t:InternalReply xml:lang=\"nl-NL\">"));
+    let kept = lab.calendars().oof(ANN).expect("there");
+    assert_eq!((kept.state, kept.audience), (OofState::Scheduled, OofAudience::Known));
+    assert_eq!(kept.duration_ms, Some(span));
+    assert_eq!(kept.internal, "Away & far");
+    assert_eq!(lab.ask(ANN, &set_oof(ANN, "Disabled", None)).code, "NoError");
+    assert_eq!(lab.ask(ANN, &oof(ANN)).one("t:OofState"), "Disabled");
+    lab.calendars().set_oof(BOB, Oof::enabled("Gone"));
+    assert_eq!(lab.ask(BOB, &oof(BOB)).one("t:OofState"), "Enabled");
+}
+
+#[test]
+fn an_absence_without_a_time_or_of_somebody_else_is_refused() {
+    let lab = lab();
+    let code = |request: &str| lab.ask(ANN, request).code;
+    for span in [None, Some((FAR, FAR)), Some((MONDAY - 99 * DAY, MONDAY - 98 * DAY))] {
+        let past = span.map(|(from, to)| (from - 9_000 * DAY, to - 9_000 * DAY));
+        let past = if span == Some((FAR, FAR)) { span } else { past };
+        let refused = code(&set_oof(ANN, "Scheduled", past));
+        assert_eq!(refused, "ErrorInvalidScheduledOofDuration", "{span:?}");
+    }
+    assert_eq!(code(&set_oof(BOB, "Enabled", None)), "ErrorAccessDenied");
+    assert_eq!(
+        code(&set_oof("nobody@corp.example", "Enabled", None)),
+        "ErrorMailRecipientNotFound"
+    );
+    assert_eq!(code(&set_oof(ANN, "Away", None)), "ErrorSchemaValidation");
+    let backwards = set_oof(ANN, "Enabled", None).replace("ExternalAudience", "OofState");
+    assert_eq!(code(&backwards), "ErrorSchemaValidation");
+    assert_eq!(lab.calendars().oof(ANN), Some(Oof::default()));
+}
+
+#[test]
+fn each_mailbox_of_a_question_fails_by_itself_and_too_many_fail_together() {
+    let lab = lab();
+    lab.calendars().spoil_free_busy(BOB, Some("ErrorFreeBusyGenerationFailed"));
+    let said = lab.ask(ANN, &ask("MergedOnly", &[ANN, BOB]));
+    assert_eq!(said.all("m:ResponseCode"), ["NoError", "ErrorFreeBusyGenerationFailed"]);
+    assert_eq!(said.all("t:MergedFreeBusy").len(), 1);
+    lab.calendars().spoil_free_busy(BOB, None);
+    assert_eq!(lab.ask(ANN, &ask("MergedOnly", &[BOB])).code, "NoError");
+    assert_eq!(lab.ask(ANN, &ask("MergedOnly", &[ANN; 100])).all("t:MergedFreeBusy").len(), 100);
+    let many = lab.ask(ANN, &ask("MergedOnly", &[ANN; 101]));
+    assert_eq!((many.status, many.code.as_str()), (500, "ErrorMailboxDataArrayTooBig"));
+    assert_eq!(lab.ask(ANN, &ask("MergedOnly", &[])).code, "ErrorMailboxDataArrayEmpty");
+    let span = |end: &str| {
+        let asked = ask("MergedOnly", &[ANN]).replace("2026-06-02T00:00:00", end);
+        lab.ask(ANN, &asked).code
+    };
+    assert_eq!(span("2026-07-13T00:00:00"), "NoError", "42 days");
+    assert_eq!(span("2026-07-13T00:00:01"), "ErrorTimeIntervalTooBig");
+    assert_eq!(span("2026-06-01T00:00:00"), "ErrorInvalidTimeInterval");
+    let interval = |minutes: &str| {
+        let of = |minutes: &str| format!("<t:MergedFreeBusyIntervalInMinutes>{minutes}");
+        let asked = ask("MergedOnly", &[ANN]).replace(&of("60"), &of(minutes));
+        lab.ask(ANN, &asked).code
+    };
+    assert_eq!((interval("5").as_str(), interval("1440").as_str()), ("NoError", "NoError"));
+    assert_eq!(interval("4"), "ErrorInvalidMergedFreeBusyInterval");
+    assert_eq!(interval("1441"), "ErrorInvalidMergedFreeBusyInterval");
 }

@@ -100,7 +100,7 @@ fn what_is_no_request_is_a_schema_fault() {
 #[test]
 fn a_glance_tells_operation_and_mailbox() {
     let request = envelope(ANN, "Exchange2013_SP1", &get_folder(CALENDAR));
-    let peek = Peek { operation: "GetFolder", mailbox: Some(ANN.to_owned()) };
+    let peek = Peek { operation: "GetFolder", mailbox: Some(ANN.to_owned()), ..Peek::default() };
     assert_eq!(Service::peek(request.as_bytes()), peek);
     assert_eq!(Service::peek(b"<nonsense"), Peek::default());
 }

@@ -9,6 +9,7 @@ mod availability;
 mod faults;
 mod folders;
 mod items;
+mod mail;
 mod mapi;
 mod meetings;
 mod schema;

@@ -216,10 +216,72 @@ fn changes_and_questions_are_as_the_schema_says() {
     for address in [ANN, BOB, "nobody@corp.example"] {
         ask("oof", super::availability::oof(address));
     }
+    let away = super::availability::FAR;
+    for span in [None, Some((away, away + DAY))] {
+        ask("oof-set", super::availability::set_oof(ANN, "Scheduled", span));
+    }
     for view in ["MergedOnly", "FreeBusy", "FreeBusyMerged", "Detailed", "DetailedMerged"] {
         ask("availability", super::availability::ask(view, &[ANN, BOB, "nobody@corp.example"]));
     }
     validate("changes", &documents);
+}
+
+#[test]
+fn meeting_messages_are_as_the_schema_says() {
+    let lab = lab();
+    let mut documents = Vec::new();
+    let mut ask = |mailbox: &str, name: &str, operation: String| -> Said {
+        let said = lab.ask(mailbox, &operation);
+        documents.push((name.to_owned(), said.text.clone()));
+        asked(&mut documents, name, &operation);
+        said
+    };
+    let pattern = Pattern::Daily { interval: 1 };
+    let draft = meeting("M", MONDAY)
+        .invite(Attendee::required(BOB, "Bob Baker"))
+        .invite(Attendee::optional("far@away.example", "Far Away"))
+        .repeat(pattern, End::After(3));
+    let master = lab.calendars().create(ANN, draft);
+    let found = lab.ask(ANN, &find(MONDAY, MONDAY + 9 * DAY, None)).ids("t:ItemId");
+    for (id, _) in [&found[1], &(master.0.clone(), String::new())] {
+        let update = super::updates::set_location(id, "", "There", "AlwaysOverwrite");
+        ask(ANN, "update", update.replace("SendToNone", "SendToAllAndSaveCopy"));
+    }
+    let uid = lab.calendars().uid(ANN, &master).expect("a UID");
+    let copy = lab.calendars().find(BOB, &uid).expect("a copy");
+    for (verb, words) in [
+        ("AcceptItem", ""),
+        ("TentativelyAcceptItem", "<t:Body BodyType=\"Text\">Perhaps</t:Body>"),
+    ] {
+        let answer = format!(
+            "<m:CreateItem MessageDisposition=\"SendAndSaveCopy\"><m:Items><t:{verb}>{words}\
+             <t:ReferenceItemId Id=\"{}\"/></t:{verb}></m:Items></m:CreateItem>",
+            copy.0
+        );
+        ask(BOB, "answer", answer);
+    }
+    let cancel = super::items::delete(&master.0).replace("SendToNone", "SendToAllAndSaveCopy");
+    ask(ANN, "cancel", cancel);
+    for (mailbox, folder) in
+        [(ANN, "inbox"), (ANN, "sentitems"), (BOB, "inbox"), (BOB, "sentitems")]
+    {
+        for base in ["IdOnly", "Default", "AllProperties"] {
+            let list = find(MONDAY, MONDAY, None)
+                .replace("calendar\"/></m:Par", &format!("{folder}\"/></m:Par"));
+            let (before, rest) = list.split_once("<m:CalendarView").expect("there");
+            let (_, after) = rest.split_once("/>").expect("there");
+            let list = format!("{before}{after}").replace(">Default<", &format!(">{base}<"));
+            let ids = ask(mailbox, folder, list).ids("t:ItemId");
+            assert!(!ids.is_empty(), "{mailbox} {folder}");
+            for (id, _) in ids {
+                ask(mailbox, "message", get_item(&id, base));
+            }
+        }
+    }
+    for tag in ["<t:MeetingRequest>", "<t:MeetingCancellation>", "<t:MeetingResponse>"] {
+        assert!(documents.iter().any(|(_, text)| text.contains(tag)), "{tag}");
+    }
+    validate("messages", &documents);
 }
 
 #[tokio::test(start_paused = true)]
