@@ -10,7 +10,7 @@ use super::disk::Disk;
 use crate::cloud::{self, Cloud, Received};
 use crate::condition;
 use crate::model::Fault;
-use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE};
+use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE, STORE_FAILS};
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::outbox::{Input, Outbox, Outgoing, Output, Verdict};
 use crate::pipeline::sync::EventKind;
@@ -66,16 +66,22 @@ async fn carry_out(
         Output::Load { limit } => Some(Input::Loaded(disk.outbox(limit, BATCH_BYTES).await)),
         Output::Send(rows) => Some(Input::Answered(send(cloud, &rows).await)),
         Output::Settle { done, aside } => {
-            for (row, reason) in &aside {
+            let settled = disk.settle(Settled { done, aside: aside.clone() }).await;
+            for (row, reason) in aside.iter().filter(|_| settled.is_ok()) {
                 condition!(error, EVENT_SET_ASIDE, ROW = row, REASON = reason,;
                     "the cloud will never take event {row} ({reason}); it is kept in the store");
             }
-            Some(Input::Settled(disk.settle(Settled { done, aside }).await))
+            Some(Input::Settled(settled))
         }
         Output::Trouble(fault) => {
             well.send_replace(false);
             condition!(warn, CLOUD_WAITS, CAUSE = fault,;
                 "events wait on the disk, the cloud does not take them ({fault})");
+            None
+        }
+        Output::StoreFails(fault) => {
+            condition!(error, STORE_FAILS, CAUSE = fault,;
+                "the store does not let go what the cloud has ({fault}); nothing is sent twice");
             None
         }
         Output::Well => {

@@ -92,6 +92,9 @@ conditions! {
     STORE_FAILS = "store-fails" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08"
         "Make room on the disk of the store (df), or make it writable. Nothing is lost; reading \
          goes on as soon as it can be written.";
+    /// It can be written again.
+    STORE_WELL = "store-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e54"
+        "Nothing to do.";
     /// A stream broke.
     STREAM_FAILED = "stream-failed" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"
         "Nothing is lost: its mailboxes are polled until the stream is back. If it lasts: check \

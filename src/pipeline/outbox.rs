@@ -88,6 +88,8 @@ pub enum Output {
     Trouble(Fault),
     /// Say that it is well again.
     Well,
+    /// Say that the disk takes or gives nothing. Told once.
+    StoreFails(Fault),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,9 @@ enum Stage {
     Waiting(Time),
 }
 
+/// Rows that may go, and others to be set aside, with the reasons.
+type Answered = (Vec<i64>, Vec<(i64, String)>);
+
 /// The machine.
 #[derive(Debug)]
 pub struct Outbox {
@@ -106,8 +111,12 @@ pub struct Outbox {
     woken: bool,
     limit: usize,
     sent: Vec<Outgoing>,
-    /// The cloud or the disk made trouble, and nothing has gone well since.
+    /// Answered rows that the disk did not let go.
+    unsettled: Option<Answered>,
+    /// The cloud made trouble, and nothing has gone well since.
     troubled: bool,
+    /// The disk makes trouble, which was told.
+    store_fails: bool,
     pace: Pace,
     dice: Dice,
 }
@@ -120,7 +129,9 @@ impl Outbox {
             woken: false,
             limit: BATCH_EVENTS,
             sent: Vec::new(),
+            unsettled: None,
             troubled: false,
+            store_fails: false,
             pace: Pace::default(),
             dice: Dice::new(seed),
         }
@@ -142,7 +153,11 @@ impl Outbox {
                 self.woken = true;
                 Vec::new()
             }
-            (Stage::Waiting(until), Input::Tick) if now.mono >= until => self.load(),
+            (Stage::Waiting(until), Input::Tick) if now.mono >= until => match &self.unsettled {
+                // The cloud has answered for them: nothing is sent again.
+                Some((done, aside)) => self.settle(done.clone(), aside.clone()),
+                None => self.load(),
+            },
             (Stage::Loading, Input::Loaded(loaded)) => self.loaded(now, loaded),
             (Stage::Sending, Input::Answered(answer)) => self.answered(now, answer),
             (Stage::Settling, Input::Settled(settled)) => self.settled(now, settled),
@@ -186,8 +201,7 @@ impl Outbox {
             }
             Err(fault) if fault.next == Next::Refused => {
                 let aside = sent.iter().map(|row| (row.row, fault.to_string())).collect();
-                self.stage = Stage::Settling;
-                return vec![Output::Settle { done: Vec::new(), aside }];
+                return self.settle(Vec::new(), aside);
             }
             Err(fault) => {
                 let (Next::Retry { after } | Next::BackOff { after }) = fault.next else {
@@ -211,13 +225,19 @@ impl Outbox {
         }
         self.limit = (self.limit * 2).min(BATCH_EVENTS);
         self.pace.reset();
+        self.settle(done, aside)
+    }
+
+    fn settle(&mut self, done: Vec<i64>, aside: Vec<(i64, String)>) -> Vec<Output> {
         self.stage = Stage::Settling;
+        self.unsettled = Some((done.clone(), aside.clone()));
         vec![Output::Settle { done, aside }]
     }
 
     fn settled(&mut self, now: Now, settled: Result<(), Fault>) -> Vec<Output> {
         match settled {
             Ok(()) => {
+                self.unsettled = None;
                 let mut out = self.well();
                 out.extend(self.load());
                 out
@@ -227,6 +247,7 @@ impl Outbox {
     }
 
     fn well(&mut self) -> Vec<Output> {
+        self.store_fails = false;
         if std::mem::take(&mut self.troubled) { vec![Output::Well] } else { Vec::new() }
     }
 
@@ -239,8 +260,8 @@ impl Outbox {
 
     fn wait_for_store(&mut self, now: Now, fault: Fault) -> Vec<Output> {
         self.stage = Stage::Waiting(now.mono + self.dice.jitter(STORE_RETRY));
-        self.troubled = true;
-        vec![Output::Trouble(fault)]
+        let told = std::mem::replace(&mut self.store_fails, true);
+        if told { Vec::new() } else { vec![Output::StoreFails(fault)] }
     }
 }
 

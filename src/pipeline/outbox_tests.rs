@@ -95,7 +95,7 @@ fn a_batch_that_is_refused_is_halved_down_to_the_one_row() {
                 aside.extend(reasons);
                 Input::Settled(Ok(()))
             }
-            Output::Trouble(_) | Output::Well => continue,
+            Output::Trouble(_) | Output::Well | Output::StoreFails(_) => continue,
         };
         out = outbox.handle(now(0), input);
     }
@@ -124,17 +124,23 @@ fn the_clouds_pause_is_obeyed() {
 }
 
 #[test]
-fn a_disk_that_fails_is_tried_again_and_its_end_is_told() {
+fn a_disk_that_fails_is_tried_again_and_what_the_cloud_has_is_not_sent_again() {
     let mut outbox = sending(&rows(1, 1));
-    outbox.handle(now(0), all(&rows(1, 1), &Verdict::Stored));
-    let out = outbox.handle(now(0), Input::Settled(Err(Fault::retry("disk full"))));
-    assert!(matches!(out[..], [Output::Trouble(_)]));
-    let out = outbox.handle(now(10), Input::Tick);
+    let settle = outbox.handle(now(0), all(&rows(1, 1), &Verdict::Stored));
+    for second in [0, 10, 20] {
+        let full = Fault::retry("disk full");
+        let out = outbox.handle(now(second), Input::Settled(Err(full.clone())));
+        let told = if second == 0 { vec![Output::StoreFails(full)] } else { vec![] };
+        assert_eq!(out, told, "once, and not as the cloud's trouble");
+        assert!(outbox.handle(now(second), Input::Wake).is_empty());
+        assert_eq!(outbox.handle(now(second + 10), Input::Tick), settle);
+    }
+    let out = outbox.handle(now(31), Input::Settled(Ok(())));
     assert_eq!(out, [Output::Load { limit: BATCH_EVENTS }]);
-    outbox.handle(now(10), Input::Loaded(Ok(rows(1, 1))));
-    outbox.handle(now(11), all(&rows(1, 1), &Verdict::Duplicate));
-    let out = outbox.handle(now(11), Input::Settled(Ok(())));
-    assert!(matches!(out[..], [Output::Well, Output::Load { .. }]), "{out:?}");
+    let out = outbox.handle(now(31), Input::Loaded(Err(Fault::retry("disk gone"))));
+    assert!(matches!(out[..], [Output::StoreFails(_)]), "{out:?}");
+    let out = outbox.handle(now(41), Input::Tick);
+    assert_eq!(out, [Output::Load { limit: BATCH_EVENTS }], "what was settled is settled");
 }
 
 #[test]
@@ -221,7 +227,7 @@ proptest! {
                         Input::Settled(Ok(()))
                     }
                 }
-                Output::Trouble(_) | Output::Well => continue,
+                Output::Trouble(_) | Output::Well | Output::StoreFails(_) => continue,
             };
             out = outbox.handle(time, input);
         }

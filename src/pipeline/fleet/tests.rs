@@ -1,6 +1,7 @@
 //! The fleet against answers that a test gives by hand.
 
 mod checks;
+mod disk;
 mod homes;
 mod ill;
 mod leaving;
@@ -440,26 +441,6 @@ fn a_dropped_commit_is_read_anew_from_the_store() {
     );
     desk.put(Input::Committed(ticket, Ok(false)));
     assert!(desk.until_asked().is_some(), "read again");
-}
-
-#[test]
-fn a_full_disk_lets_one_try_and_reads_no_more_from_exchange() {
-    let mut desk = Desk::new(4, 4);
-    for n in 0..8 {
-        desk.put(Input::Added(user(n)));
-    }
-    desk.house();
-    let full = || Err(Fault::retry("store: disk is full"));
-    let mut loads = 0;
-    for _ in 0..600 {
-        while let Some((ticket, _)) = desk.load() {
-            loads += 1;
-            desk.put(Input::Loaded(ticket, full()));
-        }
-        desk.later(Span::SECOND);
-    }
-    assert!((10..40).contains(&loads), "{loads} tries in ten minutes");
-    assert!(desk.noted().iter().all(|note| matches!(note, Note::StoreFails(_))));
 }
 
 #[test]

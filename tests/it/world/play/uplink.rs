@@ -42,6 +42,7 @@ impl Play {
                 }
                 outbox::Output::Trouble(_) => self.watch.cloud_well = false,
                 outbox::Output::Well => self.watch.cloud_well = true,
+                outbox::Output::StoreFails(_) => {}
             }
         }
         Ok(())
