@@ -43,9 +43,16 @@ impl Sqlite {
     ///
     /// # Errors
     /// `Refused` with what to do, if the file is no store, is damaged, or comes from a newer
-    /// version; `Retry` otherwise.
+    /// version; `Retry` otherwise, also where it may not be written.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let db = Connection::open(path).map_err(fault)?;
+        // SQLite opens a file that it may not write for reading, and never looks again.
+        if db.is_readonly(rusqlite::MAIN_DB).map_err(fault)? {
+            return Err(Fault::retry(
+                "the store can only be read: see whether its disk is mounted read-only \
+                 (findmnt -T), and whose file it is",
+            ));
+        }
         db.busy_timeout(Duration::from_secs(5)).map_err(fault)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
         db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
