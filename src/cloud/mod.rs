@@ -167,6 +167,8 @@ pub struct Report {
     pub outbox: u64,
     /// The stable names of the conditions that hold.
     pub conditions: Vec<String>,
+    /// How bad the worst of them is: `critical`, `error` or `warning`.
+    pub severity: Option<&'static str>,
 }
 
 /// How the connector is, in one word.

@@ -278,6 +278,8 @@ struct StatusBody<'a> {
     mailboxes: MailboxesBody,
     outbox: u64,
     conditions: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -308,6 +310,7 @@ pub fn status(report: &Report) -> Result<Vec<u8>, Fault> {
         },
         outbox: report.outbox,
         conditions: &report.conditions,
+        severity: report.severity,
     };
     serde_json::to_vec(&body).map_err(|_| Fault::refused("a report cannot be written"))
 }

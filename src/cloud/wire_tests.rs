@@ -211,18 +211,20 @@ fn outcome_text(answered: &Answered) -> String {
 
 #[test]
 fn a_report_is_written_as_specified() {
-    let report = Report {
+    let mut report = Report {
         version: "0.1.0".into(),
         state: State::Impaired,
         mailboxes: crate::cloud::Mailboxes { active: 4, streaming: 2, polling: 1, failing: 1 },
         outbox: 3,
-        conditions: vec!["outbox-full".into()],
+        conditions: vec!["store-fails".into()],
+        severity: Some("critical"),
     };
-    let body: Value = serde_json::from_slice(&status(&report).unwrap()).unwrap();
-    assert_eq!(
-        body,
-        json!({"version": "0.1.0", "state": "impaired", "outbox": 3,
-            "mailboxes": {"active": 4, "streaming": 2, "polling": 1, "failing": 1},
-            "conditions": ["outbox-full"]})
-    );
+    let written =
+        |report: &Report| -> Value { serde_json::from_slice(&status(report).unwrap()).unwrap() };
+    let body = json!({"version": "0.1.0", "state": "impaired", "outbox": 3,
+        "mailboxes": {"active": 4, "streaming": 2, "polling": 1, "failing": 1},
+        "conditions": ["store-fails"], "severity": "critical"});
+    assert_eq!(written(&report), body);
+    report.severity = None;
+    assert_eq!(written(&report).get("severity"), None, "as in version 1.0");
 }

@@ -57,6 +57,8 @@ pub(super) struct Disk {
     pub(super) filled: Arc<Notify>,
     /// Whether more waits in the outbox than a live edit may stand behind.
     pub(super) outbox_long: watch::Receiver<bool>,
+    /// Whether what was written last was taken.
+    pub(super) writes: watch::Receiver<bool>,
 }
 
 impl Disk {
@@ -65,11 +67,12 @@ impl Disk {
         let (requests, inbox) = channel();
         let filled = Arc::new(Notify::new());
         let (long, outbox_long) = watch::channel(false);
-        let bell = Bell { filled: filled.clone(), long };
+        let (wrote, writes) = watch::channel(true);
+        let bell = Bell { filled: filled.clone(), long, wrote };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || serve(store, &inbox, &bell))?;
-        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled, outbox_long })
+        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled, outbox_long, writes })
     }
 
     /// Does something on the store's thread. A caller that does not wait any more is no fault: it
@@ -227,9 +230,14 @@ impl Round {
 struct Bell {
     filled: Arc<Notify>,
     long: watch::Sender<bool>,
+    wrote: watch::Sender<bool>,
 }
 
 impl Bell {
+    fn wrote(&self, well: bool) {
+        self.wrote.send_if_modified(|now| std::mem::replace(now, well) != well);
+    }
+
     fn look(&self, store: &mut dyn Store) {
         let Ok(waiting) = store.waiting_at_most() else { return };
         let (long, short) = limits::OUTBOX_LONG;
@@ -307,6 +315,7 @@ fn write_all(store: &mut dyn Store, round: Round, bell: &Bell) {
         }
         Err(fault) => (vec![Err(fault.clone()); commits.len()], Err(fault)),
     };
+    bell.wrote(taken.is_ok() && each.iter().all(Result::is_ok));
     for (reply, counted) in replies.into_iter().zip(each) {
         let _ = reply.send(counted);
     }

@@ -140,7 +140,8 @@ fn served(store: Told, commits: Vec<Commit>, settled: Option<Settled>) -> Vec<bo
         answer
     });
     drop(requests);
-    serve(Box::new(store), &inbox, &Bell { filled: Arc::default(), long: watch::channel(false).0 });
+    let (filled, long, wrote) = (Arc::default(), watch::channel(false).0, watch::channel(true).0);
+    serve(Box::new(store), &inbox, &Bell { filled, long, wrote });
     let mut all: Vec<bool> =
         answers.iter_mut().map(|answer| answer.try_recv().unwrap() == Ok(true)).collect();
     all.extend(settling.map(|mut answer| answer.try_recv().unwrap().is_ok()));

@@ -10,8 +10,9 @@ use super::disk::Disk;
 use super::intake::Seen;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
-use crate::observe::condition::{READY, SIGN_IN_REFUSED};
+use crate::observe::condition::{Condition, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL};
 use crate::observe::notify;
+use crate::observe::severity::Severity;
 use crate::pipeline::fleet::Census;
 
 /// How often the cloud is told, by the relay protocol.
@@ -58,7 +59,8 @@ pub(super) async fn run(
     let mut tick = tokio::time::interval(Duration::from_millis(200));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut told: Option<Instant> = None;
-    let mut told_refused = false;
+    let mut troubles = Vec::new();
+    let mut wrote = true;
     let mut line = String::new();
     let mut ready = false;
     let mut start = Start::default();
@@ -70,6 +72,11 @@ pub(super) async fn run(
             _ = tick.tick() => {}
         }
         let (census, serving, refused) = sum(&views.intakes);
+        let writes = *disk.writes.borrow();
+        if writes && !std::mem::replace(&mut wrote, writes) {
+            condition!(info, STORE_WELL,; "the store can be written again");
+        }
+        wrote = writes;
         let open = *views.channel_open.borrow();
         if !ready && serving && open {
             ready = true;
@@ -85,7 +92,8 @@ pub(super) async fn run(
             line = now_line;
         }
         // The disk's answer shows that its thread turns; the census that the intakes do.
-        let due = is_due(open, told_refused != refused, told.map(|at| at.elapsed()));
+        let now_troubles = critical(refused, writes);
+        let due = is_due(open, troubles != now_troubles, told.map(|at| at.elapsed()));
         let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
         if !due && !feed {
             continue;
@@ -96,11 +104,12 @@ pub(super) async fn run(
             fed = Instant::now();
         }
         if due {
-            let report = report(&census, refused, backlog.waiting, *views.cloud_well.borrow());
+            let well = *views.cloud_well.borrow();
+            let report = report(&census, &now_troubles, backlog.waiting, well);
             // Its failure shows in the channel and the uplink as well.
             let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
             told = Some(Instant::now());
-            told_refused = refused;
+            troubles = now_troubles;
         }
     }
 }
@@ -139,9 +148,18 @@ fn words(census: &Census, open: bool, well: bool) -> String {
     )
 }
 
-fn report(census: &Census, refused: bool, waiting: u64, well: bool) -> Report {
+/// What keeps a calendar from being relayed until somebody acts.
+fn critical(refused: bool, writes: bool) -> Vec<Condition> {
+    let refused = refused.then_some(SIGN_IN_REFUSED);
+    refused.into_iter().chain((!writes).then_some(STORE_FAILS)).collect()
+}
+
+fn report(census: &Census, troubles: &[Condition], waiting: u64, well: bool) -> Report {
     let number = |n: usize| n as u64;
-    let state = if !well || refused || (census.active > 0 && census.failing == census.active) {
+    let state = if !well
+        || !troubles.is_empty()
+        || (census.active > 0 && census.failing == census.active)
+    {
         State::Outage
     } else if census.failing > 0 {
         State::Impaired
@@ -158,7 +176,8 @@ fn report(census: &Census, refused: bool, waiting: u64, well: bool) -> Report {
             failing: number(census.failing),
         },
         outbox: waiting,
-        conditions: refused.then(|| SIGN_IN_REFUSED.name.to_owned()).into_iter().collect(),
+        conditions: troubles.iter().map(|one| one.name.to_owned()).collect(),
+        severity: troubles.iter().map(|one| one.severity).min().map(Severity::as_str),
     }
 }
 
@@ -174,6 +193,17 @@ mod tests {
         assert!(is_due(true, false, None) && is_due(true, false, Some(EVERY)), "once it is open");
         assert!(is_due(true, true, Some(Duration::ZERO)), "news at once");
         assert!(!is_due(true, false, Some(EVERY / 2)));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_is_an_outage_with_a_name_and_how_bad_it_is() {
+        let census = Census { active: 4, streaming: 4, ..Census::default() };
+        let well = report(&census, &critical(false, true), 3, true);
+        assert_eq!((well.state, well.severity), (State::Operational, None));
+        assert!(well.conditions.is_empty());
+        let both = report(&census, &critical(true, false), 3, true);
+        assert_eq!((both.state, both.severity), (State::Outage, Some("critical")));
+        assert_eq!(both.conditions, ["sign-in-refused", "store-fails"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! How bad a condition is, and how that is written.
 
-/// As syslog has it (RFC 5424, section 6.2.1), and journald after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// As syslog has it (RFC 5424, section 6.2.1), and journald after it; the worst is the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Nothing is relayed any more, of a whole calendar, until somebody does something.
     Critical,

@@ -218,13 +218,15 @@ async fn a_report_arrives() {
         state: State::Operational,
         mailboxes: Mailboxes { active: 2, streaming: 2, ..Default::default() },
         outbox: 7,
-        conditions: Vec::new(),
+        conditions: vec!["store-fails".into()],
+        severity: Some("critical"),
     };
     link(&cloud).status(&report).await.unwrap();
     let status = cloud.view(|view| view.status().cloned()).unwrap();
     assert_eq!(status["state"], "operational");
     assert_eq!(status["mailboxes"]["streaming"], 2);
     assert_eq!(status["outbox"], 7);
+    assert_eq!(status["severity"], "critical");
 }
 
 #[tokio::test]

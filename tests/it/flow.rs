@@ -262,7 +262,9 @@ async fn promise_4_a_refused_sign_in_heals_when_the_secret_changes() {
             let names = view.status().and_then(|status| status["conditions"].as_array());
             let named_there =
                 names.is_some_and(|all| all.iter().any(|one| one == "sign-in-refused"));
-            view.status().is_some() && named_there == named
+            let severity = view.status().and_then(|status| status["severity"].as_str());
+            let as_bad = severity == named.then_some("critical");
+            view.status().is_some() && named_there == named && as_bad
         })
     };
     within(told(true)).await;

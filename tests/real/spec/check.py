@@ -175,7 +175,7 @@ class Lab:
 def answer_fits(lab, expected, name, method, path, body=None, kind="application/json", token=None):
     status, answer, headers = lab.ask(method, path, body, kind, token)
     assert status == expected, f"status {status}: {answer}"
-    assert headers["relay-version"] == "1.0"
+    assert headers["relay-version"] == "1.1"
     if name is None:
         assert answer is None
     else:
@@ -204,6 +204,10 @@ def with_lab(lab, event):
         (401, "Error", "POST", "/v1/events", b"[]", batch, "guess"),
         (426, "Error", "GET", "/v1/channel"),
         (204, None, "PUT", f"/v1/connectors/{lab.facts['connector']}", status),
+        (204, None, "PUT", f"/v1/connectors/{lab.facts['connector']}",
+         {**status, "state": "outage", "conditions": ["store-fails"], "severity": "critical"}),
+        (400, "Error", "PUT", f"/v1/connectors/{lab.facts['connector']}",
+         {**status, "severity": "dreadful"}),
         (404, "Error", "PUT", "/v1/connectors/other", status),
         (400, "Error", "PUT", f"/v1/connectors/{lab.facts['connector']}", {}),
         (403, "Error", "GET", "/v1/users/u-17/meetings"),

@@ -23,7 +23,7 @@ use super::recorder::Recorder;
 use crate::kms::{self, form_decode};
 
 /// The version of the protocol, on every answer.
-pub const VERSION: &str = "1.0";
+pub const VERSION: &str = "1.1";
 
 type Reply = Response<Full<Bytes>>;
 
@@ -348,6 +348,11 @@ async fn status(core: &Core, request: Request<Incoming>, id: &str) -> Answer {
     let counts = ["active", "streaming", "polling", "failing"];
     let counted = counts.iter().all(|name| status["mailboxes"][name].is_u64());
     let known = ["operational", "impaired", "outage"].contains(&state);
+    let bad = ["critical", "error", "warning"];
+    let known = known
+        && status["severity"]
+            .as_str()
+            .map_or_else(|| status.get("severity").is_none(), |severity| bad.contains(&severity));
     if !known || !counted || !status["version"].is_string() || !status["outbox"].is_u64() {
         return Ok(refuse(400, "malformed", "The report lacks a member or has a wrong one."));
     }
