@@ -1,61 +1,50 @@
-//! A whole connector's decisions in virtual time: the fleet and the machines of its streams,
-//! against a calm Exchange that answers each request after the same time. Requests are counted.
+//! A whole connector's decisions in virtual time: the fleet, the machines of its streams and the
+//! discovery of homes, against a calm Exchange that answers each request after the same time.
+//! Every request waits for its turn as the provider has it wait, and is counted.
+
+mod calls;
+mod directory;
+mod streams;
+mod turns;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use calway::calendar::ews::get_streaming_events::StreamEvent;
-use calway::calendar::ews::subscription::{Group, Input as Word, Output as Want};
-use calway::model::{
-    Address, CommandId, Fault, GroupKey, Hint, Home, ListenEnd, Next, Now, Outcome, ServerKey,
-    Span, Target, Time, UserId,
-};
+use calway::calendar::ews::subscription::Input as Word;
+use calway::model::{Address, CommandId, Now, Outcome, Span, Target, Time, UserId};
 use calway::pipeline::command::{Decision, Effect};
 use calway::pipeline::fleet::{Fleet, Input, Note, Output, Rules, StreamId};
 use calway::pipeline::seal::Installation;
-use calway::pipeline::sync::{Ask, Commit, Got};
+use calway::pipeline::sync::Commit;
+use calway::store::Settled;
 
+use self::calls::Sent;
+use self::directory::Directory;
+use self::streams::Listening;
+use self::turns::Turns;
 use super::super::world::calendar::Exchange;
 use super::super::world::dice::Dice;
 use super::super::world::disk::Disk;
 use super::super::world::keys::Kms;
 
+pub use self::directory::Seat;
+
 /// How long Exchange takes for an answer.
 pub const ANSWER: Span = Span::from_ms(50);
-/// A stream is opened anew so often; 7 to 9 minutes.
-pub const ROLL: Span = Span::from_secs(8 * 60);
-/// Subscriptions live over so many openings.
-const OPENINGS: u64 = 40;
-const HEARTBEAT: Span = Span::from_secs(45);
-const SILENCE: Span = Span::from_secs(90);
 
 enum Event {
     Fleet(Input),
-    /// For a stream, as it was opened the so-manieth time.
+    /// For a stream.
     Stream(StreamId, Word),
+    /// A stream's heartbeat, and its first word; as it was opened by this request.
     Beat(StreamId, u64),
     Opened(StreamId, u64),
-}
-
-/// Where a mailbox is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Seat {
-    /// Where it was from the beginning.
-    #[default]
-    First,
-    /// At another server.
-    Second,
-    /// In Microsoft 365.
-    Cloud,
-}
-
-struct Listening {
-    group: Group,
-    opened: u64,
-    open: bool,
-    ids: BTreeMap<String, UserId>,
-    due: Time,
+    /// Something more is to be asked.
+    Send(Sent),
+    /// A request is answered, which leads to that.
+    Answered(Seat, u64, Box<Event>),
 }
 
 /// Everything.
@@ -76,17 +65,17 @@ pub struct Town {
     streaming: bool,
     /// Requests, by operation.
     pub counts: BTreeMap<&'static str, u64>,
-    /// Requests to Exchange that are open, and the most that ever were.
-    open: usize,
-    pub most_open: usize,
+    /// The places at both servers, and what waits for one.
+    first: Turns,
+    second: Turns,
+    waiting: BTreeMap<u64, Sent>,
     /// When something of a mailbox was committed for the cloud.
     pub committed: Vec<(Time, UserId)>,
-    /// Those who moved: where they are, and where the provider asks for them.
-    seats: BTreeMap<UserId, (Seat, Seat)>,
+    directory: Directory,
+    /// Whether there is one.
+    has_directory: bool,
     /// When the provider was first told that they moved, or are gone.
     pub found: BTreeMap<UserId, Time>,
-    /// Whether there is a directory.
-    pub directory: bool,
     /// Whether a server passes on what is asked about a mailbox that it has no more.
     pub proxies: bool,
     /// Subscriptions that the server dropped and told nobody.
@@ -98,14 +87,6 @@ pub struct Town {
 
 fn address(user: &UserId) -> String {
     format!("{user}@corp.example")
-}
-
-fn home(seat: Seat) -> Home {
-    let (server, group) = match seat {
-        Seat::Second => ("second", "other"),
-        Seat::First | Seat::Cloud => ("server", "group"),
-    };
-    Home { server: ServerKey::new(server), group: GroupKey::new(group), zone: None }
 }
 
 fn target(user: &UserId) -> Target {
@@ -123,6 +104,8 @@ impl Town {
         // 2027-01-15, ten in the morning.
         let now = Now { wall: Time::from_ms(1_800_007_200_000), mono: Time::from_ms(1_000_000) };
         let rules = Rules { seed: 5, ..Rules::default() };
+        let directory = Directory::new(true);
+        directory.set_clock(now.wall);
         Self {
             now,
             serial: 0,
@@ -137,12 +120,13 @@ impl Town {
             dice,
             streaming,
             counts: BTreeMap::new(),
-            open: 0,
-            most_open: 0,
+            first: Turns::default(),
+            second: Turns::default(),
+            waiting: BTreeMap::new(),
             committed: Vec::new(),
-            seats: BTreeMap::new(),
+            directory,
+            has_directory: true,
             found: BTreeMap::new(),
-            directory: true,
             proxies: false,
             lost: BTreeSet::new(),
             told: Vec::new(),
@@ -150,11 +134,17 @@ impl Town {
         }
     }
 
+    /// An address is configured, and nobody can be asked for homes.
+    pub fn without_directory(&mut self) {
+        self.directory = Directory::new(false);
+        self.directory.set_clock(self.now.wall);
+        self.has_directory = false;
+    }
+
     /// Mailboxes move, and nobody tells: their subscriptions are dropped in silence.
     pub fn relocate(&mut self, users: &[UserId], to: Seat) {
         for user in users {
-            let asked = self.seats.get(user).map(|(_, asked)| *asked).unwrap_or_default();
-            self.seats.insert(user.clone(), (to, asked));
+            self.directory.seat(&target(user).address, to);
         }
         self.lose(users);
     }
@@ -164,19 +154,6 @@ impl Town {
         let users: BTreeSet<_> = users.iter().collect();
         let ids = self.streams.values().flat_map(|stream| &stream.ids);
         self.lost.extend(ids.filter(|(_, of)| users.contains(of)).map(|(id, _)| id.clone()));
-    }
-
-    /// Where the provider is told that a mailbox is.
-    fn find(&mut self, user: &UserId) -> Result<Home, Fault> {
-        let Some((seat, asked)) = self.seats.get_mut(user).filter(|_| self.directory) else {
-            return Ok(home(Seat::First));
-        };
-        self.found.entry(user.clone()).or_insert(self.now.mono);
-        if *seat == Seat::Cloud {
-            return Err(Fault::new(Next::Gone, "mailbox moved to Microsoft 365"));
-        }
-        *asked = *seat;
-        Ok(home(*seat))
     }
 
     pub fn now(&self) -> Time {
@@ -208,7 +185,7 @@ impl Town {
         let rings: Vec<_> = self
             .streams
             .iter()
-            .filter(|(_, stream)| stream.open)
+            .filter(|(_, stream)| stream.is_open())
             .flat_map(|(at, stream)| stream.ids.iter().map(move |(id, of)| (*at, id, of)))
             .filter(|(_, id, of)| *of == user && !self.lost.contains(*id))
             .map(|(at, id, _)| (at, id.clone()))
@@ -226,10 +203,6 @@ impl Town {
         self.serial += 1;
         self.queue.push(Reverse(((self.now.mono + after).as_ms(), self.serial)));
         self.events.insert(self.serial, event);
-    }
-
-    fn count(&mut self, what: &'static str) {
-        *self.counts.entry(what).or_default() += 1;
     }
 
     /// Goes on for so long.
@@ -258,6 +231,7 @@ impl Town {
         let at = at.max(self.now.mono);
         self.now.wall = self.now.wall + at.since(self.now.mono);
         self.now.mono = at;
+        self.directory.set_clock(self.now.wall);
         if event.is_some_and(|event| event <= at) {
             let event = self.queue.pop().and_then(|Reverse((_, n))| self.events.remove(&n));
             return event.map_or((), |event| self.happen(event));
@@ -273,33 +247,18 @@ impl Town {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Fleet(input) => {
-                if matches!(input, Input::Got(..)) {
-                    self.open -= 1;
-                }
-                self.fleet(input);
-            }
+            Event::Fleet(input) => self.fleet(input),
             Event::Stream(id, word) => self.word(id, word),
-            Event::Opened(id, opened) => {
-                if !self.streaming {
-                    return self.word(id, Word::Broke(Fault::retry("HTTP 500")));
-                }
-                if self.is_open(id, opened) {
-                    self.word(id, Word::Events(vec![StreamEvent::Opened]));
-                    self.at(HEARTBEAT, Event::Beat(id, opened));
-                }
+            Event::Opened(id, call) => self.opened(id, call),
+            Event::Beat(id, call) => self.beat(id, call),
+            Event::Send(sent) => {
+                self.send(sent);
             }
-            Event::Beat(id, opened) => {
-                if self.is_open(id, opened) {
-                    self.word(id, Word::Events(vec![StreamEvent::Heartbeat]));
-                    self.at(HEARTBEAT, Event::Beat(id, opened));
-                }
+            Event::Answered(seat, call, event) => {
+                self.leave(seat, call);
+                self.happen(*event);
             }
         }
-    }
-
-    fn is_open(&self, id: StreamId, opened: u64) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.open && stream.opened == opened)
     }
 
     fn fleet(&mut self, input: Input) {
@@ -320,17 +279,8 @@ impl Town {
                 let rows = self.disk.rows(&user, &lookup);
                 self.at(little, Event::Fleet(Input::Rows(ticket, rows)));
             }
-            Output::Homes(ticket, users, _) => {
-                self.count("homes");
-                let homes = users.iter().map(|user| self.find(user)).collect();
-                self.at(ANSWER, Event::Fleet(Input::Homes(ticket, homes)));
-            }
-            Output::Ask(ticket, user, ask) => {
-                let got = self.answer(&user, &ask);
-                self.open += 1;
-                self.most_open = self.most_open.max(self.open);
-                self.at(ANSWER, Event::Fleet(Input::Got(ticket, got)));
-            }
+            Output::Homes(ticket, users, doubt) => self.seek(ticket, &users, doubt),
+            Output::Ask(ticket, user, ask) => self.ask(ticket, &user, ask),
             Output::Key(ticket, user, want) => {
                 let key = self.kms.answer(&user, &want);
                 self.at(Span::from_ms(5), Event::Fleet(Input::Keyed(ticket, key)));
@@ -339,14 +289,7 @@ impl Town {
                 let done = self.commit(&commit);
                 self.at(little, Event::Fleet(Input::Committed(ticket, Ok(done))));
             }
-            Output::Listen(id, users) => {
-                let targets = users.iter().map(target).collect();
-                let group = Group::new(self.now.mono, targets, ROLL.times(OPENINGS), SILENCE);
-                let group = group.rolling(ROLL);
-                let (ids, due) = (BTreeMap::new(), Time::default());
-                self.streams.insert(id, Listening { group, opened: 0, open: false, ids, due });
-                self.obey(id);
-            }
+            Output::Listen(id, users) => self.listen(id, &users),
             Output::Join(id, user) => self.word(id, Word::Join(target(&user))),
             Output::Leave(id, user) => self.word(id, Word::Leave(user)),
             Output::Hush(id) => self.word(id, Word::Stop),
@@ -354,133 +297,16 @@ impl Town {
         }
     }
 
-    fn answer(&mut self, user: &UserId, ask: &Ask) -> Result<Got, Fault> {
-        let address = address(user);
-        if let Some((seat, asked)) = self.seats.get(user)
-            && seat != asked
-            && !self.proxies
-        {
-            self.count("SyncFolderItems");
-            let next = if self.directory { Next::Moved } else { Next::Gone };
-            return Err(Fault::new(next, "ErrorNonExistentMailbox"));
-        }
-        match ask {
-            Ask::Changes(cursor) => {
-                self.count("SyncFolderItems");
-                self.exchange.changes(&address, cursor.as_ref()).map(Got::Page)
-            }
-            Ask::Items(ids) => {
-                for _ in ids.chunks(10) {
-                    self.count("GetItem");
-                }
-                self.exchange.items(&address, ids).map(Got::Items)
-            }
-            Ask::View(window) => {
-                self.count("FindItem");
-                self.exchange.view(&address, *window).map(|all| Got::View(all.into()))
-            }
-        }
-    }
-
+    /// The cloud takes at once whatever is committed.
     fn commit(&mut self, commit: &Commit) -> bool {
         if !commit.events.is_empty() {
             self.committed.push((self.now.mono, commit.user.clone()));
         }
         let done = self.disk.commit(std::slice::from_ref(commit), self.now.wall);
+        let rows = self.disk.outbox(usize::MAX, usize::MAX).unwrap_or_default();
+        let settled =
+            Settled { done: rows.iter().map(|row| row.row).collect(), ..Settled::default() };
+        self.disk.settle(&settled).expect("a disk");
         done.is_ok_and(|done| done == [true])
-    }
-
-    fn word(&mut self, id: StreamId, word: Word) {
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.group.on(self.now.mono, word);
-            self.obey(id);
-        }
-    }
-
-    fn obey(&mut self, id: StreamId) {
-        self.carry_out_of(id);
-        if let Some(stream) = self.streams.get_mut(&id) {
-            self.deadlines.remove(&(stream.due, id));
-            stream.due = stream.group.deadline();
-            self.deadlines.insert((stream.due, id));
-        }
-    }
-
-    /// Carries out what a stream's machine wants.
-    fn carry_out_of(&mut self, id: StreamId) {
-        while let Some(want) = self.streams.get_mut(&id).and_then(|stream| stream.group.poll()) {
-            match want {
-                Want::Subscribe(member) => {
-                    self.count("Subscribe");
-                    self.serial += 1;
-                    let name = format!("s{}", self.serial);
-                    if let Some(stream) = self.streams.get_mut(&id)
-                        && let Some(target) = stream.group.target(member)
-                    {
-                        stream.ids.insert(name.clone(), target.user.clone());
-                    }
-                    let result = Ok((name, None));
-                    self.at(ANSWER, Event::Stream(id, Word::Subscribed { member, result }));
-                }
-                Want::GiveBack { .. } => {
-                    self.count("Unsubscribe");
-                    self.at(ANSWER, Event::Stream(id, Word::GivenBack));
-                }
-                Want::Open(ids) => {
-                    self.count("GetStreamingEvents");
-                    let bad = ids.iter().filter(|id| self.lost.contains(id.as_ref()));
-                    let bad: Vec<_> = bad.map(ToString::to_string).collect();
-                    if !bad.is_empty() {
-                        let fault = Fault::retry("ErrorSubscriptionNotFound");
-                        let lacks = StreamEvent::Error { fault, ids: bad };
-                        self.at(ANSWER, Event::Stream(id, Word::Events(vec![lacks])));
-                        continue;
-                    }
-                    let Some(stream) = self.streams.get_mut(&id) else { return };
-                    stream.opened += 1;
-                    stream.open = true;
-                    let opened = stream.opened;
-                    self.at(ANSWER, Event::Opened(id, opened));
-                }
-                Want::Close => {
-                    if let Some(stream) = self.streams.get_mut(&id) {
-                        stream.open = false;
-                    }
-                }
-                Want::Tell(hint) => {
-                    if let Hint::Listening(user) = &hint {
-                        self.heard.insert(user.clone(), self.now.mono);
-                    }
-                    self.at(Span::from_ms(0), Event::Fleet(Input::Hint(id, hint)));
-                }
-                Want::End(end) => return self.end(id, end),
-            }
-        }
-    }
-
-    fn end(&mut self, id: StreamId, end: ListenEnd) {
-        if let Some(stream) = self.streams.remove(&id) {
-            self.deadlines.remove(&(stream.due, id));
-        }
-        self.at(Span::from_ms(0), Event::Fleet(Input::Ended(id, end)));
-    }
-
-    /// Every connection of a stream is reset at once.
-    pub fn drop_streams(&mut self) {
-        let open = self.streams.iter_mut().filter(|(_, stream)| stream.open);
-        let broken: Vec<_> = open
-            .map(|(id, stream)| {
-                stream.open = false;
-                *id
-            })
-            .collect();
-        for id in broken {
-            self.word(id, Word::Broke(Fault::retry("connection reset")));
-        }
-    }
-
-    /// Streams that are open or being opened.
-    pub fn streams(&self) -> usize {
-        self.streams.len()
     }
 }
