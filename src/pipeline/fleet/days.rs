@@ -113,7 +113,9 @@ impl Fleet {
             }
             if let Some(mailbox) = self.mailbox(at) {
                 mailbox.new_day = true;
-                mailbox.again |= mailbox.run.is_some();
+                if mailbox.run.is_some() && mailbox.again == Queue::None {
+                    mailbox.again = Queue::Backlog;
+                }
             }
             self.seek(at, false);
         }

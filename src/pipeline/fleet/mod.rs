@@ -138,7 +138,8 @@ struct Mailbox {
     /// How often in a row something was new, and the doorbell had not rung.
     unrung: u8,
     queue: Queue,
-    again: bool,
+    /// Where it waits once it was read, as somebody asked for it meanwhile.
+    again: Queue,
     run: Option<Run>,
     timer: Option<Time>,
     pace: Pace,
@@ -171,7 +172,7 @@ impl Mailbox {
             rung: false,
             unrung: 0,
             queue: Queue::None,
-            again: false,
+            again: Queue::None,
             run: None,
             timer: None,
             pace: Pace::default(),

@@ -69,7 +69,7 @@ impl Fleet {
         if mailbox.run.is_some() {
             return;
         }
-        mailbox.again = false;
+        mailbox.again = Queue::None;
         let (stage, rung) = (Stage::Loading, std::mem::take(&mut mailbox.rung));
         let asks = true;
         let run = Run { ticket, stage, live, server, asks, pauses: 0, rung, found: false };
@@ -379,10 +379,10 @@ impl Fleet {
         let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         (mailbox.strays, mailbox.missed) = (0, false);
-        let again = std::mem::take(&mut mailbox.again);
+        let again = std::mem::replace(&mut mailbox.again, Queue::None);
         let heard = matches!(mailbox.ear, Ear::Heard(..));
-        if again {
-            self.enqueue(at, Queue::Live);
+        if again != Queue::None {
+            self.enqueue(at, again);
         } else if more {
             self.enqueue(at, Queue::Backlog);
         } else {

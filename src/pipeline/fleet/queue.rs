@@ -13,7 +13,10 @@ impl Fleet {
     pub(super) fn enqueue(&mut self, at: usize, queue: Queue) {
         let Some(mailbox) = self.mailbox(at) else { return };
         if mailbox.run.is_some() {
-            mailbox.again = true;
+            // Who only was to be read as well does not go before those who were rung for.
+            if mailbox.again != Queue::Live {
+                mailbox.again = queue;
+            }
             return;
         }
         if mailbox.pace.failures() > 0 && mailbox.timer.is_some() {

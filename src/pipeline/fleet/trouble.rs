@@ -65,7 +65,7 @@ impl Fleet {
         after: Option<Span>,
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
-        mailbox.again = false;
+        mailbox.again = Queue::None;
         if mailbox.pace.failures() == 0 {
             self.census.failing += 1;
         }

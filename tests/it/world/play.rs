@@ -230,7 +230,7 @@ impl Play {
             busy: None,
             hopeless: BTreeSet::new(),
             calm: false,
-            watch: Watch::new(rules.passes),
+            watch: Watch::new(rules.passes, rules.backlog),
             users: (0..count).map(|n| UserId::new(format!("user-{n}"))).collect(),
             rules,
             edit_every: dice.of(30..400) * 1_000,

@@ -73,9 +73,9 @@ pub fn no_canary(what: &str, text: &str) -> Held {
 }
 
 impl Watch {
-    /// For a fleet of so many passes.
-    pub fn new(passes: usize) -> Self {
-        Self { budget: Budget::new(passes), ..Self::default() }
+    /// For a fleet of so many passes, so many of them for the backlog.
+    pub fn new(passes: usize, backlog: usize) -> Self {
+        Self { budget: Budget::new(passes, backlog), ..Self::default() }
     }
 
     /// A connector starts.
@@ -152,6 +152,7 @@ impl Watch {
                     self.budget.stream_trouble(now, Some(user), fault);
                 }
             }
+            Input::Hint(_, Hint::Changed(user)) => self.budget.rings(user),
             Input::Hint(stream, Hint::Listening(user)) => {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.opening.remove(user);

@@ -131,3 +131,17 @@ fn who_is_removed_while_it_waits_leaves_every_place_free() {
     desk.put(Input::Stirred(user(2)));
     assert_eq!(desk.until_asked().expect("a free place").1, user(2));
 }
+
+#[test]
+fn whoever_is_only_to_be_read_once_more_does_not_take_the_place_of_a_live_edit() {
+    let mut desk = Desk::new(3, 1);
+    desk.put(Input::Added(user(0)));
+    desk.put(Input::Added(user(1)));
+    let (ticket, first) = desk.until_asked().expect("a request");
+    assert_eq!(desk.until_asked(), None, "the other places are kept");
+    desk.put(Input::Stirred(first.clone()));
+    desk.put(Input::Got(ticket, nothing_new()));
+    let (_, next) = desk.until_asked().expect("a request");
+    assert_ne!(next, first, "its turn comes after those who waited");
+    assert_eq!(desk.until_asked(), None, "nobody rang: the other places are still kept");
+}

@@ -121,6 +121,11 @@ impl Play {
         )
     }
 
+    /// Whether every place at a server was used at some time.
+    pub fn was_full(&self) -> bool {
+        self.watch.budget.most_open == self.rules.passes
+    }
+
     pub(super) fn mischief(&mut self) -> Held {
         if self.calm {
             return Ok(());

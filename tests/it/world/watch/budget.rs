@@ -39,6 +39,10 @@ struct Asked {
 #[derive(Debug, Default)]
 pub struct Budget {
     passes: usize,
+    /// Of them, for mailboxes that nobody rang for.
+    backlog: usize,
+    /// Mailboxes that were rung for at any time in this life.
+    rung: BTreeSet<UserId>,
     /// What was told of a mailbox: the last home, and the one before, as an answer that crossed
     /// with another question does not count.
     homes: BTreeMap<UserId, Vec<Home>>,
@@ -50,18 +54,24 @@ pub struct Budget {
     asked: BTreeMap<Ticket, Asked>,
     /// When a mailbox's home was last asked for anew.
     sought: BTreeMap<UserId, Time>,
-    /// Who is in which stream, and may not be in another.
+    /// The most requests that were under way at one server.
     pub most_open: usize,
 }
 
 impl Budget {
-    pub fn new(passes: usize) -> Self {
-        Self { passes, ..Self::default() }
+    pub fn new(passes: usize, backlog: usize) -> Self {
+        Self { passes, backlog, ..Self::default() }
     }
 
     /// Nobody remembers anything.
     pub fn died(&mut self) {
-        *self = Self { passes: self.passes, most_open: self.most_open, ..Self::default() };
+        let Self { passes, backlog, most_open, .. } = *self;
+        *self = Self { most_open, ..Self::new(passes, backlog) };
+    }
+
+    /// Somebody's doorbell rang.
+    pub fn rings(&mut self, user: &UserId) {
+        self.rung.insert(user.clone());
     }
 
     /// It is not active any more; what is on its way for it does not count.
@@ -108,7 +118,7 @@ impl Budget {
         let homes = self.homes.get(user).cloned().unwrap_or_default();
         let mut wrong = None;
         for home in homes {
-            match self.may_ask_more(now, &home.server) {
+            match self.may_ask_more(now, &home.server, user) {
                 Ok(()) => {
                     self.begin(ticket, Some(home.server), vec![user.clone()]);
                     return Ok(());
@@ -188,17 +198,23 @@ impl Budget {
         self.servers.get(server).map_or(Ok(()), |side| quiet(now, side, server.as_str()))
     }
 
-    fn may_ask_more(&mut self, now: Now, server: &ServerKey) -> Held {
+    fn may_ask_more(&mut self, now: Now, server: &ServerKey, user: &UserId) -> Held {
         self.signed_in(now)?;
         self.may_ask(now, server)?;
         let under_way = self.asked.values().filter(|asked| asked.server.as_ref() == Some(server));
         let since = under_way.clone().filter(|asked| asked.since_pause).count();
+        let was_rung = |user: &UserId| self.rung.contains(user);
+        let unrung = |asked: &&Asked| asked.users[0].as_ref().is_some_and(|user| !was_rung(user));
+        let backlog = under_way.clone().filter(unrung).count();
         let open = under_way.count();
         if self.servers.get(server).is_some_and(|side| side.probing) && since > 0 {
             return Err(format!("more than one tries {server} after a pause"));
         }
         if open >= self.passes {
             return Err(format!("more than {open} requests under way at {server}"));
+        }
+        if backlog >= self.backlog && !was_rung(user) {
+            return Err(format!("more than {backlog} of the backlog are read at {server}"));
         }
         self.most_open = self.most_open.max(open + 1);
         Ok(())
