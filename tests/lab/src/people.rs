@@ -126,6 +126,24 @@ impl Person {
         Ok((jose::seal(&key, None, text.as_bytes()), uri))
     }
 
+    /// Seals several texts with one new key that `reader` may read too; answers the JWEs and the
+    /// key.
+    pub async fn seal_all_for(
+        &self,
+        texts: &[&str],
+        reader: &str,
+    ) -> Result<(Vec<String>, String), Denied> {
+        let keys = self.own.as_ref().unwrap_or(&self.keys);
+        let (uri, key) = keys.new_key(&[reader]).await?;
+        Ok((texts.iter().map(|text| jose::seal(&key, None, text.as_bytes())).collect(), uri))
+    }
+
+    /// Opens a sealed text under the key at `uri`; nothing if it does not open for this user.
+    pub async fn open_text(&self, uri: &str, sealed: &str) -> Option<String> {
+        let key = self.keys.key(uri).await.ok()?;
+        String::from_utf8(jose::open(&key, sealed).ok()?).ok()
+    }
+
     /// One request to the key server as this user, for a test of the key server.
     pub async fn ask_kms(&self, request: Value) -> Result<Value, Denied> {
         self.keys.request(request).await

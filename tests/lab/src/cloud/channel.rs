@@ -57,6 +57,8 @@ pub struct Command {
     pub time: Timestamp,
     /// How often it was sent.
     pub sent: u32,
+    /// How often an outcome came.
+    pub told: u32,
     /// How it ended, once the connector has said so.
     pub outcome: Option<Outcome>,
 }

@@ -14,6 +14,7 @@ use super::event::{self, Event};
 use super::faults::Faults;
 use super::ledger::{Arrival, Ledger, Stats, StoredRecord, Verdict};
 use super::recorder::Recorder;
+use super::reports::{PRESENCE, Report, STATE};
 use crate::kms::{Kms, Tokens};
 
 /// What the cloud knows at one moment.
@@ -143,6 +144,7 @@ impl Core {
                 data,
                 time: Timestamp::now(),
                 sent: 0,
+                told: 0,
                 outcome: None,
             });
             id
@@ -180,6 +182,7 @@ impl Core {
                 state.misplaced_outcomes += 1;
                 return;
             };
+            command.told += 1;
             if let Some(first) = &command.outcome {
                 state.misplaced_outcomes += u64::from(*first != outcome);
                 return;
@@ -325,6 +328,38 @@ impl View<'_> {
     /// The events that took effect, in order (the last 500,000 at least).
     pub fn arrivals(&self) -> &[Arrival] {
         &self.0.ledger.arrivals
+    }
+
+    /// What took effect and is no record, in order (the last 500,000 at least).
+    pub fn reports(&self) -> &[Report] {
+        &self.0.ledger.reports
+    }
+
+    /// The reports of one type about `user`, in order.
+    pub fn reports_of(&self, user: &str, kind: &str) -> Vec<&Report> {
+        let all = self.reports().iter();
+        all.filter(|report| report.subject == user && report.kind == kind).collect()
+    }
+
+    /// How the command `id` was said to have ended for good: once, if all is well.
+    pub fn results(&self, id: &str) -> Vec<&Report> {
+        let file = format!("command:{id}");
+        self.reports().iter().filter(|report| report.file == file).collect()
+    }
+
+    /// The last presence of `user`.
+    pub fn presence(&self, user: &str) -> Option<&Value> {
+        self.last(user, PRESENCE)
+    }
+
+    /// The last state of `user`.
+    pub fn state(&self, user: &str) -> Option<&Value> {
+        self.last(user, STATE)
+    }
+
+    fn last(&self, user: &str, file: &str) -> Option<&Value> {
+        let mut all = self.reports().iter().rev();
+        all.find(|report| report.subject == user && report.file == file).map(|one| &one.json)
     }
 
     /// All commands, in order.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::reports;
 use crate::jose;
 
 /// What an event does.
@@ -14,6 +15,8 @@ pub(super) enum Body {
     Delete,
     /// `calendar.resync.complete` with its firstSequence.
     Resync(u64),
+    /// What is no record; filed under the event's record.
+    Report(Value),
 }
 
 /// An event that has the right form.
@@ -23,12 +26,13 @@ pub(super) struct Event {
     pub(super) kind: String,
     pub(super) subject: String,
     pub(super) sequence: u64,
-    /// The record's id; empty for a resync.
+    /// The record's id, or what a report is filed under; empty for a resync.
     pub(super) record: String,
     pub(super) body: Body,
 }
 
-type Check = Result<(), String>;
+/// Whether something is of the protocol, or why not.
+pub(super) type Check = Result<(), String>;
 
 /// The longest identifier, in bytes.
 const LONGEST_ID: usize = 256;
@@ -107,22 +111,28 @@ pub(super) fn read(value: &Value, source: &str) -> Result<Event, String> {
             }
             (String::new(), Body::Resync(first))
         }
-        _ => return Err("the type is not known".into()),
+        _ => match reports::read(&kind, &subject, data) {
+            Some(read) => read.map(|(file, inside)| (file, Body::Report(inside)))?,
+            None => return Err("the type is not known".into()),
+        },
     };
     Ok(Event { id, kind, subject, sequence, record, body })
 }
 
-fn only<'a>(data: &'a Map<String, Value>, name: &str) -> Result<&'a Map<String, Value>, String> {
+pub(super) fn only<'a>(
+    data: &'a Map<String, Value>,
+    name: &str,
+) -> Result<&'a Map<String, Value>, String> {
     members(data, &[name], &[])?;
     data.get(name).and_then(Value::as_object).ok_or_else(|| format!("{name} is not an object"))
 }
 
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     let found = object.get(name).ok_or_else(|| format!("{name} is missing"))?;
     found.as_str().ok_or_else(|| format!("{name} is not a string"))
 }
 
-fn identifier(object: &Map<String, Value>, name: &str) -> Result<String, String> {
+pub(super) fn identifier(object: &Map<String, Value>, name: &str) -> Result<String, String> {
     let found = text(object, name)?;
     if found.is_empty() || found.len() > LONGEST_ID || found.chars().any(char::is_control) {
         return Err(format!("{name} is empty or too long"));
@@ -144,7 +154,7 @@ pub(super) fn digits(sequence: u64) -> String {
     format!("{sequence:020}")
 }
 
-fn members(object: &Map<String, Value>, must: &[&str], may: &[&str]) -> Check {
+pub(super) fn members(object: &Map<String, Value>, must: &[&str], may: &[&str]) -> Check {
     if let Some(missing) = must.iter().find(|name| !object.contains_key(**name)) {
         return Err(format!("{missing} is missing"));
     }
@@ -189,9 +199,7 @@ fn meeting_record(meeting: &Map<String, Value>) -> Check {
         return Err("isDeleted is true; a deletion is calendar.meeting.delete".into());
     }
     word(meeting, "meetingSensitivity")?;
-    if !text(meeting, "encryptionKeyUrl")?.starts_with("kms://") {
-        return Err("encryptionKeyUrl is not a kms address".into());
-    }
+    kms_address(meeting)?;
     for name in SEALED {
         sealed(meeting, name, false)?;
     }
@@ -214,7 +222,14 @@ fn meeting_record(meeting: &Map<String, Value>) -> Check {
     Ok(())
 }
 
-fn person(value: &Value, name: &str, words: &[&str]) -> Check {
+pub(super) fn kms_address(object: &Map<String, Value>) -> Check {
+    match text(object, "encryptionKeyUrl")?.starts_with("kms://") {
+        true => Ok(()),
+        false => Err("encryptionKeyUrl is not a kms address".into()),
+    }
+}
+
+pub(super) fn person(value: &Value, name: &str, words: &[&str]) -> Check {
     let person = value.as_object().ok_or_else(|| format!("{name} is not an object"))?;
     let sealed_both = ["encryptedEmailAddress", "encryptedName"];
     members(person, &sealed_both, words)?;
@@ -224,7 +239,7 @@ fn person(value: &Value, name: &str, words: &[&str]) -> Check {
     words.iter().filter(|name| person.contains_key(**name)).try_for_each(|name| word(person, name))
 }
 
-fn utc(text: &str, name: &str) -> Check {
+pub(super) fn utc(text: &str, name: &str) -> Check {
     let good = text.ends_with('Z') && text.parse::<Timestamp>().is_ok();
     if good { Ok(()) } else { Err(format!("{name} is not an RFC 3339 date in UTC")) }
 }
@@ -237,7 +252,7 @@ fn word(object: &Map<String, Value>, name: &str) -> Check {
     if good { Ok(()) } else { Err(format!("{name} is not a word in upper case")) }
 }
 
-fn sealed(object: &Map<String, Value>, name: &str, must: bool) -> Check {
+pub(super) fn sealed(object: &Map<String, Value>, name: &str, must: bool) -> Check {
     match object.get(name) {
         None if !must => Ok(()),
         Some(Value::String(text)) if jose::is_sealed_field(text) => Ok(()),

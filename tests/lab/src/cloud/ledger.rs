@@ -9,6 +9,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::event::{Body, Event};
+use super::reports::Report;
 
 /// One record as the cloud keeps it.
 #[derive(Clone, Debug)]
@@ -89,7 +90,9 @@ pub struct Arrival {
 struct Subject {
     active: bool,
     records: BTreeMap<String, StoredRecord>,
-    /// Nothing below counts any more.
+    /// Of each file of reports the last sequence, and the event that brought it.
+    files: HashMap<String, (u64, String)>,
+    /// No record below counts any more.
     floor: u64,
     resync: Option<(u64, String)>,
 }
@@ -103,6 +106,8 @@ pub(super) struct Ledger {
     subjects: HashMap<String, Subject>,
     pub(super) stats: Stats,
     pub(super) arrivals: Vec<Arrival>,
+    /// What took effect and is no record, in order.
+    pub(super) reports: Vec<Report>,
 }
 
 impl Ledger {
@@ -127,6 +132,10 @@ impl Ledger {
 
     /// The effect of `event`, counted.
     pub(super) fn apply(&mut self, event: Event, now: Instant) -> Verdict {
+        if let Body::Report(json) = &event.body {
+            let json = json.clone();
+            return self.file(event, json);
+        }
         let (subject, record) = (event.subject.clone(), event.record.clone());
         let (sequence, kind) = (event.sequence, event.kind.clone());
         let verdict = match self.subjects.get_mut(&event.subject) {
@@ -140,6 +149,29 @@ impl Ledger {
             }
             let kind = kind.rsplit('.').next().unwrap_or_default().to_owned();
             self.arrivals.push(Arrival { subject, record, sequence, kind, at: now });
+        }
+        self.count(&verdict);
+        verdict
+    }
+
+    /// The effect of what is no record.
+    fn file(&mut self, event: Event, json: Value) -> Verdict {
+        let Event { id, kind, subject, sequence, record, .. } = event;
+        let verdict = match self.subjects.get_mut(&subject) {
+            None => Verdict::Rejected("the subject is not assigned to this connector".into()),
+            // How it ended is told of those who left, too.
+            Some(known)
+                if !known.active && !matches!(kind.as_str(), "user.state" | "command.result") =>
+            {
+                Verdict::Stale
+            }
+            Some(known) => known.file(&record, sequence, &id),
+        };
+        if verdict == Verdict::Stored {
+            if self.reports.len() >= MOST_ARRIVALS {
+                self.reports.drain(..MOST_ARRIVALS / 2);
+            }
+            self.reports.push(Report { subject, kind, file: record, event: id, sequence, json });
         }
         self.count(&verdict);
         verdict
@@ -204,7 +236,18 @@ impl Subject {
                 let kind = "delete".to_owned();
                 self.store(event.id, event.record, event.sequence, kind, Value::Null, now)
             }
+            // Filed before it comes here.
+            Body::Report(_) => self.file(&event.record, event.sequence, &event.id),
         }
+    }
+
+    fn file(&mut self, file: &str, sequence: u64, event: &str) -> Verdict {
+        let known = self.files.get(file);
+        if let Some(verdict) = known.and_then(|(last, by)| judge(*last, by, sequence, event)) {
+            return verdict;
+        }
+        self.files.insert(file.into(), (sequence, event.into()));
+        Verdict::Stored
     }
 
     fn store(
@@ -272,6 +315,7 @@ mod tests {
             Body::Upsert(_) => "calendar.meeting.update",
             Body::Delete => "calendar.meeting.delete",
             Body::Resync(_) => "calendar.resync.complete",
+            Body::Report(_) => "user.state",
         };
         Event {
             id: format!("e{sequence}"),

@@ -5,6 +5,7 @@
 //! listens), [`Cloud::drop_connections`], [`Cloud::close_channel`], [`Cloud::revoke_tokens`].
 
 mod channel;
+mod commands;
 mod control;
 mod core;
 mod event;
@@ -13,6 +14,7 @@ mod front;
 mod ledger;
 pub mod program;
 mod recorder;
+mod reports;
 mod routes;
 
 use std::collections::HashMap;
@@ -28,11 +30,16 @@ use crate::kms::{self, Kms};
 use crate::people::Person;
 use crate::tls::{Authority, LOOPBACK};
 pub use channel::{Command, Outcome, close};
+pub use commands::{
+    CommandResult, DecorateRequest, Decorating, FreeBusy, FreeBusyItem, Guest, NewMeeting, Reply,
+    When,
+};
 pub use core::View;
 use faults::Faults;
 use front::Front;
 pub use ledger::{Arrival, Stats, StoredRecord, Verdict};
 pub use recorder::Received;
+pub use reports::Report;
 use routes::{KmsRoutes, Routes};
 
 /// The most events that a batch may hold.

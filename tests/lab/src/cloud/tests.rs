@@ -1,6 +1,7 @@
 //! Tests of the cloud: what an event changes, what the protocol refuses, and the channel.
 
 mod late;
+mod reports;
 
 use std::slice::from_ref;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The control endpoint of the program: plain HTTP and JSON, on a loopback address only.
 
+mod commands;
+
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,6 +29,16 @@ POST /activate   {user, address}     queue user.activate
 POST /deactivate {user}              queue user.deactivate
 POST /resend     {user}              queue records.resend; * for all
 POST /command    {type, subject, data}
+POST /meetings/create  {user, subject, start? | from, to, workingHours?, minutes?, notes?,
+                        location?, guests?: [{email, name?, type?}], keyword?, timeZone?}
+POST /meetings/respond {user, id, start, response, comment?, notify?}    meeting.respond
+POST /free-busy  {user, emails, start, end, intervalMinutes?}    answers {command, requestId}
+GET  /users/USER/free-busy/REQUEST   the answer, opened, once it is there
+GET  /users/USER/decorate-requests   requests for join details, opened
+POST /decorate   {user, requestId, details? | reason?}    meeting.decorate
+POST /decorate-all {details? | reason?}   each request, as it comes    DELETE /decorate-all
+GET  /users/USER/reports             results, presence, states and so on, in order
+GET  /commands/ID/result             how it ended for good, once it is told
 POST /faults     {place, fault, times?, status?, retryAfter?, code?, record?, reason?, ms?}
 POST /kms/faults {place, fault, times?, status?, code?, retryAfter?, ms?}
 DELETE /faults                       forget the faults of both
@@ -37,9 +49,16 @@ POST /search {base64}                whether these bytes ever came in
 
 /// Listens at `listen`, which must be a loopback address.
 pub(super) async fn start(listen: SocketAddr, cloud: Cloud) -> io::Result<SocketAddr> {
+    let decorating = commands::Standing::default();
     let act = move |asked: Asked| {
-        let cloud = cloud.clone();
-        async move { act(&cloud, &asked.method, &asked.path, &asked.body).await }
+        let (cloud, decorating) = (cloud.clone(), decorating.clone());
+        async move {
+            let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
+            match commands::act(&cloud, &decorating, &asked.method, &parts, &asked.body).await {
+                Some(outcome) => outcome,
+                None => act(&cloud, &asked.method, &asked.path, &asked.body).await,
+            }
+        }
     };
     endpoint::start(listen, HELP, act).await
 }
@@ -234,6 +253,7 @@ fn command(command: &Command) -> Value {
         "subject": command.subject,
         "data": command.data,
         "sent": command.sent,
+        "told": command.told,
         "outcome": outcome.map(|outcome| &outcome.outcome),
         "reason": outcome.and_then(|outcome| outcome.reason.as_ref()),
     })
