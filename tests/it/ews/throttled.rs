@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use calway::calendar::Calendar;
-use calway::model::{Fault, ListenEnd, Next, Span};
-use calway_lab::exchange::{Fault as Wrong, Match};
+use calway::model::{Fault, Found, ListenEnd, Next, Span, Target, Time};
+use calway_lab::exchange::{Draft, Fault as Wrong, Match};
 
-use super::Stage;
 use super::listening::{listen, lively, quick};
+use super::{DAY, HOUR, MONDAY, Stage};
 
 /// Who is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,77 @@ async fn what_exchange_says_to_one_is_kept_to_by_all_whom_it_concerns() {
         }
         assert!(told.elapsed() >= Duration::from_millis(least), "{what}");
     }
+}
+
+/// Nothing is sent for anybody until the time is over that whoever asks is told.
+async fn everybody_rests(stage: &Stage, other: &Target, fault: &Fault) {
+    assert_eq!(fault.cause.code, "ErrorServerBusy");
+    assert!(matches!(fault.next, Next::BackOff { .. }), "{fault:?}");
+    let sent = stage.exchange.log().entries().len();
+    let told = stage.ews.verify(other).await.unwrap_err();
+    assert!(matches!(told.next, Next::BackOff { after: Some(_) }), "{told:?}");
+    assert_eq!(stage.exchange.log().entries().len(), sent, "nothing is sent meanwhile");
+    tokio::time::sleep(Duration::from_millis(asked(&told))).await;
+    stage.ews.verify(other).await.expect("the time that was told is enough");
+}
+
+#[tokio::test]
+async fn what_is_said_of_one_item_of_many_counts_for_the_whole_server() {
+    let stage = Stage::new().await;
+    let (ann, bob) = (stage.mailbox("ann"), stage.mailbox("bob"));
+    let draft = |n: i64| Draft::meeting("A meeting", MONDAY + n * HOUR, 30);
+    let ids: Vec<_> = (0..3).map(|n| stage.create(&ann, draft(n))).collect();
+    let says = |code| {
+        let id = calway_lab::exchange::ItemId(ids[1].0.to_string());
+        stage.exchange.calendars().spoil(ann.address.reveal(), &id, code);
+    };
+    says(Some("ErrorServerBusy"));
+    let fault = stage.ews.items(&ann, &ids).await.unwrap_err();
+    everybody_rests(&stage, &bob, &fault).await;
+    says(None);
+    let found = stage.ews.items(&ann, &ids).await.expect("it goes on afterwards");
+    assert!(found.iter().all(|one| matches!(one, Found::Meeting(_))), "{found:?}");
+    // The mailbox's own budget: it alone waits.
+    says(Some("ErrorExceededConnectionCount"));
+    let fault = stage.ews.items(&ann, &ids).await.unwrap_err();
+    assert!(matches!(fault.next, Next::Retry { after: Some(_) }), "{fault:?}");
+    stage.ews.verify(&bob).await.expect("nobody else waits");
+}
+
+#[tokio::test]
+async fn what_is_said_instead_of_a_listing_counts_for_the_whole_server() {
+    let stage = Stage::new().await;
+    let (ann, bob) = (stage.mailbox("ann"), stage.mailbox("bob"));
+    stage.create(&ann, Draft::meeting("A meeting", MONDAY, 30));
+    let (from, to) = (Time::from_ms(MONDAY), Time::from_ms(MONDAY + DAY));
+    for wrong in [code("ErrorServerBusy"), Wrong::ServerBusy { back_off_ms: None, inner: true }] {
+        stage.exchange.faults().next(Match::operation("FindItem"), wrong);
+        let fault = stage.ews.view(&ann, from, to).await.unwrap_err();
+        everybody_rests(&stage, &bob, &fault).await;
+        let listing = stage.ews.view(&ann, from, to).await.expect("it goes on afterwards");
+        assert_eq!(listing.entries.len(), 1);
+    }
+}
+
+/// Whether a mailbox is gone is Autodiscover's to say, also where an item says it.
+#[tokio::test]
+async fn an_item_of_a_mailbox_that_is_not_there_is_no_reason_to_give_the_mailbox_up() {
+    let stage = Stage::new().await;
+    let ann = stage.mailbox("ann");
+    let id = stage.create(&ann, Draft::meeting("A meeting", MONDAY, 30));
+    let lab = calway_lab::exchange::ItemId(id.0.to_string());
+    let gone = Some("ErrorNonExistentMailbox");
+    stage.exchange.calendars().spoil(ann.address.reveal(), &lab, gone);
+    let ids = [id];
+    let fault = stage.ews.items(&ann, &ids).await.unwrap_err();
+    assert_eq!(fault.next, Next::Gone, "with a configured address nobody else can say");
+    let finding = stage.another(|options| {
+        options.url = None;
+        let url = format!("{}/autodiscover/autodiscover.svc", stage.exchange.origin());
+        options.autodiscover = url.parse().ok();
+    });
+    let fault = finding.items(&ann, &ids).await.unwrap_err();
+    assert_eq!(fault.next, Next::Moved, "its home is asked for first");
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use calway_lab::exchange::{Fault, Match};
+use calway_lab::exchange::service::{End, Pattern};
+use calway_lab::exchange::{Draft, Fault, Match};
 
 use super::{all_is_well, answered, listening, order, rung_only, whom};
+use crate::edits::now_ms;
 use crate::house::{ALICE, BOB, House};
 
 /// The first wait of our own.
@@ -30,6 +32,29 @@ async fn everybody_rests(fault: Fault, least: Duration) {
     all_is_well(&house).await;
     assert_eq!(order(&house, &["GetStreamingEvents", "Subscribe"]), Vec::<String>::new());
     assert_eq!(house.stage.exchange.log().count("ErrorPage"), 0, "a redirect is not followed");
+}
+
+/// The same in the middle of a reading: what it began with is not lost, and it goes on afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn error_server_busy_about_an_item_or_a_listing_interrupts_the_reading_and_no_more() {
+    for operation in ["GetItem", "FindItem"] {
+        let house = listening(rung_only()).await;
+        let says_busy = Fault::ResponseCode("ErrorServerBusy".into());
+        house.stage.exchange.faults().next(Match::operation(operation), says_busy);
+        let series = Draft::meeting("Read in two halves", now_ms() / 60_000 * 60_000, 30)
+            .repeat(Pattern::Daily { interval: 1 }, End::After(3));
+        house.calendars().create(ALICE.1, series);
+        house.until("the pause is told", |house| house.log().contains("exchange-waits")).await;
+        house.meet(BOB, "Rung into the pause", 3);
+        answered(&house, operation, 2).await;
+        let asked = house.stage.exchange.log().entries();
+        let met = asked.iter().position(|entry| entry.operation == operation);
+        let met = met.expect("it was met");
+        let waited = asked[met + 1].at.duration_since(asked[met].at);
+        assert!(waited >= FLOOR, "{operation}: somebody asked after {waited:?}");
+        all_is_well(&house).await;
+        assert_eq!(order(&house, &["GetStreamingEvents", "Subscribe"]), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
