@@ -10,6 +10,8 @@ mod throttled;
 mod written;
 mod zones;
 
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -107,6 +109,34 @@ fn provider(
     let given = Arc::clone(password);
     let password = move || Some(Secret::new(given.lock().expect("no panic").clone()));
     Ews::new(options, Box::new(password)).expect("good options")
+}
+
+/// Microsoft's documented messages.
+fn samples() -> Option<PathBuf> {
+    folder("EWS_SAMPLES_DIR", "samples/ews")
+}
+
+/// Microsoft's schema.
+fn schema() -> Option<PathBuf> {
+    folder("EWS_SCHEMA_DIR", "schema/ews")
+}
+
+/// What is no part of this tree: the folder that a variable names, or one beside the tree. Where
+/// it must be there its absence is an error.
+fn folder(variable: &str, beside: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os(variable) {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(beside),
+    };
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let needed = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    assert!(!needed, "nothing at {}", folder.display());
+    // Past the test harness, which keeps what a passing test prints to itself.
+    let line = format!("SKIPPED: nothing at {} ({variable} names it)\n", folder.display());
+    std::io::stderr().write_all(line.as_bytes()).expect("a place for a line");
+    None
 }
 
 fn target(name: &str) -> Target {

@@ -1,8 +1,7 @@
 //! Every message of Microsoft's documentation: answers are read, requests are well-formed and
 //! taken for no answer.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use calway::calendar::ews::get_user_availability::{BusyType, Engagement};
 use calway::calendar::ews::get_user_settings::{self, Told};
@@ -12,22 +11,7 @@ use calway::calendar::ews::{
 };
 use calway::model::{Address, Change, Fault, Found, ItemId, Next, Span, Time};
 
-/// The folder of Microsoft's documented messages; where it must be there, its absence is an error.
-fn samples() -> Option<PathBuf> {
-    let folder = match std::env::var_os("EWS_SAMPLES_DIR") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/ews"),
-    };
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let needed = std::env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(!needed, "no samples at {}", folder.display());
-    // Past the test harness, which keeps what a passing test prints to itself.
-    let line = format!("SKIPPED: no samples of EWS at {}\n", folder.display());
-    std::io::stderr().write_all(line.as_bytes()).expect("a place for a line");
-    None
-}
+use super::samples;
 
 #[test]
 fn every_documented_message_is_read() {

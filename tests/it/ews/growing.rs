@@ -110,6 +110,34 @@ async fn two_nodes_never_share_a_subscription() {
     assert_eq!(stage.exchange.log().count("GetStreamingEvents"), 2, "none was opened again");
 }
 
+#[tokio::test]
+async fn no_life_uses_the_subscriptions_of_the_one_before() {
+    let stage = Stage::with(lively(), quick).await;
+    let group = stage.mailboxes(2);
+    for life in 1..=3 {
+        let (told, mut hints) = mpsc::channel(1_000);
+        let (_orders, ordered) = mpsc::channel(4);
+        let all_listen = async {
+            let mut listening = 0;
+            while listening < group.len() {
+                let hint = soon("a hint", hints.recv()).await.expect("it listens");
+                listening += usize::from(matches!(hint, Hint::Listening(_)));
+            }
+        };
+        // It ends as in a crash, and gives nothing back.
+        tokio::select! {
+            end = stage.ews.listen(group.clone(), ordered, told) => panic!("{end:?}"),
+            () = all_listen => {}
+        }
+        for target in &group {
+            let held = stage.exchange.calendars().subscriptions(target.address.reveal());
+            assert_eq!(held, life, "one of each life, as the server does not know of their ends");
+        }
+    }
+    let log = stage.exchange.log();
+    assert_eq!((log.count("Subscribe"), log.count("GetStreamingEvents")), (6, 3));
+}
+
 /// As after a machine was copied while it ran: somebody opens a stream on our ids.
 #[tokio::test]
 async fn a_node_whose_ids_another_uses_takes_new_ones_and_leaves_the_old_alone() {

@@ -1,7 +1,6 @@
 //! Requests against Microsoft's schema, and every reader on every documented message. Where schema
 //! or samples are not on this machine the tests say so and are skipped.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use calway::calendar::ews::get_user_settings;
@@ -12,18 +11,7 @@ use calway::calendar::ews::{
 };
 use calway::model::{Address, Cursor, ItemId, Time};
 
-/// A folder beside the repository, or the one that a variable names.
-fn folder(variable: &str, beside: &str) -> Option<PathBuf> {
-    let folder = match std::env::var_os(variable) {
-        Some(folder) => PathBuf::from(folder),
-        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared").join(beside),
-    };
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("SKIPPED: no {beside} on this machine ({variable} may name the folder)");
-    None
-}
+use super::{samples, schema};
 
 /// Every request that the provider writes, with whatever may upset a writer in it.
 fn requests() -> Vec<(String, String)> {
@@ -54,7 +42,7 @@ fn requests() -> Vec<(String, String)> {
 
 #[test]
 fn every_request_is_valid_by_microsofts_schema() {
-    let Some(schema) = folder("EWS_SCHEMA_DIR", "schema/ews") else { return };
+    let Some(schema) = schema() else { return };
     let room = tempfile::tempdir().expect("a folder");
     let mut lint = Command::new("xmllint");
     lint.args(["--nonet", "--noout", "--schema"]).arg(schema.join("soap.xsd"));
@@ -75,7 +63,7 @@ fn every_request_is_valid_by_microsofts_schema() {
 
 #[test]
 fn the_oracle_refuses_what_is_wrong() {
-    let Some(schema) = folder("EWS_SCHEMA_DIR", "schema/ews") else { return };
+    let Some(schema) = schema() else { return };
     let room = tempfile::tempdir().expect("a folder");
     let (_, good) = requests().swap_remove(0);
     let path = room.path().join("wrong.xml");
@@ -90,7 +78,7 @@ fn the_oracle_refuses_what_is_wrong() {
 /// and none takes another operation's answer for a page of changes.
 #[test]
 fn no_reader_breaks_on_any_sample() {
-    let Some(folder) = folder("EWS_SAMPLES_DIR", "samples/ews") else { return };
+    let Some(folder) = samples() else { return };
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
