@@ -10,6 +10,7 @@ use calway::calendar::ews::{convert_id, create_item, find_item, get_folder, get_
 use calway::calendar::ews::{get_user_availability, get_user_oof_settings, subscribe};
 use calway::calendar::ews::{sync_folder_items, unsubscribe, update_item};
 use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeting, UserId};
+use calway::pipeline::join::Rules;
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
 use calway::pipeline::seal::{Installation, Sealer};
@@ -19,7 +20,8 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, Event};
 
 /// All of every meeting.
-const SHOWING: Showing = Showing { private: Private::Full, untitled: Untitled::Omit };
+static SHOWING: Showing =
+    Showing { private: Private::Full, untitled: Untitled::Omit, join: Rules::TABLE };
 
 /// Reads the bytes as each of the answers.
 pub fn check(xml: &[u8]) {

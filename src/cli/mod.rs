@@ -1,11 +1,12 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`, `discover`, `trust`. Their places are kept for `check`, `status`, `user`,
+//! Built: `run`, `demo`, `discover`, `trust`, `join-test`. Their places are kept for `check`, `status`, `user`,
 //! `secret`, `diagnose`, `completions`.
 
 #[cfg(feature = "demo")]
 mod demo;
 mod discover;
+pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
 mod run;
@@ -32,6 +33,8 @@ enum Command {
     Run(run::Run),
     /// Find out where a mailbox is served, and show each step on the way.
     Discover(discover::Discover),
+    /// Show which address an invitation is joined by, and which rule chose it.
+    JoinTest(join_test::JoinTest),
     /// Say which hosts that a discovery met may be sent the account's credentials.
     Trust(trust::Trust),
     /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Discover(discover) => discover.run(),
+        Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),

@@ -7,6 +7,7 @@
 
 mod connection;
 mod discover;
+mod join;
 mod records;
 pub mod secrets;
 mod written;
@@ -26,6 +27,7 @@ use crate::cloud;
 use crate::model::{CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
+use crate::pipeline::join::Rules;
 use crate::pipeline::showing::Showing;
 use crate::pipeline::window::Reach;
 
@@ -107,6 +109,16 @@ pub fn read_calendars(file: &Path) -> Result<(Vec<CalendarSettings>, PathBuf), M
         return Err(in_file(file, &wrong));
     }
     Ok((found, store_path(&written)))
+}
+
+/// What finds the address to join alone, before the rest is configured.
+///
+/// # Errors
+/// All mistakes that were found in it.
+pub fn read_join(file: &Path) -> Result<Rules, Mistakes> {
+    let mut wrong = Vec::new();
+    let rules = join::rules(&merged(file)?.join, &mut wrong);
+    if wrong.is_empty() { Ok(rules) } else { Err(in_file(file, &wrong)) }
 }
 
 fn in_file(file: &Path, mistakes: &[String]) -> Mistakes {
@@ -202,7 +214,8 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     if !(5..=3_600).contains(&poll) {
         wrong.push("poll_seconds: 5 to 3600 seconds are allowed".into());
     }
-    let showing = Arc::new(records::showing(&written.records, &mut wrong));
+    let join = join::rules(&written.join, &mut wrong);
+    let showing = Arc::new(records::showing(&written.records, join, &mut wrong));
     let store = store_path(&written);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {

@@ -1,10 +1,11 @@
 //! `[records]`: what of a meeting is shown.
 
 use super::written::WrittenRecords;
+use crate::pipeline::join::Rules;
 use crate::pipeline::showing::{Private, Showing, UNTITLED_CHARS, Untitled};
 
 /// Checks what is written.
-pub(super) fn showing(one: &WrittenRecords, wrong: &mut Vec<String>) -> Showing {
+pub(super) fn showing(one: &WrittenRecords, join: Rules, wrong: &mut Vec<String>) -> Showing {
     let private = match one.private.as_deref() {
         None => Private::default(),
         Some("full") => Private::Full,
@@ -44,7 +45,7 @@ pub(super) fn showing(one: &WrittenRecords, wrong: &mut Vec<String>) -> Showing 
             Untitled::Omit
         }
     };
-    Showing { private, untitled }
+    Showing { private, untitled, join }
 }
 
 #[cfg(test)]
@@ -56,20 +57,27 @@ mod tests {
         let built = ::config::Config::builder().add_source(file).build().unwrap();
         let written: WrittenRecords = built.try_deserialize().map_err(|e| e.to_string())?;
         let mut wrong = Vec::new();
-        let found = showing(&written, &mut wrong);
+        let found = showing(&written, Rules::default(), &mut wrong);
         if wrong.is_empty() { Ok(found) } else { Err(wrong.join("; ")) }
     }
 
     #[test]
     fn what_is_written_is_understood() {
-        let nothing = Showing { private: Private::Times, untitled: Untitled::Omit };
+        let nothing =
+            Showing { private: Private::Times, untitled: Untitled::Omit, ..Showing::default() };
         assert_eq!(read(""), Ok(nothing));
         let chosen = read("private = \"full\"\nuntitled = \"text\"\nuntitled_text = \"Belegt\"");
         let text = Untitled::Text("Belegt".into());
-        assert_eq!(chosen, Ok(Showing { private: Private::Full, untitled: text }));
+        assert_eq!(
+            chosen,
+            Ok(Showing { private: Private::Full, untitled: text, ..Showing::default() })
+        );
         let organizer = read("private = \"nothing\"\nuntitled = \"organizer\"");
         let untitled = Untitled::Organizer;
-        assert_eq!(organizer, Ok(Showing { private: Private::Nothing, untitled }));
+        assert_eq!(
+            organizer,
+            Ok(Showing { private: Private::Nothing, untitled, ..Showing::default() })
+        );
     }
 
     #[test]

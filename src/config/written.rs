@@ -13,6 +13,8 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) kms: WrittenKms,
     #[serde(default)]
+    pub(super) join: WrittenJoin,
+    #[serde(default)]
     pub(super) window: WrittenWindow,
     #[serde(default)]
     pub(super) records: WrittenRecords,
@@ -114,6 +116,22 @@ pub(super) struct WrittenKms {
     pub(super) anchors_file: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) system_trust: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenJoin {
+    #[serde(default)]
+    pub(super) rule: Vec<WrittenJoinRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenJoinRule {
+    pub(super) name: Option<String>,
+    pub(super) pattern: Option<String>,
+    pub(super) priority: Option<i64>,
+    pub(super) template: Option<String>,
 }
 
 #[derive(Deserialize, Default)]

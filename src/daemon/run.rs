@@ -59,8 +59,9 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut known = {
         let mut store = store;
         let mailboxes = store.mailboxes()?;
-        let [private, untitled] = settings.showing.mark();
-        let changed = store.shown_as(installation.tag(&[b"showing", private, untitled]))?;
+        let mut parts = vec![b"showing".as_slice()];
+        parts.extend(settings.showing.mark());
+        let changed = store.shown_as(installation.tag(&parts))?;
         if changed && !mailboxes.is_empty() {
             condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
                 calendars are listed again");

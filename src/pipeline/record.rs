@@ -8,7 +8,7 @@ use std::fmt::Display;
 
 use serde_json::json;
 
-use super::join::{Join, join};
+use super::join::Join;
 use super::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS, PARTICIPANTS_BYTES};
 use super::notes::Notes;
 use super::seal::{Installation, Sealed, Sealer, Tag};
@@ -48,10 +48,10 @@ struct Words<'a> {
 impl<'a> Shown<'a> {
     /// Reads the body, which takes as long as the body is.
     pub fn new(meeting: &'a Meeting, showing: &'a Showing) -> Self {
-        let words = (!showing.is_times_only(meeting)).then(|| Words {
-            subject: showing.subject(meeting),
-            notes: Notes::of(&meeting.body),
-            join: join(meeting),
+        let words = (!showing.is_times_only(meeting)).then(|| {
+            let notes = Notes::of(&meeting.body);
+            let join = showing.join.join_with(meeting, notes.text().reveal());
+            Words { subject: showing.subject(meeting), notes, join }
         });
         Self { meeting, words }
     }
@@ -102,8 +102,8 @@ pub fn digest(installation: &Installation, shown: &Shown<'_>) -> Tag {
         shown.notes().as_bytes(),
     ]);
     let join = shown.join();
-    for address in [join.map(|join| &join.uri), join.map(|join| &join.url)] {
-        let address = address.and_then(Option::as_ref);
+    let dialled = join.and_then(Join::dialled);
+    for address in [dialled.as_ref(), join.and_then(|join| join.url.as_ref())] {
         parts.push(address.map_or("", |address| address.reveal()).as_bytes());
     }
     let (name, address) = person_parts(shown.organizer());
@@ -175,7 +175,8 @@ pub fn record(
     }
     if let Some(found) = shown.join() {
         out.begin("meetingJoinInfo");
-        for (field, text) in [("meetingJoinURI", &found.uri), ("meetingJoinURL", &found.url)] {
+        let dialled = found.dialled();
+        for (field, text) in [("meetingJoinURI", &dialled), ("meetingJoinURL", &found.url)] {
             if let Some(text) = text {
                 out.sealed(field, text.reveal(), LINE_BYTES)?;
             }

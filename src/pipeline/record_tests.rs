@@ -5,12 +5,14 @@ use serde_json::{Map, Value};
 
 use super::*;
 use crate::model::{Address, Body, KeyUri, Plain, Span, UserId};
+use crate::pipeline::join::Rules;
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
 use crate::pipeline::showing::{Private, Untitled};
 
 /// All of every meeting.
-const FULL: Showing = Showing { private: Private::Full, untitled: Untitled::Omit };
+static FULL: Showing =
+    Showing { private: Private::Full, untitled: Untitled::Omit, join: Rules::TABLE };
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
     made_as(meeting, &FULL)

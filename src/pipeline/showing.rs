@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use super::join::Rules;
 use crate::model::{Meeting, Sensitivity};
 
 /// The longest title of [`Untitled::Text`], in characters.
@@ -19,6 +20,8 @@ pub struct Showing {
     pub private: Private,
     /// Meetings without a title.
     pub untitled: Untitled,
+    /// How a meeting is joined.
+    pub join: Rules,
 }
 
 /// What is shown of a meeting that Exchange calls private or confidential
@@ -74,8 +77,8 @@ impl Showing {
         }
     }
 
-    /// Differs between rules that show anything differently: two parts of a keyed hash.
-    pub fn mark(&self) -> [&[u8]; 2] {
+    /// Differs between rules that show anything differently: parts of a keyed hash.
+    pub fn mark(&self) -> [&[u8]; 4] {
         let private: &[u8] = match self.private {
             Private::Full => b"full",
             Private::Times => b"times",
@@ -86,7 +89,8 @@ impl Showing {
             Untitled::Organizer => b"\0organizer",
             Untitled::Text(words) => words.as_bytes(),
         };
-        [private, untitled]
+        let [table, rules] = self.join.mark();
+        [private, untitled, table, rules]
     }
 }
 

@@ -14,6 +14,7 @@ mod failures;
 mod flow;
 mod guide;
 mod house;
+mod join;
 mod journal;
 mod kms;
 mod load;

@@ -20,7 +20,7 @@ pub(super) fn reference(rest: &str) -> Option<(char, &str)> {
 }
 
 /// A text with its references resolved.
-pub(super) fn resolve(text: &str) -> String {
+pub(in crate::pipeline) fn resolve(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {

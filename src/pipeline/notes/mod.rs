@@ -9,6 +9,7 @@ mod characters;
 mod lines;
 mod tags;
 
+pub(super) use self::characters::resolve;
 use self::lines::Lines;
 use self::tags::{Tag, Token, Tokens};
 use super::limits::NOTES_BYTES;
@@ -199,7 +200,7 @@ impl Block {
 
 /// Links that lead somewhere for whoever reads the text, cleaned of what a text would break.
 fn shown_address(href: &str) -> Option<String> {
-    const SCHEMES: [&str; 6] = ["https", "http", "sip", "sips", "tel", "mailto"];
+    const SCHEMES: [&str; 7] = ["https", "http", "sip", "sips", "h323", "tel", "mailto"];
     const LONGEST: usize = 4 * 1024;
     let href = href.trim();
     let (scheme, rest) = href.split_once(':')?;
@@ -208,13 +209,19 @@ fn shown_address(href: &str) -> Option<String> {
     (known && clean && !rest.is_empty() && href.len() <= LONGEST).then(|| href.to_owned())
 }
 
+fn begins(text: &str, with: &str) -> bool {
+    text.get(..with.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(with))
+}
+
 /// Whether the words of a link are its address.
 fn says(words: &str, address: &str) -> bool {
     let words = words.trim().trim_end_matches('/');
     let address = address.trim_end_matches('/');
     let rest = address.split_once(':').map_or(address, |(_, rest)| rest);
     let bare = rest.trim_start_matches("//");
-    if words.eq_ignore_ascii_case(address) || words.eq_ignore_ascii_case(bare) {
+    // Without its scheme a device's address looks like one of mail.
+    let dialled = ["sip:", "sips:", "h323:"].iter().any(|scheme| begins(address, scheme));
+    if words.eq_ignore_ascii_case(address) || words.eq_ignore_ascii_case(bare) && !dialled {
         return true;
     }
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();

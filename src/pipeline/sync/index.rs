@@ -80,9 +80,9 @@ impl Pass {
             return Tag::default();
         }
         let times = [start, end].map(|time| time.as_ms().to_be_bytes()).concat();
-        let [private, untitled] = self.showing.mark();
         let item = item.0.as_bytes();
-        let parts = [b"version", item, version.as_bytes(), &times, private, untitled];
+        let parts = [b"version".as_slice(), item, version.as_bytes(), &times];
+        let parts = [parts, self.showing.mark()].concat();
         self.installation.tag(&parts)
     }
 }

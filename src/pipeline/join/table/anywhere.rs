@@ -8,7 +8,10 @@ pub(super) const ALL: &[Service] = &[
         "jitsi",
         "Jitsi Meet",
         &[
-            meeting(&["meet.jit.si", "beta.meet.jit.si", "alpha.jitsi.net"], &["/{room}"]),
+            meeting(
+                &["meet.jit.si", "beta.meet.jit.si", "alpha.jitsi.net"],
+                &["/{room}", "/{room}/{room}"],
+            ),
             meeting(&["moderated.jitsi.net"], &["/{word}"]),
             meeting(
                 &[
@@ -67,6 +70,7 @@ pub(super) const ALL: &[Service] = &[
                         "/webapp2/m/{word}",
                         "/webapp2/conference/{word}",
                         "/webapp3/m/{word}",
+                        "/webapp3/*/m/{word}",
                         "/webapp3/m/{word}/**",
                     ],
                 ),
@@ -77,7 +81,10 @@ pub(super) const ALL: &[Service] = &[
         "skype-for-business",
         "Skype for Business",
         &[
-            meeting(&["meet.lync.com"], &["/{word}/{word}/{word}"]),
+            meeting(
+                &["meet.lync.com"],
+                &["/{word}/{word}/{word}", "/onmicrosoft/{word}/{word}/{word}"],
+            ),
             meeting(
                 &["meet.*", "join.*", "lync.*", "skype.*", "sfb.*", "*.lync.*"],
                 &[
@@ -135,7 +142,7 @@ pub(super) const ALL: &[Service] = &[
             "Vidyo",
             &[
                 meeting(&["*.vidyocloud.com", "*.vidyoconnect.com"], &["/join/{word}"]),
-                meeting(&["*"], &["/flex.html?roomdirect.html&key"]),
+                meeting(&["*"], &["/flex.html?key"]),
             ],
         )
     },
@@ -156,7 +163,7 @@ pub(super) const ALL: &[Service] = &[
         &[
             meeting(
                 &["*.3cx.net", "*.3cx.eu", "*.3cx.us", "*.3cx.asia", "*.my3cx.de", "*.my3cx.com"],
-                &["/meet/{word}", "/webmeeting/{word}", "/open/{word}"],
+                &["/meet/{word}", "/join/{word}", "/webmeeting/{word}", "/open/{word}"],
             ),
             meeting(&["mcu.3cx.net", "*.mcu.3cx.net"], &["/{word}"]),
         ],

@@ -97,17 +97,17 @@ pub(super) const ALL: &[Service] = &[
                 meeting(
                     TEAMS,
                     &[
-                        "/l/meetup-join/**",
-                        "/_#/l/meetup-join/**",
-                        "/v2#/l/meetup-join/**",
-                        "/v2#/meet/**",
+                        "/l/meetup-join/*/**",
+                        "/_#/l/meetup-join/*/**",
+                        "/v2#/l/meetup-join/*/**",
+                        "/v2#/meet/*",
                         "/meet/{digits:9-16}",
                         "/dl/launcher/launcher.html?url",
                     ],
                 ),
                 meeting(
                     &["teams.live.com"],
-                    &["/meet/{digits:9-16}", "/l/meetup-join/**", "/_#/meet/{digits:9-16}"],
+                    &["/meet/{digits:9-16}", "/l/meetup-join/*/**", "/_#/meet/{digits:9-16}"],
                 ),
             ],
         )
@@ -153,30 +153,33 @@ pub(super) const ALL: &[Service] = &[
             room(&["meet.goto.com", "gotomeet.me", "www.gotomeet.me"], &["/{room}"]),
         ],
     ),
-    service(
-        "ringcentral",
-        "RingCentral",
-        &[
-            meeting(
-                &["meetings.ringcentral.com", "webinar.ringcentral.com"],
-                &["/j/{digits:9-12}", "/w/{digits:9-12}"],
-            ),
-            meeting(
-                &["v.ringcentral.com", "video.ringcentral.com", "*.ringcentral.com"],
-                &["/join/{word}", "/conf/on/{word}"],
-            ),
-            meeting(
-                &[
-                    "meetings.btcloudphone.bt.com",
-                    "meetings.businessconnect.telus.com",
-                    "meetings-officeathand.att.com",
-                    "meetings.officeathand.att.com",
-                    "video.unifyoffice.com",
-                ],
-                &["/j/{digits:9-12}", "/join/{word}"],
-            ),
-        ],
-    ),
+    Service {
+        dials: &["sip.rcv.com"],
+        ..service(
+            "ringcentral",
+            "RingCentral",
+            &[
+                meeting(
+                    &["meetings.ringcentral.com", "webinar.ringcentral.com"],
+                    &["/j/{digits:9-12}", "/w/{digits:9-12}"],
+                ),
+                meeting(
+                    &["v.ringcentral.com", "video.ringcentral.com", "*.ringcentral.com"],
+                    &["/join/{word}", "/conf/on/{word}"],
+                ),
+                meeting(
+                    &[
+                        "meetings.btcloudphone.bt.com",
+                        "meetings.businessconnect.telus.com",
+                        "meetings-officeathand.att.com",
+                        "meetings.officeathand.att.com",
+                        "video.unifyoffice.com",
+                    ],
+                    &["/j/{digits:9-12}", "/join/{word}"],
+                ),
+            ],
+        )
+    },
     service(
         "chime",
         "Amazon Chime",

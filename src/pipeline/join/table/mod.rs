@@ -7,7 +7,8 @@
 //! host of two labels or more behind that label, `*` any. A host that stands in the table by name is
 //! looked for in no row of any host.
 //!
-//! **Shapes.** A path, then `?key` and `&key=value` that must be there, then `#` with what must
+//! **Shapes.** A path, then `?key` and `&key=value` that must be there (`key=` with or without a
+//! value), then `#` with what must
 //! follow it: a path again, or keys. Case does not matter in what is written out; a last `/` does
 //! not matter. In a path, `*` is one segment, `**` all that follow, nothing too; the rest of the
 //! language is [`Class`]: `{digits:9-11}` has 9 to 11 of them, `{digits:3}` three, `{digits}` one at
@@ -75,7 +76,7 @@ pub const CLASSES: [(&str, &str); 7] = [
     ("digits", "digits 0 to 9"),
     ("letters", "letters a to z"),
     ("alnum", "letters a to z and digits"),
-    ("caps", "capital letters and digits"),
+    ("caps", "capital letters and digits, with a letter among them"),
     ("token", "letters a to z and digits, with a digit among them"),
     ("word", "all that a segment can hold"),
     ("room", "as `word`, but no word that pages have (`pricing`, `help`, `download` …)"),

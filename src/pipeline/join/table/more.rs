@@ -134,11 +134,15 @@ pub(super) const ALL: &[Service] = &[
         "anymeeting",
         "AnyMeeting",
         &[
-            never(&["www.anymeeting.com", "anymeeting.com"], &["/**"]),
             meeting(
-                &["*.anymeeting.com", "*.serverdata.net"],
-                &["/AnyMeeting/{word}", "/{digits:9}", "/{room}"],
+                &["anymeeting.com", "*.anymeeting.com"],
+                &[
+                    "/{digits:3}-{digits:3}-{digits:3}",
+                    "/{digits:3}-{digits:3}-{digits:3}/{word}",
+                    "/{digits:9}",
+                ],
             ),
+            room(&["anymeeting.com", "*.anymeeting.com"], &["/{room}"]),
         ],
     ),
     service(

@@ -50,7 +50,10 @@ pub(super) const ALL: &[Service] = &[
     service(
         "butter",
         "Butter",
-        &[room(&["app.butter.us", "app.butter.com"], &["/{room}", "/{room}/{word}"])],
+        &[room(
+            &["app.butter.us", "app.butter.com", "join.butter.us"],
+            &["/{room}", "/{room}/{word}"],
+        )],
     ),
     service(
         "wonder",
@@ -64,7 +67,7 @@ pub(super) const ALL: &[Service] = &[
         "Telegram",
         &[event(
             &["t.me", "telegram.me"],
-            &["/{word}?videochat", "/{word}?livestream", "/{word}?voicechat", "/call/{word}"],
+            &["/{word}?videochat=", "/{word}?livestream=", "/{word}?voicechat=", "/call/{word}"],
         )],
     ),
 ];
