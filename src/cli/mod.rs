@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`, `discover`, `trust`, `join-test`. Their places are kept for `check`, `status`, `user`,
-//! `secret`, `diagnose`, `completions`.
+//! Built: `run`, `demo`, `discover`, `trust`, `join-test`. Their places are kept for `check`,
+//! `status`, `user`, `secret`, `diagnose`, `completions`.
 
 #[cfg(feature = "demo")]
 mod demo;

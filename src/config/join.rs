@@ -49,7 +49,8 @@ mod tests {
         "#;
         let (_, wrong) = read(good);
         assert_eq!(wrong, Vec::<String>::new());
-        let bad = "[[rule]]\nname = \"a\"\npattern = \"(\"\n[[rule]]\nname = \"b\"\npattern = \"x\"\n\
+        let bad = "[[rule]]\nname = \"a\"\npattern = \"(\"\n\
+                   [[rule]]\nname = \"b\"\npattern = \"x\"\n\
                    [[rule]]\nname = \"b\"\npattern = \"y\"\n";
         let (_, wrong) = read(bad);
         assert_eq!(

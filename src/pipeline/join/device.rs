@@ -88,7 +88,8 @@ pub(super) fn webex(uri: Option<&str>, text: &str) -> Option<Plain> {
     of_uri.or_else(|| number(beginning(text, 64 * 1024), 9..=12)).map(Plain::new)
 }
 
-/// The first number behind a colon that has so many digits, perhaps in groups, and is no telephone's.
+/// The first number behind a colon that has so many digits, perhaps in groups, and is no
+/// telephone's.
 fn number(text: &str, of: std::ops::RangeInclusive<usize>) -> Option<String> {
     let mut rest = text;
     while let Some(at) = rest.find([':', '：']) {

@@ -31,7 +31,7 @@ pub struct Written {
     pub pattern: String,
     /// The lower goes first; among equals the one that stands first.
     pub priority: i64,
-    /// The address it makes; `$1`, `${name}` are groups of the pattern. `$0` where it is not written.
+    /// The address it makes; `$1`, `${name}` are groups of the pattern, `$0` is all that it found.
     pub template: String,
 }
 

@@ -43,6 +43,7 @@ pub(super) const REWRITERS: &[(&str, &[&str], Way)] = &[
     ("Cyren", &["clicktime.cloud.postoffice.net"], Way::Value(&["u"])),
     ("Avanan", &["avanan.url-protection.com", "*.url-protection.com"], Way::Value(&["o"])),
     ("Avanan", &["url.avanan.click", "*.avanan.click"], Way::Underscores),
+    ("Check Point", &["protect.checkpoint.com"], Way::Underscores),
     ("Zix", &["link.zixcentral.com"], Way::Value(&["u"])),
     ("Libraesva", &["urlsand.esvalabs.com", "*.esvalabs.com"], Way::Value(&["u"])),
     ("TitanHQ", &["linklock.titanhq.com"], Way::Value(&["url"])),

@@ -1,18 +1,17 @@
-//! The table of meeting services: which addresses are the door to a meeting, and which only look it.
+//! The table of meeting services: which addresses are the door to a meeting, and which look it.
 //!
 //! A row has hosts and shapes; both are in a language without repetition or choice, so that no
 //! address takes longer than it is long.
 //!
 //! **Hosts.** `meet.example.com` is that host, `*.example.com` every host below it, `meet.*` every
-//! host of two labels or more behind that label, `*` any. A host that stands in the table by name is
-//! looked for in no row of any host.
+//! host that begins so, `*.meet.*` every host with such a label behind its first, `*` any. A host
+//! that the table names is not looked for in the rows of hosts that it does not name.
 //!
 //! **Shapes.** A path, then `?key` and `&key=value` that must be there (`key=` with or without a
-//! value), then `#` with what must
-//! follow it: a path again, or keys. Case does not matter in what is written out; a last `/` does
-//! not matter. In a path, `*` is one segment, `**` all that follow, nothing too; the rest of the
-//! language is [`Class`]: `{digits:9-11}` has 9 to 11 of them, `{digits:3}` three, `{digits}` one at
-//! least.
+//! value), then `#` with what must follow it: a path again, or keys. Case does not matter in what is
+//! written out; a last `/` does not matter. In a path, `*` is one segment, `**` all that follow,
+//! also none; the rest of the language is in [`CLASSES`]: `{digits:9-11}` has 9 to 11 of them,
+//! `{digits:3}` three, `{digits}` one at least.
 
 mod anywhere;
 mod countries;
