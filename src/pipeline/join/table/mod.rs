@@ -8,8 +8,8 @@
 //! that the table names is not looked for in the rows of hosts that it does not name.
 //!
 //! **Shapes.** A path, then `?key` and `&key=value` that must be there (`key=` with or without a
-//! value), then `#` with what must follow it: a path again, or keys. Case does not matter in what is
-//! written out; a last `/` does not matter. In a path, `*` is one segment, `**` all that follow,
+//! value), then `#` with what must follow it: a path again, or keys. Case does not matter in what
+//! is written out; a last `/` does not matter. In a path, `*` is one segment, `**` all that follow,
 //! also none; the rest of the language is in [`CLASSES`]: `{digits:9-11}` has 9 to 11 of them,
 //! `{digits:3}` three, `{digits}` one at least.
 
