@@ -27,6 +27,7 @@ from exchangelib.protocol import Protocol
 
 import lab
 from calendars import END, START, UTC, account, configuration, expect, moment
+from office import Office
 from story import Story
 
 
@@ -124,6 +125,7 @@ def main():
         lab.finish()
     for auth_type in (BASIC, NTLM):
         Story(auth_type).run()
+        Office(configuration(auth_type), auth_type).run()
     for step in (
         autodiscovers,
         is_refused_with_a_wrong_password,
