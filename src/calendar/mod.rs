@@ -47,6 +47,10 @@ pub trait Calendar: Send + Sync + 'static {
         doubt: Doubt,
     ) -> BoxFuture<'a, Vec<Result<Home, Fault>>>;
 
+    /// The mailbox is not active any more: what is known of it, where it is above all, is forgotten
+    /// within a minute or so, unless it is asked for again meanwhile.
+    fn forget<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, ()>;
+
     /// One page of what changed since the cursor; from the beginning without one.
     fn changes<'a>(
         &'a self,

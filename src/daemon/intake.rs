@@ -156,14 +156,18 @@ impl Intake {
             Tell::Add(user, address) => {
                 let target = Target { user: user.clone(), address };
                 let before = self.targets.insert(user.clone(), target.clone());
-                if before.is_some_and(|before| before != target) {
+                if let Some(before) = before.filter(|before| *before != target) {
                     self.take(Input::Removed(user.clone()));
+                    self.forget(before);
                 }
                 self.take(Input::Added(user));
             }
             Tell::Remove(user) => {
-                self.targets.remove(&user);
+                let target = self.targets.remove(&user);
                 self.take(Input::Removed(user));
+                if let Some(target) = target {
+                    self.forget(target);
+                }
             }
             Tell::Stir(user) => self.take(Input::Stirred(user)),
             Tell::StirAll => {
@@ -176,6 +180,11 @@ impl Intake {
             Tell::SecretChanged => self.take(Input::SecretChanged),
             Tell::TrustChanged => self.take(Input::TrustChanged),
         }
+    }
+
+    fn forget(&mut self, target: Target) {
+        let calendar = self.parts.calendar.clone();
+        self.tasks.spawn(async move { calendar.forget(&target).await });
     }
 
     fn show(&mut self, seen: &watch::Sender<Seen>) {

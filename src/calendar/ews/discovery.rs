@@ -1,6 +1,7 @@
 //! Carries out what a [`Hunt`] decides, and keeps the homes that it found.
 
 mod found;
+mod leaving;
 mod steps;
 
 use std::fmt;

@@ -106,3 +106,27 @@ async fn a_home_that_a_full_disk_did_not_take_is_there_after_a_restart() {
         assert_eq!(again.homes_of(&ann, Doubt::None).await, [home]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_is_active_no_more_is_forgotten_here_and_on_the_disk() {
+    let all = ["ann", "bob", "cid"].map(|name| format!("{name}@corp.example"));
+    let all = all.map(|address| Arc::new(Address::parse(&address).unwrap()));
+    let [ann, bob, cid] = &all;
+    let world = Arc::new(World::default());
+    let discovery = world.discovery();
+    discovery.homes_of(&all, Doubt::None).await;
+    world.pass(Span::MINUTE.times(8));
+    let later = Duration::from_secs(30);
+    tokio::join!(discovery.forget(ann), discovery.forget(bob), async {
+        tokio::time::sleep(later).await;
+        assert!(discovery.known(ann).is_some(), "its subscription is given back first");
+        world.pass(Span::SECOND.times(30));
+        discovery.homes_of(std::slice::from_ref(bob), Doubt::Routine).await;
+    });
+    let lines = world.shelf.recall().await.unwrap();
+    for (address, is_known) in [(ann, false), (bob, true), (cid, true)] {
+        assert_eq!(discovery.known(address).is_some(), is_known);
+        let kept = lines.iter().any(|line| line.reveal().contains(address.reveal()));
+        assert_eq!(kept, is_known);
+    }
+}

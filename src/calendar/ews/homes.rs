@@ -77,6 +77,11 @@ impl Known {
     pub(super) fn gone(&self) -> Option<&Fault> {
         self.gone.as_deref()
     }
+
+    /// Whether it was asked for after this.
+    pub(super) fn is_asked_for(&self, since: Time) -> bool {
+        self.tried > since
+    }
 }
 
 /// A place of Autodiscover.

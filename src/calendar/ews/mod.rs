@@ -386,6 +386,10 @@ impl Calendar for Ews {
         self.homes_of(targets, doubt).boxed()
     }
 
+    fn forget<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, ()> {
+        self.discovery.forget(&target.address).boxed()
+    }
+
     fn changes<'a>(
         &'a self,
         target: &'a Target,

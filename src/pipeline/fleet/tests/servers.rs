@@ -359,6 +359,30 @@ fn who_is_polled_is_counted_where_it_is_served() {
     assert_eq!([desk.unheard(0), desk.unheard(1)], [(1, true), (1, true)]);
 }
 
+impl Desk {
+    /// The first window that is listed, where nothing else is new.
+    fn listed(&mut self) -> Option<Window> {
+        loop {
+            while let Some((ticket, _)) = self.load() {
+                self.put(Input::Loaded(ticket, Ok(Some(known()))));
+            }
+            let asked = self.take(|want| match want {
+                Output::Ask(ticket, _, ask) => Some((*ticket, ask.clone())),
+                _ => None,
+            });
+            match asked? {
+                (_, Ask::View(window)) => return Some(window),
+                (ticket, _) => self.put(Input::Got(ticket, nothing_new())),
+            }
+        }
+    }
+}
+
+/// In Tokyo it is nine in the evening at noon, and midnight comes sooner.
+fn tokyo() -> Zone {
+    Zone::fixed(9 * 60)
+}
+
 #[test]
 fn a_time_zone_that_is_told_late_moves_the_window_at_once() {
     let mut desk = spread(&["one"], 1);
@@ -366,16 +390,22 @@ fn a_time_zone_that_is_told_late_moves_the_window_at_once() {
     let (ticket, _) = desk.until_asked().expect("a request");
     let moved = Fault::new(Next::Moved, "ErrorProxyRequestNotAllowed");
     desk.put(Input::Got(ticket, Err(moved)));
-    let zone = Zone::fixed(9 * 60);
-    desk.house_each(|_| Ok(home_at("one", Some(zone))));
-    let (ticket, _) = desk.load().expect("it is read anew");
-    desk.put(Input::Loaded(ticket, Ok(Some(known()))));
-    let window = desk.take(|want| match want {
-        Output::Ask(_, _, Ask::View(window)) => Some(*window),
-        _ => None,
-    });
-    let expected = Window::at(desk.now.wall, Reach::default(), &zone);
-    assert!(window.is_none_or(|window| window == expected), "{window:?}");
-    let place = desk.fleet.place(0).expect("a home");
-    assert_eq!(desk.fleet.days.get(place.zone), zone);
+    desk.house_each(|_| Ok(home_at("one", Some(tokyo()))));
+    let expected = Window::at(desk.now.wall, Reach::default(), &tokyo());
+    assert_eq!(desk.listed(), Some(expected));
+}
+
+#[test]
+fn a_time_zone_that_only_a_check_tells_moves_the_window_and_the_midnight() {
+    let mut desk = spread(&["one"], 1);
+    desk.later(limits::CHECK);
+    let told = desk.house_each(|_| Ok(home_at("one", Some(tokyo()))));
+    assert_eq!(told, (1, false));
+    let expected = Window::at(desk.now.wall, Reach::default(), &tokyo());
+    assert_eq!(desk.listed(), Some(expected));
+    let midnight = tokyo().next_midnight(desk.now.wall);
+    desk.later((midnight - Span::SECOND).since(desk.now.wall));
+    assert!(desk.remembered().is_none());
+    desk.later(Span::SECOND);
+    assert_eq!(desk.remembered().expect("a new day").1, [user(0)]);
 }
