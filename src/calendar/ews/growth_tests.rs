@@ -91,12 +91,22 @@ fn newcomers_one_after_another_do_not_put_the_merge_off_for_ever() {
 
 #[test]
 fn a_newcomer_that_is_refused_or_cannot_be_asked_leaves_the_stream_as_it_is() {
-    for fault in [exchange("ErrorImpersonateUserDenied"), Fault::retry("connection reset")] {
-        let mut group = long(2);
-        on(&mut group, at(1), Input::Join(newcomer(7)));
-        assert_eq!(on(&mut group, at(2), refused(2, fault.clone())), [told_refused("u7", &fault)]);
-        assert_eq!(group.deadline(), at(90), "the silence of the stream that stands");
+    let mut group = long(2);
+    on(&mut group, at(1), Input::Join(newcomer(7)));
+    let denied = exchange("ErrorImpersonateUserDenied");
+    assert_eq!(on(&mut group, at(2), refused(2, denied.clone())), [told_refused("u7", &denied)]);
+    assert_eq!(group.deadline(), at(90), "the silence of the stream that stands");
+    on(&mut group, at(3), Input::Join(newcomer(8)));
+    let mut now = at(4);
+    let cut = Fault::retry("connection reset");
+    for wait in [1, 2, 4, 8] {
+        assert_eq!(on(&mut group, now, refused(3, cut.clone())), [], "one try is not all");
+        assert_eq!(group.deadline(), now + Span::from_secs(wait), "later and later");
+        now = group.deadline();
+        assert_eq!(on(&mut group, now, Input::Tick), [Output::Subscribe(3)]);
     }
+    assert_eq!(on(&mut group, now, refused(3, cut.clone())), [told_refused("u8", &cut)]);
+    assert_eq!(group.deadline(), at(90), "and the stream stands");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Fault, Target, UserId};
+use crate::model::{Fault, Target, Time, UserId};
 
 /// How a member stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,13 +30,19 @@ pub(super) struct Member {
     pub(super) target: Target,
     /// How it stands.
     pub(super) state: State,
-    /// How often it was subscribed anew.
+    /// How often it was subscribed anew since a stream that carried it has proven good.
     pub(super) renewals: u8,
+    /// Since when Subscribe is asked for, in vain so far.
+    pub(super) asked: Option<Time>,
     /// The stream that was opened last carries it.
     pub(super) carried: bool,
 }
 
 impl Member {
+    fn new(target: Target) -> Self {
+        Self { target, state: State::Wanted, renewals: 0, asked: None, carried: false }
+    }
+
     fn is_seated(&self) -> bool {
         matches!(self.state, State::Wanted | State::Asked | State::Doubted(_) | State::Held(_))
     }
@@ -60,13 +66,13 @@ impl Members {
         let out = |member: &Member| matches!(member.state, State::Out | State::Left(_));
         let place = self.0.iter_mut().enumerate().find(|(at, member)| out(member) && is_free(*at));
         let Some((_, member)) = place else { return false };
-        *member = Member { target, state: State::Wanted, renewals: 0, carried: false };
+        *member = Member::new(target);
         true
     }
 
     /// One more, at the end: the places of the others stay.
     pub(super) fn add(&mut self, target: Target) {
-        self.0.push(Member { target, state: State::Wanted, renewals: 0, carried: false });
+        self.0.push(Member::new(target));
     }
 
     /// The place of one that is in, or is to be.
@@ -89,6 +95,12 @@ impl Members {
         for member in &mut self.0 {
             member.carried = matches!(member.state, State::Held(_));
         }
+    }
+
+    /// The stream stood for a while: what it carries is good.
+    pub(super) fn prove(&mut self) {
+        let told = |member: &&mut Member| member.carried && matches!(member.state, State::Held(_));
+        self.0.iter_mut().filter(told).for_each(|member| member.renewals = 0);
     }
 
     pub(super) fn len(&self) -> usize {

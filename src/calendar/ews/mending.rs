@@ -3,11 +3,19 @@
 use super::{Group, MOST_BREAKS, MOST_RENEWALS, Output, Phase};
 use crate::calendar::ews::codes;
 use crate::calendar::ews::members::State;
-use crate::model::{Fault, Next, Span, Time};
+use crate::model::{Fault, Hint, Next, Span, Time};
 
 /// A server that wants a longer rest loses the group: it forgets subscriptions that no stream
 /// carries after 30 minutes.
 const LONGEST_REST: Span = Span::MINUTE.times(20);
+/// A mailbox that could not be asked for in this time is refused: nobody hears it meanwhile.
+const PATIENCE: Span = Span::MINUTE;
+/// So often in a row asking is put off before nobody else is asked for.
+const MOST_MISSES: u32 = 4;
+/// So often a stream that some had to leave is opened again at once.
+const MOST_AT_ONCE: u32 = 4;
+/// Where Subscribe is not answered for so long, whoever is through is not kept waiting for it.
+const STALLED: Span = Span::from_secs(5);
 
 impl Group {
     pub(super) fn on_broke(&mut self, now: Time, fault: Fault) {
@@ -76,6 +84,77 @@ impl Group {
             // Sign-in, a wrong request; or the group is not where it was thought.
             _ => self.fail(now, fault),
         }
+        self.spare_the_held(now);
+    }
+
+    /// Whoever has a subscription is heard again at once; the others come beside.
+    fn spare_the_held(&mut self, now: Time) {
+        let undecided = !self.members.doubted().is_empty();
+        if self.phase == Phase::Subscribing && self.members.holds_any() && !undecided {
+            self.mends = self.mends.saturating_add(1);
+            // At once; where that goes on and on after 1, 2, 4, 8 seconds.
+            let wait = match self.mends.saturating_sub(MOST_AT_ONCE).min(4) {
+                0 => Span::default(),
+                n => Span::SECOND.times(1 << (n - 1)),
+            };
+            self.phase = Phase::Waiting(now + wait);
+        }
+    }
+
+    /// When those who are through are not kept waiting any longer.
+    pub(super) fn stalls_at(&self) -> Option<Time> {
+        let waits = self.phase == Phase::Subscribing && self.members.holds_any();
+        (waits && !self.members.are_settled()).then_some(self.answered_at + STALLED)
+    }
+
+    /// Some call hangs: whoever is through is heard, and who is in doubt is found anew.
+    pub(super) fn wait_no_longer(&mut self, now: Time) {
+        for (at, fault) in self.members.doubted() {
+            self.refuse(at, &fault);
+        }
+        self.spare_the_held(now);
+    }
+
+    /// Subscribe failed for a member of the group.
+    pub(super) fn on_refused(&mut self, now: Time, member: usize, fault: Fault) {
+        match fault.next {
+            Next::SignIn => self.fail(now, fault),
+            Next::BackOff { .. } if self.members.holds_any() => self.ask_later(now, member, &fault),
+            Next::BackOff { .. } => self.fail(now, fault),
+            _ if self.phase == Phase::Subscribing && self.doubt_leader(member, &fault) => {}
+            _ if codes::is_exchange_code(&fault) => self.refuse(member, &fault),
+            _ if self.members.holds_any() => self.ask_later(now, member, &fault),
+            // The way to the server is broken, for everybody.
+            _ => self.fail(now, fault),
+        }
+    }
+
+    /// The server has no time, or the way to it broke, which says nothing of those who have a
+    /// subscription: they are heard while the others wait.
+    fn ask_later(&mut self, now: Time, at: usize, fault: &Fault) {
+        // Calls that were under way together fail together.
+        if self.asks_at.is_none() {
+            self.misses = self.misses.saturating_add(1);
+        }
+        let asked = match fault.next {
+            Next::BackOff { after } | Next::Retry { after } => after.unwrap_or_default(),
+            _ => Span::default(),
+        };
+        let misses = self.misses.clamp(1, MOST_MISSES + 1);
+        let wait = asked.max(Span::SECOND.times(1 << (misses - 1)));
+        let Some(member) = self.members.get_mut(at) else { return };
+        if misses <= MOST_MISSES && now + wait < member.asked.unwrap_or(now) + PATIENCE {
+            member.state = State::Wanted;
+            let until = now + wait;
+            self.asks_at = Some(self.asks_at.map_or(until, |at| at.max(until)));
+            self.spare_the_held(now);
+        } else {
+            self.refuse(at, fault);
+            if misses > MOST_MISSES || matches!(fault.next, Next::BackOff { .. }) {
+                // "Resending prolongs recovery": the rest is refused unasked.
+                self.refuse_wanted(fault);
+            }
+        }
     }
 
     /// Whether somebody else could lead; not twice in a row.
@@ -138,6 +217,24 @@ impl Group {
         false
     }
 
+    pub(super) fn refuse(&mut self, at: usize, fault: &Fault) {
+        let Some(member) = self.members.get_mut(at) else {
+            return;
+        };
+        member.state = State::Out;
+        let user = member.target.user.clone();
+        self.last_refusal = Some(fault.clone());
+        self.outputs.push_back(Output::Tell(Hint::Refused(user, fault.clone())));
+    }
+
+    pub(super) fn refuse_wanted(&mut self, fault: &Fault) {
+        for at in 0..self.members.len() {
+            if self.members.is(at, &State::Wanted) {
+                self.refuse(at, fault);
+            }
+        }
+    }
+
     fn renew_all(&mut self, fault: &Fault) {
         let all = self.members.held();
         self.renew(&all, fault);
@@ -196,6 +293,6 @@ impl Group {
         }
         self.anchor = self.members.leader(self.anchor);
         self.open(now, self.members.ids());
-        self.subscribe_next();
+        self.subscribe_next(now);
     }
 }

@@ -204,3 +204,142 @@ fn a_stream_that_says_the_server_is_busy_keeps_its_subscriptions() {
         }
     }
 }
+
+/// A group of `n` of whom the second is subscribed anew, beside the stream of the others.
+fn renewing(n: usize) -> Group {
+    let mut group = streaming(n);
+    let next = on(&mut group, at(1), error("ErrorSubscriptionNotFound", &["s1"]));
+    assert!(matches!(next[..], [Output::Close, Output::Open(_), Output::Subscribe(1)]), "{next:?}");
+    on(&mut group, at(1), opened());
+    group
+}
+
+#[test]
+fn a_renewed_subscribe_that_hangs_keeps_nobody_unheard() {
+    let mut group = streaming(3);
+    let next = on(&mut group, at(1), error("ErrorSubscriptionNotFound", &["s1"]));
+    assert_eq!(next, [Output::Close, open(&["s0", "s2"]), Output::Subscribe(1)]);
+    assert_eq!(on(&mut group, at(1), opened()), ["u0", "u2"].map(listening));
+    // Nor when another goes bad, leaves or is refused meanwhile.
+    let next = on(&mut group, at(2), error("ErrorMissedNotificationEvents", &["s2"]));
+    let back = Output::GiveBack { member: 2, id: "s2".into() };
+    assert_eq!(next, [Output::Close, back, open(&["s0"]), Output::Subscribe(2)]);
+    on(&mut group, at(2), opened());
+    on(&mut group, at(2), subscribed(2, "n2"));
+    let next = on(&mut group, at(7), Input::Tick);
+    assert_eq!(next, [Output::Close, open(&["s0", "n2"])]);
+    on(&mut group, at(7), opened());
+    let next = on(&mut group, at(8), error("ErrorNonExistentMailbox", &["n2"]));
+    assert_eq!(next.last(), Some(&open(&["s0"])), "{next:?}");
+    // When at last it is given up, it is given up alone: nobody heard it for so long.
+    let late = Fault::retry("no answer in time");
+    assert_eq!(on(&mut group, at(101), refused(1, late.clone())), [told_refused("u1", &late)]);
+    assert_eq!(group.phase, Phase::Opening);
+}
+
+#[test]
+fn whoever_is_through_is_not_kept_waiting_for_a_call_that_hangs() {
+    let mut group = streaming(3);
+    on(&mut group, at(1), error("ErrorInternalServerError", &[]));
+    for _ in 0..3 {
+        on(&mut group, at(1), Input::GivenBack);
+    }
+    on(&mut group, at(2), subscribed(0, "n0"));
+    on(&mut group, at(3), subscribed(2, "n2"));
+    assert_eq!(group.deadline(), at(8));
+    assert_eq!(on(&mut group, at(7), Input::Tick), []);
+    assert_eq!(on(&mut group, at(8), Input::Tick), [open(&["n0", "n2"])]);
+    // Also where somebody is in doubt.
+    let mut group = super::group(3);
+    drain(&mut group);
+    on(&mut group, START, subscribed(0, "s0"));
+    let moved = exchange("ErrorProxyRequestNotAllowed");
+    assert_eq!(on(&mut group, at(1), refused(1, moved.clone())), []);
+    let next = on(&mut group, at(6), Input::Tick);
+    assert_eq!(next, [told_refused("u1", &moved), open(&["s0"])]);
+}
+
+#[test]
+fn one_reset_gives_no_good_subscription_back() {
+    let reset = || Fault::retry("connection reset");
+    let mut group = renewing(3);
+    assert_eq!(on(&mut group, at(2), refused(1, reset())), []);
+    assert_eq!(group.deadline(), at(3));
+    assert_eq!(on(&mut group, at(3), Input::Tick), [Output::Subscribe(1)]);
+    assert_eq!(on(&mut group, at(3), subscribed(1, "n1")), []);
+    let next = on(&mut group, at(8), Input::Tick);
+    assert_eq!(next, [Output::Close, open(&["s0", "n1", "s2"])]);
+    // While the stream waits to be opened again as well.
+    let mut group = renewing(3);
+    on(&mut group, at(2), Input::Broke(reset()));
+    assert_eq!(on(&mut group, at(2), Input::Broke(reset())), [Output::Close]);
+    assert_eq!(on(&mut group, at(2), refused(1, reset())), []);
+    assert_eq!(on(&mut group, at(3), Input::Tick), [open(&["s0", "s2"]), Output::Subscribe(1)]);
+    // And in the beginning: whoever is through streams, the others join it.
+    let mut group = super::group(7);
+    drain(&mut group);
+    on(&mut group, START, subscribed(0, "s0"));
+    on(&mut group, START, subscribed(2, "s2"));
+    assert_eq!(on(&mut group, at(1), refused(1, reset())), [open(&["s0", "s2"])]);
+    on(&mut group, at(1), opened());
+    for (member, id) in [(3, "s3"), (4, "s4"), (5, "s5")] {
+        assert_eq!(on(&mut group, at(1), subscribed(member, id)), [], "nobody else is asked yet");
+    }
+    let next = on(&mut group, at(2), Input::Tick);
+    assert_eq!(next, [Output::Subscribe(1), Output::Subscribe(6)]);
+}
+
+#[test]
+fn a_busy_answer_to_a_renewed_subscribe_is_waited_for_beside_the_stream() {
+    let busy = |after| exchange_busy(Some(Span::from_secs(after)));
+    let mut group = streaming(9);
+    let bad = ["s1", "s2", "s3", "s4", "s5", "s6"];
+    let next = on(&mut group, at(1), error("ErrorSubscriptionNotFound", &bad));
+    let asked = [1, 2, 3, 4].map(Output::Subscribe);
+    let expected = [vec![Output::Close, open(&["s0", "s7", "s8"])], asked.to_vec()].concat();
+    assert_eq!(next, expected);
+    on(&mut group, at(1), opened());
+    assert_eq!(on(&mut group, at(2), refused(1, busy(20))), [], "nobody is refused");
+    assert_eq!(on(&mut group, at(3), refused(3, busy(5))), []);
+    for (member, id) in [(2, "n2"), (4, "n4")] {
+        assert_eq!(on(&mut group, at(3), subscribed(member, id)), [], "it has its rest");
+    }
+    assert_eq!(on(&mut group, at(8), Input::Tick).len(), 2, "those two are carried");
+    on(&mut group, at(8), opened());
+    assert_eq!(group.deadline(), at(22));
+    let next = on(&mut group, at(22), Input::Tick);
+    assert_eq!(next, [1, 3, 5, 6].map(Output::Subscribe));
+    // Where it wants a long rest, those are polled who have none; the others stream.
+    let long = busy(300);
+    let told = on(&mut group, at(23), refused(5, long.clone()));
+    assert_eq!(told, [told_refused("u5", &long)]);
+    assert_eq!(group.phase, Phase::Streaming);
+}
+
+fn exchange_busy(after: Option<Span>) -> Fault {
+    codes::fault("ErrorServerBusy", after)
+}
+
+#[test]
+fn whose_stream_stood_for_a_while_may_go_bad_again() {
+    let mut group = streaming(2);
+    let (mut now, mut id) = (at(1), "s1".to_owned());
+    for renewal in 0..9 {
+        let next = on(&mut group, now, error("ErrorSubscriptionNotFound", &[&id]));
+        assert_eq!(next.last(), Some(&Output::Subscribe(1)), "renewal {renewal}");
+        on(&mut group, now, opened());
+        id = format!("n{renewal}");
+        on(&mut group, now, subscribed(1, &id));
+        on(&mut group, now + Span::from_secs(5), Input::Tick);
+        on(&mut group, now + Span::from_secs(5), opened());
+        now = now + Span::from_secs(5);
+        for _ in 0..6 {
+            now = now + Span::MINUTE;
+            on(&mut group, now, Input::Events(vec![StreamEvent::Heartbeat]));
+        }
+        if now + Span::MINUTE.times(7) > START + LIFE {
+            break;
+        }
+    }
+    assert_eq!(group.members.get(1).map(|member| member.renewals), Some(0));
+}

@@ -7,22 +7,24 @@
 //! as a gap may have passed. Every way round is counted, so that the group ends and is made anew
 //! rather than going in circles.
 //!
+//! Whoever has a subscription is not kept unheard for whoever has none: a mailbox that is
+//! subscribed anew, or whose call failed on the way, is asked for beside the stream of the others.
+//!
 //! The server ends a stream after 30 minutes; before that it is opened anew on the same
 //! subscriptions. Whoever joins or leaves meanwhile is [`growth`]'s part.
 //!
 //! ```text
 //!   Subscribing ──all through──▶ Opening ──stands──▶ Streaming ──life over, stop──▶ Closing
-//!     ▲     ▲                      │                    │ │                            │
-//!     │     └──bad ids, joined,────┴────────────────────┘ │ broke: at once,            ▼
-//!     │        rolled over                                ▼ then later and later     Ended
-//!     └───────────────────────────────────────────────── Waiting
+//!     ▲     │                     ▲ │ │                 │ │                            │
+//!     │     │                     │ │ └─all ids are bad─┘ │ some are, joined, rolled   ▼
+//!     └─────┼─────────────────────┼─┼─────────┘           │ over, broke: at once,    Ended
+//!           └─one call failed──▶ Waiting ◀────────────────┘ then later and later
 //! ```
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::growth::Merge;
-use super::codes;
 use super::get_streaming_events::{self, StreamEvent};
 use super::members::{Members, State};
 use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time, UserId};
@@ -124,6 +126,14 @@ pub struct Group {
     roll: Span,
     rolls_at: Time,
     merge: Option<Merge>,
+    /// Nobody is subscribed before this.
+    asks_at: Option<Time>,
+    /// How often in a row that was put off.
+    misses: u32,
+    /// How often some had to be made anew since the stream has stood for a while.
+    mends: u32,
+    /// When Subscribe was answered last.
+    answered_at: Time,
     silence: Span,
     heard_at: Time,
     stands_since: Time,
@@ -150,6 +160,10 @@ impl Group {
             roll: life,
             rolls_at: now + life,
             merge: None,
+            asks_at: None,
+            misses: 0,
+            mends: 0,
+            answered_at: now,
             silence,
             heard_at: now,
             stands_since: now,
@@ -199,7 +213,7 @@ impl Group {
 
     /// When to send [`Input::Tick`] at the latest.
     pub fn deadline(&self) -> Time {
-        match self.phase {
+        let due = match self.phase {
             Phase::Opening => self.ends_at.min(self.heard_at + self.silence),
             Phase::Streaming => {
                 let planned = self.merge.map_or(self.rolls_at, |merge| merge.at.min(self.rolls_at));
@@ -207,8 +221,10 @@ impl Group {
             }
             Phase::Waiting(at) => self.ends_at.min(at),
             Phase::Closing(until) => until,
-            Phase::Subscribing | Phase::Ended => self.ends_at,
-        }
+            Phase::Subscribing => self.stalls_at().map_or(self.ends_at, |at| at.min(self.ends_at)),
+            Phase::Ended => self.ends_at,
+        };
+        self.asks_at.map_or(due, |at| due.min(at))
     }
 
     /// Takes in what happened.
@@ -242,6 +258,9 @@ impl Group {
             Phase::Streaming if now >= self.heard_at + self.silence => {
                 self.on_broke(now, Fault::retry("the stream fell silent"));
             }
+            Phase::Subscribing if self.stalls_at().is_some_and(|at| now >= at) => {
+                self.wait_no_longer(now);
+            }
             _ if self.is_to_reopen(now) => {
                 self.close_stream();
                 self.phase = Phase::Waiting(now);
@@ -257,9 +276,9 @@ impl Group {
         result: Result<(String, Option<Arc<str>>), Fault>,
     ) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.answered_at = now;
         let closing = self.end.is_some();
         let left = self.members.is(member, &State::Leaving);
-        let stands = matches!(self.phase, Phase::Opening | Phase::Streaming);
         match result {
             Ok((id, _)) if closing => self.to_give_back.push_back((member, id.into())),
             Err(_) if closing => {}
@@ -270,28 +289,18 @@ impl Group {
             Err(_) if left => self.part(member),
             Ok((id, cookie)) => {
                 self.cookie = cookie.or(self.cookie.take());
+                self.misses = 0;
                 self.hold(member, id);
                 self.gathers(now);
             }
-            Err(fault) => match fault.next {
-                // "Resending prolongs recovery": the rest is refused unasked.
-                Next::BackOff { .. } if self.members.holds_any() => {
-                    self.refuse(member, &fault);
-                    self.refuse_wanted(&fault);
-                }
-                Next::BackOff { .. } | Next::SignIn => self.close(now, ListenEnd::Failed(fault)),
-                _ if !stands && self.doubt_leader(member, &fault) => {}
-                // A standing stream does not end for a newcomer.
-                _ if stands || codes::is_exchange_code(&fault) => self.refuse(member, &fault),
-                // The way to the server is broken, for everybody.
-                _ => self.close(now, ListenEnd::Failed(fault)),
-            },
+            Err(fault) => self.on_refused(now, member, fault),
         }
     }
 
     fn hold(&mut self, at: usize, id: String) {
         if let Some(member) = self.members.get_mut(at) {
             member.state = State::Held(id.into());
+            member.asked = None;
         }
     }
 
@@ -326,6 +335,8 @@ impl Group {
         if now.since(self.stands_since) >= PROVEN {
             self.breaks = 0;
             self.led_anew = false;
+            self.mends = 0;
+            self.members.prove();
         }
     }
 
@@ -354,6 +365,7 @@ impl Group {
             }
         }
         self.end = Some(end);
+        self.asks_at = None;
         self.phase = Phase::Closing(now + GIVING_BACK);
     }
 
@@ -371,6 +383,7 @@ impl Group {
         if self.phase == Phase::Ended {
             return;
         }
+        self.asks_at.take_if(|at| *at <= now);
         let is_undecided = self.phase == Phase::Subscribing && self.judge_leader();
         while self.in_flight < AT_ONCE
             && let Some((member, id)) = self.to_give_back.pop_front()
@@ -395,18 +408,21 @@ impl Group {
             Phase::Subscribing => {
                 self.anchor = self.members.leader(self.anchor);
                 if !is_undecided {
-                    self.subscribe_next();
+                    self.subscribe_next(now);
                 }
                 self.open_if_settled(now);
             }
             Phase::Waiting(at) if now >= at => self.resume(now),
             // Newcomers go the way that the standing stream went.
-            Phase::Opening | Phase::Streaming => self.subscribe_next(),
+            Phase::Opening | Phase::Streaming => self.subscribe_next(now),
             _ => {}
         }
     }
 
-    fn subscribe_next(&mut self) {
+    fn subscribe_next(&mut self, now: Time) {
+        if self.asks_at.is_some() {
+            return;
+        }
         let leaderless = !self.members.holds_any();
         if leaderless && !self.members.asks_any() {
             // A new beginning; the old back end may be gone.
@@ -420,6 +436,7 @@ impl Group {
                 && member.state == State::Wanted
             {
                 member.state = State::Asked;
+                member.asked.get_or_insert(now);
                 self.in_flight += 1;
                 self.outputs.push_back(Output::Subscribe(at));
             }
@@ -449,24 +466,6 @@ impl Group {
         self.members.carry();
         self.phase = Phase::Opening;
         self.outputs.push_back(Output::Open(ids));
-    }
-
-    fn refuse(&mut self, at: usize, fault: &Fault) {
-        let Some(member) = self.members.get_mut(at) else {
-            return;
-        };
-        member.state = State::Out;
-        let user = member.target.user.clone();
-        self.last_refusal = Some(fault.clone());
-        self.outputs.push_back(Output::Tell(Hint::Refused(user, fault.clone())));
-    }
-
-    fn refuse_wanted(&mut self, fault: &Fault) {
-        for at in 0..self.members.len() {
-            if self.members.is(at, &State::Wanted) {
-                self.refuse(at, fault);
-            }
-        }
     }
 
     fn tell(&mut self, at: usize, hint: fn(UserId) -> Hint) {

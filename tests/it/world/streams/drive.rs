@@ -16,6 +16,9 @@ use super::watch::Watch;
 /// Outputs and inputs at one instant that nothing but a busy loop needs.
 const AT_AN_INSTANT: usize = 4_000;
 
+/// A call that is not answered is given up after this.
+const HANGS: Span = Span::from_secs(100);
+
 enum Event {
     /// Subscribe reaches the server: member, its address, the anchor's, the cookie.
     Subscribe(usize, String, String, Option<Arc<str>>),
@@ -154,7 +157,7 @@ impl Drive {
             let event = self.queue.peek().map_or(i64::MAX, |Reverse((at, _))| *at);
             let deadline = self.group.deadline().as_ms();
             let at = event.min(deadline).max(self.now);
-            self.watch.overdue(Time::from_ms(at))?;
+            self.watch.overdue(Time::from_ms(at), self.reads.is_some())?;
             inputs = if at == instant { inputs + 1 } else { 0 };
             (instant, self.now) = (at, at);
             if inputs > AT_AN_INSTANT {
@@ -252,7 +255,13 @@ impl Drive {
         match event {
             Event::Subscribe(member, address, anchor, cookie) => {
                 let cookie = cookie.as_deref();
-                let result = self.server.subscribe(&address, &anchor, cookie, &mut self.dice);
+                let mut result = self.server.subscribe(&address, &anchor, cookie, &mut self.dice);
+                let mut after = after;
+                if self.server.bad > 0 && self.dice.one_in(50) {
+                    // It hangs: what the server did, if anything, nobody learns.
+                    after = HANGS.as_ms();
+                    result = Err(Fault::retry("no answer in time"));
+                }
                 self.at(after, Event::Answer(Input::Subscribed { member, result }));
             }
             Event::GiveBack(id) => {
@@ -367,7 +376,10 @@ impl Drive {
                 self.break_off();
             }
             1 => {
-                let ids = self.server.forget(3, &mut self.dice);
+                let mut ids = self.server.forget(3, &mut self.dice);
+                // A stream tells of what it carries.
+                let told = self.stream.as_ref().map(|stream| stream.ids.as_slice());
+                ids.retain(|id| told.unwrap_or_default().iter().any(|one| **one == **id));
                 if self.dice.one_in(2) {
                     self.break_off();
                 } else if !ids.is_empty() {

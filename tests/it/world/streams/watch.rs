@@ -13,13 +13,15 @@ use super::super::play::Held;
 /// Calls of a group under way at once.
 const CALLS: usize = 4;
 /// Streams opened within a minute.
-const OPENS: usize = 12;
+const OPENS: usize = 15;
 /// Longest wait for an edit to be heard, or its mailbox to be refused, after the last trouble.
 const HEARD_WITHIN: Span = Span::MINUTE.times(3);
 /// The same, whatever goes wrong.
 const HEARD_AT_LAST: Span = Span::MINUTE.times(15);
 /// A subscription that is lost in silence is found so late, and mended in the time above.
 const OPENED_ANEW: Span = Span::MINUTE.times(9);
+/// Whoever has a good subscription is without a stream for so long, beyond what a server asked for.
+const DEAF_WITHIN: Span = Span::from_secs(20);
 /// Longest time that giving back takes.
 const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
 
@@ -62,6 +64,10 @@ pub struct Watch {
     /// Some subscription was lost, and nobody told.
     silent: bool,
     ended: bool,
+    /// What the group does now, it does as somebody's Subscribe failed, which concerns that one.
+    blamed: Option<String>,
+    /// A stream ended, a call was answered, or the server wants its rest.
+    stirred: Time,
     calls: usize,
     edits: usize,
 }
@@ -93,6 +99,8 @@ impl Watch {
             slow_until: 0,
             silent: false,
             ended: false,
+            blamed: None,
+            stirred: Time::from_ms(start),
             calls: 0,
             edits: 0,
         }
@@ -154,7 +162,11 @@ impl Watch {
     }
 
     /// Whether anything should have happened before this time.
-    pub fn overdue(&self, at: Time) -> Held {
+    pub fn overdue(&self, at: Time, reads: bool) -> Held {
+        if !reads && at > self.stirred + DEAF_WITHIN && self.good().next().is_some() {
+            let since = at.since(self.stirred);
+            return Err(format!("good subscriptions are without a stream for {since}"));
+        }
         let settled = if self.bad { at } else { self.trouble.unwrap_or_default() };
         let crowd = 500 * self.wanted.len() as u64;
         let grace = Span::from_ms(HEARD_WITHIN.as_ms() + crowd);
@@ -175,8 +187,16 @@ impl Watch {
 
     /// What the group is told.
     pub fn input(&mut self, now: Time, input: &Input) {
+        self.blamed = None;
         match input {
             Input::Subscribed { member, result } => {
+                self.stirred = self.stirred.max(now);
+                if let Err(fault) = result
+                    && !matches!(fault.next, Next::SignIn | Next::Moved)
+                    && self.good().next().is_some()
+                {
+                    self.blamed = Some(fault.to_string());
+                }
                 self.asking.remove(member);
                 match result {
                     Ok((id, _)) => {
@@ -185,7 +205,10 @@ impl Watch {
                     Err(_) => self.trouble = Some(now),
                 }
             }
-            Input::GivenBack => self.giving -= 1,
+            Input::GivenBack => {
+                self.stirred = self.stirred.max(now);
+                self.giving -= 1;
+            }
             Input::Broke(fault) => self.wrong(now, fault, &[]),
             Input::Events(told) => {
                 for event in told {
@@ -198,7 +221,7 @@ impl Watch {
                         StreamEvent::Opened => {
                             self.stands = true;
                             self.listening.clear();
-                            self.doubted.clear();
+                            self.doubted.retain(|id| !self.opened.contains(id.as_str()));
                         }
                         StreamEvent::Heartbeat | StreamEvent::Notification { .. } => {}
                     }
@@ -222,6 +245,10 @@ impl Watch {
 
     fn wrong(&mut self, now: Time, fault: &Fault, ids: &[String]) {
         self.trouble = Some(now);
+        if let Next::BackOff { after } | Next::Retry { after } = fault.next {
+            let rest = after.unwrap_or_default();
+            self.stirred = self.stirred.max(now + rest + Span::from_ms(rest.as_ms() / 4));
+        }
         self.stands = false;
         if !ids.is_empty() {
             self.named.extend(ids.iter().cloned());
@@ -249,7 +276,12 @@ impl Watch {
             Output::Open(ids) => self.opens(now, ids, reads),
             Output::Close => {
                 self.stands = false;
-                Ok(())
+                self.stirred = self.stirred.max(now);
+                // Before anything is given back, and before the end.
+                match &self.blamed {
+                    Some(why) => Err(format!("one could not be subscribed, all are closed: {why}")),
+                    None => Ok(()),
+                }
             }
             Output::Tell(hint) => self.tells(hint),
             Output::End(end) => self.ends(now, end),
@@ -258,6 +290,13 @@ impl Watch {
 
     fn is_doubtful(&self, id: &str) -> bool {
         self.named.contains(id) || self.doubted.contains(id)
+    }
+
+    /// Those that have a subscription with which nothing is wrong.
+    fn good(&self) -> impl Iterator<Item = &Arc<str>> {
+        let good =
+            self.held.iter().filter(|(at, id)| !self.left.contains(at) && !self.is_doubtful(id));
+        good.map(|(_, id)| id)
     }
 
     fn few_calls(&self) -> Held {
@@ -383,7 +422,8 @@ impl Watch {
             ListenEnd::Failed(Fault { next: Next::BackOff { .. } | Next::SignIn, .. })
         );
         let late = now.as_ms() < self.slow_until + GIVES_BACK_WITHIN.as_ms() as i64;
-        let left = self.held.values().find(|id| lives(id));
+        let named = |id: &str| self.named.contains(id);
+        let left = self.held.values().find(|id| lives(id) && !named(id));
         match left {
             Some(id) if !quiet && !late => Err(format!("{id} is left behind")),
             _ => Ok(()),
