@@ -196,8 +196,8 @@ fn explain_certificate(reason: &CertificateError) -> String {
             "does not name this host"
         }
         CertificateError::UnknownIssuer => {
-            "comes from an authority that is not trusted here (or the server does not send its \
-             intermediate certificates)"
+            "comes from an authority that is not trusted here (trust it in ca_file), or the \
+             server does not send its intermediate certificates (install its whole chain there)"
         }
         CertificateError::Revoked => "is revoked",
         CertificateError::BadSignature => {

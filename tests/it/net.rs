@@ -127,6 +127,8 @@ async fn each_bad_certificate_is_called_by_its_name() {
         (Variant::NotYetValid, "certificate is not valid yet"),
         (Variant::WrongName, "certificate does not name this host"),
         (Variant::SelfSigned, "certificate comes from an authority that is not trusted"),
+        (Variant::NoIntermediate, "intermediate certificates (install its whole chain there)"),
+        (Variant::NoIntermediate, "not trusted here (trust it in ca_file)"),
         (Variant::AuthorityItself, "is one of an authority itself (CA:TRUE)"),
         (Variant::AuthorityItself, "pin it (pinned_certificate)"),
         (Variant::WrongPurpose, "certificate was not issued for a TLS server"),
@@ -135,6 +137,32 @@ async fn each_bad_certificate_is_called_by_its_name() {
         let found = why(&server(variant).await).await;
         assert!(found.contains(words), "{variant:?}: {found}");
         assert!(!found.contains("elsewhere.invalid"), "{found}");
+    }
+}
+
+/// What the words say to do: the server sends its chain, or the intermediate authority is trusted.
+#[tokio::test]
+async fn a_chain_with_an_intermediate_is_followed_where_it_is_sent_or_known() {
+    let root = Authority::new();
+    let between = root.intermediate();
+    let whole = between.leaf(&LOOPBACK);
+    let mut alone = between.leaf(&LOOPBACK);
+    alone.chain.truncate(1);
+    for (leaf, trusted, works) in
+        [(&whole, &root, true), (&alone, &root, false), (&alone, &between, true)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let acceptor = TlsAcceptor::from(leaf.server_config());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let _ = acceptor.accept(stream).await;
+        });
+        let connector = Connector::new(Trust::only(trusted.pem()).client().unwrap(), SOON);
+        let origin = Origin::of(&format!("https://{address}/").parse().unwrap()).unwrap();
+        let said = connector.connect(&origin).await.map(drop).map_err(|fault| fault.to_string());
+        assert_eq!(said.is_ok(), works, "{said:?}");
+        assert!(said.err().is_none_or(|said| said.contains("intermediate certificates")));
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Variant {
     WrongPurpose,
     /// Its signature names a hash that nobody accepts any more.
     WeakSignature,
+    /// An authority between it and the root issued it, whose certificate is not sent.
+    NoIntermediate,
 }
 
 /// A certificate, its key, and the chain up to but without the root.
@@ -63,12 +65,14 @@ pub struct Leaf {
     pub signature: Signature,
 }
 
-/// A root made for one run; nothing outside the lab trusts it.
+/// A root made for one run, or an authority below it; nothing outside the lab trusts it.
 #[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
     signature: Signature,
+    /// Those between it and the root, itself first.
+    above: Vec<CertificateDer<'static>>,
 }
 
 impl Default for Authority {
@@ -86,18 +90,25 @@ impl Authority {
     /// A root that signs with `signature`.
     pub fn signing_with(signature: Signature) -> Self {
         let key = key_for(signature);
-        let mut params = CertificateParams::default();
-        params.distinguished_name = name("Calway Lab Root");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(2060, 1, 1);
+        let params = authority("Calway Lab Root");
         let certificate = params.self_signed(&key).expect("a root of fixed parameters");
         let pem = certificate.pem();
-        Self { issuer: Issuer::new(params, key), pem, signature }
+        Self { issuer: Issuer::new(params, key), pem, signature, above: Vec::new() }
     }
 
-    /// The root certificate, for a client's trust store.
+    /// An authority that this one vouches for, whose servers send its certificate with their own.
+    pub fn intermediate(&self) -> Self {
+        let key = key_for(self.signature);
+        let params = authority("Calway Lab Intermediate");
+        let certificate =
+            params.signed_by(&key, &self.issuer).expect("an authority of fixed parameters");
+        let mut above = vec![certificate.der().clone()];
+        above.extend(self.above.iter().cloned());
+        let (pem, signature) = (certificate.pem(), self.signature);
+        Self { issuer: Issuer::new(params, key), pem, signature, above }
+    }
+
+    /// Its certificate, for a client's trust store.
     pub fn pem(&self) -> String {
         self.pem.clone()
     }
@@ -109,6 +120,11 @@ impl Authority {
 
     /// A certificate for `names` with the fault `variant`.
     pub fn issue(&self, names: &[&str], variant: Variant) -> Leaf {
+        if variant == Variant::NoIntermediate {
+            let mut leaf = self.intermediate().leaf(names);
+            leaf.chain.truncate(1);
+            return leaf;
+        }
         let names = if variant == Variant::WrongName { &["elsewhere.invalid"][..] } else { names };
         let key = key_for(self.signature);
         let mut params = CertificateParams::default();
@@ -135,12 +151,13 @@ impl Authority {
             _ => params.signed_by(&key, &self.issuer),
         }
         .expect("a leaf of fixed parameters");
-        let chain = match variant {
+        let mut chain = vec![match variant {
             Variant::WeakSignature => weakened(certificate.der()),
             _ => certificate.der().clone(),
-        };
+        }];
+        chain.extend(self.above.iter().cloned());
         Leaf {
-            chain: vec![chain],
+            chain,
             key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
             signature: self.signature,
         }
@@ -231,6 +248,16 @@ fn key_for(signature: Signature) -> KeyPair {
     KeyPair::generate_for(algorithm).expect("the system has randomness")
 }
 
+fn authority(common: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name(common);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2060, 1, 1);
+    params
+}
+
 fn name(common: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common);
@@ -262,7 +289,7 @@ mod tests {
             .unwrap()
             .verify_server_cert(
                 &leaf.chain[0],
-                &[],
+                &leaf.chain[1..],
                 &ServerName::try_from(host).unwrap().to_owned(),
                 &[],
                 UnixTime::now(),
@@ -287,6 +314,9 @@ mod tests {
             assert!(judge(Variant::AuthorityItself).contains("CaUsedAsEndEntity"));
             assert!(judge(Variant::WrongPurpose).contains("InvalidPurpose"));
             assert!(judge(Variant::WeakSignature).contains("UnsupportedSignatureAlgorithm"));
+            assert!(judge(Variant::NoIntermediate).contains("UnknownIssuer"));
+            let leaf = authority.intermediate().leaf(&LOOPBACK);
+            assert_eq!(verify(&authority, &leaf, "127.0.0.1"), Ok(()));
             let leaf = authority.leaf(&LOOPBACK);
             assert_eq!(verify(&authority, &leaf, "127.0.0.1"), Ok(()));
             let other = Authority::new();
