@@ -158,6 +158,8 @@ async fn f17_oof_needs_impersonation_and_availability_needs_a_full_time_zone() {
         .filter(|entry| entry.operation != "GetUserSettings" && entry.mailbox.is_none())
         .collect();
     assert!(nobody.is_empty(), "{nobody:?}");
+    // Nothing asks for out-of-office so far: only what a denial means is shown. Whoever lets
+    // something ask plays this on the wire, with the program, and sees in whose name it is asked.
     let denied = "<s:Envelope xmlns:s='s'><s:Body><m:GetUserOofSettingsResponse xmlns:m='m'>\
         <m:ResponseMessage ResponseClass='Error'><m:MessageText>no</m:MessageText>\
         <m:ResponseCode>ErrorAccessDenied</m:ResponseCode></m:ResponseMessage>\
