@@ -20,4 +20,5 @@ mod kms;
 mod load;
 mod net;
 mod proxies;
+mod wiped;
 mod world;

@@ -27,8 +27,8 @@ pub(super) struct Slot {
 }
 
 enum Signed {
-    /// With each request.
-    Basic(HeaderValue, Secret),
+    /// With each request. Its header is made for each of them: kept, it would be the password.
+    Basic(Secret),
     /// The connection itself.
     Ntlm,
     /// The connection itself, or each request.
@@ -80,13 +80,12 @@ impl Slot {
     pub(super) async fn send_again(
         &mut self,
         entrance: &Entrance<'_>,
-        mut request: Request<Full<Bytes>>,
+        request: Request<Full<Bytes>>,
     ) -> Result<Sent, Fault> {
         let sign_in = entrance.sign_in;
         match &self.signed {
-            Signed::Basic(header, password) => {
-                let (header, password) = (header.clone(), password.clone());
-                request.headers_mut().insert(AUTHORIZATION, header);
+            Signed::Basic(password) => {
+                let password = password.clone();
                 return self.send_with_password(entrance, request, &password).await;
             }
             Signed::Ntlm => {}
@@ -103,7 +102,7 @@ impl Slot {
         }
         match &self.signed {
             // The server forgot the connection's sign-in, which it may at any time.
-            Signed::Basic(..) | Signed::Ntlm => Ok(Sent::Stale),
+            Signed::Basic(_) | Signed::Ntlm => Ok(Sent::Stale),
             Signed::Negotiate => {
                 let headers = drain_unauthorized(response).await?;
                 if !sign_in::is_offered(&headers, Auth::Negotiate) {
@@ -123,7 +122,7 @@ impl Slot {
     async fn send_with_password(
         &mut self,
         entrance: &Entrance<'_>,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         password: &Secret,
     ) -> Result<Sent, Fault> {
         let is_changed = || entrance.sign_in.password().ok().as_ref() != Some(password);
@@ -134,6 +133,8 @@ impl Slot {
         if is_changed() {
             return Ok(Sent::Stale);
         }
+        let header = sign_in::basic(entrance.sign_in.account(), password)?;
+        request.headers_mut().insert(AUTHORIZATION, header);
         let sending = async {
             let Ok(response) = self.connection.send(request).await else {
                 return Ok(Sent::Stale);
@@ -272,10 +273,10 @@ impl Entrance<'_> {
         password: &Secret,
     ) -> Result<(Slot, Response<Incoming>), Fault> {
         let header = sign_in::basic(self.sign_in.account(), password)?;
-        request.headers_mut().insert(AUTHORIZATION, header.clone());
+        request.headers_mut().insert(AUTHORIZATION, header);
         let response = connection.send(request).await?;
         self.judge(response.status(), Auth::Basic, password, "").await?;
-        Ok((Slot::new(connection, Signed::Basic(header, password.clone())), response))
+        Ok((Slot::new(connection, Signed::Basic(password.clone())), response))
     }
 
     /// The handshake, whose last message goes with the request; or why there was none.
