@@ -25,7 +25,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Cursor, Doubt, Fault, Found, Hint, Home, ItemId, ListenEnd, Listing, Order, Page, Target, Time,
+    Absence, Cursor, Doubt, Fault, Found, Hint, Home, ItemId, ListenEnd, Listing, Order, Page,
+    Target, Time,
 };
 
 pub use ledger::{Forgetful, Ledger};
@@ -72,6 +73,9 @@ pub trait Calendar: Send + Sync + 'static {
         from: Time,
         to: Time,
     ) -> BoxFuture<'a, Result<Listing, Fault>>;
+
+    /// When the mailbox's owner is out of office.
+    fn absence<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Absence, Fault>>;
 
     /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
     /// told to stop; subscriptions are given back before it returns, within some seconds. Each

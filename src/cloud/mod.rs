@@ -98,6 +98,10 @@ pub enum EventKind {
     Delete,
     /// Everything of this user was sent anew: older records are to be dropped.
     ResyncComplete,
+    /// Whether a user is out of office.
+    Presence,
+    /// How a user's mailbox is.
+    State,
 }
 
 /// What the cloud did with one event.

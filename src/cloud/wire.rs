@@ -40,6 +40,8 @@ impl EventKind {
             Self::Put { created: false } => "calendar.meeting.update",
             Self::Delete => "calendar.meeting.delete",
             Self::ResyncComplete => "calendar.resync.complete",
+            Self::Presence => "user.presence",
+            Self::State => "user.state",
         }
     }
 }

@@ -27,6 +27,14 @@ pub(super) fn instant(mono: Time) -> Instant {
     start + Duration::from_millis(u64::try_from(mono.as_ms()).unwrap_or(0) + 1)
 }
 
+/// Waits until a monotonic time; for ever without one.
+pub(super) async fn sleep_until(mono: Option<Time>) {
+    match mono {
+        Some(mono) => tokio::time::sleep_until(instant(mono)).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -38,30 +38,40 @@ pub(super) struct Switchboard {
 #[derive(Clone)]
 struct Line {
     domains: BTreeSet<String>,
-    tells: mpsc::Sender<Tell>,
+    /// Every loop of the calendar.
+    loops: Vec<mpsc::Sender<Tell>>,
+}
+
+impl Line {
+    async fn tell(&self, tell: Tell) {
+        for one in &self.loops {
+            let _ = one.send(tell.clone()).await;
+        }
+    }
 }
 
 impl Switchboard {
-    pub(super) fn add(&mut self, domains: BTreeSet<String>, tells: mpsc::Sender<Tell>) {
-        self.lines.push(Line { domains, tells });
+    pub(super) fn add(&mut self, domains: BTreeSet<String>, loops: Vec<mpsc::Sender<Tell>>) {
+        self.lines.push(Line { domains, loops });
     }
 
     /// The calendar that names the domain; else the first that names none.
-    fn line(&self, address: &Address) -> Option<&Line> {
+    fn line(&self, address: &Address) -> Option<usize> {
         let domain = address.domain().to_ascii_lowercase();
-        let named = self.lines.iter().find(|line| line.domains.contains(&domain));
-        named.or_else(|| self.lines.iter().find(|line| line.domains.is_empty()))
+        let named = self.lines.iter().position(|line| line.domains.contains(&domain));
+        named.or_else(|| self.lines.iter().position(|line| line.domains.is_empty()))
     }
 
     pub(super) async fn activate(&self, user: UserId, address: Arc<Address>) {
         match self.line(&address) {
-            Some(line) => {
-                for other in &self.lines {
-                    if !other.tells.same_channel(&line.tells) {
-                        let _ = other.tells.send(Tell::Remove(user.clone())).await;
-                    }
+            Some(at) => {
+                for (other, line) in self.lines.iter().enumerate() {
+                    line.tell(match other == at {
+                        true => Tell::Add(user.clone(), Arc::clone(&address)),
+                        false => Tell::Remove(user.clone()),
+                    })
+                    .await;
                 }
-                let _ = line.tells.send(Tell::Add(user, address)).await;
             }
             None => condition!(error, NO_CALENDAR, USER_ID = user,;
                 "no calendar serves the domain of mailbox {user}"),
@@ -70,7 +80,7 @@ impl Switchboard {
 
     pub(super) async fn all(&self, tell: impl Fn() -> Tell) {
         for line in &self.lines {
-            let _ = line.tells.send(tell()).await;
+            line.tell(tell()).await;
         }
     }
 }

@@ -87,7 +87,7 @@ fn desk() -> Desk {
     let keys = Arc::new(FakeKeys { disk: disk.clone(), late: Mutex::default() });
     let (tell, tells) = mpsc::channel(64);
     let mut switchboard = Switchboard::default();
-    switchboard.add(BTreeSet::new(), tell);
+    switchboard.add(BTreeSet::new(), vec![tell]);
     let installation = Arc::new(Installation::new(&[7; 32]).unwrap());
     let cloud = Arc::new(NoCloud);
     let parts = Parts { cloud, keys: keys.clone(), disk, installation, switchboard };

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::clock;
 use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
+use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
@@ -143,6 +144,17 @@ impl Disk {
         });
         let failed = |fault| Decided { outcomes: Vec::new(), fault: Some(fault) };
         decided.await.unwrap_or_else(failed)
+    }
+
+    /// Puts what is to be told of users into the outbox.
+    pub(super) async fn announce(&self, all: Vec<Announcement>) -> Result<(), Fault> {
+        let filled = self.filled.clone();
+        self.call(move |store| {
+            store.announce(&all, clock::wall())?;
+            filled.notify_one();
+            Ok(())
+        })
+        .await?
     }
 
     pub(super) async fn channel_position(&self) -> Result<u64, Fault> {

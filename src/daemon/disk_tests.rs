@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::model::Verdict;
+use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Effect;
 use crate::store::Shelf;
 use crate::store::promises::{ada, address, commit, decision, noon};
@@ -48,6 +49,9 @@ impl Shelf for Told {
 }
 
 impl Store for Told {
+    fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault> {
+        self.inner.announce(all, now)
+    }
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
         self.inner.shown_as(showing)
     }

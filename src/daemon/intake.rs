@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::announce::Announcer;
 use super::clock;
 use super::disk::Disk;
 use crate::calendar::Calendar;
@@ -43,7 +44,7 @@ const CLAIM: Span = Span::MINUTE;
 const WIND_UP: Duration = Duration::from_secs(12);
 
 /// What a command tells the loop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Tell {
     /// This mailbox is active, with this address.
     Add(UserId, Arc<Address>),
@@ -81,6 +82,7 @@ pub(super) struct Parts {
     pub(super) installation: Arc<Installation>,
     pub(super) rules: Rules,
     pub(super) showing: Arc<Showing>,
+    pub(super) announcer: Announcer,
 }
 
 struct Intake {
@@ -204,6 +206,10 @@ impl Intake {
                     _ => {}
                 }
                 condition::note(self.parts.name.as_str(), &note);
+                if let Some((user, state)) = condition::state(&note) {
+                    let said = state.announce(&self.parts.installation, user, clock::wall());
+                    self.parts.announcer.tell(said);
+                }
             }
             Output::Hush(stream) => self.order(stream, Order::Stop),
             Output::Join(stream, user) => {

@@ -7,14 +7,18 @@
 //! | commands | cloud's channel | store, intake |
 //! | disk | all of them | SQLite, on a thread of its own |
 //! | status | intake, disk | cloud, systemd |
+//! | presence, one a calendar | provider | announce |
+//! | announce | intake, presence | store |
 //! | verdicts | disk | provider, intake |
 
 pub(crate) mod account;
+mod announce;
 mod clock;
 mod commands;
 mod disk;
 mod intake;
 mod ledger;
+mod presence;
 mod run;
 mod status;
 mod uplink;

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::account::{self, Account, Refused};
+use super::announce::Announcer;
 use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
-use super::{clock, intake, status, uplink, verdicts};
+use super::{announce, clock, intake, presence, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -82,18 +83,27 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
     let mut tellers = Vec::new();
+    let announcer = Announcer::default();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
-        let (tells, seen, parts) =
-            calendar_parts(&account, &settings, &keys, &known.0, (&installation, &turns))?;
+        let (tells, seen, parts) = calendar_parts(
+            &account,
+            &settings,
+            &keys,
+            &known.0,
+            (&installation, &turns, &announcer),
+        )?;
         let (tell, inbox) = tells;
         tellers.push(tell.clone());
         loops.spawn(account::watch(account, tell.clone(), stop.clone()));
-        switchboard.add(calendar.domains.clone(), tell);
+        let (presence, asks) = mpsc::channel(TELLS);
+        loops.spawn(presence::run(presence_parts(&parts), asks, stop.clone()));
+        switchboard.add(calendar.domains.clone(), vec![tell, presence]);
         views.push(seen.1);
         loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
     }
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
+    loops.spawn(announce::run(announcer, disk.clone(), stop.clone()));
     loops.spawn(verdicts::watch(disk.clone(), turn, tellers, stop.clone()));
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
@@ -170,7 +180,7 @@ fn calendar_parts(
     settings: &Settings,
     keys: &Arc<dyn Keys>,
     disk: &Disk,
-    (installation, turns): (&Arc<Installation>, &watch::Receiver<u64>),
+    (installation, turns, announcer): (&Arc<Installation>, &watch::Receiver<u64>, &Announcer),
 ) -> Result<Wires, Fault> {
     let (disk, installation) = (disk.clone(), installation.clone());
     let book = Book {
@@ -197,8 +207,18 @@ fn calendar_parts(
         installation,
         rules,
         showing: settings.showing.clone(),
+        announcer: announcer.clone(),
     };
     Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
+}
+
+fn presence_parts(intake: &intake::Parts) -> presence::Parts {
+    presence::Parts {
+        name: intake.name.clone(),
+        calendar: intake.calendar.clone(),
+        installation: intake.installation.clone(),
+        announcer: intake.announcer.clone(),
+    }
 }
 
 async fn recall(

@@ -34,7 +34,7 @@ pub(super) async fn run(
                 tokio::select! {
                     _ = stop.wait_for(|stop| *stop) => return,
                     () = disk.filled.notified() => Input::Wake,
-                    () = sleep_until(wake) => Input::Tick,
+                    () = clock::sleep_until(wake) => Input::Tick,
                 }
             }
         };
@@ -46,13 +46,6 @@ pub(super) async fn run(
                 }
             }
         }
-    }
-}
-
-async fn sleep_until(wake: Option<crate::model::Time>) {
-    match wake {
-        Some(wake) => tokio::time::sleep_until(clock::instant(wake)).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -104,6 +97,8 @@ fn outgoing(row: &Outgoing) -> cloud::Outgoing {
         EventKind::Update => cloud::EventKind::Put { created: false },
         EventKind::Delete => cloud::EventKind::Delete,
         EventKind::Complete => cloud::EventKind::ResyncComplete,
+        EventKind::Presence => cloud::EventKind::Presence,
+        EventKind::State => cloud::EventKind::State,
     };
     cloud::Outgoing {
         id: row.id.clone(),

@@ -3,6 +3,7 @@
 //! Nothing here opens, reads, waits or serializes. Personal data has a type of its own
 //! ([`Plain`], [`Address`]) whose `Debug` tells nothing; time is a number handed in ([`Time`]).
 
+mod absence;
 mod calendar;
 mod command;
 mod fault;
@@ -13,6 +14,7 @@ mod time;
 mod trust;
 mod zone;
 
+pub use absence::{Absence, Audience, Away};
 pub use calendar::{
     Change, Cursor, Doubt, Entry, Hint, Home, ItemId, ListenEnd, Listing, Order, Page, Target,
 };

@@ -4,6 +4,7 @@ use super::severity::Severity;
 use crate::model::{Cause, Fault, Span, UserId};
 use crate::net::gate::REFUSED_HERE;
 use crate::net::proxy;
+use crate::pipeline::announcement::UserState;
 use crate::pipeline::fleet::Note;
 use crate::pipeline::limits::WINDOW_ENTRIES;
 use crate::pipeline::sync::Shortfall;
@@ -50,6 +51,18 @@ conditions! {
         "If it does not heal: check that the mailbox exists (and the key server, where the cause \
          names it), and that the service account has the role \
          ApplicationImpersonation for it (Get-ManagementRoleAssignment).";
+    /// A mailbox was read and is relayed.
+    RELAYED = "relayed" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e64"
+        "Nothing to do.";
+    /// Nobody's out-of-office settings can be read.
+    PRESENCE_FAILS = "presence-fails" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e65"
+        "Calendars are relayed all the same. Exchange keeps these settings in the mailboxes and \
+         reads them through its availability service: look for its errors in the servers' \
+         application log (source MSExchange Availability), and check that nothing between here and \
+         Exchange stops GetUserOofSettings.";
+    /// They can be read again.
+    PRESENCE_WELL = "presence-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e66"
+        "Nothing to do.";
     /// One mailbox is in Microsoft 365 now.
     MAILBOX_IN_CLOUD = "mailbox-in-cloud" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
         "Exchange says that the mailbox was moved to Microsoft 365 (Get-RemoteMailbox shows it), \
@@ -196,6 +209,10 @@ macro_rules! condition {
 pub fn note(calendar: &str, note: &Note) {
     match note {
         Note::MailboxFailing(user, fault, wait) => failing(calendar, user, fault, *wait),
+        Note::Relayed(user) => {
+            condition!(debug, RELAYED, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} was read and is relayed");
+        }
         Note::MailboxWell(user) => {
             condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,;
                 "mailbox {user} can be read again");
@@ -282,6 +299,18 @@ fn remedy(fault: &Fault) -> &'static str {
              (Get-ManagementRoleAssignment)"
         }
         _ => "",
+    }
+}
+
+/// What of a note the cloud is to know: how that mailbox is.
+pub fn state(note: &Note) -> Option<(&UserId, UserState)> {
+    match note {
+        Note::Relayed(user) => Some((user, UserState::Active)),
+        Note::MailboxFailing(user, fault, _) if fault.cause.code == Cause::IN_THE_CLOUD => {
+            Some((user, UserState::Error(MAILBOX_IN_CLOUD.name)))
+        }
+        Note::MailboxFailing(user, ..) => Some((user, UserState::Error(MAILBOX_FAILING.name))),
+        _ => None,
     }
 }
 

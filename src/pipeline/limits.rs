@@ -69,9 +69,9 @@ pub const KEY_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
 /// First and longest wait for a mailbox that may not be read: an administrator has to act.
 pub const DENIED_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 
-/// How long a mailbox that is not there is left alone: an administrator has to act, and an absent
-/// mailbox must not cost requests for ever.
-pub const GONE_RETRY: (Span, Span) = (Span::HOUR, Span::HOUR);
+/// First and longest wait of a mailbox that is not there: whoever was activated a moment too early
+/// is looked for again soon, and an absent mailbox must not cost requests for ever.
+pub const GONE_RETRY: (Span, Span) = (Span::MINUTE, Span::HOUR);
 
 /// So long a mailbox that worked before and is said to be gone is asked for as one that moved: a
 /// move is told late where directories copy each other, and is to be healed within 20 minutes.
@@ -102,6 +102,16 @@ pub const CHECK_LATE: Span = Span::MINUTE;
 /// So often in a row something is new in a mailbox that is listened to, and nobody rang, before its
 /// subscription is taken for dead. Once may be an accident of a stream that was opened anew.
 pub const UNRUNG: u8 = 2;
+
+/// How often each mailbox is asked whether its owner is out of office. It is to be seen within 5
+/// minutes; the rest is for the way.
+pub const PRESENCE: Span = Span::from_secs(270);
+
+/// However late a round is, a mailbox is asked no sooner again.
+pub const PRESENCE_LEAST: Span = Span::from_secs(120);
+
+/// Questions of that kind that are open at once, of half a server's ten places.
+pub const PRESENCES_AT_ONCE: usize = 4;
 
 /// Calls for the homes of fewer than [`HOMES_PER_CALL`] mailboxes come no closer than this on
 /// average: where thousands are activated, nearly each would be asked for alone.

@@ -6,6 +6,7 @@
 //!
 //! Places that later work fills: `keyword` (which invitations carry a keyword).
 
+pub mod announcement;
 pub mod command;
 pub mod fleet;
 pub mod join;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod notes;
 pub mod outbox;
 pub mod pace;
+pub mod presence;
 pub mod record;
 pub mod seal;
 pub mod showing;

@@ -11,13 +11,16 @@
 //!    (they begin at the time of day).
 //! 5. **A command's effect and its outcome are one transaction**; the same id again gives the same
 //!    outcome and no effect. Several commands may share the transaction, in their order.
-//! 6. Nothing readable is stored: only hashes, JWE and what the installation sealed.
+//! 6. **What is told of a user beside the records is told once for each change**, and has a count
+//!    of its own: a resync does not concern it.
+//! 7. Nothing readable is stored: only hashes, JWE and what the installation sealed.
 //!
 //! Calls block; the daemon makes them from a thread of their own.
 
 pub mod sqlite;
 
 use crate::model::{CommandId, Fault, Outcome, Time, TrustEntry, UserId, Verdict};
+use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
@@ -175,6 +178,14 @@ pub trait Store: Shelf + Send + 'static {
     /// # Errors
     /// `Retry` with the engine's code.
     fn channel_position(&mut self) -> Result<u64, Fault>;
+
+    /// Puts what is to be told of users into the outbox, each in the place of an older one of its
+    /// topic; but what was told last, and of whom is not active, is passed over. All in one
+    /// transaction.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault>;
 
     /// Notes how meetings are shown. Where they were shown in another way before, every window
     /// counts as unread: each mailbox lists it, and what differs is sent. Whether that is so.

@@ -38,6 +38,8 @@ macro_rules! store_promises {
             the_channel_goes_on_where_it_stood
             the_backlog_counts_what_waits
             meetings_that_are_shown_in_another_way_are_listed_again
+            what_is_told_of_a_user_is_told_once_for_each_change
+            nothing_is_told_of_whom_nobody_activated
             a_shelf_gives_back_what_was_put_onto_it
             a_host_is_pending_until_somebody_decides
             pending_hosts_are_bounded

@@ -1,9 +1,11 @@
-//! What every engine promises of what stands beside the mailboxes: shelves, and the trust list.
+//! What every engine promises of what stands beside the records: announcements, shelves, and the
+//! trust list.
 
-use super::{activate, commit, known, noon, put};
+use super::{activate, ada, commit, deactivate, known, noon, put};
 use crate::model::{Span, TrustEntry, Verdict};
-use crate::pipeline::seal::{Stashed, Tag};
-use crate::store::{MOST_PENDING, Met, Store};
+use crate::pipeline::announcement::{Announcement, Topic};
+use crate::pipeline::seal::{Sealed, Stashed, Tag};
+use crate::store::{MOST_PENDING, Met, Settled, Store};
 
 pub fn meetings_that_are_shown_in_another_way_are_listed_again(store: &mut impl Store) {
     activate(store, 1, "ada");
@@ -21,6 +23,59 @@ pub fn meetings_that_are_shown_in_another_way_are_listed_again(store: &mut impl 
     assert_eq!(loaded.unwrap().window, None);
     assert_eq!(rows, before.1, "what was sent is still known");
     assert_eq!(store.shown_as(full), Ok(false));
+}
+
+fn say(topic: Topic, word: u8) -> Announcement {
+    let data = Sealed::restored(format!("\"{}:{word}\"", topic.id()));
+    Announcement { user: ada(), topic, mark: Tag([word; 16]), data }
+}
+
+/// The data of what waits for the cloud, in its order, without records.
+fn messages(store: &mut impl Store) -> Vec<String> {
+    let all = store.outbox(100, 1 << 20).unwrap();
+    let messages: Vec<_> = all.into_iter().filter(|one| one.kind.is_message()).collect();
+    assert!(messages.windows(2).all(|two| two[0].sequence < two[1].sequence));
+    assert!(messages.iter().all(|one| one.id.starts_with(&format!("{}.m", ada()))));
+    messages.iter().map(|one| one.data.json().trim_matches('"').to_owned()).collect()
+}
+
+pub fn what_is_told_of_a_user_is_told_once_for_each_change(store: &mut impl Store) {
+    activate(store, 1, "ada");
+    put(store, &["a"]);
+    let before = known(store);
+    store.announce(&[say(Topic::Presence, 1), say(Topic::State, 1)], noon()).unwrap();
+    assert_eq!(messages(store), ["presence:1", "state:1"]);
+    assert_eq!(known(store), before, "records are counted apart");
+    let all = store.outbox(100, 1 << 20).unwrap();
+    let done = all.iter().map(|one| one.row).collect();
+    store.settle(&Settled { done, aside: Vec::new() }).unwrap();
+    store.announce(&[say(Topic::Presence, 1), say(Topic::State, 1)], noon()).unwrap();
+    assert_eq!(messages(store), Vec::<String>::new(), "it was told");
+    store.announce(&[say(Topic::Presence, 2)], noon()).unwrap();
+    // The clock went back.
+    store.announce(&[say(Topic::Presence, 3)], noon() - Span::DAY).unwrap();
+    assert_eq!(messages(store), ["presence:3"], "the newest takes the place of one that waits");
+    let last = store.outbox(100, 1 << 20).unwrap().pop().unwrap();
+    let told = all.iter().filter(|one| one.kind.is_message()).map(|one| one.sequence);
+    assert!(told.max().is_some_and(|before| before < last.sequence));
+    // Everything is asked for again.
+    activate(store, 2, "ada");
+    store.announce(&[say(Topic::Presence, 3), say(Topic::State, 1)], noon()).unwrap();
+    assert_eq!(messages(store), ["presence:3", "state:1"]);
+}
+
+pub fn nothing_is_told_of_whom_nobody_activated(store: &mut impl Store) {
+    store.announce(&[say(Topic::State, 1)], noon()).unwrap();
+    assert_eq!(messages(store), Vec::<String>::new());
+    activate(store, 1, "ada");
+    store.announce(&[say(Topic::State, 1)], noon()).unwrap();
+    deactivate(store, 2);
+    assert_eq!(messages(store), Vec::<String>::new(), "what waited is not told any more");
+    store.announce(&[say(Topic::Presence, 1)], noon()).unwrap();
+    assert_eq!(messages(store), Vec::<String>::new());
+    activate(store, 3, "ada");
+    store.announce(&[say(Topic::State, 1)], noon()).unwrap();
+    assert_eq!(messages(store), ["state:1"], "it is a new life");
 }
 
 pub fn a_shelf_gives_back_what_was_put_onto_it(store: &mut dyn Store) {

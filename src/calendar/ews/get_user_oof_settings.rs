@@ -1,12 +1,22 @@
 //! GetUserOofSettings: whether somebody is out of office, and what is answered then
 //! ([MS-OXWOOF] 3.1.4.1).
 //!
-//! Only the answer; the request comes with the commands that show and set it.
+//! Exchange answers for the mailbox of the account that asks only, so each is asked for in its
+//! own name (ews-java-api#368).
 
 use super::datetime;
-use super::soap;
-use super::xml::{Pull, malformed};
-use crate::model::{Fault, Plain, Time};
+use super::soap::{self, Header};
+use super::xml::{Pull, malformed, push_escaped};
+use crate::model::{self, Absence, Away, Fault, Plain, Time};
+
+/// Asks for the settings of the mailbox that `header` impersonates.
+pub fn request(header: &Header<'_>) -> String {
+    soap::envelope(header, "GetUserOofSettingsRequest", "", |out| {
+        out.push_str("<t:Mailbox><t:Address>");
+        push_escaped(out, header.impersonate.reveal());
+        out.push_str("</t:Address></t:Mailbox>");
+    })
+}
 
 /// Whether replies are sent ([MS-OXWOOF] 2.2.5.2, OofState).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +61,24 @@ pub struct OofSettings {
     pub internal_reply: Plain,
     /// What is sent outside; as above.
     pub external_reply: Plain,
+}
+
+impl OofSettings {
+    /// When its owner is away, and who is told. A schedule without its two times, or one that
+    /// ends before it begins, is none.
+    pub fn absence(&self) -> Absence {
+        let away = match (self.state, self.start, self.end) {
+            (State::Enabled, ..) => Away::Always,
+            (State::Scheduled, Some(start), Some(end)) if start < end => Away::Between(start, end),
+            _ => Away::No,
+        };
+        let audience = match self.audience {
+            Audience::Known => model::Audience::Known,
+            Audience::All => model::Audience::All,
+            Audience::None | Audience::Unknown => model::Audience::None,
+        };
+        Absence { away, audience }
+    }
 }
 
 /// Reads the answer. Times without an offset are UTC ([MS-OXWOOF] 2.2.4.2).
@@ -152,6 +180,32 @@ mod tests {
         };
         assert_eq!(answer(&format!("{GOOD}{settings}")), Ok(expected.clone()));
         assert_eq!(answer(&format!("{settings}{GOOD}")), Ok(expected));
+    }
+
+    #[test]
+    fn an_absence_is_what_is_set_and_a_schedule_has_both_its_ends() {
+        let at = |minute: i64| Some(Time::from_ms(minute * 60_000));
+        let set = |state, start, end| OofSettings { state, start, end, ..OofSettings::default() };
+        let of = |settings: OofSettings| settings.absence().away;
+        assert_eq!(of(set(State::Enabled, at(1), at(2))), Away::Always);
+        let between = Away::Between(Time::from_ms(60_000), Time::from_ms(120_000));
+        assert_eq!(of(set(State::Scheduled, at(1), at(2))), between);
+        for (start, end) in [(at(2), at(1)), (at(1), None), (None, at(1)), (at(1), at(1))] {
+            assert_eq!(of(set(State::Scheduled, start, end)), Away::No);
+        }
+        assert_eq!(of(set(State::Disabled, at(1), at(2))), Away::No);
+        assert_eq!(of(set(State::Unknown, at(1), at(2))), Away::No);
+        let all = OofSettings { audience: Audience::All, ..OofSettings::default() };
+        assert_eq!(all.absence().audience, model::Audience::All);
+    }
+
+    #[test]
+    fn a_mailbox_is_asked_for_in_its_own_name() {
+        let address = crate::model::Address::parse("o'hara&sons@corp.example").unwrap();
+        let version = soap::ServerVersion::Exchange2013Sp1;
+        let xml = request(&Header { version, impersonate: &address });
+        assert_eq!(xml.matches("o'hara&amp;sons@corp.example").count(), 2);
+        assert!(xml.contains("<m:GetUserOofSettingsRequest><t:Mailbox><t:Address>"));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! One operation, one file; each writes its request and reads its answer, and touches nothing else:
 //! [`get_folder`], [`get_item`], [`find_item`], [`sync_folder_items`], [`subscribe`],
-//! [`unsubscribe`], [`get_streaming_events`]. Of [`convert_id`], [`create_item`], [`update_item`],
-//! [`get_user_oof_settings`] and [`get_user_availability`] the answers are read; their requests
-//! come with the commands that need them.
+//! [`unsubscribe`], [`get_streaming_events`], [`get_user_oof_settings`]. Of [`convert_id`],
+//! [`create_item`], [`update_item`] and [`get_user_availability`] the answers are read; their
+//! requests come with the commands that need them.
 //!
 //! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], `members`,
 //! [`autodiscover`], [`ntlm`], `spnego` and `channel` are pure; `http` alone opens sockets, and the
@@ -73,8 +73,8 @@ use self::servers::{Server, Servers};
 use self::soap::Header;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
-    Address, CalendarName, Cursor, Doubt, Fault, Found, GroupKey, Hint, Home, ItemId, ListenEnd,
-    Listing, Next, Order, Page, Secret, Target, Time,
+    Absence, Address, CalendarName, Cursor, Doubt, Fault, Found, GroupKey, Hint, Home, ItemId,
+    ListenEnd, Listing, Next, Order, Page, Secret, Target, Time,
 };
 use crate::net::dial::Dial;
 use crate::net::{Connector, Origin, Proxy, Trust};
@@ -374,6 +374,17 @@ impl Ews {
 }
 
 impl Calendar for Ews {
+    fn absence<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Absence, Fault>> {
+        async move {
+            let anchor = Some(Arc::clone(&target.address));
+            let route = Route { anchor, aside: true, ..Route::default() };
+            let read = get_user_oof_settings::read;
+            let asked = self.ask(target, &route, get_user_oof_settings::request, read);
+            Ok(asked.await?.0.absence())
+        }
+        .boxed()
+    }
+
     fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>> {
         self.ask_home(target, get_folder::request, get_folder::read).boxed()
     }

@@ -119,6 +119,8 @@ struct Mailbox {
     strays: u8,
     /// It was read at least once.
     has_worked: bool,
+    /// It was told that it is relayed, and does not fail since.
+    relayed: bool,
     /// Since when it is said to be gone, although it was read before.
     gone_since: Option<Time>,
     /// What its timer leads to: the directory (true), or a reading.
@@ -160,6 +162,7 @@ impl Mailbox {
             seeking: Seeking::No,
             strays: 0,
             has_worked: false,
+            relayed: false,
             gone_since: None,
             lost: false,
             new_day: false,
@@ -299,7 +302,7 @@ impl Fleet {
         match input {
             Input::Added(user) => self.added(user),
             Input::Removed(user) => self.removed(&user),
-            Input::Stirred(user) => self.ring(&user, Queue::Backlog),
+            Input::Stirred(user) => self.stirred(&user),
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
             Input::Ended(stream, end) => self.ended(now, stream, end),
             Input::Loaded(ticket, loaded) => self.loaded(now, ticket, loaded),
@@ -378,7 +381,7 @@ impl Fleet {
 
     fn added(&mut self, user: UserId) {
         if self.names.contains_key(&user) {
-            self.ring(&user, Queue::Backlog);
+            self.stirred(&user);
             return;
         }
         let mailbox = Some(Mailbox::new(user.clone()));
@@ -396,6 +399,15 @@ impl Fleet {
         self.census.active += 1;
         self.census.polling += 1;
         self.seek(at, false);
+    }
+
+    /// The cloud wants to hear all of it again.
+    fn stirred(&mut self, user: &UserId) {
+        let at = self.names.get(user).copied();
+        if let Some(mailbox) = at.and_then(|at| self.mailbox(at)) {
+            mailbox.relayed = false;
+        }
+        self.ring(user, Queue::Backlog);
     }
 
     fn removed(&mut self, user: &UserId) {

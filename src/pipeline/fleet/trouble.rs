@@ -89,6 +89,9 @@ impl Fleet {
             self.unplan(at);
         }
         if !told {
+            if let Some(mailbox) = self.mailbox(at) {
+                mailbox.relayed = false;
+            }
             let wait = until.since(now.mono);
             self.out.push(Output::Note(Note::MailboxFailing(user, fault, wait)));
         }
@@ -107,10 +110,13 @@ impl Fleet {
         let was_failing = mailbox.pace.failures() > 0;
         mailbox.pace.reset();
         let trouble = mailbox.trouble.take();
+        let user = mailbox.user.clone();
+        if !std::mem::replace(&mut mailbox.relayed, true) && self.names.contains_key(&user) {
+            self.out.push(Output::Note(Note::Relayed(user.clone())));
+        }
         if !was_failing {
             return;
         }
-        let user = mailbox.user.clone();
         self.census.failing -= 1;
         self.shut -= usize::from(trouble.is_some_and(|trouble| trouble.shut));
         if self.names.contains_key(&user) {

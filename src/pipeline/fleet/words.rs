@@ -114,6 +114,9 @@ pub enum Want {
 pub enum Note {
     /// A mailbox fails; the wait until it is tried again. Told once for each cause.
     MailboxFailing(UserId, Fault, Span),
+    /// It was read and goes on being read: for the first time, after it failed, or after everything
+    /// was asked for again.
+    Relayed(UserId),
     /// It works again.
     MailboxWell(UserId),
     /// Exchange is busy, or away: everybody waits.

@@ -153,6 +153,17 @@ pub enum EventKind {
     Delete,
     /// `calendar.resync.complete`
     Complete,
+    /// `user.presence`
+    Presence,
+    /// `user.state`
+    State,
+}
+
+impl EventKind {
+    /// Whether it is none of the calendar's events: it has a count of its own.
+    pub fn is_message(self) -> bool {
+        matches!(self, Self::Presence | Self::State)
+    }
 }
 
 /// What the caller does next.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::Queue;
 use crate::model::{Outcome, RecordKey, Time, UserId};
+use crate::pipeline::announcement::{Announcement, Topic};
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::record;
 use crate::pipeline::seal::Stashed;
@@ -26,7 +27,8 @@ pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlit
             resend(tx, user)?;
         }
         Effect::Resend { user: None } => {
-            let all = "UPDATE mailbox SET resend = 1, generation = generation + 1 WHERE active = 1";
+            let all = "UPDATE mailbox SET resend = 1, generation = generation + 1, presence = NULL,
+                state = NULL WHERE active = 1";
             tx.execute(all, [])?;
         }
     }
@@ -66,6 +68,7 @@ fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> ru
     // Another address is another calendar: what was read of the old one is withdrawn.
     if same == Some(false) {
         withdraw(tx, user, now)?;
+        untell(tx, user)?;
     }
     tx.prepare_cached(
         "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
@@ -82,7 +85,7 @@ fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> ru
 /// done, so it becomes one of an older generation.
 fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE mailbox SET resend = 1, generation = generation + 1
+        "UPDATE mailbox SET resend = 1, generation = generation + 1, presence = NULL, state = NULL
          WHERE user = ?1 AND active = 1",
     )?
     .execute([user.as_str()])?;
@@ -98,6 +101,7 @@ fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()
         params![user.as_str(), first_sequence(now)],
     )?;
     withdraw(tx, user, now)?;
+    untell(tx, user)?;
     let (id, sequence): (i64, u64) = tx.query_row(
         "UPDATE mailbox SET active = 0, generation = generation + 1, address = NULL, cursor = NULL,
             window_from = NULL, window_to = NULL, resend = 0, resource = NULL, key = NULL,
@@ -109,6 +113,39 @@ fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()
     let data = record::complete(sequence);
     let event = Event { key: None, kind: EventKind::Complete, sequence, data };
     Queue::of(tx)?.put(id, &event, now)
+}
+
+/// Tells what was not told last; of nobody who is not active.
+pub(super) fn announce(tx: &Transaction, one: &Announcement, now: Time) -> rusqlite::Result<()> {
+    let (column, kind) = match one.topic {
+        Topic::Presence => ("presence", EventKind::Presence),
+        Topic::State => ("state", EventKind::State),
+    };
+    let told: Option<(i64, u64)> = tx
+        .prepare_cached(&format!(
+            "UPDATE mailbox SET {column} = ?2, messages = max(messages + 1, ?3)
+             WHERE user = ?1 AND active = 1 AND {column} IS NOT ?2 RETURNING id, messages"
+        ))?
+        .query_row(params![one.user.as_str(), one.mark.0, first_sequence(now)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((id, sequence)) = told else { return Ok(()) };
+    let key = Some(RecordKey::new(one.topic.id()));
+    let event = Event { key, kind, sequence, data: one.data.clone() };
+    Queue::of(tx)?.put(id, &event, now)
+}
+
+/// The cloud knows nothing any more of what it was told of a user.
+fn untell(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE mailbox SET presence = NULL, state = NULL WHERE user = ?1")?
+        .execute([user.as_str()])?;
+    tx.prepare_cached(
+        "DELETE FROM outbox WHERE kind >= 10
+         AND mailbox = (SELECT id FROM mailbox WHERE user = ?1)",
+    )?
+    .execute([user.as_str()])?;
+    Ok(())
 }
 
 /// A deletion for every record that the cloud may hold, and an empty index.

@@ -14,6 +14,7 @@ use rusqlite::{
 use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
 use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
+use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
@@ -67,6 +68,7 @@ impl Sqlite {
         match version {
             0 => store.change(schema::create)?,
             1 => store.change(schema::from_1)?,
+            2 => store.change(schema::from_2)?,
             SCHEMA_VERSION => {}
             newer => {
                 return Err(Fault::refused(format!(
@@ -117,6 +119,14 @@ impl Store for Sqlite {
 
     fn rows(&mut self, user: &UserId, lookup: &Lookup) -> Result<Vec<Row>, Fault> {
         rows(&self.db, user, lookup).map_err(fault)
+    }
+
+    fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        for one in all {
+            effects::announce(&tx, one, now).map_err(fault)?;
+        }
+        tx.commit().map_err(fault)
     }
 
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
@@ -313,11 +323,14 @@ fn settle(tx: &Transaction, settled: &Settled) -> rusqlite::Result<()> {
 fn outgoing(row: &SqlRow) -> rusqlite::Result<Outgoing> {
     let user: String = row.get(1)?;
     let sequence: u64 = row.get(3)?;
+    let kind = kind_of(row.get(2)?);
+    // Messages are counted apart from records.
+    let mark = if kind.is_message() { "m" } else { "" };
     Ok(Outgoing {
         row: row.get(0)?,
-        id: format!("{user}.{sequence:020}").into(),
+        id: format!("{user}.{mark}{sequence:020}").into(),
         user: UserId::new(user),
-        kind: kind_of(row.get(2)?),
+        kind,
         sequence,
         time: Time::from_ms(row.get(4)?),
         data: Sealed::restored(row.get::<_, String>(5)?),
@@ -430,6 +443,8 @@ fn kind_number(kind: EventKind) -> i64 {
         EventKind::Update => 2,
         EventKind::Delete => 3,
         EventKind::Complete => 4,
+        EventKind::Presence => 10,
+        EventKind::State => 11,
     }
 }
 
@@ -438,6 +453,8 @@ fn kind_of(number: i64) -> EventKind {
         1 => EventKind::Create,
         3 => EventKind::Delete,
         4 => EventKind::Complete,
+        10 => EventKind::Presence,
+        11 => EventKind::State,
         _ => EventKind::Update,
     }
 }

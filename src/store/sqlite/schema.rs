@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 /// The layout that this version writes. A store of a newer one is refused.
-pub(super) const SCHEMA_VERSION: i64 = 2;
+pub(super) const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
     CREATE TABLE mailbox (
@@ -19,7 +19,10 @@ const SCHEMA: &str = "
         sequence    INTEGER NOT NULL,
         resource    TEXT,
         key         TEXT,
-        key_day     INTEGER
+        key_day     INTEGER,
+        messages    INTEGER NOT NULL DEFAULT 0,
+        presence    BLOB,
+        state       BLOB
     ) STRICT;
     CREATE TABLE record (
         mailbox INTEGER NOT NULL REFERENCES mailbox(id),
@@ -71,6 +74,13 @@ const FROM_1: &str = "
         generation = generation + 1 WHERE active = 1;
 ";
 
+/// What version 2 did not have: what the cloud was told of a user beside the records.
+const FROM_2: &str = "
+    ALTER TABLE mailbox ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE mailbox ADD COLUMN presence BLOB;
+    ALTER TABLE mailbox ADD COLUMN state BLOB;
+";
+
 /// Makes the tables.
 pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(SCHEMA)
@@ -78,5 +88,11 @@ pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
 
 /// Takes a file of version 1 over.
 pub(super) fn from_1(tx: &Transaction) -> rusqlite::Result<()> {
-    tx.execute_batch(FROM_1)
+    tx.execute_batch(FROM_1)?;
+    from_2(tx)
+}
+
+/// Takes a file of version 2 over.
+pub(super) fn from_2(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(FROM_2)
 }

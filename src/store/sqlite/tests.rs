@@ -135,7 +135,9 @@ fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
     let other = Connection::open(file(&folder)).unwrap();
     other
         .execute_batch(
-            "DROP INDEX record_of_item; DROP INDEX record_of_series; PRAGMA user_version = 1",
+            "DROP INDEX record_of_item; DROP INDEX record_of_series;
+             ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
+             ALTER TABLE mailbox DROP COLUMN state; PRAGMA user_version = 1",
         )
         .unwrap();
     drop(other);
@@ -146,6 +148,26 @@ fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
     assert_eq!((&loaded.cursor, loaded.sequence), (&before.cursor, before.sequence));
     assert_eq!(waiting(&mut again), ["Update a", "Update b"], "what waited still does");
     put(&mut again, &["c"]);
+}
+
+#[test]
+fn a_store_of_the_second_version_is_taken_over_as_it_is() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a", "b"]);
+    let before = promises::known(&mut store);
+    drop(store);
+    let other = Connection::open(file(&folder)).unwrap();
+    other
+        .execute_batch(
+            "ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
+             ALTER TABLE mailbox DROP COLUMN state; PRAGMA user_version = 2",
+        )
+        .unwrap();
+    drop(other);
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!(promises::known(&mut again), before);
+    promises::what_is_told_of_a_user_is_told_once_for_each_change(&mut again);
 }
 
 #[test]

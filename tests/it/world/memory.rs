@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, TrustEntry, UserId, Verdict};
+use calway::pipeline::announcement::{Announcement, Topic};
 use calway::pipeline::command::{Decision, Effect};
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::record;
@@ -22,6 +23,8 @@ struct Mailbox {
     sequence: u64,
     keys: Option<Keyed>,
     index: BTreeMap<RecordKey, Row>,
+    messages: u64,
+    told: BTreeMap<Topic, Tag>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +66,7 @@ impl Memory {
                 for (_, mailbox) in meant.filter(|(_, mailbox)| mailbox.active) {
                     mailbox.resend = true;
                     mailbox.generation += 1;
+                    mailbox.told.clear();
                 }
             }
         }
@@ -120,10 +124,13 @@ impl Memory {
         if mailbox.active && mailbox.address.as_ref() == Some(address) {
             mailbox.resend = true;
             mailbox.generation += 1;
+            mailbox.told.clear();
             return;
         }
         self.withdraw(user, now);
+        self.outbox.retain(|w| w.user != *user || !w.kind.is_message());
         let mailbox = self.mailboxes.entry(user.clone()).or_default();
+        mailbox.told.clear();
         mailbox.active = true;
         mailbox.generation += 1;
         mailbox.address = Some(address.clone());
@@ -138,9 +145,11 @@ impl Memory {
         let fresh = || Mailbox { sequence: first, ..Mailbox::default() };
         self.mailboxes.entry(user.clone()).or_insert_with(fresh);
         self.withdraw(user, now);
+        self.outbox.retain(|w| w.user != *user || !w.kind.is_message());
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let (generation, sequence) = (mailbox.generation + 1, mailbox.sequence + 1);
-        *mailbox = Mailbox { generation, sequence, ..Mailbox::default() };
+        let messages = mailbox.messages;
+        *mailbox = Mailbox { generation, sequence, messages, ..Mailbox::default() };
         let said = (sequence, record::complete(sequence));
         self.enqueue(user, None, EventKind::Complete, said, now);
     }
@@ -233,6 +242,24 @@ impl Shelf for Memory {
 }
 
 impl Store for Memory {
+    fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault> {
+        for one in all {
+            let Some(mailbox) = self.mailboxes.get_mut(&one.user) else { continue };
+            if !mailbox.active || mailbox.told.insert(one.topic, one.mark) == Some(one.mark) {
+                continue;
+            }
+            mailbox.messages = (mailbox.messages + 1).max(now.as_ms() as u64 * 1_000);
+            let kind = match one.topic {
+                Topic::Presence => EventKind::Presence,
+                Topic::State => EventKind::State,
+            };
+            let (key, said) =
+                (RecordKey::new(one.topic.id()), (mailbox.messages, one.data.clone()));
+            self.enqueue(&one.user, Some(&key), kind, said, now);
+        }
+        Ok(())
+    }
+
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
         if self.showing.replace(showing) == Some(showing) {
             return Ok(false);

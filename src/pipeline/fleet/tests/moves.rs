@@ -159,11 +159,15 @@ fn a_mailbox_that_vanishes_over_a_restart_is_asked_for_within_minutes() {
 }
 
 #[test]
-fn a_mailbox_that_never_was_there_is_asked_for_by_the_hour() {
+fn a_mailbox_that_never_was_there_is_asked_for_soon_and_then_by_the_hour() {
     let mut desk = Desk::new(4, 4);
     desk.put(Input::Added(user(0)));
-    let times = asked_while_gone(&mut desk, 240);
-    assert!((2..=6).contains(&times.len()), "{times:?}");
+    let times = asked_while_gone(&mut desk, 24 * 60);
+    let first = times.iter().filter(|time| **time <= 150).count();
+    assert!(first >= 2, "whoever was activated too early waits a minute: {times:?}");
+    let late = times.windows(2).filter(|pair| pair[0] > 2 * 3_600);
+    assert!(late.clone().all(|pair| pair[1] - pair[0] >= 2_400), "{times:?}");
+    assert!(late.count() >= 15 && times.len() <= 36, "{times:?}");
 }
 
 #[test]

@@ -1,0 +1,122 @@
+//! Who is out of office: carries out what `pipeline::presence` decides.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::announce::Announcer;
+use super::clock;
+use super::intake::Tell;
+use crate::calendar::Calendar;
+use crate::condition;
+use crate::model::{CalendarName, Fault, Target, UserId};
+use crate::observe::condition::{PRESENCE_FAILS, PRESENCE_WELL};
+use crate::pipeline::presence::{Input, Output, Presences};
+use crate::pipeline::seal::Installation;
+
+/// What the loop needs.
+pub(super) struct Parts {
+    pub(super) name: CalendarName,
+    pub(super) calendar: Arc<dyn Calendar>,
+    pub(super) installation: Arc<Installation>,
+    pub(super) announcer: Announcer,
+}
+
+struct Loop {
+    parts: Parts,
+    presences: Presences,
+    targets: HashMap<UserId, Target>,
+    tasks: JoinSet<Input>,
+}
+
+/// Runs until `stop` becomes true.
+pub(super) async fn run(
+    parts: Parts,
+    mut tells: mpsc::Receiver<Tell>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let presences = Presences::new(parts.installation.clone(), u64::from(std::process::id()));
+    let (targets, tasks) = (HashMap::new(), JoinSet::new());
+    let mut all = Loop { parts, presences, targets, tasks };
+    loop {
+        let wake = all.presences.wake_at();
+        let input = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            Some(tell) = tells.recv() => {
+                all.tell(tell);
+                continue;
+            }
+            Some(seen) = all.tasks.join_next(), if !all.tasks.is_empty() => match seen {
+                Ok(input) => input,
+                Err(_) => continue,
+            },
+            () = clock::sleep_until(wake) => Input::Tick,
+        };
+        all.take(input);
+    }
+}
+
+impl Loop {
+    fn tell(&mut self, tell: Tell) {
+        match tell {
+            Tell::Add(user, address) => {
+                let target = Target { user: user.clone(), address };
+                let before = self.targets.insert(user.clone(), target.clone());
+                if before.is_some_and(|before| before != target) {
+                    self.take(Input::Removed(user.clone()));
+                }
+                self.take(Input::Added(user));
+            }
+            Tell::Remove(user) => {
+                self.targets.remove(&user);
+                self.take(Input::Removed(user));
+            }
+            Tell::Stir(user) => self.take(Input::Stirred(user)),
+            Tell::StirAll => {
+                let users: Vec<_> = self.targets.keys().cloned().collect();
+                for user in users {
+                    self.take(Input::Stirred(user));
+                }
+            }
+            Tell::Known | Tell::SecretChanged | Tell::TrustChanged => {}
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        self.presences.handle(clock::now(), input);
+        for output in self.presences.drain() {
+            self.carry_out(output);
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        let calendar = &self.parts.name;
+        match output {
+            Output::Ask(ticket, user) => {
+                let provider = self.parts.calendar.clone();
+                let target = self.targets.get(&user).cloned();
+                // Each question has its answer, also if it panics.
+                self.tasks.spawn(async move {
+                    let target = target.ok_or_else(|| Fault::retry("mailbox was removed"));
+                    let asked = async { provider.absence(&target?).await };
+                    let seen = AssertUnwindSafe(asked).catch_unwind().await;
+                    let seen = seen.unwrap_or_else(|_| Err(Fault::retry("internal error")));
+                    Input::Seen(ticket, seen)
+                });
+            }
+            Output::Tell(one) => self.parts.announcer.tell(one),
+            Output::Fails(fault) => {
+                condition!(warn, PRESENCE_FAILS, CALENDAR = calendar, CAUSE = fault,;
+                    "calendar {calendar}: nobody's out-of-office settings can be read ({fault})");
+            }
+            Output::Well => {
+                condition!(info, PRESENCE_WELL, CALENDAR = calendar,;
+                    "calendar {calendar}: out-of-office settings can be read again");
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Who is out of office: every mailbox of a calendar, asked one after the other, round and round.
+//!
+//! **Promise.** A change in Exchange is seen within [`limits::PRESENCE`] and what an answer takes;
+//! the beginning and the end of a schedule that is known are told at their time. Questions come at
+//! even distances, [`limits::PRESENCES_AT_ONCE`] at most at once. What is the same is told once.
+//!
+//! Contract: [`Presences::handle`] one input, then [`Presences::drain`] all outputs and carry them
+//! out. Every [`Output::Ask`] is answered by exactly one [`Input::Seen`] with its ticket.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::announcement::{Announcement, Presence};
+use super::limits;
+use super::pace::Dice;
+use super::seal::Installation;
+use crate::model::{Absence, Fault, Next, Now, Span, Time, UserId};
+
+/// Names a question, so that its answer finds back.
+pub type Ticket = u64;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// This mailbox is active.
+    Added(UserId),
+    /// It is not any more.
+    Removed(UserId),
+    /// The cloud wants to hear of it again.
+    Stirred(UserId),
+    /// For [`Output::Ask`].
+    Seen(Ticket, Result<Absence, Fault>),
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ask when its owner is away.
+    Ask(Ticket, UserId),
+    /// Tell the cloud.
+    Tell(Announcement),
+    /// Nobody's could be seen for a whole round, for this reason.
+    Fails(Fault),
+    /// They can be seen again.
+    Well,
+}
+
+#[derive(Debug)]
+struct Person {
+    user: UserId,
+    /// When it is asked next, or known to change.
+    due: Time,
+    /// When it is asked next.
+    next: Time,
+    asked: Option<Ticket>,
+    absence: Option<Absence>,
+    told: Option<Presence>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Presences {
+    installation: Arc<Installation>,
+    dice: Dice,
+    people: Vec<Option<Person>>,
+    free: Vec<usize>,
+    names: HashMap<UserId, usize>,
+    due: BTreeSet<(Time, usize)>,
+    /// Of a mailbox that was removed meanwhile there is none.
+    tickets: HashMap<Ticket, Option<usize>>,
+    last_ticket: Ticket,
+    /// Failures since somebody's was seen.
+    failures: usize,
+    fails: bool,
+    out: Vec<Output>,
+}
+
+impl Presences {
+    /// Nobody.
+    pub fn new(installation: Arc<Installation>, seed: u64) -> Self {
+        Self {
+            installation,
+            dice: Dice::new(seed),
+            people: Vec::new(),
+            free: Vec::new(),
+            names: HashMap::new(),
+            due: BTreeSet::new(),
+            tickets: HashMap::new(),
+            last_ticket: 0,
+            failures: 0,
+            fails: false,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Added(user) => self.added(now, user),
+            Input::Removed(user) => self.removed(&user),
+            Input::Stirred(user) => self.stirred(now, &user),
+            Input::Seen(ticket, seen) => self.seen(now, ticket, seen),
+            Input::Tick => {}
+        }
+        self.go_on(now);
+    }
+
+    /// What is to be done, in order. To be emptied after each input.
+    pub fn drain(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// When the next [`Input::Tick`] is due; `None` while nobody is, or all places are taken.
+    pub fn wake_at(&self) -> Option<Time> {
+        let has_place = self.tickets.len() < limits::PRESENCES_AT_ONCE;
+        self.due.first().filter(|_| has_place).map(|(at, _)| *at)
+    }
+
+    fn added(&mut self, now: Now, user: UserId) {
+        if self.names.contains_key(&user) {
+            return self.stirred(now, &user);
+        }
+        // Somewhere in the round, so that those who came together are not asked together.
+        let due = now.mono + Span::from_ms(self.dice.below(limits::PRESENCE.as_ms()));
+        let (absence, told, asked) = (None, None, None);
+        let person = Some(Person { user: user.clone(), due, next: due, asked, absence, told });
+        let at = match self.free.pop() {
+            Some(at) => {
+                if let Some(place) = self.people.get_mut(at) {
+                    *place = person;
+                }
+                at
+            }
+            None => {
+                self.people.push(person);
+                self.people.len() - 1
+            }
+        };
+        self.names.insert(user, at);
+        self.due.insert((due, at));
+    }
+
+    fn removed(&mut self, user: &UserId) {
+        let Some(at) = self.names.remove(user) else { return };
+        let Some(person) = self.people.get_mut(at).and_then(Option::take) else { return };
+        self.due.remove(&(person.due, at));
+        if let Some(ticket) = person.asked {
+            // It has its place until it is answered.
+            self.tickets.insert(ticket, None);
+        }
+        self.free.push(at);
+    }
+
+    /// What was told is told again, once it is known.
+    fn stirred(&mut self, now: Now, user: &UserId) {
+        let Some(&at) = self.names.get(user) else { return };
+        if let Some(person) = self.person(at) {
+            person.told = None;
+        }
+        self.tell(now, at);
+    }
+
+    fn seen(&mut self, now: Now, ticket: Ticket, seen: Result<Absence, Fault>) {
+        let Some(at) = self.tickets.remove(&ticket) else { return };
+        self.count(&seen);
+        let Some(person) = at.and_then(|at| self.person(at)) else { return };
+        person.asked = None;
+        if let Ok(absence) = seen {
+            person.absence = Some(absence);
+        }
+        let Some(at) = at else { return };
+        self.tell(now, at);
+        self.plan(now, at);
+    }
+
+    /// A failure of one mailbox is its own: it is told where its calendar is read.
+    fn count(&mut self, seen: &Result<Absence, Fault>) {
+        match seen {
+            Ok(_) => {
+                self.failures = 0;
+                if std::mem::take(&mut self.fails) {
+                    self.out.push(Output::Well);
+                }
+            }
+            Err(fault) if matches!(fault.next, Next::SignIn) => {}
+            Err(fault) => {
+                self.failures += 1;
+                let round = self.names.len().max(3);
+                if self.failures >= round && !std::mem::replace(&mut self.fails, true) {
+                    self.out.push(Output::Fails(fault.clone()));
+                }
+            }
+        }
+    }
+
+    /// Tells what is so by now, unless it was told.
+    fn tell(&mut self, now: Now, at: usize) {
+        let installation = Arc::clone(&self.installation);
+        let Some(person) = self.person(at) else { return };
+        let Some(absence) = person.absence else { return };
+        let presence = Presence::at(now.wall, absence);
+        if person.told.replace(presence) != Some(presence) {
+            let told = presence.announce(&installation, &person.user, now.wall);
+            self.out.push(Output::Tell(told));
+        }
+    }
+
+    fn plan(&mut self, now: Now, at: usize) {
+        let Some(person) = self.person(at) else { return };
+        let changes = person.absence.and_then(|absence| Presence::changes(now.wall, absence));
+        let by_itself = changes.map(|at| now.mono + at.since(now.wall));
+        let due = by_itself.map_or(person.next, |at| at.min(person.next));
+        let before = std::mem::replace(&mut person.due, due);
+        self.due.remove(&(before, at));
+        self.due.insert((due, at));
+    }
+
+    fn go_on(&mut self, now: Now) {
+        while let Some(&(due, at)) = self.due.first() {
+            if due > now.mono || self.tickets.len() >= limits::PRESENCES_AT_ONCE {
+                return;
+            }
+            self.due.remove(&(due, at));
+            let ticket = self.last_ticket + 1;
+            let Some(person) = self.person(at) else { continue };
+            if person.next > now.mono {
+                // It is not asked for: its schedule begins or ends.
+                self.tell(now, at);
+                self.plan(now, at);
+                continue;
+            }
+            // The distances stay as they are, unless it is late.
+            person.next = (person.next + limits::PRESENCE).max(now.mono + limits::PRESENCE_LEAST);
+            person.asked = Some(ticket);
+            let user = person.user.clone();
+            self.last_ticket = ticket;
+            self.tickets.insert(ticket, Some(at));
+            self.out.push(Output::Ask(ticket, user));
+        }
+    }
+
+    fn person(&mut self, at: usize) -> Option<&mut Person> {
+        self.people.get_mut(at).and_then(Option::as_mut)
+    }
+}
+
+#[cfg(test)]
+#[path = "presence_tests.rs"]
+mod tests;
