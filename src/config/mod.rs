@@ -28,6 +28,7 @@ use crate::model::{CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
 use crate::pipeline::join::Rules;
+use crate::pipeline::limits;
 use crate::pipeline::showing::Showing;
 use crate::pipeline::window::Reach;
 
@@ -46,6 +47,8 @@ pub struct Settings {
     pub showing: Arc<Showing>,
     /// How often an unheard mailbox is polled.
     pub poll: Span,
+    /// How often each user is asked whether they are out of office.
+    pub presence: Span,
     /// Where the store lies.
     pub store: PathBuf,
     /// What the journal holds.
@@ -215,6 +218,10 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
         wrong.push("poll_seconds: 5 to 3600 seconds are allowed".into());
     }
     let join = join::rules(&written.join, &mut wrong);
+    let presence = written.presence_seconds.map_or(limits::PRESENCE, Span::from_secs);
+    if !(Span::from_secs(5)..=Span::HOUR).contains(&presence) {
+        wrong.push("presence_seconds: 5 to 3600 seconds are allowed".into());
+    }
     let showing = Arc::new(records::showing(&written.records, join, &mut wrong));
     let store = store_path(&written);
     match (cloud, kms) {
@@ -225,6 +232,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             reach: Reach { past_days, future_days },
             showing,
             poll: Span::from_secs(poll),
+            presence,
             store,
             log: written.log.unwrap_or_else(|| "info".into()),
         }),

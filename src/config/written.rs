@@ -21,6 +21,7 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) store: WrittenStore,
     pub(super) poll_seconds: Option<u64>,
+    pub(super) presence_seconds: Option<u64>,
     pub(super) log: Option<String>,
 }
 

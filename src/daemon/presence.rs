@@ -13,7 +13,7 @@ use super::clock;
 use super::intake::Tell;
 use crate::calendar::Calendar;
 use crate::condition;
-use crate::model::{CalendarName, Fault, Target, UserId};
+use crate::model::{CalendarName, Fault, Span, Target, UserId};
 use crate::observe::condition::{PRESENCE_FAILS, PRESENCE_WELL};
 use crate::pipeline::presence::{Input, Output, Presences};
 use crate::pipeline::seal::Installation;
@@ -24,6 +24,8 @@ pub(super) struct Parts {
     pub(super) calendar: Arc<dyn Calendar>,
     pub(super) installation: Arc<Installation>,
     pub(super) announcer: Announcer,
+    /// How long a round takes.
+    pub(super) every: Span,
 }
 
 struct Loop {
@@ -39,7 +41,8 @@ pub(super) async fn run(
     mut tells: mpsc::Receiver<Tell>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let presences = Presences::new(parts.installation.clone(), u64::from(std::process::id()));
+    let seed = u64::from(std::process::id());
+    let presences = Presences::new(parts.installation.clone(), parts.every, seed);
     let (targets, tasks) = (HashMap::new(), JoinSet::new());
     let mut all = Loop { parts, presences, targets, tasks };
     loop {

@@ -23,7 +23,7 @@ use crate::condition;
 use crate::config::secrets::Secrets;
 use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
-use crate::model::{Fault, UserId};
+use crate::model::{Fault, Span, UserId};
 use crate::net::Trust;
 use crate::observe::condition::{SHOWN_ANEW, STOPPING};
 use crate::observe::notify;
@@ -96,7 +96,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         tellers.push(tell.clone());
         loops.spawn(account::watch(account, tell.clone(), stop.clone()));
         let (presence, asks) = mpsc::channel(TELLS);
-        loops.spawn(presence::run(presence_parts(&parts), asks, stop.clone()));
+        let presences = presence_parts(&parts, settings.presence);
+        loops.spawn(presence::run(presences, asks, stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence]);
         views.push(seen.1);
         loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
@@ -212,12 +213,13 @@ fn calendar_parts(
     Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
 }
 
-fn presence_parts(intake: &intake::Parts) -> presence::Parts {
+fn presence_parts(intake: &intake::Parts, every: Span) -> presence::Parts {
     presence::Parts {
         name: intake.name.clone(),
         calendar: intake.calendar.clone(),
         installation: intake.installation.clone(),
         announcer: intake.announcer.clone(),
+        every,
     }
 }
 

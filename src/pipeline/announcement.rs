@@ -1,8 +1,8 @@
 //! What the cloud is told of a user beside the meetings: presence, and how the mailbox is.
 //!
 //! **Promise.** It is told once for each change, also over a restart: the store knows what was told
-//! last, by [`Announcement::mark`]. Nothing in it is personal, so nothing in it is sealed; the words
-//! of an out-of-office reply are never read.
+//! last, by [`Announcement::mark`]. Nothing in it is personal, so nothing in it is sealed; the
+//! words of an out-of-office reply are never read.
 
 use serde_json::{Map, Value, json};
 

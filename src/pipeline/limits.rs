@@ -107,9 +107,6 @@ pub const UNRUNG: u8 = 2;
 /// minutes; the rest is for the way.
 pub const PRESENCE: Span = Span::from_secs(270);
 
-/// However late a round is, a mailbox is asked no sooner again.
-pub const PRESENCE_LEAST: Span = Span::from_secs(120);
-
 /// Questions of that kind that are open at once, of half a server's ten places.
 pub const PRESENCES_AT_ONCE: usize = 4;
 

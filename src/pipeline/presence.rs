@@ -1,6 +1,6 @@
 //! Who is out of office: every mailbox of a calendar, asked one after the other, round and round.
 //!
-//! **Promise.** A change in Exchange is seen within [`limits::PRESENCE`] and what an answer takes;
+//! **Promise.** A change in Exchange is seen within a round and what an answer takes;
 //! the beginning and the end of a schedule that is known are told at their time. Questions come at
 //! even distances, [`limits::PRESENCES_AT_ONCE`] at most at once. What is the same is told once.
 //!
@@ -63,6 +63,7 @@ struct Person {
 #[derive(Debug)]
 pub struct Presences {
     installation: Arc<Installation>,
+    every: Span,
     dice: Dice,
     people: Vec<Option<Person>>,
     free: Vec<usize>,
@@ -78,10 +79,11 @@ pub struct Presences {
 }
 
 impl Presences {
-    /// Nobody.
-    pub fn new(installation: Arc<Installation>, seed: u64) -> Self {
+    /// Nobody. `every`: how long a round takes, [`limits::PRESENCE`] where nobody says otherwise.
+    pub fn new(installation: Arc<Installation>, every: Span, seed: u64) -> Self {
         Self {
             installation,
+            every,
             dice: Dice::new(seed),
             people: Vec::new(),
             free: Vec::new(),
@@ -123,7 +125,7 @@ impl Presences {
             return self.stirred(now, &user);
         }
         // Somewhere in the round, so that those who came together are not asked together.
-        let due = now.mono + Span::from_ms(self.dice.below(limits::PRESENCE.as_ms()));
+        let due = now.mono + Span::from_ms(self.dice.below(self.every.as_ms()));
         let (absence, told, asked) = (None, None, None);
         let person = Some(Person { user: user.clone(), due, next: due, asked, absence, told });
         let at = match self.free.pop() {
@@ -224,6 +226,7 @@ impl Presences {
             }
             self.due.remove(&(due, at));
             let ticket = self.last_ticket + 1;
+            let (every, least) = (self.every, Span::from_ms(self.every.as_ms() / 2));
             let Some(person) = self.person(at) else { continue };
             if person.next > now.mono {
                 // It is not asked for: its schedule begins or ends.
@@ -232,7 +235,7 @@ impl Presences {
                 continue;
             }
             // The distances stay as they are, unless it is late.
-            person.next = (person.next + limits::PRESENCE).max(now.mono + limits::PRESENCE_LEAST);
+            person.next = (person.next + every).max(now.mono + least);
             person.asked = Some(ticket);
             let user = person.user.clone();
             self.last_ticket = ticket;

@@ -27,7 +27,7 @@ fn always() -> Absence {
 impl Office {
     fn new(people: usize) -> Self {
         let mut office = Self {
-            presences: Presences::new(installation(), 7),
+            presences: Presences::new(installation(), limits::PRESENCE, 7),
             now: Now { mono: Time::from_ms(1_000), wall: NOON },
             set: HashMap::new(),
             asked: Vec::new(),

@@ -19,6 +19,7 @@ mod journal;
 mod kms;
 mod load;
 mod net;
+mod office;
 mod proxies;
 mod wiped;
 mod world;

@@ -91,8 +91,10 @@ pub fn impure(path: &str, text: &str) -> Vec<String> {
             let used = line.trim().strip_prefix("use ").or(line.trim().strip_prefix("pub use "));
             let Some(used) = used else { continue };
             let first = used.split("::").next().unwrap_or_default();
-            let own =
-                ["calendar", "command", "fault", "id", "meeting", "plain", "time", "trust", "zone"];
+            let own = [
+                "absence", "calendar", "command", "fault", "id", "meeting", "plain", "time",
+                "trust", "zone",
+            ];
             if !OF_THE_MODEL.contains(&first) && !own.contains(&first) {
                 wrong.push(format!("{path}:{}: the model uses {first}", at + 1));
             }

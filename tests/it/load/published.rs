@@ -2,7 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use calway::model::Span;
+use std::sync::Arc;
+
+use calway::model::{Absence, Now, Span, Time, UserId};
+use calway::pipeline::limits;
+use calway::pipeline::presence::{self, Presences};
+use calway::pipeline::seal::Installation;
 
 use super::activate;
 use super::town::Town;
@@ -44,6 +49,31 @@ fn an_edit() -> Counts {
     counts.map(|(what, count)| (*what, *count as f64 / 100.0)).collect()
 }
 
+/// Questions for one user's out-of-office settings in a day.
+fn absences() -> Counts {
+    let installation = Arc::new(Installation::new(&[7; 32]).unwrap());
+    let mut presences = Presences::new(installation, limits::PRESENCE, 1);
+    let mut now = Now { mono: Time::from_ms(0), wall: Time::from_ms(1_800_000_000_000) };
+    let (people, end) = (200, now.mono + Span::DAY);
+    for n in 0..people {
+        presences.handle(now, presence::Input::Added(UserId::new(format!("u{n}"))));
+    }
+    let mut asked = 0;
+    while now.mono < end {
+        for output in presences.drain() {
+            if let presence::Output::Ask(ticket, _) = output {
+                asked += 1;
+                presences.handle(now, presence::Input::Seen(ticket, Ok(Absence::default())));
+            }
+        }
+        let next = presences.wake_at().unwrap();
+        let step = next.since(now.mono);
+        now = Now { mono: next, wall: now.wall + step };
+        presences.handle(now, presence::Input::Tick);
+    }
+    Counts::from([("GetUserOofSettings", f64::from(asked) / f64::from(people))])
+}
+
 fn rows(what: &str, counts: &Counts) -> Vec<String> {
     let row = |operation: &str, count| format!("| {what} | {operation} | {} |", shown(count));
     let mut rows: Vec<_> = counts.iter().map(|(operation, count)| row(operation, *count)).collect();
@@ -82,9 +112,11 @@ fn the_published_numbers_of_requests_are_true() {
     let listened = a_day(true, 200);
     let mut expected = rows("listened to, a day", &listened);
     expected.extend(rows("a new meeting", &an_edit()));
+    expected.extend(rows("out of office, a day", &absences()));
     expected.extend(rows("polled, a day", &a_day(false, 100)));
     let (mut said, mut true_ones) = (published(PAGE), expected.clone());
-    (said.sort_unstable(), true_ones.sort_unstable());
+    said.sort_unstable();
+    true_ones.sort_unstable();
     assert!(
         said == true_ones,
         "the tables of docs/reference/exchange-load.md should have these rows and no others:\n{}",

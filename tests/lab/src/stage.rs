@@ -27,6 +27,9 @@ pub struct Options {
     pub auth: Vec<String>,
     /// How often unheard mailboxes are polled, in seconds; absent: the default.
     pub poll_seconds: Option<u64>,
+    /// How often somebody is asked whether they are out of office; the connector's default
+    /// without.
+    pub presence_seconds: Option<u64>,
     /// The configuration names no server: Autodiscover does.
     pub find_servers: bool,
     /// What is logged, as the configuration names it; absent: the default.
@@ -83,6 +86,9 @@ impl Stage {
         }
         if let Some(seconds) = options.poll_seconds {
             text += &format!("poll_seconds = {seconds}\n");
+        }
+        if let Some(seconds) = options.presence_seconds {
+            text += &format!("presence_seconds = {seconds}\n");
         }
         text += &format!(
             "[[calendar]]\nname = \"hq\"\nkind = \"ews\"\naccount = {}\n{}\n\

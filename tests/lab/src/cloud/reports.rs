@@ -238,7 +238,7 @@ fn state(inside: &Inside, _: &str) -> Result<String, String> {
     moment(inside, "since")?;
     if let Some(reason) = inside.get("reason") {
         let reason = reason.as_str().unwrap_or_default();
-        let name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if reason.is_empty() || !reason.bytes().all(name) {
             return Err("reason is not the name of a condition".into());
         }
