@@ -107,7 +107,7 @@ fn once(address: &Address<'_>) -> Unwrapped {
         None => *own == host,
     };
     for (_, hosts, way) in REWRITERS {
-        if !hosts.iter().any(|own| is(own)) {
+        if !hosts.iter().any(&is) {
             continue;
         }
         let on = |path: &str| address.path.trim_end_matches('/').eq_ignore_ascii_case(path);
