@@ -22,7 +22,7 @@ use calway::model::{
 };
 use calway::net::Trust;
 use calway::net::dial::Dial;
-use calway_lab::exchange::{self, Exchange, MailboxKind};
+use calway_lab::exchange::{self, Exchange, MailboxKind, MovedTo};
 use calway_lab::tls::Authority;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -130,6 +130,14 @@ impl Org {
         self.provider_with(PASSWORD, |_| {})
     }
 
+    /// With the address of a server in the configuration.
+    fn provider_at(&self, exchange: &Exchange) -> Ews {
+        let url = exchange.url();
+        self.provider_with(PASSWORD, |options| {
+            options.url = Some(url.parse().expect("an address"));
+        })
+    }
+
     fn provider_with(&self, password: &'static str, set: impl FnOnce(&mut Options)) -> Ews {
         let name = CalendarName::new("hq");
         let mut options = Options::discovering(name, self.discover.clone(), "CORP\\svc-calway");
@@ -140,6 +148,21 @@ impl Org {
         let password = Box::new(move || Some(Secret::new(password)));
         Ews::keeping(options, password, self.book.clone()).expect("good options")
     }
+}
+
+/// One server, where Ann is, and somebody who knows that.
+async fn ann_is_known() -> (Org, Exchange, Ews) {
+    let mut org = Org::new();
+    let exchange = org.server_at(HOST).await;
+    let ews = org.provider();
+    home(&ews, "ann").await.expect("a home");
+    (org, exchange, ews)
+}
+
+/// Ann's mailbox moves to Microsoft 365.
+fn leaves(exchange: &Exchange) {
+    let to = MovedTo::Cloud("ann@corp.mail.onmicrosoft.com".to_owned());
+    exchange.calendars().move_mailbox("ann@corp.example", to);
 }
 
 fn add(server: &Exchange, name: &str) {

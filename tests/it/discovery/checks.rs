@@ -5,21 +5,13 @@ use calway::calendar::ews::Ews;
 use calway::model::{Doubt, Fault, Home, Next, Span};
 use calway_lab::exchange::{Fault as Wrong, Match, MovedTo};
 
-use super::{HOST, Org, add, asked, home, target};
+use super::{HOST, Org, add, ann_is_known, asked, fresh_home, home, leaves, target};
 
 /// No two checks of a mailbox are nearer to each other.
 const APART: Span = Span::MINUTE.times(5);
 
 async fn checked(ews: &Ews, name: &str) -> Result<Home, Fault> {
     ews.homes(&[target(name)], Doubt::Routine).await.pop().expect("one answer")
-}
-
-async fn moved(ews: &Ews, name: &str) -> Result<Home, Fault> {
-    ews.homes(&[target(name)], Doubt::Moved).await.pop().expect("one answer")
-}
-
-fn to_the_cloud() -> MovedTo {
-    MovedTo::Cloud("ann@corp.mail.onmicrosoft.com".to_owned())
 }
 
 #[tokio::test]
@@ -43,12 +35,9 @@ async fn a_move_that_nobody_told_is_found() {
 
 #[tokio::test]
 async fn whom_the_directory_does_not_know_the_server_is_asked_about_all_the_same() {
-    let mut org = Org::new();
-    let exchange = org.server_at(HOST).await;
-    let ews = org.provider();
-    home(&ews, "ann").await.unwrap();
+    let (org, exchange, ews) = ann_is_known().await;
     org.book.pass(APART);
-    exchange.calendars().move_mailbox("ann@corp.example", to_the_cloud());
+    leaves(&exchange);
     let fault = checked(&ews, "ann").await.unwrap_err();
     let told = (fault.next, fault.cause.code.as_str());
     assert_eq!(told, (Next::Gone, "mailbox moved to Microsoft 365"));
@@ -60,37 +49,31 @@ async fn whom_the_directory_does_not_know_the_server_is_asked_about_all_the_same
 async fn a_configured_server_is_told_of_the_cloud_too() {
     let mut org = Org::new();
     let exchange = org.server_at(HOST).await;
-    let url = exchange.url();
-    let ews = org.provider_with(super::PASSWORD, |options| {
-        options.url = Some(url.parse().expect("an address"));
-    });
+    let ews = org.provider_at(&exchange);
     home(&ews, "ann").await.unwrap();
     org.book.pass(APART);
-    exchange.calendars().move_mailbox("ann@corp.example", to_the_cloud());
+    leaves(&exchange);
     let fault = checked(&ews, "ann").await.unwrap_err();
     assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
     // Whom the server does not find in the same second is not sent there once more.
-    let fault = moved(&ews, "ann").await.unwrap_err();
+    let fault = fresh_home(&ews, "ann").await.unwrap_err();
     assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
     assert_eq!(asked(&exchange, "GetUserSettings"), 2, "one of them from memory");
     home(&ews, "ann").await.expect("who has no doubt may try the server");
     org.book.pass(APART);
     exchange.calendars().move_mailbox("ann@corp.example", MovedTo::BackEnd(0));
-    moved(&ews, "ann").await.expect("back again");
+    fresh_home(&ews, "ann").await.expect("back again");
     checked(&ews, "ann").await.expect("nothing is left of it");
 }
 
 #[tokio::test]
 async fn whom_neither_a_check_nor_the_server_knew_is_gone_at_once() {
-    let mut org = Org::new();
-    let exchange = org.server_at(HOST).await;
-    let ews = org.provider();
-    home(&ews, "ann").await.unwrap();
+    let (org, exchange, ews) = ann_is_known().await;
     org.book.pass(APART);
-    exchange.calendars().move_mailbox("ann@corp.example", to_the_cloud());
+    leaves(&exchange);
     checked(&ews, "ann").await.unwrap_err();
     ews.changes(&target("ann"), None).await.unwrap_err();
-    let fault = moved(&ews, "ann").await.unwrap_err();
+    let fault = fresh_home(&ews, "ann").await.unwrap_err();
     assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
 }
 

@@ -5,7 +5,7 @@ use calway::model::{Doubt, Next, Span};
 use calway_lab::exchange::{Fault as Wrong, Match, MovedTo};
 use calway_lab::site::{Manner, Site};
 
-use super::{HOST, Org, add, asked, fresh_home, home, target};
+use super::{HOST, Org, add, ann_is_known, asked, fresh_home, home, leaves, target};
 
 #[tokio::test]
 async fn a_mailbox_that_moved_to_another_server_is_found_there() {
@@ -89,14 +89,10 @@ async fn a_move_that_autodiscover_hears_of_late_is_followed_when_it_does() {
 async fn a_configured_server_that_lost_a_mailbox_to_the_cloud_has_it_named_by_autodiscover() {
     let mut org = Org::new();
     let exchange = org.server_at(HOST).await;
-    let url = exchange.url();
-    let ews = org.provider_with(super::PASSWORD, |options| {
-        options.url = Some(url.parse().expect("an address"));
-    });
+    let ews = org.provider_at(&exchange);
     home(&ews, "ann").await.unwrap();
     org.book.pass(Span::HOUR);
-    let to = MovedTo::Cloud("ann@corp.mail.onmicrosoft.com".to_owned());
-    exchange.calendars().move_mailbox("ann@corp.example", to);
+    leaves(&exchange);
     assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Gone);
     let fault = fresh_home(&ews, "ann").await.unwrap_err();
     assert_eq!(fault.cause.code, "mailbox moved to Microsoft 365");
@@ -105,10 +101,7 @@ async fn a_configured_server_that_lost_a_mailbox_to_the_cloud_has_it_named_by_au
 
 #[tokio::test]
 async fn a_deleted_mailbox_is_gone_and_not_moved_for_ever() {
-    let mut org = Org::new();
-    let exchange = org.server_at(HOST).await;
-    let ews = org.provider();
-    home(&ews, "ann").await.unwrap();
+    let (org, exchange, ews) = ann_is_known().await;
     org.book.pass(Span::HOUR);
     exchange.calendars().remove_mailbox("ann@corp.example");
     assert_eq!(ews.verify(&target("ann")).await.unwrap_err().next, Next::Moved);
@@ -216,10 +209,7 @@ async fn a_configured_address_works_without_any_of_it() {
     let org = Org::new();
     let exchange = org.server(calway_lab::exchange::Options::default()).await;
     add(&exchange, "ann");
-    let url = exchange.url();
-    let ews = org.provider_with(super::PASSWORD, |options| {
-        options.url = Some(url.parse().expect("an address"));
-    });
+    let ews = org.provider_at(&exchange);
     home(&ews, "ann").await.expect("the address alone is enough");
     ews.verify(&target("ann")).await.unwrap();
     ews.changes(&target("ann"), None).await.unwrap();
@@ -230,11 +220,8 @@ async fn a_configured_address_works_without_any_of_it() {
 
 #[tokio::test]
 async fn a_dead_place_that_once_answered_is_not_looked_for_again_and_again() {
-    let mut org = Org::new();
-    let exchange = org.server_at(HOST).await;
-    let ews = org.provider();
-    home(&ews, "ann").await.unwrap();
-    drop(exchange);
+    let (mut org, exchange, ews) = ann_is_known().await;
+    drop((exchange, ews));
     let leaf = org.authority.leaf(&[HOST]);
     org.book.pass(Span::DAY);
     let site = Site::secure(Manner::Status(503), &leaf).await.unwrap();
