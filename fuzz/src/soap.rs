@@ -7,9 +7,11 @@ use calway::calendar::ews::get_streaming_events::{EventReader, StreamEvent};
 use calway::calendar::ews::get_user_settings::{self, Told};
 use calway::calendar::ews::soap::{Header, ServerVersion, fault_in, operation};
 use calway::calendar::ews::{convert_id, create_item, find_item, get_folder, get_item};
-use calway::calendar::ews::{get_user_availability, get_user_oof_settings, subscribe};
+use calway::calendar::ews::{get_user_availability, get_user_oof_settings, invitation, subscribe};
 use calway::calendar::ews::{sync_folder_items, unsubscribe, update_item};
-use calway::model::{Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Meeting, UserId};
+use calway::model::{
+    Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Mark, Meeting, Notify, Rewrite, UserId,
+};
 use calway::pipeline::join::Rules;
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
@@ -34,6 +36,7 @@ pub fn check(xml: &[u8]) {
     shown(unsubscribe::read(xml));
     shown(operation(xml));
     commands(xml);
+    written(xml);
     if let Some(id) = shown(subscribe::read(xml)) {
         assert!(!id.is_empty());
         let request = with_header(|header| unsubscribe::request(header, &id));
@@ -185,6 +188,40 @@ fn listing(xml: &[u8]) {
     }
     let ids: Vec<ItemId> = listing.entries.into_iter().map(|entry| entry.item).collect();
     go_back(&ids);
+}
+
+/// What is read to be written goes back as it came.
+fn written(xml: &[u8]) {
+    if let Some(found) = shown(find_item::read_made(xml)).flatten() {
+        go_back(std::slice::from_ref(&found.item));
+    }
+    if let Some(stored) = shown(create_item::read_one(xml)).flatten() {
+        go_back(std::slice::from_ref(&stored.item));
+    }
+    shown(update_item::read_one(xml));
+    for asked in 0..3 {
+        let Some(found) = shown(get_user_availability::read_free_busy(xml, asked)) else {
+            continue;
+        };
+        assert_eq!(found.len(), asked, "an answer for each");
+        for merged in found.into_iter().filter_map(|one| shown(one)?.merged) {
+            assert!(merged.bytes().all(|digit| (b'0'..=b'4').contains(&digit)), "{merged}");
+        }
+    }
+    let Some(Some(found)) = shown(invitation::read(xml)) else { return };
+    assert!(found.start <= found.end && is_legal(found.location.reveal()));
+    assert!(found.body.text.reveal().len() <= invitation::BODY_BYTES);
+    let text = found.body.text.reveal().to_owned();
+    let rewrite = Rewrite {
+        item: found.item,
+        version: found.version,
+        location: None,
+        body: Some(found.body),
+        mark: found.mark.map_or(Mark::Remove, Mark::Set),
+        notify: Notify::Nobody,
+    };
+    let request = with_header(|header| update_item::request(header, &rewrite));
+    assert_eq!(texts(&request, "Body"), ["", &text], "the envelope's, and the item's");
 }
 
 /// Answers to what commands ask for.

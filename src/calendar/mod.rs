@@ -10,23 +10,34 @@
 //!    again.
 //! 5. **A `Listening` hint comes only when events from then on will ring**, and again after every
 //!    gap; so a sync begun after it closes the gap.
-//! 6. **What may have taken effect is never sent twice blind.** Whatever is asked so far may come
-//!    twice. A request that creates (CreateItem) may not: where its answer is lost, the provider
-//!    looks first whether it took effect.
+//! 6. **What may have taken effect is never sent twice.** What only asks may come twice. What
+//!    writes ([`Calendar::rewrite`], [`Calendar::create`], [`Calendar::respond`]) is sent once a
+//!    call, never again by the provider itself, and where it is not answered with success the
+//!    caller is told whether it surely had no effect ([`WriteFault::NoEffect`]), met a change of
+//!    somebody else's ([`WriteFault::Conflict`]) or left doubt ([`WriteFault::InDoubt`]). Whoever
+//!    is in doubt waits for [`WriteFault::SETTLED_AFTER`] and looks: [`Calendar::created`] finds
+//!    a new meeting by its mark, [`Calendar::for_writing`] shows the mark, the text and the answer
+//!    of one that is there.
 //! 7. **Who is to wait is said**: `BackOff` is the whole server's, `Retry { after }` this mailbox's
 //!    alone, `SignIn` everybody's, and a refused sign-in is never taken for throttling.
 //! 8. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces,
-//!    and cuts a body that is longer than any record's notes.
+//!    and cuts a body that is longer than any record's notes. What is read to be written is not
+//!    cut: it is whole, or refused.
+//! 9. **Errands starve nobody.** What writes, and what is read for it, has half of the places
+//!    that meetings' readings have.
 
 pub mod ews;
 mod ledger;
+
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::model::{
-    Absence, Cursor, Doubt, Fault, Found, Hint, Home, ItemId, ListenEnd, Listing, Order, Page,
-    Target, Time,
+    Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, Hint, Home,
+    Invitation, ItemId, ListenEnd, Listing, NewMeeting, Notify, Order, Page, Plain, Reach,
+    Response, Rewrite, Target, Time, WriteFault, Written,
 };
 
 pub use ledger::{Forgetful, Ledger};
@@ -76,6 +87,79 @@ pub trait Calendar: Send + Sync + 'static {
 
     /// When the mailbox's owner is out of office.
     fn absence<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Absence, Fault>>;
+
+    /// A meeting as it is needed to change it, all of its text: the one that the id names, or the
+    /// series of which it is an occurrence. Nothing where it is gone, or is no meeting.
+    ///
+    /// # Errors
+    /// [`Next::Refused`](crate::model::Next) where its text cannot be had whole, and where a series
+    /// is asked for by an id that is no occurrence's.
+    fn for_writing<'a>(
+        &'a self,
+        target: &'a Target,
+        item: &'a ItemId,
+        reach: Reach,
+    ) -> BoxFuture<'a, Result<Option<Invitation>, Fault>>;
+
+    /// Changes a meeting, and tells the invitees where that is asked for. The new version is what
+    /// the change feed will show of it.
+    ///
+    /// # Errors
+    /// [`WriteFault::Conflict`] where anything of it was changed since the version was read.
+    fn rewrite<'a>(
+        &'a self,
+        target: &'a Target,
+        rewrite: &'a Rewrite,
+    ) -> BoxFuture<'a, Result<Written, WriteFault>>;
+
+    /// Makes a meeting in the mailbox's calendar, as its owner, and invites whoever is to come.
+    /// It carries `mark`, 255 bytes at most, in a property that nobody else shows or changes.
+    ///
+    /// # Errors
+    /// [`WriteFault`]; never a conflict.
+    fn create<'a>(
+        &'a self,
+        target: &'a Target,
+        meeting: &'a NewMeeting,
+        mark: &'a str,
+    ) -> BoxFuture<'a, Result<Written, WriteFault>>;
+
+    /// The meeting that carries this mark, also where it was thrown away meanwhile.
+    ///
+    /// # Errors
+    /// Where it cannot be said whether there is one.
+    fn created<'a>(
+        &'a self,
+        target: &'a Target,
+        mark: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Entry>, Fault>>;
+
+    /// Answers an invitation: of one occurrence, or all of a series where that is what is named.
+    /// The comment goes to the organiser, who is told or not. What is declined leaves the calendar.
+    ///
+    /// # Errors
+    /// [`WriteFault`]; a refusal of the organiser's own meeting, or one that was called off, is
+    /// [`WriteFault::NoEffect`] with [`Next::Refused`](crate::model::Next).
+    fn respond<'a>(
+        &'a self,
+        target: &'a Target,
+        invitation: &'a Written,
+        response: Response,
+        comment: Option<&'a Plain>,
+        notify: Notify,
+    ) -> BoxFuture<'a, Result<(), WriteFault>>;
+
+    /// When these mailboxes are free, as far as the target's owner may see it: one answer for each,
+    /// in their order.
+    ///
+    /// # Errors
+    /// What concerns more than single mailboxes.
+    fn free_busy<'a>(
+        &'a self,
+        target: &'a Target,
+        mailboxes: &'a [Arc<Address>],
+        window: &'a BusyWindow,
+    ) -> BoxFuture<'a, Result<Vec<Result<FreeBusy, Fault>>, Fault>>;
 
     /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
     /// told to stop; subscriptions are given back before it returns, within some seconds. Each

@@ -12,6 +12,7 @@ mod meeting;
 mod plain;
 mod time;
 mod trust;
+mod writing;
 mod zone;
 
 pub use absence::{Absence, Audience, Away};
@@ -30,4 +31,8 @@ pub use meeting::{
 pub use plain::{Address, Plain, Secret};
 pub use time::{Now, Span, Time};
 pub use trust::{TrustEntry, Verdict};
+pub use writing::{
+    BusyType, BusyWindow, Engagement, FreeBusy, Invitation, InvitationKind, Invitee, Mark,
+    NewMeeting, Notify, Reach, Response, Rewrite, WriteFault, Written,
+};
 pub use zone::{Shift, Zone};

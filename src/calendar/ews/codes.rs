@@ -48,6 +48,7 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
         | "ErrorInvalidLogonType"
         | "ErrorInvalidManagementRoleHeader"
         | "ErrorNoFreeBusyAccess"
+        | "ErrorSendAsDenied"
         | "ErrorSubscriptionAccessDenied"
         | "ErrorSubscriptionDelegateAccessNotSupported"
         | "ErrorTokenSerializationDenied" => Next::Denied,
@@ -71,27 +72,39 @@ pub(super) fn next(code: &str, back_off: Option<Span>) -> Next {
 
 /// Codes about the request or the item itself: the same request meets them again.
 fn is_refusal(code: &str) -> bool {
-    const REFUSALS: [&str; 24] = [
+    const REFUSALS: &[&str] = &[
         "ErrorAccessModeSpecified",
-        "ErrorCalendarFolderIsInvalidForCalendarView",
-        "ErrorCalendarViewRangeTooBig",
         "ErrorCannotUseFolderIdForItemId",
         "ErrorCannotUseItemIdForFolderId",
         "ErrorContentConversionFailed",
         "ErrorCorruptData",
         "ErrorDataSizeLimitExceeded",
         "ErrorIncorrectSchemaVersion",
+        "ErrorIncorrectUpdatePropertyCount",
         "ErrorItemCorrupt",
         "ErrorMailboxDataArrayEmpty",
         "ErrorMailboxDataArrayTooBig",
+        "ErrorMessageDispositionRequired",
         "ErrorMessageSizeExceeded",
         "ErrorMimeContentConversionFailed",
         "ErrorMissingArgument",
+        "ErrorMissingInformationReferenceItemId",
+        "ErrorMissingRecipients",
         "ErrorMoreThanOneAccessModeSpecified",
+        "ErrorOccurrenceCrossingBoundary",
+        "ErrorPropertyUpdate",
         "ErrorPropertyValidationFailure",
+        "ErrorQuotaExceeded",
+        "ErrorRecurrenceHasNoOccurrence",
         "ErrorRequestStreamTooBig",
+        "ErrorRequiredPropertyMissing",
         "ErrorSchemaValidation",
+        "ErrorSendMeetingInvitationsOrCancellationsRequired",
+        "ErrorSendMeetingInvitationsRequired",
+        "ErrorSubmissionQuotaExceeded",
         "ErrorTimeIntervalTooBig",
+        "ErrorTimeZone",
+        "ErrorUpdatePropertyMismatch",
         "ErrorValueOutOfRange",
         "ErrorVirusDetected",
         "ErrorWrongServerVersion",
@@ -107,7 +120,8 @@ fn is_refusal(code: &str) -> bool {
             | "ErrorInvalidSubscription"
             | "ErrorInvalidWatermark"
     );
-    let family = code.starts_with("ErrorInvalid") || code.starts_with("ErrorUnsupported");
+    let family = ["ErrorCalendar", "ErrorInvalid", "ErrorUnsupported"];
+    let family = family.iter().any(|name| code.starts_with(name));
     (family && !renewable) || REFUSALS.contains(&code)
 }
 
@@ -212,6 +226,10 @@ mod tests {
             ("ErrorInvalidServerVersion", Next::Refused),
             ("ErrorUnsupportedPropertyDefinition", Next::Refused),
             ("ErrorCorruptData", Next::Refused),
+            ("ErrorCalendarIsOrganizerForAccept", Next::Refused),
+            ("ErrorCalendarViewRangeTooBig", Next::Refused),
+            ("ErrorQuotaExceeded", Next::Refused),
+            ("ErrorSendAsDenied", Next::Denied),
         ];
         for (code, expected) in table {
             assert_eq!(next(code, None), expected, "{code}");

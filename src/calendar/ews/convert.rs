@@ -72,7 +72,7 @@ fn no_id() -> ItemId {
 }
 
 /// Items that no Outlook made may lack a UID; what tells them apart then is their id.
-fn uid_or_id(uid: String, item: &ItemId) -> Plain {
+pub(super) fn uid_or_id(uid: String, item: &ItemId) -> Plain {
     if uid.trim().is_empty() { Plain::new(&*item.0) } else { Plain::new(uid) }
 }
 
@@ -229,12 +229,12 @@ impl Draft {
 }
 
 /// A text that nobody needs whole where it is too long.
-fn line(pull: &mut Pull<'_>) -> Result<String, Fault> {
+pub(super) fn line(pull: &mut Pull<'_>) -> Result<String, Fault> {
     pull.text_up_to(LINE_BYTES)
 }
 
 /// `<Organizer><Mailbox>…`.
-fn person(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
+pub(super) fn person(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
     let mut who = None;
     while let Some(element) = pull.child()? {
         match element.name() {
@@ -264,7 +264,7 @@ fn mailbox(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
     Ok(Some(Person { name: Plain::new(name), address }))
 }
 
-fn flag(text: &str) -> bool {
+pub(super) fn flag(text: &str) -> bool {
     matches!(text.trim(), "true" | "1")
 }
 
@@ -286,7 +286,7 @@ fn sensitivity(text: &str) -> Sensitivity {
     }
 }
 
-fn response(text: &str) -> Answer {
+pub(super) fn response(text: &str) -> Answer {
     match text.trim() {
         "Organizer" => Answer::Organizer,
         "Tentative" => Answer::Tentative,

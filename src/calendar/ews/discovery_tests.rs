@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::discover::{Answer, Step};
 use super::get_user_settings::{Settings, Told};
 use super::*;
-use crate::model::{Plain, Span, TrustEntry};
+use crate::model::{CalendarName, Plain, Span, TrustEntry};
 
 /// A disk and an Autodiscover that fail at will.
 #[derive(Debug, Default)]

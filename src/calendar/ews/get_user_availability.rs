@@ -6,11 +6,16 @@
 //! (`ErrorNoFreeBusyAccess`) still shows itself, so one that failed is worth one more request in
 //! its own name. A zone only decides when the window rolls: without it UTC does, and nobody waits
 //! for it.
+//!
+//! The free times of as many come with [`request`] and [`read_free_busy`]. What their meetings are
+//! about is not asked for.
+
+use std::fmt::Write as _;
 
 use super::datetime;
 use super::soap::{self, Header};
 use super::xml::{Pull, malformed, push_escaped};
-use crate::model::{Address, Fault, Shift, Time, Zone};
+use crate::model::{Address, BusyType, BusyWindow, Engagement, Fault, FreeBusy, Shift, Time, Zone};
 
 /// The most mailboxes that Exchange answers for at once.
 pub const MOST: usize = 100;
@@ -36,19 +41,73 @@ pub fn zones_request<'a>(
     mailboxes: impl IntoIterator<Item = &'a Address>,
 ) -> String {
     soap::envelope(header, "GetUserAvailabilityRequest", "", |out| {
-        out.push_str(UTC);
-        out.push_str("<m:MailboxDataArray>");
-        for address in mailboxes.into_iter().take(MOST) {
-            out.push_str("<t:MailboxData><t:Email><t:Address>");
-            push_escaped(out, address.reveal());
-            out.push_str(
-                "</t:Address></t:Email><t:AttendeeType>Required</t:AttendeeType>\
-                 <t:ExcludeConflicts>false</t:ExcludeConflicts></t:MailboxData>",
-            );
-        }
-        out.push_str("</m:MailboxDataArray>");
+        push_mailboxes(out, mailboxes);
         out.push_str(ANY_DAY);
     })
+}
+
+/// Asks when so many mailboxes are free, [`MOST`] of them, as far as whoever `header` impersonates
+/// may see it.
+pub fn request<'a>(
+    header: &Header<'_>,
+    mailboxes: impl IntoIterator<Item = &'a Address>,
+    window: &BusyWindow,
+) -> String {
+    soap::envelope(header, "GetUserAvailabilityRequest", "", |out| {
+        push_mailboxes(out, mailboxes);
+        let (from, to) = (in_utc(window.from), in_utc(window.to));
+        let interval = window.interval_minutes;
+        let _ = write!(
+            out,
+            "<t:FreeBusyViewOptions><t:TimeWindow><t:StartTime>{from}</t:StartTime>\
+             <t:EndTime>{to}</t:EndTime></t:TimeWindow><t:MergedFreeBusyIntervalInMinutes>{interval}\
+             </t:MergedFreeBusyIntervalInMinutes><t:RequestedView>FreeBusyMerged</t:RequestedView>\
+             </t:FreeBusyViewOptions>"
+        );
+    })
+}
+
+fn push_mailboxes<'a>(out: &mut String, mailboxes: impl IntoIterator<Item = &'a Address>) {
+    out.push_str(UTC);
+    out.push_str("<m:MailboxDataArray>");
+    for address in mailboxes.into_iter().take(MOST) {
+        out.push_str("<t:MailboxData><t:Email><t:Address>");
+        push_escaped(out, address.reveal());
+        out.push_str(
+            "</t:Address></t:Email><t:AttendeeType>Required</t:AttendeeType>\
+             <t:ExcludeConflicts>false</t:ExcludeConflicts></t:MailboxData>",
+        );
+    }
+    out.push_str("</m:MailboxDataArray>");
+}
+
+/// A time in the zone that the request names, whole seconds, without a mark of a zone: Exchange
+/// reads the window so, whatever stands behind it.
+fn in_utc(time: Time) -> String {
+    let whole = datetime::write(Time::from_ms(time.as_ms().div_euclid(1000) * 1000));
+    whole.trim_end_matches('Z').to_owned()
+}
+
+/// When each of the `asked` mailboxes is free, in the order asked.
+///
+/// # Errors
+/// As [`read`], and where there are not as many answers as mailboxes.
+pub fn read_free_busy(xml: &[u8], asked: usize) -> Result<Vec<Result<FreeBusy, Fault>>, Fault> {
+    let mailboxes = read(xml)?;
+    if mailboxes.len() != asked {
+        return Err(malformed());
+    }
+    let one = |mailbox: Availability| FreeBusy {
+        merged: mailbox.merged.map(|digits| digits.chars().map(digit).collect()),
+        engagements: mailbox.engagements,
+    };
+    Ok(mailboxes.into_iter().map(|mailbox| mailbox.map(one)).collect())
+}
+
+/// Servers differ in what they say beyond 3: 4 is "no data" for Exchange 2010, and elsewhere or no
+/// data later ([MS-OXWAVLS] 2.2.4.3).
+fn digit(said: char) -> char {
+    if matches!(said, '0'..='3') { said } else { '4' }
 }
 
 /// The time zone of each of the `asked` mailboxes, in the order asked; nothing for one that never
@@ -62,35 +121,6 @@ pub fn read_zones(xml: &[u8], asked: usize) -> Result<Vec<Result<Option<Zone>, F
         return Err(malformed());
     }
     Ok(mailboxes.into_iter().map(|mailbox| Ok(mailbox?.zone)).collect())
-}
-
-/// How somebody is engaged ([MS-OXWSCDATA], LegacyFreeBusyType).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BusyType {
-    /// Not at all.
-    Free,
-    /// Perhaps.
-    Tentative,
-    /// In a meeting.
-    Busy,
-    /// Out of office.
-    Away,
-    /// At work in another place.
-    Elsewhere,
-    /// Nothing is known, or what a later Exchange may say.
-    #[default]
-    Unknown,
-}
-
-/// One engagement. What it is about is left out, even where Exchange tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Engagement {
-    /// When it begins.
-    pub start: Time,
-    /// When it ends, not before it begins.
-    pub end: Time,
-    /// How it engages.
-    pub busy: BusyType,
 }
 
 /// When one mailbox is free. What is absent was not asked for, or may not be seen.

@@ -194,3 +194,39 @@ fn a_request_names_its_zone_with_both_rules() {
     let many: Vec<_> = (0..150).map(|_| ann.clone()).collect();
     assert_eq!(zones_request(&header, &many).matches("<t:MailboxData>").count(), MOST);
 }
+
+#[test]
+fn free_times_are_asked_for_in_utc_and_whole_seconds() {
+    let ann = Address::parse("ann@corp.example").unwrap();
+    let header = Header { version: ServerVersion::Exchange2010Sp2, impersonate: &ann };
+    let from = datetime::read("2026-03-29T00:00:00.500Z").unwrap();
+    let window = BusyWindow { from, to: from + Span::DAY, interval_minutes: 15 };
+    let xml = request(&header, [&ann], &window);
+    let expected = "<t:StartTime>2026-03-29T00:00:00</t:StartTime>\
+        <t:EndTime>2026-03-30T00:00:00</t:EndTime></t:TimeWindow>\
+        <t:MergedFreeBusyIntervalInMinutes>15</t:MergedFreeBusyIntervalInMinutes>";
+    assert!(xml.contains(expected), "{xml}");
+    let many: Vec<_> = (0..150).map(|_| ann.clone()).collect();
+    assert_eq!(request(&header, &many, &window).matches("<t:MailboxData>").count(), MOST);
+}
+
+#[test]
+fn digits_of_later_servers_are_unknown_and_each_mailbox_has_its_answer() {
+    let merged = |digits: &str| {
+        let view =
+            format!("<FreeBusyView><t:MergedFreeBusy>{digits}</t:MergedFreeBusy></FreeBusyView>");
+        mailbox("NoError", &view)
+    };
+    let xml = format!(
+        "<s:Envelope xmlns:s='s'><s:Body><GetUserAvailabilityResponse xmlns='m'>\
+         <FreeBusyResponseArray>{}{}</FreeBusyResponseArray></GetUserAvailabilityResponse></s:Body>\
+         </s:Envelope>",
+        merged("0123456x"),
+        mailbox("ErrorNoFreeBusyAccess", "")
+    );
+    let found = read_free_busy(xml.as_bytes(), 2).unwrap();
+    let digits = found[0].as_ref().map(|one| one.merged.as_deref());
+    assert_eq!(digits, Ok(Some("01234444")));
+    assert_eq!(found[1], Err(Fault::new(Next::Denied, "ErrorNoFreeBusyAccess")));
+    assert_eq!(read_free_busy(xml.as_bytes(), 3), Err(malformed()));
+}

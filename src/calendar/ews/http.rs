@@ -15,11 +15,11 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::answer;
 use super::gate::SignIn;
 use super::session::{Entrance, Sent, Slot};
-use super::turns::{Named, Turns};
-use crate::model::{Address, Fault, Next, Time};
+use super::turns::{Lane, Named, Turns};
+use super::{answer, effect};
+use crate::model::{Address, Fault, Next, Time, WriteFault};
 use crate::net::http::http_fault;
 use crate::net::{Connector, Origin, read_body};
 
@@ -44,8 +44,8 @@ pub(super) struct Route {
     pub(super) anchor: Option<Arc<Address>>,
     /// Whether that back end shall bind itself, and by which cookie it already has.
     pub(super) affinity: Option<Affinity>,
-    /// It comes in hundreds and somebody's meeting does not: these have half of the places.
-    pub(super) aside: bool,
+    /// Who goes before whom.
+    pub(super) lane: Lane,
 }
 
 /// The wish to meet the same back end again.
@@ -127,11 +127,39 @@ impl Http {
         whose: Option<&Arc<Address>>,
         xml: String,
     ) -> Result<Reply, Fault> {
-        let _turn = self.turns.enter(route.aside, whose).await?;
+        let _turn = self.turns.enter(route.lane, whose).await?;
         let body = Bytes::from(xml);
         timeout(self.limits.request_timeout, self.exchange(uri, route, body))
             .await
             .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))
+    }
+
+    /// Sends a request that may not come twice, in a mailbox's name. It goes on a connection of its
+    /// own: whether a server that hung up on an idle one had read the request, nobody knows.
+    ///
+    /// # Errors
+    /// As [`Http::post`]; and whether the request may have taken effect.
+    pub(super) async fn post_once(
+        &self,
+        uri: &Uri,
+        route: &Route,
+        whose: &Arc<Address>,
+        xml: String,
+    ) -> Result<Reply, WriteFault> {
+        let turn = self.turns.enter(route.lane, Some(whose)).await;
+        let _turn = turn.map_err(WriteFault::NoEffect)?;
+        let request = request(uri, route, xml.into()).map_err(WriteFault::NoEffect)?;
+        let entrance = self.entrance(uri);
+        let sending = async {
+            let (slot, response) = entrance.send_first(request).await?;
+            self.finish(slot, response).await
+        };
+        let sent = timeout(self.limits.request_timeout, sending).await;
+        let sent = sent.unwrap_or_else(|_| Err(Fault::retry("no answer in time")));
+        sent.map_err(|fault| match entrance.has_let_in() {
+            true => effect::of_status(fault),
+            false => WriteFault::NoEffect(fault),
+        })
     }
 
     async fn exchange(&self, uri: &Uri, route: &Route, body: Bytes) -> Result<Reply, Fault> {
@@ -204,7 +232,7 @@ impl Http {
 
     fn entrance<'a>(&'a self, uri: &'a Uri) -> Entrance<'a> {
         let (connector, origin, sign_in) = (&self.connector, &self.origin, &*self.sign_in);
-        Entrance { connector, origin, sign_in, uri, basic: self.basic }
+        Entrance::new(connector, origin, sign_in, uri, self.basic)
     }
 }
 
@@ -321,7 +349,8 @@ mod tests {
         let anchor = Address::parse("ann@corp.example").ok().map(Arc::new);
         let uri = Uri::from_static("https://x.example/EWS/Exchange.asmx");
         let affinity = Some(Affinity { cookie: Some("b~1".into()) });
-        let made = request(&uri, &Route { anchor, affinity, aside: false }, Bytes::new()).unwrap();
+        let made =
+            request(&uri, &Route { anchor, affinity, lane: Lane::Live }, Bytes::new()).unwrap();
         assert_eq!(made.headers()["x-anchormailbox"], "ann@corp.example");
         assert_eq!(made.headers()["x-preferserveraffinity"], "true");
         assert_eq!(made.headers()["cookie"], "X-BackEndOverrideCookie=b~1");

@@ -16,6 +16,7 @@ use super::servers::Server;
 use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
+use super::turns::Lane;
 use super::{Ews, subscribe, unsubscribe};
 use crate::model::{Fault, Hint, ListenEnd, Next, Order, Span, Target, Time};
 
@@ -111,7 +112,7 @@ fn route(group: &Group) -> Route {
     Route {
         anchor: group.anchor().map(|target| Arc::clone(&target.address)),
         affinity: Some(Affinity { cookie: group.cookie() }),
-        aside: true,
+        lane: Lane::Crowd,
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! One operation, one file; each writes its request and reads its answer, and touches nothing else:
 //! [`get_folder`], [`get_item`], [`find_item`], [`sync_folder_items`], [`subscribe`],
-//! [`unsubscribe`], [`get_streaming_events`], [`get_user_oof_settings`]. Of [`convert_id`],
-//! [`create_item`], [`update_item`] and [`get_user_availability`] the answers are read; their
-//! requests come with the commands that need them.
+//! [`unsubscribe`], [`get_streaming_events`], [`create_item`], [`update_item`],
+//! [`get_user_availability`], [`get_user_oof_settings`], and [`invitation`], which is GetItem for
+//! whoever is to change what it reads. Of [`convert_id`] only the answer is read.
 //!
-//! `soap`, `xml`, `datetime`, `codes`, `convert`, [`stream`], [`subscription`], `members`,
-//! [`autodiscover`], [`ntlm`], `spnego` and `channel` are pure; `http` alone opens sockets, and the
-//! library behind `kerberos`; `gate` and `session` sign in; `listen` drives a group's stream.
+//! `soap`, `xml`, `datetime`, `codes`, `effect`, `convert`, [`own`], `windows`, [`stream`],
+//! [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are pure; `http`
+//! alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign in; `listen`
+//! drives a group's stream; `writing` sends what may not come twice.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -21,8 +22,10 @@ pub mod get_streaming_events;
 pub mod get_user_availability;
 pub mod get_user_oof_settings;
 pub mod get_user_settings;
+pub mod invitation;
 pub mod negotiate;
 pub mod ntlm;
+pub mod own;
 pub mod sign_in;
 pub mod soap;
 pub mod spnego;
@@ -41,6 +44,7 @@ mod datetime;
 mod discovery;
 #[cfg(test)]
 mod discovery_tests;
+mod effect;
 mod gate;
 mod homes;
 mod http;
@@ -49,11 +53,15 @@ mod items;
 mod kerberos;
 mod listen;
 mod members;
+mod options;
+mod phrases;
 mod servers;
 mod session;
 mod turns;
 mod versions;
 mod view;
+mod windows;
+mod writing;
 mod xml;
 mod zones;
 
@@ -73,120 +81,19 @@ use self::servers::{Server, Servers};
 use self::soap::Header;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
-    Absence, Address, CalendarName, Cursor, Doubt, Fault, Found, GroupKey, Hint, Home, ItemId,
-    ListenEnd, Listing, Next, Order, Page, Secret, Target, Time,
+    Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, GroupKey, Hint,
+    Home, Invitation, ItemId, ListenEnd, Listing, NewMeeting, Next, Notify, Order, Page, Plain,
+    Reach, Response, Rewrite, Secret, Target, Time, WriteFault, Written,
 };
-use crate::net::dial::Dial;
-use crate::net::{Connector, Origin, Proxy, Trust};
+use crate::net::{Connector, Origin};
 
 pub use self::discovery::{Discover, Discovery, HUNT_WITHIN, Legs, Scp, ScpBind, Witness};
 pub use self::gate::Gates;
 #[cfg(feature = "kerberos")]
 pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;
+pub use self::options::{DEFAULT_WAYS, Options};
 pub use self::sign_in::Auth;
-
-/// How an account signs in where nothing else is said: Kerberos where this build has it.
-#[cfg(feature = "kerberos")]
-pub const DEFAULT_WAYS: &[Auth] = &[Auth::Negotiate, Auth::Ntlm, Auth::Basic];
-/// How an account signs in where nothing else is said: Kerberos where this build has it.
-#[cfg(not(feature = "kerberos"))]
-pub const DEFAULT_WAYS: &[Auth] = &[Auth::Ntlm, Auth::Basic];
-
-/// What a `[[calendar]]` of kind `ews` is told.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Its name in the configuration.
-    pub name: CalendarName,
-    /// `https://host/EWS/Exchange.asmx`, where one serves all; else Autodiscover names them.
-    pub url: Option<Uri>,
-    /// SOAP Autodiscover (`https://host/autodiscover/autodiscover.svc`): asked before every other
-    /// place, and the only one where `discover` is absent.
-    pub autodiscover: Option<Uri>,
-    /// How servers are found. Beside a `url` only for the groups: which mailboxes may share a
-    /// stream.
-    pub discover: Option<Discover>,
-    /// Where hosts are.
-    pub dial: Dial,
-    /// The account that may impersonate: `DOMAIN\user` or `user@domain`.
-    pub account: String,
-    /// How it signs in; the first that the server offers.
-    pub auth: Vec<Auth>,
-    /// Where [`Auth::Negotiate`] has its tickets from.
-    pub tickets: Option<Arc<dyn Tickets>>,
-    /// Whose certificates are accepted.
-    pub trust: Trust,
-    /// The way out, where there is no straight one.
-    pub proxy: Option<Proxy>,
-    /// Requests at once; streams come on top.
-    pub max_connections: usize,
-    /// Streams at once.
-    pub max_streams: usize,
-    /// From the first packet to the end of the TLS handshake.
-    pub connect_timeout: Duration,
-    /// From a request to the end of its answer. The server itself gives up after 60 to 100 s.
-    pub request_timeout: Duration,
-    /// A stream is dead after so long without a byte; heartbeats come every 45 s.
-    pub silence: Duration,
-    /// A stream is opened anew after so long, by chance between these two. The server would end
-    /// it after 30 minutes only, but a subscription that it dropped in silence shows when the
-    /// stream is opened, and is to be noticed within 10.
-    pub roll_over: (Duration, Duration),
-    /// Subscriptions are made anew after so many openings.
-    pub openings: u32,
-    /// A refused password is tried again after so long even if it has not changed.
-    pub sign_in_pause: Duration,
-    /// What is known of the account's secrets, where others sign in with them, too.
-    pub gates: Option<Gates>,
-}
-
-impl Options {
-    /// What is right for most.
-    pub fn new(name: CalendarName, url: Uri, account: impl Into<String>) -> Self {
-        Self { url: Some(url), ..Self::discovering(name, Discover::default(), account) }
-            .without_discovery()
-    }
-
-    /// The domains' own hosts, where the configuration does not name them as servers.
-    fn sites(&self) -> Vec<String> {
-        let Some(discover) = &self.discover else { return Vec::new() };
-        let urls = [&self.url, &self.autodiscover].into_iter().flatten();
-        let named: Vec<&str> = urls.filter_map(Uri::host).collect();
-        let trusted = |site: &str| discover.trusted_hosts.iter().any(|host| host == site);
-        let sites = discover.domains.iter().filter(|site| !trusted(site));
-        sites.filter(|site| !named.contains(&site.as_str())).cloned().collect()
-    }
-
-    fn without_discovery(mut self) -> Self {
-        self.discover = None;
-        self
-    }
-
-    /// The same, for servers that are to be found.
-    pub fn discovering(name: CalendarName, discover: Discover, account: impl Into<String>) -> Self {
-        Self {
-            name,
-            url: None,
-            autodiscover: None,
-            discover: Some(discover),
-            dial: Dial::default(),
-            account: account.into(),
-            auth: vec![Auth::Ntlm, Auth::Basic],
-            tickets: None,
-            trust: Trust::default(),
-            proxy: None,
-            max_connections: 10,
-            max_streams: 512,
-            connect_timeout: Duration::from_secs(15),
-            request_timeout: Duration::from_secs(100),
-            silence: Duration::from_secs(90),
-            roll_over: (Duration::from_secs(7 * 60), Duration::from_secs(9 * 60)),
-            openings: 40,
-            sign_in_pause: Duration::from_secs(60 * 60),
-            gates: None,
-        }
-    }
-}
 
 /// An Exchange organisation.
 pub struct Ews {
@@ -429,6 +336,60 @@ impl Calendar for Ews {
         to: Time,
     ) -> BoxFuture<'a, Result<Listing, Fault>> {
         view::read(self, target, from, to).boxed()
+    }
+
+    fn for_writing<'a>(
+        &'a self,
+        target: &'a Target,
+        item: &'a ItemId,
+        reach: Reach,
+    ) -> BoxFuture<'a, Result<Option<Invitation>, Fault>> {
+        writing::invitation(self, target, item, reach).boxed()
+    }
+
+    fn rewrite<'a>(
+        &'a self,
+        target: &'a Target,
+        rewrite: &'a Rewrite,
+    ) -> BoxFuture<'a, Result<Written, WriteFault>> {
+        writing::rewrite(self, target, rewrite).boxed()
+    }
+
+    fn create<'a>(
+        &'a self,
+        target: &'a Target,
+        meeting: &'a NewMeeting,
+        mark: &'a str,
+    ) -> BoxFuture<'a, Result<Written, WriteFault>> {
+        writing::create(self, target, meeting, mark).boxed()
+    }
+
+    fn created<'a>(
+        &'a self,
+        target: &'a Target,
+        mark: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Entry>, Fault>> {
+        writing::created(self, target, mark).boxed()
+    }
+
+    fn respond<'a>(
+        &'a self,
+        target: &'a Target,
+        invitation: &'a Written,
+        response: Response,
+        comment: Option<&'a Plain>,
+        notify: Notify,
+    ) -> BoxFuture<'a, Result<(), WriteFault>> {
+        writing::respond(self, target, invitation, response, comment, notify).boxed()
+    }
+
+    fn free_busy<'a>(
+        &'a self,
+        target: &'a Target,
+        mailboxes: &'a [Arc<Address>],
+        window: &'a BusyWindow,
+    ) -> BoxFuture<'a, Result<Vec<Result<FreeBusy, Fault>>, Fault>> {
+        writing::free_busy(self, target, mailboxes, window).boxed()
     }
 
     fn listen<'a>(

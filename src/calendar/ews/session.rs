@@ -1,6 +1,8 @@
 //! One connection and how it is signed in: by itself (NTLM, Negotiate), or request by request
 //! (Basic, and Negotiate where the server wants it so).
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode, Uri};
@@ -51,6 +53,8 @@ pub(super) struct Entrance<'a> {
     pub(super) uri: &'a Uri,
     /// Whether a password may be sent as it is.
     pub(super) basic: bool,
+    /// Whether a request went in that was not turned away with 401.
+    let_in: AtomicBool,
 }
 
 impl Slot {
@@ -161,7 +165,7 @@ impl Slot {
         let Ok(token) = turn.until(entrance.token(&self.connection, &secret)).await else {
             return Ok(Sent::Stale);
         };
-        match send_token(&mut self.connection, request, token).await {
+        match entrance.send_token(&mut self.connection, request, token).await {
             Ok(Some(response)) => Ok(Sent::Answered(response)),
             Ok(None) => Ok(Sent::Stale),
             Err(fault) => Err(fault),
@@ -183,7 +187,38 @@ impl Failed {
     }
 }
 
-impl Entrance<'_> {
+impl<'a> Entrance<'a> {
+    /// `basic`: whether a password may be sent as it is.
+    pub(super) fn new(
+        connector: &'a Connector,
+        origin: &'a Origin,
+        sign_in: &'a SignIn,
+        uri: &'a Uri,
+        basic: bool,
+    ) -> Self {
+        Self { connector, origin, sign_in, uri, basic, let_in: AtomicBool::new(false) }
+    }
+
+    /// Whether the request of [`Entrance::send_first`] may have come to where it takes effect, as
+    /// far as it was sent at all and not turned away for who sends it.
+    pub(super) fn has_let_in(&self) -> bool {
+        self.let_in.load(Ordering::Relaxed)
+    }
+
+    /// Sends the request itself.
+    async fn hand_in(
+        &self,
+        connection: &mut Connection,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Fault> {
+        self.let_in.store(true, Ordering::Relaxed);
+        let response = connection.send(request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.let_in.store(false, Ordering::Relaxed);
+        }
+        Ok(response)
+    }
+
     /// Sends on a new connection and signs in by it, in the first way that works.
     ///
     /// # Errors
@@ -274,7 +309,7 @@ impl Entrance<'_> {
     ) -> Result<(Slot, Response<Incoming>), Fault> {
         let header = sign_in::basic(self.sign_in.account(), password)?;
         request.headers_mut().insert(AUTHORIZATION, header);
-        let response = connection.send(request).await?;
+        let response = self.hand_in(&mut connection, request).await?;
         self.judge(response.status(), Auth::Basic, password, "").await?;
         Ok((Slot::new(connection, Signed::Basic(password.clone())), response))
     }
@@ -298,7 +333,7 @@ impl Entrance<'_> {
         let answer =
             ntlm::authenticate(&negotiate, &challenge, &account, password, binding, now())?;
         request.headers_mut().insert(AUTHORIZATION, sign_in::ntlm(&answer)?);
-        let response = connection.send(request).await?;
+        let response = self.hand_in(&mut connection, request).await?;
         self.judge(response.status(), Auth::Ntlm, password, doubt).await?;
         Ok(Ok((Slot::new(connection, Signed::Ntlm), response)))
     }
@@ -316,7 +351,7 @@ impl Entrance<'_> {
             Err(NoToken::Refused(why)) => return Ok(Err(sign_in::refused(&why))),
             Err(NoToken::Unavailable(fault)) => return Ok(Err(fault)),
         };
-        let Some(response) = send_token(&mut connection, request, token).await? else {
+        let Some(response) = self.send_token(&mut connection, request, token).await? else {
             let bound = connection.peer_certificate().and_then(channel::end_point).is_some();
             let doubt = sign_in::doubt(bound);
             let why = format!("Kerberos: the server does not take the ticket{doubt}");
@@ -324,6 +359,35 @@ impl Entrance<'_> {
         };
         self.sign_in.set_way(self.origin, Auth::Negotiate);
         Ok(Ok((Slot::new(connection, Signed::Negotiate), response)))
+    }
+
+    /// Sends with a token. Nothing where the server does not take it.
+    async fn send_token(
+        &self,
+        connection: &mut Connection,
+        mut request: Request<Full<Bytes>>,
+        token: Token,
+    ) -> Result<Option<Response<Incoming>>, Fault> {
+        let header = sign_in::negotiate(&spnego::offer(&token.bytes))?;
+        request.headers_mut().insert(AUTHORIZATION, header);
+        let response = self.hand_in(connection, request).await?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return Ok(None);
+        }
+        // Many servers send no proof; TLS has shown already who they are.
+        let Some(message) = sign_in::token(response.headers(), Auth::Negotiate) else {
+            return Ok(Some(response));
+        };
+        let answer = spnego::read(&message);
+        let proven = match answer {
+            Some(Answer { accepted: Some(false), .. }) | None => false,
+            Some(Answer { token: None, .. }) => true,
+            Some(Answer { token: Some(proof), .. }) => (token.proves)(&proof),
+        };
+        match proven {
+            true => Ok(Some(response)),
+            false => Err(sign_in::not_here("Kerberos: the server could not prove who it is")),
+        }
     }
 
     /// A token for this server, bound to the connection.
@@ -385,34 +449,6 @@ impl Entrance<'_> {
 
 /// A request with its answer, or why this way did not work although no secret was refused.
 type Tried = Result<(Slot, Response<Incoming>), Fault>;
-
-/// Sends with a token. Nothing where the server does not take it.
-async fn send_token(
-    connection: &mut Connection,
-    mut request: Request<Full<Bytes>>,
-    token: Token,
-) -> Result<Option<Response<Incoming>>, Fault> {
-    let header = sign_in::negotiate(&spnego::offer(&token.bytes))?;
-    request.headers_mut().insert(AUTHORIZATION, header);
-    let response = connection.send(request).await?;
-    if response.status() == StatusCode::UNAUTHORIZED {
-        return Ok(None);
-    }
-    // Many servers send no proof; TLS has shown already who they are.
-    let Some(message) = sign_in::token(response.headers(), Auth::Negotiate) else {
-        return Ok(Some(response));
-    };
-    let answer = spnego::read(&message);
-    let proven = match answer {
-        Some(Answer { accepted: Some(false), .. }) | None => false,
-        Some(Answer { token: None, .. }) => true,
-        Some(Answer { token: Some(proof), .. }) => (token.proves)(&proof),
-    };
-    match proven {
-        true => Ok(Some(response)),
-        false => Err(sign_in::not_here("Kerberos: the server could not prove who it is")),
-    }
-}
 
 /// No secret was refused here: others may be signed in to.
 fn no_basic() -> Fault {

@@ -63,10 +63,15 @@ pub fn envelope(
 /// `<t:FieldURI FieldURI="…"/>` for each.
 pub(super) fn push_fields<'a>(out: &mut String, fields: impl IntoIterator<Item = &'a str>) {
     out.push_str("<t:AdditionalProperties>");
+    push_field_uris(out, fields);
+    out.push_str("</t:AdditionalProperties>");
+}
+
+/// The same without what is around them.
+pub(super) fn push_field_uris<'a>(out: &mut String, fields: impl IntoIterator<Item = &'a str>) {
     for field in fields {
         let _ = write!(out, r#"<t:FieldURI FieldURI="{field}"/>"#);
     }
-    out.push_str("</t:AdditionalProperties>");
 }
 
 /// The mailbox owner's own calendar.

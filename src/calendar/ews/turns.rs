@@ -2,7 +2,8 @@
 //! mailbox's name, and the server has had the rest that it asked for.
 //!
 //! **Promise.** Whoever waited for a place looks again before it goes. What comes in hundreds waits
-//! for the end of a rest; a meeting's request is told of it, so that whoever asked goes by it too.
+//! for the end of a rest; a meeting's request is told of it, so that whoever asked goes by it too,
+//! and so is an errand's. What people wait for has all places, the others have half of them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,10 +21,22 @@ const IN_ONE_NAME: usize = 2;
 /// A rest that is over so soon is waited for by everybody.
 const SHORT: Duration = Duration::from_millis(100);
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Somebody's meeting. It has all places, and is told of a rest.
+    #[default]
+    Live,
+    /// Something that somebody wants done. It has half of the places, and is told of a rest.
+    Errand,
+    /// It comes in hundreds. It has half of the places, and waits for the end of a rest.
+    Crowd,
+}
+
 /// The turns of one server.
 pub(super) struct Turns {
     places: Semaphore,
-    /// Half of the places, for what comes in hundreds.
+    /// Half of the places, for all but [`Lane::Live`].
     aside: Semaphore,
     names: Names,
     rest: Mutex<Option<Rest>>,
@@ -59,22 +72,22 @@ impl Turns {
         }
     }
 
-    /// Waits for the right to send a request in this mailbox's name. `aside`: it comes in hundreds.
+    /// Waits for the right to send a request in this mailbox's name.
     ///
     /// # Errors
     /// [`Next::BackOff`] where the server rests; what comes in hundreds waits instead.
     pub(super) async fn enter(
         &self,
-        aside: bool,
+        lane: Lane,
         whose: Option<&Arc<Address>>,
     ) -> Result<Turn<'_>, Fault> {
         let closed = |_| Fault::retry("closed");
         loop {
-            self.may_go(aside).await?;
+            self.may_go(lane == Lane::Crowd).await?;
             let turn = Turn {
-                _aside: match aside {
-                    true => Some(self.aside.acquire().await.map_err(closed)?),
-                    false => None,
+                _aside: match lane {
+                    Lane::Errand | Lane::Crowd => Some(self.aside.acquire().await.map_err(closed)?),
+                    Lane::Live => None,
                 },
                 _named: match whose {
                     Some(whose) => Some(self.names.enter(whose).await?),
@@ -122,10 +135,10 @@ impl Turns {
         self.rests().is_some()
     }
 
-    async fn may_go(&self, aside: bool) -> Result<(), Fault> {
+    async fn may_go(&self, waits: bool) -> Result<(), Fault> {
         while let Some((until, why)) = self.rests() {
             let left = until.saturating_duration_since(Instant::now());
-            if !aside && left > SHORT {
+            if !waits && left > SHORT {
                 // Not a moment too early for whoever comes back then.
                 let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
                 let next = Next::BackOff { after: Some(Span::from_ms(left)) };
@@ -210,10 +223,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_waited_for_a_place_looks_again_whether_the_server_rests() {
         let turns = Turns::new(1);
-        let first = turns.enter(false, None).await.unwrap();
+        let first = turns.enter(Lane::Live, None).await.unwrap();
         let (told, held, ()) = tokio::join!(
-            turns.enter(false, None),
-            timeout(SECOND * 5, turns.enter(true, None)),
+            turns.enter(Lane::Live, None),
+            timeout(SECOND * 5, turns.enter(Lane::Crowd, None)),
             async {
                 tokio::task::yield_now().await;
                 turns.heard(&busy(Some(Span::from_secs(9))));
@@ -226,7 +239,7 @@ mod tests {
         assert!((8_000..=9_001).contains(&after.as_ms()), "{after}");
         assert!(held.is_err(), "what comes in hundreds waits");
         advance(SECOND * 9).await;
-        assert!(turns.enter(false, None).await.is_ok(), "then all go on");
+        assert!(turns.enter(Lane::Live, None).await.is_ok(), "then all go on");
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,7 +251,7 @@ mod tests {
         turns.enter_stream(&ann).await.unwrap();
         assert_eq!(began.elapsed(), SECOND, "a floor of our own");
         turns.heard(&Fault::new(Next::BackOff { after: None }, "connection refused"));
-        assert!(turns.enter(false, None).await.is_ok(), "nobody said that it is busy");
+        assert!(turns.enter(Lane::Live, None).await.is_ok(), "nobody said that it is busy");
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,7 +260,7 @@ mod tests {
         turns.heard(&busy(Some(Span::from_secs(60))));
         turns.heard(&busy(None));
         advance(SECOND * 59).await;
-        assert!(turns.enter(false, None).await.is_err());
+        assert!(turns.enter(Lane::Live, None).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -255,11 +268,14 @@ mod tests {
         let turns = Turns::new(10);
         let (ann, also_ann) = (address("ann"), address("ANN"));
         let stream = turns.enter_stream(&ann).await.unwrap();
-        let pass = turns.enter(false, Some(&also_ann)).await.unwrap();
-        assert!(is_kept_waiting(turns.enter(true, Some(&ann))).await, "that would be the third");
-        assert!(turns.enter(false, Some(&address("bob"))).await.is_ok(), "it waits alone");
+        let pass = turns.enter(Lane::Live, Some(&also_ann)).await.unwrap();
+        assert!(
+            is_kept_waiting(turns.enter(Lane::Crowd, Some(&ann))).await,
+            "that would be the third"
+        );
+        assert!(turns.enter(Lane::Live, Some(&address("bob"))).await.is_ok(), "it waits alone");
         drop(stream);
-        drop(turns.enter(true, Some(&ann)).await.unwrap());
+        drop(turns.enter(Lane::Crowd, Some(&ann)).await.unwrap());
         drop(pass);
         assert!(turns.names.0.lock().unwrap().is_empty(), "names that nobody uses are forgotten");
     }
@@ -267,9 +283,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_comes_in_hundreds_has_half_of_the_places() {
         let turns = Turns::new(4);
-        let _one = turns.enter(true, None).await.unwrap();
-        let _two = turns.enter(true, None).await.unwrap();
-        assert!(is_kept_waiting(turns.enter(true, None)).await);
-        assert!(turns.enter(false, None).await.is_ok());
+        let _one = turns.enter(Lane::Crowd, None).await.unwrap();
+        let _two = turns.enter(Lane::Errand, None).await.unwrap();
+        assert!(is_kept_waiting(turns.enter(Lane::Crowd, None)).await);
+        assert!(is_kept_waiting(turns.enter(Lane::Errand, None)).await);
+        assert!(turns.enter(Lane::Live, None).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_errand_is_told_of_a_rest_and_does_not_wait_in_memory() {
+        let turns = Turns::new(4);
+        turns.heard(&busy(Some(Span::HOUR)));
+        let told = turns.enter(Lane::Errand, None).await.err().expect("it is not sent");
+        assert!(matches!(told.next, Next::BackOff { after: Some(_) }), "{told:?}");
     }
 }

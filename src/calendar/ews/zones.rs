@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::get_user_availability::{self, MOST};
 use super::http::Route;
 use super::soap::Header;
+use super::turns::Lane;
 use super::{Ews, codes};
 use crate::model::{Address, Fault, Next, Target, Zone};
 
@@ -114,6 +115,6 @@ async fn request(
     };
     let read = |xml: &[u8]| get_user_availability::read_zones(xml, targets.len());
     let anchor = Some(Arc::clone(&asker.address));
-    let route = Route { anchor, aside: true, ..Route::default() };
+    let route = Route { anchor, lane: Lane::Crowd, ..Route::default() };
     Ok(ews.ask(asker, &route, write, read).await?.0)
 }

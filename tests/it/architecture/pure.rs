@@ -37,6 +37,8 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/zones.rs",
     "src/calendar/ews/items.rs",
     "src/calendar/ews/view.rs",
+    "src/calendar/ews/writing.rs",
+    "src/calendar/ews/options.rs",
     "src/calendar/ews/listen.rs",
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/servers.rs",
@@ -93,7 +95,7 @@ pub fn impure(path: &str, text: &str) -> Vec<String> {
             let first = used.split("::").next().unwrap_or_default();
             let own = [
                 "absence", "calendar", "command", "fault", "id", "meeting", "plain", "time",
-                "trust", "zone",
+                "trust", "writing", "zone",
             ];
             if !OF_THE_MODEL.contains(&first) && !own.contains(&first) {
                 wrong.push(format!("{path}:{}: the model uses {first}", at + 1));

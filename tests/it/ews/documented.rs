@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
-use calway::calendar::ews::get_user_availability::{BusyType, Engagement};
 use calway::calendar::ews::get_user_settings::{self, Told};
 use calway::calendar::ews::{
     autodiscover, convert_id, create_item, find_item, get_folder, get_item, get_user_availability,
     get_user_oof_settings, soap, subscribe, sync_folder_items, unsubscribe, update_item,
 };
-use calway::model::{Address, Change, Fault, Found, ItemId, Next, Span, Time};
+use calway::model::{
+    Address, BusyType, Change, Engagement, Fault, Found, ItemId, Next, Span, Time, Written,
+};
 
 use super::samples;
 
@@ -124,8 +125,8 @@ fn check_answer(top: &str, page: &str, xml: &[u8]) {
     }
 }
 
-fn stored(item: &str, version: &str) -> create_item::Stored {
-    create_item::Stored { item: ItemId(item.into()), version: version.into() }
+fn stored(item: &str, version: &str) -> Written {
+    Written { item: ItemId(item.into()), version: version.into() }
 }
 
 fn check_pox(page: &str, xml: &[u8]) {

@@ -6,10 +6,13 @@ use std::process::Command;
 use calway::calendar::ews::get_user_settings;
 use calway::calendar::ews::soap::{Header, ServerVersion};
 use calway::calendar::ews::{
-    autodiscover, find_item, get_folder, get_item, get_streaming_events, get_user_availability,
-    subscribe, sync_folder_items, unsubscribe,
+    autodiscover, create_item, find_item, get_folder, get_item, get_streaming_events,
+    get_user_availability, invitation, subscribe, sync_folder_items, unsubscribe, update_item,
 };
-use calway::model::{Address, Cursor, ItemId, Time};
+use calway::model::{
+    Address, Body, BusyWindow, Cursor, Invitee, ItemId, Mark, NewMeeting, Notify, ParticipantKind,
+    ParticipantRole, Plain, Reach, Response, Rewrite, Time, Written,
+};
 
 use super::{samples, schema};
 
@@ -36,8 +39,77 @@ fn requests() -> Vec<(String, String)> {
             ("GetStreamingEvents", get_streaming_events::request(&header, ["a&b", "c"])),
         ];
         all.extend(made.map(|(name, xml)| (format!("{name} ({version:?})"), xml)));
+        let made = writing(&header).into_iter();
+        all.extend(made.map(|(name, xml)| (format!("{name} ({version:?})"), xml)));
     }
     all
+}
+
+/// What upsets a writer, and what a body is made of.
+const UPSETTING: &str = "<html>\r\n<p a=\"1\">R&D \u{1}\u{0}\u{ffff}]]> \u{1f600}</p></html>";
+
+/// Every request that changes something, or is asked for to change it.
+fn writing(header: &Header<'_>) -> Vec<(&'static str, String)> {
+    let written = Written { item: ItemId("a&b<\"".into()), version: "k&<\">".into() };
+    let window = BusyWindow {
+        from: Time::from_ms(0),
+        to: Time::from_ms(1_772_409_600_123),
+        interval_minutes: 30,
+    };
+    let text = Plain::new(UPSETTING);
+    let mut made = vec![
+        ("GetItem to write", invitation::request(header, &written.item, Reach::Item)),
+        ("GetItem of a series", invitation::request(header, &written.item, Reach::Series)),
+        ("FindItem by mark", find_item::made_request(header, "t&<\"")),
+        ("CreateItem", create_item::request(header, &meeting(), "t&<\"", None)),
+        ("CreateItem in a zone", create_item::request(header, &meeting(), "t", Some("R&D Time"))),
+        ("CreateItem of nothing", create_item::request(header, &NewMeeting::default(), "t", None)),
+        (
+            "GetUserAvailability of a window",
+            get_user_availability::request(header, [header.impersonate], &window),
+        ),
+    ];
+    for response in [Response::Accepted, Response::Tentative, Response::Declined] {
+        for (comment, notify) in [(Some(&text), Notify::All), (None, Notify::Nobody)] {
+            let xml = create_item::respond_request(header, &written, response, comment, notify);
+            made.push(("CreateItem of an answer", xml));
+        }
+    }
+    let body = |html| Some(Body { text: text.clone(), html });
+    for (location, body, mark, notify) in [
+        (Some(text.clone()), body(true), Mark::Set("m&<".into()), Notify::All),
+        (None, body(false), Mark::Remove, Notify::Nobody),
+        (Some(Plain::default()), None, Mark::Keep, Notify::All),
+    ] {
+        let Written { item, version } = written.clone();
+        let rewrite = Rewrite { item, version, location, body, mark, notify };
+        made.push(("UpdateItem", update_item::request(header, &rewrite)));
+    }
+    made
+}
+
+/// One invitee of each kind.
+fn meeting() -> NewMeeting {
+    let address = Address::parse("o'neil&co@corp.example").expect("an address");
+    let invitee = |kind, role| Invitee {
+        address: address.clone(),
+        name: Plain::new("O'Neil <&>"),
+        kind,
+        role,
+    };
+    NewMeeting {
+        subject: Plain::new("R&D <1>\u{1}"),
+        body: Body { text: Plain::new(UPSETTING), html: true },
+        location: Plain::new("\"4\" & 5"),
+        start: Time::from_ms(1_772_409_600_123),
+        end: Time::from_ms(1_772_413_200_000),
+        zone: None,
+        invitees: vec![
+            invitee(ParticipantKind::Room, ParticipantRole::Required),
+            invitee(ParticipantKind::Person, ParticipantRole::Optional),
+            invitee(ParticipantKind::Person, ParticipantRole::Required),
+        ],
+    }
 }
 
 #[test]
@@ -95,6 +167,9 @@ fn no_reader_breaks_on_any_sample() {
         let _ = get_item::read(&xml, &[ItemId("x".into())]);
         let _ = find_item::read(&xml);
         let _ = get_streaming_events::EventReader::default().read(&xml);
+        let _ = (invitation::read(&xml), find_item::read_made(&xml));
+        let _ = (create_item::read_one(&xml), update_item::read_one(&xml));
+        let _ = get_user_availability::read_free_busy(&xml, 2);
         let _ = get_user_settings::read(&xml);
         let _ = autodiscover::read_pox(&xml);
     }
