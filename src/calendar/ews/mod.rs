@@ -79,6 +79,7 @@ use self::gate::SignIn;
 use self::http::{Events, Limits, Route};
 use self::servers::{Server, Servers};
 use self::soap::Header;
+use self::turns::Lane;
 use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
     Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, GroupKey, Hint,
@@ -284,7 +285,7 @@ impl Calendar for Ews {
     fn absence<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Absence, Fault>> {
         async move {
             let anchor = Some(Arc::clone(&target.address));
-            let route = Route { anchor, aside: true, ..Route::default() };
+            let route = Route { anchor, lane: Lane::Crowd, ..Route::default() };
             let read = get_user_oof_settings::read;
             let asked = self.ask(target, &route, get_user_oof_settings::request, read);
             Ok(asked.await?.0.absence())
