@@ -339,11 +339,11 @@ impl Cloud {
 
     /// Waits for the answer to the free/busy question `request` of `user`, and opens it.
     pub async fn free_busy(&self, user: &str, request: &str) -> FreeBusy {
-        let file = format!("freebusy:{request}");
         let mut found = None;
         self.wait(|view| {
             let all = view.reports_of(user, "calendar.free_busy");
-            found = all.iter().rev().find(|one| one.file == file).map(|one| one.json.clone());
+            let mut answers = all.iter().rev().filter(|one| one.json["requestId"] == request);
+            found = answers.next().map(|one| one.json.clone());
             found.is_some()
         })
         .await;

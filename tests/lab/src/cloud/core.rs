@@ -343,7 +343,7 @@ impl View<'_> {
 
     /// How the command `id` was said to have ended for good: once, if all is well.
     pub fn results(&self, id: &str) -> Vec<&Report> {
-        let file = format!("command:{id}");
+        let file = format!("result:{id}");
         self.reports().iter().filter(|report| report.file == file).collect()
     }
 

@@ -143,7 +143,7 @@ fn result(inside: &Inside, _: &str) -> Result<String, String> {
         identifier(inside, "id")?;
     }
     maybe(inside, "start")?;
-    Ok(format!("command:{}", identifier(inside, "commandId")?))
+    Ok(format!("result:{}", identifier(inside, "commandId")?))
 }
 
 fn free_busy(inside: &Inside, _: &str) -> Result<String, String> {
@@ -157,7 +157,7 @@ fn free_busy(inside: &Inside, _: &str) -> Result<String, String> {
         "calendarFreeBusyItems",
     ];
     members(inside, &must, &[])?;
-    identifier(inside, "commandId")?;
+    identifier(inside, "requestId")?;
     kms_address(inside)?;
     let (start, end) = (moment(inside, "start")?, moment(inside, "end")?);
     let minutes = number(inside, "intervalMinutes", 5, 1440)?;
@@ -175,7 +175,7 @@ fn free_busy(inside: &Inside, _: &str) -> Result<String, String> {
     for item in items {
         free_busy_item(item, digits)?;
     }
-    Ok(format!("freebusy:{}", identifier(inside, "requestId")?))
+    Ok(format!("free-busy:{}", identifier(inside, "commandId")?))
 }
 
 fn free_busy_item(item: &Value, digits: usize) -> Check {
