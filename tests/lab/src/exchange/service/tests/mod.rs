@@ -12,6 +12,7 @@ mod items;
 mod mail;
 mod mapi;
 mod meetings;
+mod samples;
 mod schema;
 mod series;
 mod streams;
