@@ -118,6 +118,9 @@ pub struct Options {
     pub keep_events_between_streams: bool,
     /// A stream asked for good and unknown ids delivers for the good ones.
     pub mixed_ids_deliver: bool,
+    /// Bodies that a client writes are kept otherwise: a page gets a head that names its character
+    /// set, lines end in CR LF.
+    pub rewrites_bodies: bool,
     /// The latest version that may be asked for; `None`: all that any server takes.
     pub newest_version: Option<&'static str>,
     /// What is wrong with the certificate.
@@ -157,6 +160,7 @@ impl Default for Options {
             stream_prefix: Some(Prefix::Default),
             keep_events_between_streams: settings.keep_events_between_streams,
             mixed_ids_deliver: settings.mixed_ids_deliver,
+            rewrites_bodies: settings.rewrites_bodies,
             newest_version: None,
             certificate: Variant::Good,
             bridged: false,
@@ -177,6 +181,7 @@ impl Options {
             max_subscriptions: self.max_subscriptions,
             keep_events_between_streams: self.keep_events_between_streams,
             mixed_ids_deliver: self.mixed_ids_deliver,
+            rewrites_bodies: self.rewrites_bodies,
             release: service::Release::of(self.newest_version),
         }
     }

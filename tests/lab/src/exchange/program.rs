@@ -71,6 +71,9 @@ pub struct Arguments {
     /// Streams of one mailbox.
     #[arg(long, default_value_t = 10, value_name = "N")]
     hanging_connection_limit: usize,
+    /// Keep bodies otherwise than a client wrote them.
+    #[arg(long)]
+    rewrite_bodies: bool,
     /// Write the root of the server's certificate here (PEM).
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
@@ -127,6 +130,7 @@ impl Arguments {
             stream_prefix: Some(prefix(&self.stream_prefix)),
             heartbeat: Duration::from_millis(self.heartbeat_ms.max(1)),
             hanging_connection_limit: self.hanging_connection_limit,
+            rewrites_bodies: self.rewrite_bodies,
             ..Options::default()
         })
     }

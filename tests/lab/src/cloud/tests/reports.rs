@@ -1,5 +1,7 @@
 //! What is no record: results, answers, presence, states, and the commands that they belong to.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::*;
 use crate::cloud::{Guest, Reply, When};
 
@@ -278,4 +280,31 @@ async fn a_request_for_join_details_is_answered_once() {
     assert_eq!(second["data"]["encryptedJoinDetails"], Value::Null);
     assert_eq!(pair.cloud.view(|view| view.commands().len()), 2);
     drop(standing);
+}
+
+#[tokio::test]
+async fn a_script_asks_for_a_meeting_and_hears_how_it_ended() {
+    let pair = Pair::new().await;
+    pair.cloud.admit("u1");
+    let control = super::super::control::start(([127, 0, 0, 1], 0).into(), pair.cloud.clone());
+    let control = control.await.unwrap();
+    let ask = async |method: &str, path: &str, body: Value| -> Value {
+        let mut stream = TcpStream::connect(control).await.unwrap();
+        let body = body.to_string();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n");
+        let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let wanted = json!({"user": "u1", "subject": "Plan", "start": "2026-01-05T10:00:00Z"});
+    let made = ask("POST", "/meetings/create", wanted).await;
+    let command = made["command"].as_str().unwrap();
+    pair.outcomes(&[result(1, command, "done"), presence(2, 60)]).await;
+    let told = ask("GET", &format!("/commands/{command}/result"), Value::Null).await;
+    assert_eq!((&told["outcome"], &told["count"]), (&json!("done"), &json!(1)));
+    let reports = ask("GET", "/users/u1/reports", Value::Null).await;
+    let kinds: Vec<_> = reports.as_array().unwrap().iter().map(|one| one["type"].clone()).collect();
+    assert_eq!(kinds, [json!("command.result"), json!("user.presence")]);
 }

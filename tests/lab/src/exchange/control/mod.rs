@@ -106,3 +106,6 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<&'a str, String> {
 fn number(body: &Value, name: &str) -> Result<i64, String> {
     body[name].as_i64().ok_or_else(|| format!("{name} is missing"))
 }
+
+#[cfg(test)]
+mod tests;

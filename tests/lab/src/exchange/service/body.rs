@@ -23,6 +23,35 @@ pub(super) fn write(out: &mut Writer, tag: &str, draft: &Draft, kind: BodyKind) 
     out.close(tag);
 }
 
+const META: &str = "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\">";
+
+/// A body as a server keeps it that does not keep what it was given: lines end in CR LF, and a page
+/// has a head that names the character set.
+pub(super) fn rewritten(body: &str, is_html: bool) -> String {
+    let lines = body.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
+    if !is_html {
+        return lines;
+    }
+    let lower = lines.to_ascii_lowercase();
+    if lower.contains("charset=utf-8") {
+        return lines;
+    }
+    let after = |tag: &str| {
+        let at = lower.find(tag)?;
+        Some(at + lower.get(at..)?.find('>')? + 1)
+    };
+    let mut page = lines.clone();
+    match (after("<head>").or_else(|| after("<head ")), after("<html")) {
+        (Some(at), _) => page.insert_str(at, &format!("\r\n{META}")),
+        (None, Some(at)) => page.insert_str(at, &format!("\r\n<head>\r\n{META}\r\n</head>")),
+        (None, None) => {
+            let head = format!("<html>\r\n<head>\r\n{META}\r\n</head>\r\n<body>\r\n");
+            page = format!("{head}{lines}\r\n</body>\r\n</html>\r\n");
+        }
+    }
+    page
+}
+
 /// Text as the page that Exchange makes of it.
 pub(super) fn to_html(text: &str) -> String {
     let mut page = String::from(
@@ -98,6 +127,16 @@ fn push_words(text: &mut String, raw: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_was_rewritten_is_not_rewritten_again() {
+        for page in ["<p>a\nb</p>", "<html><body>a</body></html>", "<HTML><HEAD></HEAD>a</HTML>"] {
+            let once = rewritten(page, true);
+            assert!(once.contains("charset=utf-8") && !once.replace("\r\n", "").contains('\n'));
+            assert_eq!(rewritten(&once, true), once);
+        }
+        assert_eq!(rewritten("a\nb\r\nc", false), "a\r\nb\r\nc");
+    }
 
     #[test]
     fn a_page_loses_its_tags_and_its_head() {

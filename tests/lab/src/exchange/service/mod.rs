@@ -88,6 +88,8 @@ pub struct Settings {
     pub keep_events_between_streams: bool,
     /// A stream that was asked for good and unknown ids delivers for the good ones.
     pub mixed_ids_deliver: bool,
+    /// Bodies that are written are kept otherwise: a head with the character set, CR LF.
+    pub rewrites_bodies: bool,
     /// Which Exchange it is.
     pub release: Release,
 }
@@ -104,6 +106,7 @@ impl Default for Settings {
             max_subscriptions: 5000,
             keep_events_between_streams: false,
             mixed_ids_deliver: false,
+            rewrites_bodies: false,
             release: Release::default(),
         }
     }

@@ -11,7 +11,7 @@ use super::request::{Refusal, Request, invalid, read_time};
 use super::shape::ExtendedPath;
 use super::tree::Node;
 use super::zone::Zone;
-use super::{days, pattern};
+use super::{body, days, pattern};
 
 /// A new item's draft.
 pub(super) fn new_draft(request: &Request<'_>, node: &Node) -> Result<Draft, Refusal> {
@@ -78,6 +78,7 @@ pub(super) fn set(
         "Body" => {
             draft.body = text.to_owned();
             draft.body_html = node.attribute("BodyType") == Some("HTML");
+            settle_body(request, draft);
         }
         "Sensitivity" => draft.sensitivity = sensitivity(node)?,
         "Culture" => draft.culture = text.trim().to_owned(),
@@ -126,6 +127,13 @@ pub(super) fn set(
         }
     }
     Ok(())
+}
+
+/// A body becomes what the server keeps of it.
+pub(super) fn settle_body(request: &Request<'_>, draft: &mut Draft) {
+    if request.shared.settings.rewrites_bodies {
+        draft.body = body::rewritten(&draft.body, draft.body_html);
+    }
 }
 
 fn zone_of_element(request: &Request<'_>, node: &Node) -> Result<&'static Zone, Refusal> {

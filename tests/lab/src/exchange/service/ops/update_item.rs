@@ -208,6 +208,7 @@ fn apply(
     }
     if update.name == "AppendToItemField" {
         append(draft, value, uri)?;
+        write::settle_body(request, draft);
     } else {
         write::set(request, draft, value, zone)?;
     }

@@ -256,3 +256,17 @@ fn an_item_is_in_the_language_of_who_wrote_it() {
     let ItemId(other) = lab.calendars().create(BOB, meeting("M", MONDAY).in_language("fr-FR"));
     assert_eq!(culture(BOB, &other).one("t:Culture"), "fr-FR");
 }
+
+#[test]
+fn a_server_that_rewrites_bodies_keeps_the_words_and_not_the_bytes() {
+    let lab = lab_with(Settings { rewrites_bodies: true, ..Settings::default() });
+    let id = lab.calendars().create(ANN, meeting("M", MONDAY));
+    let update = write(&id.0, "", "SendToNone", "AlwaysOverwrite", "&lt;p&gt;A\nB&lt;/p&gt;");
+    assert_eq!(lab.ask(ANN, &update).code, "NoError");
+    let body = lab.calendars().read(ANN, &id).expect("there").body;
+    assert!(body.contains("<p>A\r\nB</p>") && body.contains("charset=utf-8"), "{body}");
+    let again = body.replace('<', "&lt;").replace("\r\n", "\n");
+    let update = write(&id.0, "", "SendToNone", "AlwaysOverwrite", &again);
+    assert_eq!(lab.ask(ANN, &update).code, "NoError");
+    assert_eq!(lab.calendars().read(ANN, &id).expect("there").body, body, "once is enough");
+}
