@@ -20,6 +20,7 @@
 //! - `LoseRequest`, `LoseAnswer`: the connection ends without a byte, before or after the effect;
 //! - `HoldAnswer`, `LateAnswer`: the effect is there, the answer waits for `Faults::release` or
 //!   comes later;
+//! - `HttpAfter`, `ResponseCodeAfter`: the effect is there, and the answer says that it is not;
 //! - `RivalEdit`: somebody else writes into the same body just before an UpdateItem;
 //! - `ResponseCode`: any code in the response messages (ErrorInvalidSyncStateData,
 //!   ErrorItemNotFound, ErrorMailboxMoveInProgress, ErrorReadEventsFailed …);

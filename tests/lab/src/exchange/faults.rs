@@ -57,6 +57,14 @@ pub enum Fault {
         /// Bytes of the body that still go out.
         after_bytes: usize,
     },
+    /// Everything is done, and something in front of Exchange answers with a bare status, as a
+    /// gateway does that waited too long.
+    HttpAfter {
+        /// The status, for example 504.
+        status: u16,
+    },
+    /// Everything is done, and each response message carries this `ResponseCode`.
+    ResponseCodeAfter(String),
     /// Each response message carries this `ResponseCode`; the operation has no effect.
     ResponseCode(String),
     /// A SOAP fault with status 500 and this `ResponseCode` in its detail.
@@ -129,12 +137,14 @@ impl Fault {
             | Fault::LoseAnswer
             | Fault::HoldAnswer
             | Fault::LateAnswer(_)
+            | Fault::HttpAfter { .. }
             | Fault::SplitEnvelopes { .. }
             | Fault::JoinEnvelopes => Place::Transport,
             Fault::ServerBusy { .. }
             | Fault::PassedBusy { .. }
             | Fault::ConnectionCount { .. }
             | Fault::ResponseCode(_)
+            | Fault::ResponseCodeAfter(_)
             | Fault::SoapFault { .. }
             | Fault::GarbageXml
             | Fault::SyncStandsStill

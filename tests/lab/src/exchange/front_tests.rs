@@ -253,6 +253,20 @@ async fn an_answer_that_is_lost_was_an_effect_all_the_same() {
 }
 
 #[tokio::test]
+async fn an_answer_that_says_no_may_come_after_the_effect() {
+    let exchange = exchange(|_| ()).await;
+    let mut line = Line::to(&exchange).await.unwrap();
+    let whom = Match::operation("CreateItem");
+    exchange.faults().next(whom, Fault::HttpAfter { status: 504 });
+    assert_eq!(line.ews(&[], CREATE).await.unwrap().status, 504);
+    let code = "ErrorInternalServerTransientError";
+    exchange.faults().next(whom, Fault::ResponseCodeAfter(code.to_owned()));
+    let heard = line.ews(&[], CREATE).await.unwrap();
+    assert!(heard.status == 200 && heard.body.contains(code), "{}", heard.body);
+    assert_eq!(items(&exchange), 2);
+}
+
+#[tokio::test]
 async fn an_answer_is_held_until_it_may_go() {
     let exchange = exchange(|_| ()).await;
     exchange.faults().next(Match::operation("CreateItem"), Fault::HoldAnswer);

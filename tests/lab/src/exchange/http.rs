@@ -215,9 +215,12 @@ impl Front {
                 }
                 return Err(io::Error::other("the request is lost"));
             }
-            Some(fault @ (Fault::LoseAnswer | Fault::HoldAnswer | Fault::LateAnswer(_))) => {
-                after = Some((fault, self.faults.releases()));
-            }
+            Some(
+                fault @ (Fault::LoseAnswer
+                | Fault::HoldAnswer
+                | Fault::LateAnswer(_)
+                | Fault::HttpAfter { .. }),
+            ) => after = Some((fault, self.faults.releases())),
             Some(Fault::Cut { after_bytes }) => shape.cut_after = Some(after_bytes),
             Some(Fault::SplitEnvelopes { at }) => shape.split_at = Some(at),
             Some(Fault::JoinEnvelopes) => shape.join = true,
@@ -239,8 +242,14 @@ impl Front {
         };
         reply.entry.named.extend(named);
         let response = self.respond(&asked, reply, shape);
-        afterwards(after).await?;
-        Ok(response)
+        match afterwards(after).await? {
+            None => Ok(response),
+            Some(status) => {
+                let mut response = Response::new(body::whole(Vec::new(), Shape::default()));
+                *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+                Ok(response)
+            }
+        }
     }
 
     /// Operation and mailbox, as faults name them, and the other mailboxes that it names.
@@ -394,16 +403,17 @@ impl Front {
     }
 }
 
-/// What becomes of an answer after everything was done.
-async fn afterwards(fault: Option<(Fault, watch::Receiver<u64>)>) -> io::Result<()> {
-    let Some((fault, mut releases)) = fault else { return Ok(()) };
+/// What becomes of an answer after everything was done: it goes, or a bare status instead of it.
+async fn afterwards(fault: Option<(Fault, watch::Receiver<u64>)>) -> io::Result<Option<u16>> {
+    let Some((fault, mut releases)) = fault else { return Ok(None) };
     match fault {
+        Fault::HttpAfter { status } => return Ok(Some(status)),
         Fault::LoseAnswer => return Err(io::Error::other("the answer is lost")),
         Fault::LateAnswer(wait) => tokio::time::sleep(wait).await,
         Fault::HoldAnswer => drop(releases.changed().await),
         _ => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 /// What something in front of Exchange answers instead of it.

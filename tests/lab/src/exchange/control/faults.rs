@@ -43,6 +43,11 @@ fn fault(body: &Value) -> Result<Fault, String> {
         "redirect" => Fault::RedirectToErrorPage,
         "hang" => Fault::Hang,
         "cut" => Fault::Cut { after_bytes: size("bytes")? },
+        "http-after" => {
+            let status = body["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+            Fault::HttpAfter { status: status.unwrap_or(504) }
+        }
+        "response-code-after" => Fault::ResponseCodeAfter(code()?),
         "response-code" => Fault::ResponseCode(code()?),
         "soap-fault" => Fault::SoapFault {
             code: code()?,

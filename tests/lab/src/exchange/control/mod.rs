@@ -37,7 +37,8 @@ POST /items/delete {mailbox, id, occurrence_ms?}
 POST /items/cancel {mailbox, id}    POST /items/respond {mailbox, uid, response}
 POST /faults {fault, operation?, mailbox?, times?}           times 0 stands for ever
              fault: server-busy connection-count passed-busy http redirect hang cut response-code
-             soap-fault delay lose-request lose-answer hold-answer late-answer rival-edit
+             soap-fault delay lose-request lose-answer hold-answer late-answer http-after
+             response-code-after rival-edit
              stream-silent stream-error stream-closed lose-notification sync-stands-still garbage
              illegal-characters split join
              with: status retry_after back_off_ms inner bytes code message ms

@@ -90,6 +90,10 @@ impl Service {
                 return answer;
             }
             Some(Played::Reply(reply)) => return self.reply(operation, mailbox, reply, affinity),
+            Some(Played::After(reply)) => {
+                self.perform(call, operation, element, head, affinity);
+                return self.reply(operation, mailbox, reply, affinity);
+            }
             Some(Played::Spoil(spoil)) => {
                 let answer = self.perform(call, operation, element, head, affinity);
                 return spoil_answer(answer, spoil);
@@ -235,6 +239,9 @@ impl Service {
             Fault::ResponseCode(code) => {
                 Played::Reply(all_fail(operation, body, &Failure::of(&code)))
             }
+            Fault::ResponseCodeAfter(code) => {
+                Played::After(all_fail(operation, body, &Failure::of(&code)))
+            }
             Fault::SoapFault { code, message } => Played::Refusal(Failure::new(&code, &message)),
             Fault::SyncStandsStill if operation == "SyncFolderItems" => {
                 Played::Reply(ops::stand_still(body))
@@ -254,6 +261,8 @@ enum Played {
     Refusal(Failure),
     Passed(u16, Failure),
     Reply(Reply),
+    /// Everything is done, and this is said.
+    After(Reply),
     Spoil(Spoil),
 }
 
