@@ -7,6 +7,7 @@
 pub mod commands;
 pub mod config;
 pub mod discover;
+pub mod join;
 pub mod jose;
 pub mod kms;
 pub mod notes;
@@ -19,10 +20,11 @@ pub mod stream;
 pub type Check = fn(&[u8]);
 
 /// The targets, each by its name.
-pub const ALL: [(&str, Check); 10] = [
+pub const ALL: [(&str, Check); 11] = [
     ("commands", commands::check),
     ("config", config::check),
     ("discover", discover::check),
+    ("join", join::check),
     ("jose", jose::check),
     ("kms_messages", kms::check),
     ("notes", notes::check),

@@ -1,6 +1,10 @@
 //! Invitations, and the address that each is joined by: `tests/golden/join`, one file a case, with
 //! what is expected in its first headers.
 
+mod bounds;
+mod program;
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -18,15 +18,21 @@ mod sip;
 pub mod table;
 mod unwrap;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, LazyLock};
 
+pub use self::address::ADDRESS_BYTES;
 use self::choice::{Candidate, Candidates};
 pub use self::device::Device;
 use self::known::known;
 pub use self::order::{ORDER, rewriters};
 pub use self::phone::Phone;
-pub use self::rules::{RULES, Rule, Written};
+pub use self::rules::{PATTERN_BYTES, PROGRAM_BYTES, RULES, Rule, TEXT_BYTES, Written};
+pub use self::scan::LINKS;
 use self::sip::Where;
+pub use self::unwrap::DEEPEST;
 use super::notes::Notes;
 use crate::model::{Meeting, Plain};
 

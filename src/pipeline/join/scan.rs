@@ -79,6 +79,7 @@ impl<'a> Links<'a> {
             if self.html && !self.endless {
                 let rest = self.text.get(end..).unwrap_or_default();
                 let length = rest.find("-->");
+                visit(length.unwrap_or(rest.len()));
                 // One that nobody ends hides nothing, as in a browser.
                 self.endless = length.is_none();
                 self.behind = length.map_or(end, |length| end + length + 3);
@@ -111,7 +112,9 @@ fn link(before: Option<char>, rest: &str, html: bool) -> (Option<Cow<'_, str>>, 
     if let Some(quote) = quote
         && html
     {
-        let Some(end) = window.find(quote) else { return (None, window.len()) };
+        let end = window.find(quote);
+        visit(end.unwrap_or(window.len()));
+        let Some(end) = end else { return (None, window.len()) };
         let raw = window.get(..end).unwrap_or_default();
         return (attribute(raw), end);
     }
@@ -157,7 +160,9 @@ fn attribute(raw: &str) -> Option<Cow<'_, str>> {
 
 /// `<link>` whose lines were broken on the way (RFC 3986, appendix C).
 fn folded(window: &str) -> Option<(Cow<'_, str>, usize)> {
-    let end = window.find('>')?;
+    let end = window.find('>');
+    visit(end.unwrap_or(window.len()));
+    let end = end?;
     let raw = window.get(..end)?;
     if !raw.contains(['\r', '\n']) {
         return None;
@@ -171,6 +176,12 @@ fn folded(window: &str) -> Option<(Cow<'_, str>, usize)> {
 /// Bytes until something that no link has. Of other alphabets letters may be in one that people
 /// are shown, but not those that are written without spaces between words.
 fn extent(text: &str) -> usize {
+    let end = extent_of(text);
+    visit(end);
+    end
+}
+
+fn extent_of(text: &str) -> usize {
     let mut rest = text;
     loop {
         let plain = rest.bytes().position(|byte| !is_of_link(byte)).unwrap_or(rest.len());
@@ -187,6 +198,25 @@ fn extent(text: &str) -> usize {
 fn is_of_link(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"<>\"\\^`|[]".contains(&byte)
 }
+
+/// Bytes that were read beside the search for marks, counted for the tests.
+#[cfg(test)]
+pub(super) fn visited() -> usize {
+    VISITED.with(std::cell::Cell::get)
+}
+
+#[cfg(test)]
+std::thread_local! {
+    static VISITED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn visit(bytes: usize) {
+    VISITED.with(|visited| visited.set(visited.get() + bytes));
+}
+
+#[cfg(not(test))]
+fn visit(_: usize) {}
 
 /// Without what ends a sentence or a bracket around the link.
 fn trimmed(link: &str) -> &str {

@@ -204,6 +204,11 @@ fn bent_searches_keep_their_promises() {
 }
 
 #[test]
+fn bent_invitations_keep_their_promises() {
+    keeps(1_500, "join.dict", "join");
+}
+
+#[test]
 fn bent_pages_keep_their_promises() {
     keeps(1_500, "html.dict", "notes");
 }
