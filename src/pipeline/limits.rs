@@ -29,6 +29,22 @@ pub const PARTICIPANTS: usize = 1_000;
 /// still fits a batch; names of kilobytes must not make a meeting that never arrives.
 pub const PARTICIPANTS_BYTES: usize = 512 * 1024;
 
+/// Keywords that a configuration may have: each `@` of a place is compared with all of them.
+pub const KEYWORDS: usize = 50;
+
+/// Letters and digits of a keyword's name. It goes to the cloud as it is, so it has to be a word.
+pub const KEYWORD_CHARACTERS: usize = 32;
+
+/// Invitees of an invitation that join details are written into: each writing may mail all of them.
+pub const INVITEES: usize = 1_500;
+
+/// Characters of an organisation's own header or footer, counted as Unicode scalar values: more
+/// would push the agenda out of sight.
+pub const OWN_TEXT_CHARACTERS: usize = 1_024;
+
+/// Characters of a place that we write, in UTF-16 units: Outlook keeps 255 (PidLidLocation).
+pub const PLACE_CHARACTERS: usize = 255;
+
 /// Mailboxes of one stream (Exchange's own limit for one GetStreamingEvents).
 pub const GROUP_MEMBERS: usize = 200;
 

@@ -3,13 +3,13 @@
 //! No clock, no socket, no file, no async here. A machine is called with the time and one input;
 //! afterwards its outputs are drained, all of them, before the next input (the *one input, drained*
 //! contract). So a run is a function of its inputs, and the world tests replay it from a seed.
-//!
-//! Places that later work fills: `keyword` (which invitations carry a keyword).
 
 pub mod announcement;
 pub mod command;
+pub mod decorate;
 pub mod fleet;
 pub mod join;
+pub mod keyword;
 pub mod limits;
 pub mod notes;
 pub mod outbox;
