@@ -6,6 +6,7 @@
 //! file and the key and says what is allowed.
 
 mod connection;
+mod decorate;
 mod discover;
 mod join;
 mod records;
@@ -27,7 +28,9 @@ use crate::cloud;
 use crate::model::{CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
+use crate::pipeline::decorate::OwnTexts;
 use crate::pipeline::join::Rules;
+use crate::pipeline::keyword::Keywords;
 use crate::pipeline::limits;
 use crate::pipeline::showing::Showing;
 use crate::pipeline::window::Reach;
@@ -45,6 +48,10 @@ pub struct Settings {
     pub reach: Reach,
     /// What of meetings is shown.
     pub showing: Arc<Showing>,
+    /// What organisers write into a place to get join details.
+    pub keywords: Arc<Keywords>,
+    /// The organisation's words around join details, and its language.
+    pub texts: Arc<OwnTexts>,
     /// How often an unheard mailbox is polled.
     pub poll: Span,
     /// How often each user is asked whether they are out of office.
@@ -223,6 +230,8 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
         wrong.push("presence_seconds: 5 to 3600 seconds are allowed".into());
     }
     let showing = Arc::new(records::showing(&written.records, join, &mut wrong));
+    let keywords = Arc::new(decorate::keywords(&written.keyword, &mut wrong));
+    let texts = Arc::new(decorate::texts(&written.decorate, &mut wrong));
     let store = store_path(&written);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
@@ -231,6 +240,8 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             kms,
             reach: Reach { past_days, future_days },
             showing,
+            keywords,
+            texts,
             poll: Span::from_secs(poll),
             presence,
             store,

@@ -15,6 +15,10 @@ pub(super) struct Written {
     #[serde(default)]
     pub(super) join: WrittenJoin,
     #[serde(default)]
+    pub(super) keyword: Vec<WrittenKeyword>,
+    #[serde(default)]
+    pub(super) decorate: WrittenDecorate,
+    #[serde(default)]
     pub(super) window: WrittenWindow,
     #[serde(default)]
     pub(super) records: WrittenRecords,
@@ -117,6 +121,30 @@ pub(super) struct WrittenKms {
     pub(super) anchors_file: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) system_trust: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenKeyword {
+    pub(super) name: Option<String>,
+    pub(super) mode: Option<String>,
+    pub(super) enabled: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDecorate {
+    pub(super) language: Option<String>,
+    #[serde(default)]
+    pub(super) text: Vec<WrittenText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenText {
+    pub(super) language: Option<String>,
+    pub(super) header: Option<String>,
+    pub(super) footer: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
