@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod decorate;
 pub mod discover;
 pub mod join;
 pub mod jose;
@@ -20,9 +21,10 @@ pub mod stream;
 pub type Check = fn(&[u8]);
 
 /// The targets, each by its name.
-pub const ALL: [(&str, Check); 11] = [
+pub const ALL: [(&str, Check); 12] = [
     ("commands", commands::check),
     ("config", config::check),
+    ("decorate", decorate::check),
     ("discover", discover::check),
     ("join", join::check),
     ("jose", jose::check),

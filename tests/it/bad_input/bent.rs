@@ -212,3 +212,8 @@ fn bent_invitations_keep_their_promises() {
 fn bent_pages_keep_their_promises() {
     keeps(1_500, "html.dict", "notes");
 }
+
+#[test]
+fn bent_decorations_keep_their_promises() {
+    keeps(600, "decorate.dict", "decorate");
+}
