@@ -1,7 +1,7 @@
 //! The cloud's state, and every way in which it changes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -331,35 +331,30 @@ impl View<'_> {
     }
 
     /// What took effect and is no record, in order (the last 500,000 at least).
-    pub fn reports(&self) -> &[Report] {
+    pub fn reports(&self) -> &[Arc<Report>] {
         &self.0.ledger.reports
     }
 
     /// The reports of one type about `user`, in order.
     pub fn reports_of(&self, user: &str, kind: &str) -> Vec<&Report> {
-        let all = self.reports().iter();
+        let all = self.reports().iter().map(AsRef::as_ref);
         all.filter(|report| report.subject == user && report.kind == kind).collect()
     }
 
     /// How the command `id` was said to have ended for good: once, if all is well.
     pub fn results(&self, id: &str) -> Vec<&Report> {
         let file = format!("result:{id}");
-        self.reports().iter().filter(|report| report.file == file).collect()
+        self.reports().iter().map(AsRef::as_ref).filter(|report| report.file == file).collect()
     }
 
     /// The last presence of `user`.
     pub fn presence(&self, user: &str) -> Option<&Value> {
-        self.last(user, PRESENCE)
+        self.0.ledger.latest(user, PRESENCE).map(|report| &report.json)
     }
 
     /// The last state of `user`.
     pub fn state(&self, user: &str) -> Option<&Value> {
-        self.last(user, STATE)
-    }
-
-    fn last(&self, user: &str, file: &str) -> Option<&Value> {
-        let mut all = self.reports().iter().rev();
-        all.find(|report| report.subject == user && report.file == file).map(|one| &one.json)
+        self.0.ledger.latest(user, STATE).map(|report| &report.json)
     }
 
     /// All commands, in order.

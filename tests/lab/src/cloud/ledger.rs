@@ -4,6 +4,7 @@
 //! resync.complete drops what is older than its firstSequence, and forgets those tombstones.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -90,8 +91,8 @@ pub struct Arrival {
 struct Subject {
     active: bool,
     records: BTreeMap<String, StoredRecord>,
-    /// Of each file of reports the last sequence, and the event that brought it.
-    files: HashMap<String, (u64, String)>,
+    /// Of each file of reports the one that counts.
+    files: HashMap<String, Arc<Report>>,
     /// No record below counts any more.
     floor: u64,
     resync: Option<(u64, String)>,
@@ -107,7 +108,7 @@ pub(super) struct Ledger {
     pub(super) stats: Stats,
     pub(super) arrivals: Vec<Arrival>,
     /// What took effect and is no record, in order.
-    pub(super) reports: Vec<Report>,
+    pub(super) reports: Vec<Arc<Report>>,
 }
 
 impl Ledger {
@@ -157,24 +158,30 @@ impl Ledger {
     /// The effect of what is no record.
     fn file(&mut self, event: Event, json: Value) -> Verdict {
         let Event { id, kind, subject, sequence, record, .. } = event;
-        let verdict = match self.subjects.get_mut(&subject) {
+        let report = Report { subject, kind, file: record, event: id, sequence, json };
+        let report = Arc::new(report);
+        let kind = report.kind.as_str();
+        let verdict = match self.subjects.get_mut(&report.subject) {
             None => Verdict::Rejected("the subject is not assigned to this connector".into()),
             // How it ended is told of those who left, too.
-            Some(known)
-                if !known.active && !matches!(kind.as_str(), "user.state" | "command.result") =>
-            {
+            Some(known) if !known.active && !matches!(kind, "user.state" | "command.result") => {
                 Verdict::Stale
             }
-            Some(known) => known.file(&record, sequence, &id),
+            Some(known) => known.file(&report),
         };
         if verdict == Verdict::Stored {
             if self.reports.len() >= MOST_ARRIVALS {
                 self.reports.drain(..MOST_ARRIVALS / 2);
             }
-            self.reports.push(Report { subject, kind, file: record, event: id, sequence, json });
+            self.reports.push(report);
         }
         self.count(&verdict);
         verdict
+    }
+
+    /// Of a file of `subject` the report that counts.
+    pub(super) fn latest(&self, subject: &str, file: &str) -> Option<&Report> {
+        self.subjects.get(subject)?.files.get(file).map(AsRef::as_ref)
     }
 
     pub(super) fn count(&mut self, verdict: &Verdict) {
@@ -236,17 +243,19 @@ impl Subject {
                 let kind = "delete".to_owned();
                 self.store(event.id, event.record, event.sequence, kind, Value::Null, now)
             }
-            // Filed before it comes here.
-            Body::Report(_) => self.file(&event.record, event.sequence, &event.id),
+            // Filed by the ledger, before it comes here.
+            Body::Report(_) => Verdict::Duplicate,
         }
     }
 
-    fn file(&mut self, file: &str, sequence: u64, event: &str) -> Verdict {
-        let known = self.files.get(file);
-        if let Some(verdict) = known.and_then(|(last, by)| judge(*last, by, sequence, event)) {
+    fn file(&mut self, report: &Arc<Report>) -> Verdict {
+        let known = self.files.get(&report.file);
+        let verdict = known
+            .and_then(|last| judge(last.sequence, &last.event, report.sequence, &report.event));
+        if let Some(verdict) = verdict {
             return verdict;
         }
-        self.files.insert(file.into(), (sequence, event.into()));
+        self.files.insert(report.file.clone(), report.clone());
         Verdict::Stored
     }
 

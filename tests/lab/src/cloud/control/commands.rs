@@ -35,7 +35,7 @@ pub(super) async fn act(
         }
         ("GET", ["users", user, "reports"]) => Ok(cloud.view(|view| {
             let all = view.reports().iter().filter(|report| report.subject == *user);
-            all.map(report).collect()
+            all.map(|one| report(one)).collect()
         })),
         ("GET", ["commands", id, "result"]) => {
             let result = cloud.result(id).await;
