@@ -19,7 +19,7 @@ pub const WINDOW_ENTRIES: usize = 20_000;
 pub const NOTES_BYTES: usize = 64 * 1024;
 
 /// Bytes of a title or a place that go into a record (Exchange itself stops at 255 characters for
-/// a title; a place may be longer).
+/// a title; a place may be longer). A link that is longer is not joined.
 pub const LINE_BYTES: usize = 4 * 1024;
 
 /// Participants in a record. The sealed name and address of one take about 250 bytes.

@@ -7,6 +7,7 @@ use super::scan::{bare, links};
 use super::table::{Kind, Service};
 use super::unwrap::{Unwrapped, unwrap};
 use crate::model::Meeting;
+use crate::pipeline::limits::LINE_BYTES;
 
 /// Doors that are compared. The first of them is the one, but for its length.
 const DOORS: usize = 256;
@@ -133,7 +134,8 @@ impl<'a> Candidates<'a> {
             }
             return;
         };
-        if self.doors.len() >= DOORS {
+        // A record would cut it, and half a link opens something else or nothing.
+        if self.doors.len() >= DOORS || address.whole.len() > LINE_BYTES {
             return;
         }
         let way = match door.kind {
@@ -174,6 +176,7 @@ impl<'a> Candidates<'a> {
         let text = inner.as_deref().unwrap_or(text);
         let Some(address) = Address::parse(text) else { return };
         let service = match (known.verdict(&address), source) {
+            _ if text.len() > LINE_BYTES => return,
             (Verdict::Stranger, _) => None,
             // A service may have found another form of address; the property says what it is.
             (Verdict::Page(service), Source::Conference) => Some(service),

@@ -7,8 +7,9 @@ use std::fmt;
 
 use regex::{Regex, RegexBuilder};
 
-use super::address::{ADDRESS_BYTES, Address};
+use super::address::Address;
 use super::scan::beginning;
+use crate::pipeline::limits::LINE_BYTES;
 
 /// Rules that may be configured. Each reads the whole text.
 pub const RULES: usize = 64;
@@ -150,7 +151,7 @@ fn is_address(text: &str) -> bool {
     let clean = !text.contains(|c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c));
     let dialled = ["sip:", "sips:", "h323:"].iter().any(|scheme| lower.starts_with(scheme));
     let web = lower.starts_with("https://") || lower.starts_with("http://");
-    clean && text.len() <= ADDRESS_BYTES && (dialled || web && Address::parse(text).is_some())
+    clean && text.len() <= LINE_BYTES && (dialled || web && Address::parse(text).is_some())
 }
 
 #[cfg(test)]

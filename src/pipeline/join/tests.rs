@@ -2,6 +2,8 @@
 
 use super::scan::{LINKS, links, visited};
 use super::*;
+use crate::model::Body;
+use crate::pipeline::samples;
 
 #[test]
 fn what_is_read_grows_with_the_text_and_not_with_its_square() {
@@ -38,4 +40,59 @@ fn what_is_read_grows_with_the_text_and_not_with_its_square() {
             }
         }
     }
+}
+
+#[test]
+fn a_link_that_a_record_would_cut_is_none_rather_than_half() {
+    let link =
+        |length: usize| format!("https://acme.zoom.us/j/98765432101?pwd={}", "x".repeat(length));
+    for (link, is_there) in [(link(4_000), true), (link(5_000), false)] {
+        let body = Body { text: Plain::new(link.as_str()), html: false };
+        let found = Rules::TABLE.join(&Meeting { body, ..samples::meeting("uid", "item") });
+        assert_eq!(found.url.is_some(), is_there);
+        let conference = Plain::new(link);
+        let found = Rules::TABLE.join(&Meeting { conference, ..samples::meeting("uid", "item") });
+        assert_eq!(found.url.is_some(), is_there);
+    }
+}
+
+#[test]
+fn another_table_or_other_rules_have_another_mark() {
+    let rule = |pattern: &str| {
+        let (name, template) = ("own".to_owned(), "https://a.example/$0".to_owned());
+        let written = Written { name, pattern: pattern.into(), priority: 0, template };
+        Rules::new(vec![Rule::new(written).unwrap()])
+    };
+    assert_eq!(rule("a").mark(), rule("a").mark());
+    assert_ne!(rule("a").mark(), rule("b").mark());
+    assert_ne!(rule("a").mark(), Rules::TABLE.mark());
+    assert_eq!(Rules::new(Vec::new()).mark(), Rules::TABLE.mark());
+}
+
+#[test]
+fn the_order_of_sources_and_rules_is_the_one_that_is_published() {
+    let (teams, zoom) =
+        ("https://teams.live.com/meet/9876543210123", "https://zoom.us/j/98765432101");
+    let (jitsi, other) = ("https://meet.jit.si/Budget", "https://video.corp.example/budget");
+    let join = |conference: &str, location: &str, body: &str| {
+        let body = Body { text: Plain::new(body), html: false };
+        let (conference, location) = (Plain::new(conference), Plain::new(location));
+        let meeting = Meeting { conference, location, body, ..samples::meeting("uid", "item") };
+        let found = Rules::TABLE.join(&meeting);
+        let rule = found.chosen.map(|chosen| chosen.rule.to_string()).unwrap_or_default();
+        (found.url.map(|url| url.reveal().to_owned()).unwrap_or_default(), rule)
+    };
+    let is = |found: (String, String), url: &str, rule: &str| {
+        assert_eq!((found.0.as_str(), found.1.as_str()), (url, rule));
+    };
+    is(join(teams, zoom, jitsi), teams, "conference-meeting");
+    is(join(other, zoom, jitsi), other, "conference-unlisted");
+    is(join("", zoom, jitsi), zoom, "location-meeting");
+    is(join("", other, jitsi), jitsi, "body-meeting");
+    is(join("", other, other), other, "location-unlisted");
+    is(join("", "Room 5", other), "", "");
+    is(join("", "4711@vc.example.com", other), "", "location-sip");
+    is(join("", "Room 5", "sip:4711@vc.example.com"), "", "body-sip");
+    is(join("", "+49 30 1234567, PIN: 4711#", ""), "", "location-phone");
+    is(join("", "https://maps.google.com/?q=1", ""), "", "");
 }
