@@ -7,6 +7,7 @@ mod negotiating;
 mod reading;
 mod signing_in;
 mod throttled;
+mod writing;
 mod written;
 mod zones;
 
