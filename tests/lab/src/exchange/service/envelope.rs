@@ -62,7 +62,8 @@ impl Writer {
     }
 }
 
-/// Exchange escapes what XML does not allow, and so sends it.
+/// Exchange escapes what XML does not allow, and so sends it; a carriage return too, which a reader
+/// would make a line feed of.
 pub(super) fn escape(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
@@ -70,6 +71,7 @@ pub(super) fn escape(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#xD;"),
             c if is_allowed(c) => out.push(c),
             c => out.push_str(&format!("&#x{:X};", u32::from(c))),
         }
