@@ -153,6 +153,25 @@ pub struct DecorateRequest {
     pub guests: Vec<String>,
 }
 
+impl DecorateRequest {
+    /// Join details as a service would give them: a room that is the user's own and always the
+    /// same, or one that is made for this request.
+    pub fn details(&self) -> Value {
+        let kind = if self.mode == "default" { "myroom" } else { self.mode.as_str() };
+        let room = if kind == "myroom" { &self.user } else { &self.request_id };
+        let room: String = room.chars().filter(char::is_ascii_alphanumeric).take(40).collect();
+        json!({
+            "kind": kind,
+            "url": format!("https://meet.lab.example/{kind}/{room}?pwd=p7Kq"),
+            "uri": format!("sip:{room}@meet.lab.example"),
+            "number": "2551 204 7312",
+            "password": "p7Kq",
+            "phones": [{"number": "+49 30 5550 1234", "label": "Germany", "tollFree": false}],
+            "accessCode": "2551204",
+        })
+    }
+}
+
 /// One mailbox in the answer to a free/busy question, opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FreeBusyItem {

@@ -51,7 +51,7 @@ pub(super) async fn act(
         ("POST", ["decorate"]) => decorate(cloud, body).await,
         ("POST", ["decorate-all"]) => {
             let body = body.clone();
-            let standing = cloud.decorate_all(move |_| said(&body));
+            let standing = cloud.decorate_all(move |request| said(&body, request));
             stand(decorating, Some(standing));
             Ok(json!({}))
         }
@@ -118,11 +118,13 @@ async fn ask(cloud: &Cloud, body: &Value) -> Outcome {
     Ok(json!({"command": command, "requestId": request}))
 }
 
-/// The join details that a body has, or the reason why there are none.
-fn said(body: &Value) -> Result<Value, String> {
-    match &body["details"] {
-        Value::Null => Err(word(body, "reason")),
-        details => Ok(details.clone()),
+/// The join details that a body has, or the reason why there are none; a body without either gets
+/// some that fit the request.
+fn said(body: &Value, request: &DecorateRequest) -> Result<Value, String> {
+    match (&body["details"], body["reason"].as_str()) {
+        (Value::Null, Some(reason)) => Err(reason.to_owned()),
+        (Value::Null, None) => Ok(request.details()),
+        (details, _) => Ok(details.clone()),
     }
 }
 
@@ -131,7 +133,7 @@ async fn decorate(cloud: &Cloud, body: &Value) -> Outcome {
     let all = cloud.decorate_requests(user).await;
     let request = all.iter().rev().find(|request| request.request_id == id);
     let request = request.ok_or((404, "no such request".to_owned()))?;
-    let said = said(body);
+    let said = said(body, request);
     let command = cloud.decorate(request, said.as_ref().map_err(String::as_str)).await;
     Ok(json!({"command": command}))
 }

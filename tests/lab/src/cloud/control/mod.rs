@@ -35,7 +35,7 @@ POST /meetings/respond {user, id, start, response, comment?, notify?}    meeting
 POST /free-busy  {user, emails, start, end, intervalMinutes?}    answers {command, requestId}
 GET  /users/USER/free-busy/REQUEST   the answer, opened, once it is there
 GET  /users/USER/decorate-requests   requests for join details, opened
-POST /decorate   {user, requestId, details? | reason?}    meeting.decorate
+POST /decorate   {user, requestId, details? | reason?}    with neither: the lab's own details
 POST /decorate-all {details? | reason?}   each request, as it comes    DELETE /decorate-all
 GET  /users/USER/reports             results, presence, states and so on, in order
 GET  /commands/ID/result             how it ended for good, once it is told

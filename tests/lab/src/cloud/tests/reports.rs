@@ -265,14 +265,16 @@ async fn a_request_for_join_details_is_answered_once() {
     };
     pair.outcomes(&[ask(1, "r1")]).await;
     let standing = pair.cloud.decorate_all(|request| match request.request_id.as_str() {
-        "r1" => Ok(json!({"url": format!("https://meet.example/{}", request.subject)})),
+        "r1" => Ok(json!({"title": request.subject, "url": request.details()["url"]})),
         _ => Err("no more rooms".into()),
     });
     let mut channel = pair.open_channel(0).await.unwrap();
     let first = channel.next().await.unwrap();
     assert_eq!((&first["type"], &first["subject"]), (&json!("meeting.decorate"), &json!("u1")));
     let details = opened(&pair, &first["data"], "encryptedJoinDetails").await;
-    assert_eq!(details, "{\"url\":\"https://meet.example/Budget\"}");
+    let details: Value = serde_json::from_str(&details).unwrap();
+    let url = "https://meet.lab.example/myroom/u1?pwd=p7Kq";
+    assert_eq!(details, json!({"title": "Budget", "url": url}));
     pair.outcomes(&[ask(1, "r1"), ask(2, "r2")]).await;
     let second = channel.next().await.unwrap();
     assert_eq!(second["data"]["requestId"], json!("r2"));
