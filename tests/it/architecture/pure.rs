@@ -33,6 +33,7 @@ const SOCKETS: &[&str] = &["tokio::net", "tokio::fs", "std::net", "std::fs", "Tc
 const GLUE: &[&str] = &[
     "src/calendar/ews/mod.rs",
     "src/calendar/ews/discovery.rs",
+    "src/calendar/ews/discovery/leaving.rs",
     "src/calendar/ews/discovery/steps.rs",
     "src/calendar/ews/zones.rs",
     "src/calendar/ews/items.rs",

@@ -153,7 +153,7 @@ async fn a_change_whose_answer_is_lost_is_seen_by_its_mark_and_mails_once() {
     let found = read(&stage, &ann, &item).await;
     let mark = Mark::Set("m1".into());
     let change = Rewrite {
-        location: Some("Online".to_owned()).map(calway::model::Plain::new),
+        location: Some(calway::model::Plain::new("Online")),
         mark,
         notify: Notify::All,
         ..rewrite(&found)
