@@ -40,6 +40,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::separator;
 use crate::model::Plain;
 use crate::pipeline::keyword::Mode;
 
@@ -236,13 +237,18 @@ fn fits(text: &str, most: usize) -> bool {
     let breaks = |c: char| matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}');
     text.chars().count() <= most
         && !text.chars().any(|c| c.is_control() || turns(c) || breaks(c))
-        && super::separator::begins(text).is_none()
-        && super::separator::ends(text).is_none()
+        && !marks(text)
+}
+
+/// Whether a text has a line in it that marks a block.
+fn marks(text: &str) -> bool {
+    separator::begins(text).is_some() || separator::ends(text).is_some()
 }
 
 /// ASCII that can stand in an address as it is, wherever a client looks for its end.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"'`\\^{|}".contains(&byte))
+    let fits = |byte: u8| byte.is_ascii_graphic() && !b"<>\"'`\\^{|}".contains(&byte);
+    text.bytes().all(fits) && !marks(text)
 }
 
 /// What follows a scheme, in any case.

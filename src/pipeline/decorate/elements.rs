@@ -152,7 +152,13 @@ pub(super) fn begins_quote(tag: &Tag<'_>) -> bool {
             NAMES.iter().any(|name| word.eq_ignore_ascii_case(name))
         })
     });
-    named || is_word_header(tag)
+    named || is_word_header(tag) || is_owa_rule(tag)
+}
+
+/// The line that OWA draws above the header of what is quoted.
+fn is_owa_rule(tag: &Tag<'_>) -> bool {
+    let style = tag.attribute("style").map(squeezed).unwrap_or_default();
+    tag.is("hr") && tag.attribute("tabindex").is_some() && style.contains("width:98%")
 }
 
 /// The line that Word draws above the header of what is quoted: a border at the top, in the colour
@@ -164,8 +170,19 @@ fn is_word_header(tag: &Tag<'_>) -> bool {
     style.contains("border:none") && line.iter().any(|line| style.contains(line))
 }
 
-/// Whether a line of text stands above a message that is quoted: words between two rows of dashes,
-/// in whatever language.
+/// Whether a line is a name and a value, as in the header of a message: `From: …`, in whatever
+/// language.
+pub(super) fn is_field(line: &str) -> bool {
+    let name = line.split_once([':', '：']).map(|(name, _)| name.trim());
+    name.is_some_and(|name| {
+        !name.is_empty()
+            && name.chars().count() <= 24
+            && name.chars().all(|c| c.is_alphabetic() || " .'’-".contains(c))
+    })
+}
+
+/// Whether a line of text may stand above a message that is quoted: words between two rows of
+/// dashes, in whatever language. It does if a field follows; people write headings so, too.
 pub(super) fn is_quote_line(line: &str) -> bool {
     let line = line.trim();
     let dashes = |text: &str| text.bytes().take_while(|byte| *byte == b'-').count();

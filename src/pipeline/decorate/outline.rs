@@ -111,6 +111,8 @@ struct Reader<'a> {
     names: Vec<Place>,
     /// Where a quoted original may begin: that, and where something put before it is seen.
     quotes: Vec<(usize, usize)>,
+    /// The same of a line that announces one, if what follows is a header.
+    announced: Option<(usize, usize)>,
     /// Where the page's body ends, or the page.
     body_end: Option<usize>,
     page_end: Option<usize>,
@@ -131,6 +133,7 @@ impl<'a> Reader<'a> {
             lines: Vec::new(),
             names: Vec::new(),
             quotes: Vec::new(),
+            announced: None,
             body_end: None,
             page_end: None,
             without_lines: 0,
@@ -174,17 +177,23 @@ impl<'a> Reader<'a> {
     fn words(&mut self, words: &str, start: usize) {
         let mut at = start;
         for line in words.split_inclusive('\n') {
-            if elements::is_quote_line(line) {
-                self.quote(at);
-            }
+            let start = at;
             at += line.len();
-            if !elements::is_blank(line) {
-                self.content();
+            if elements::is_blank(line) {
+                continue;
             }
+            if let Some(announced) = self.announced.take().filter(|_| elements::is_field(line)) {
+                self.quotes.push(announced);
+            }
+            if elements::is_quote_line(line) {
+                self.announced = Some(self.before(start));
+            }
+            self.content();
         }
     }
 
     fn first_line(&mut self, line: Place) {
+        self.announced = None;
         let clean = self.clean();
         let starts = self.stack.iter().skip(clean).map(|open| open.start).collect();
         let begun = Begun { line, starts, clean, around: self.stack.len() };
@@ -302,15 +311,21 @@ impl<'a> Reader<'a> {
         self.hidden.map_or(at, |(_, start)| start)
     }
 
-    /// A quoted message begins here, or with the outermost element that holds nothing before it.
+    /// A quoted message begins here.
     fn quote(&mut self, at: usize) {
-        if self.quotes.len() >= QUOTES {
-            return;
+        if self.quotes.len() < QUOTES {
+            let place = self.before(at);
+            self.quotes.push(place);
         }
+    }
+
+    /// A place, or that of the outermost element which holds nothing before it; and where something
+    /// put before that is seen.
+    fn before(&self, at: usize) -> (usize, usize) {
         let mut empty = self.stack.iter().skip(self.clean());
         let outermost = empty.find(|open| !elements::is_frame(&open.tag));
         let at = outermost.map_or(at, |open| open.start);
-        self.quotes.push((at, self.seen_at(at).min(at)));
+        (at, self.seen_at(at).min(at))
     }
 
     fn finish(mut self, read_to: usize) -> Outline {

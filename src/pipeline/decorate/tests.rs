@@ -119,6 +119,9 @@ fn a_text_gets_the_block_at_its_end_and_before_what_is_quoted() {
         ("Agenda\n\n", "________________________________\nFrom: Ben\nSent: today\n"),
         // A row of underscores alone is no quote, nor is a dash.
         ("________________________________\nAgenda - x\n-- \nGreta", ""),
+        // Nor is a heading, nor something that only looks quoted.
+        ("---- Agenda ----\n1. Quay: 3\n", ""),
+        ("> bring a torch\nand come\n", ""),
     ] {
         let body = plain(format!("{before}{quoted}"));
         let with = decorated(&body);
@@ -143,6 +146,22 @@ fn a_body_of_ours_in_a_quoted_message_is_history() {
     let quoted = format!("new\nBen wrote:\n{lines}");
     assert_eq!(bare(&plain(quoted.clone())), (quoted.clone(), NOTHING));
     assert_eq!(bare(&decorated(&plain(quoted.clone()))), (quoted, ONE));
+}
+
+#[test]
+fn a_heading_between_dashes_is_no_quoted_message() {
+    let page = "<p>Hello</p><p>---- Agenda ----</p><p>1. the quay</p>";
+    let with = decorated(&html(page));
+    assert!(with.text.reveal().starts_with(page), "{}", with.text.reveal());
+    let quoted = "<p>---- Original message ----</p><p><b>From:</b> Ben</p>";
+    let with = decorated(&html(format!("<p>Hello</p>{quoted}")));
+    assert!(with.text.reveal().ends_with(quoted), "{}", with.text.reveal());
+    // Words of ours do not make it one.
+    let own = OwnText { header: "From: the harbour".into(), footer: String::new() };
+    let own = OwnTexts::new(None, [("en".to_owned(), own)]).unwrap();
+    let body = html("<p>---- Agenda ----</p>");
+    let (with, _) = insert(&body, &Block::new(&details(), Language::ENGLISH, &own), &own);
+    assert_eq!(remove(&with, &own), (body, ONE));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Join details in plain text.
 
-use super::elements::is_quote_line;
+use super::elements::{is_field, is_quote_line};
 use super::known::Known;
 use super::separator::{self, Place, cut};
 use super::{Found, block};
@@ -93,28 +93,51 @@ fn ours(text: &str) -> (Vec<Block>, Vec<Place>) {
 
 /// Where a message that is quoted begins; the end of the text if none does.
 fn quote(text: &str) -> usize {
+    let tail = quoted_tail(text);
     let mut at = 0;
     let mut before: [Line<'_>; 2] = [Line::default(), Line::default()];
+    let mut announced = None;
     for line in text.split_inclusive('\n') {
         let own = Line { start: at, text: line.trim() };
         at += line.len();
-        if is_quote_line(own.text) {
-            return own.start;
+        if let Some(start) = announced.filter(|_| is_field(own.text)) {
+            return start;
+        }
+        if !own.text.is_empty() {
+            announced = is_quote_line(own.text).then_some(own.start);
         }
         if own.text.starts_with('>') {
             // The line above says who wrote it, with or without a blank one between.
-            let [above, last] = &before;
-            let said = [last, above].into_iter().find(|line| !line.text.is_empty());
+            let said = before.iter().rev().find(|line| !line.text.is_empty());
             let said = said.filter(|line| line.text.ends_with([':', '：']));
-            return said.map_or(own.start, |line| line.start);
+            match said {
+                Some(line) => return line.start,
+                None if own.start >= tail => return own.start,
+                None => {}
+            }
         }
         // Outlook's header: a row of underscores and two lines of a name and a value.
-        if before[0].is_rule() && before[1].is_field() && own.is_field() {
-            return before[0].start;
+        let [rule, field] = &before;
+        if rule.is_rule() && is_field(field.text) && is_field(own.text) {
+            return rule.start;
         }
-        before = [std::mem::take(&mut before[1]), own];
+        let [_, last] = before;
+        before = [last, own];
     }
     text.len()
+}
+
+/// From where on all lines are quoted, or blank.
+fn quoted_tail(text: &str) -> usize {
+    let mut tail = text.len();
+    for line in text.split_inclusive('\n').rev() {
+        let own = line.trim();
+        if !own.is_empty() && !own.starts_with('>') {
+            break;
+        }
+        tail -= line.len();
+    }
+    tail
 }
 
 #[derive(Default)]
@@ -126,15 +149,5 @@ struct Line<'a> {
 impl Line<'_> {
     fn is_rule(&self) -> bool {
         self.text.len() >= 20 && self.text.bytes().all(|byte| byte == b'_')
-    }
-
-    /// `From: …`, in any language.
-    fn is_field(&self) -> bool {
-        let name = self.text.split_once([':', '：']).map(|(name, _)| name.trim());
-        name.is_some_and(|name| {
-            !name.is_empty()
-                && name.chars().count() <= 24
-                && name.chars().all(|c| c.is_alphabetic() || " .'’-".contains(c))
-        })
     }
 }

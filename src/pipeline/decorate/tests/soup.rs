@@ -21,6 +21,7 @@ fn soup() -> impl Strategy<Value = String> {
         4 => "\\PC{0,4}",
         1 => Just("<plaintext>".to_owned()),
         1 => Just("-----Original Message-----\n".to_owned()),
+        1 => Just("From: a\n".to_owned()),
         1 => Just("> a:\n> b\n".to_owned()),
         1 => Just("________________________\nFrom: a\nTo: b\n".to_owned()),
     ];
