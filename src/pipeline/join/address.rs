@@ -27,7 +27,11 @@ impl<'a> Address<'a> {
         if whole.len() > ADDRESS_BYTES {
             return None;
         }
-        let (_, rest) = whole.split_once("://")?;
+        let (scheme, rest) = whole.split_once("://")?;
+        // Otherwise it is another address, with this one somewhere within.
+        if scheme.is_empty() || !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return None;
+        }
         let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at_checked(end)?;
         // What stands before an `@` is nobody's host, however much it looks like one.
@@ -134,8 +138,14 @@ mod tests {
         assert_eq!(host("https://zoom.us@evil.example/j/1").as_deref(), Some("evil.example"));
         assert_eq!(host("https://zoom.us.?x").as_deref(), Some("zoom.us"));
         assert_eq!(host("https://evil.example\\@zoom.us/").as_deref(), Some("evil.example"));
-        for none in ["https://", "https://localhost/x", "https://a..b/", "https://a.b:x/", "a.b/c"]
-        {
+        for none in [
+            "https&#58;//a.b/?https://zoom.us/j/1",
+            "https://",
+            "https://localhost/x",
+            "https://a..b/",
+            "https://a.b:x/",
+            "a.b/c",
+        ] {
             assert_eq!(host(none), None, "{none}");
         }
     }
