@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use futures_util::future::{BoxFuture, FutureExt, pending};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
@@ -17,7 +18,7 @@ use super::soap::Header;
 use super::stream::Splitter;
 use super::subscription::{Group, Input, Output};
 use super::turns::Lane;
-use super::{Ews, subscribe, unsubscribe};
+use super::{Ews, Options, subscribe, unsubscribe};
 use crate::model::{Fault, Hint, ListenEnd, Next, Order, Span, Target, Time};
 
 /// Listens until the group's time is over, it breaks or it is told to stop.
@@ -80,6 +81,16 @@ pub(super) async fn listen(
         };
         group.on(clock.now(), input);
     }
+}
+
+/// Each group's own, so that those which began together are not opened anew together.
+pub(super) fn life(options: &Options) -> Duration {
+    let (shortest, longest) = options.roll_over;
+    let mut random = [0; 4];
+    // Without chance the life is the shortest.
+    let _ = rand::fill(&mut random);
+    let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
+    shortest + longest.saturating_sub(shortest).mul_f64(part)
 }
 
 /// Why nothing may be sent to the group's server any more.
@@ -222,4 +233,56 @@ fn read(
         told.extend(reader.read(&envelope)?);
     }
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::model::{Address, CalendarName, UserId};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn options() -> Options {
+        let url = "https://mail.corp.example/EWS/Exchange.asmx".parse().unwrap();
+        Options::new(CalendarName::new("hq"), url, "CORP\\svc")
+    }
+
+    #[test]
+    fn the_shipped_times_are_those_that_exchange_keeps() {
+        let options = options();
+        assert_eq!(options.roll_over, (MINUTE * 7, MINUTE * 9), "a lost one shows within ten");
+        assert!(options.roll_over.1 < MINUTE * 30, "the server ends it then");
+        assert_eq!(options.silence, Duration::from_secs(45) * 2, "two heartbeats");
+        assert!(options.request_timeout >= Duration::from_secs(100), "the server gives up first");
+    }
+
+    #[test]
+    fn groups_that_began_together_are_not_opened_anew_together() {
+        let options = options();
+        let lives: Vec<Duration> = (0..100).map(|_| life(&options)).collect();
+        let (shortest, longest) = options.roll_over;
+        assert!(lives.iter().all(|life| (shortest..=longest).contains(life)), "{lives:?}");
+        let different: BTreeSet<u128> = lives.iter().map(Duration::as_millis).collect();
+        assert!(different.len() >= 50, "{different:?}");
+        // All connections drop at once, and all streams are opened again at once.
+        let (dropped, back) = (Time::from_ms(9_000), Time::from_ms(9_100));
+        let rolls = lives.into_iter().map(|life| {
+            let address = Arc::new(Address::parse("ann@corp.example").unwrap());
+            let ann = Target { user: UserId::new("ann"), address };
+            let began = Time::from_ms(0);
+            let mut group = Group::new(began, vec![ann], span(life).times(40), Span::HOUR);
+            group = group.rolling(span(life));
+            let opened = || Input::Events(vec![StreamEvent::Opened]);
+            group.on(began, Input::Subscribed { member: 0, result: Ok(("s".into(), None)) });
+            group.on(began, opened());
+            group.on(dropped, Input::Broke(Fault::retry("connection reset")));
+            group.on(back, opened());
+            group.deadline().since(dropped).as_ms()
+        });
+        let rolls: BTreeSet<u64> = rolls.collect();
+        let spread = rolls.last().unwrap() - rolls.first().unwrap();
+        assert!(rolls.len() >= 50 && spread >= 60_000, "{rolls:?}");
+    }
 }

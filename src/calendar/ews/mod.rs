@@ -70,7 +70,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::Uri;
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::digest;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::mpsc;
 
@@ -269,16 +269,6 @@ impl Ews {
         }
         homes
     }
-
-    /// So that groups which began together do not end together.
-    fn life(&self) -> Duration {
-        let (shortest, longest) = self.options.roll_over;
-        let mut random = [0; 4];
-        // Without chance the life is the shortest.
-        let _ = rand::fill(&mut random);
-        let part = f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX);
-        shortest + longest.saturating_sub(shortest).mul_f64(part)
-    }
 }
 
 impl Calendar for Ews {
@@ -399,7 +389,7 @@ impl Calendar for Ews {
         orders: mpsc::Receiver<Order>,
         hints: mpsc::Sender<Hint>,
     ) -> BoxFuture<'a, ListenEnd> {
-        listen::listen(self, group, self.life(), orders, hints).boxed()
+        listen::listen(self, group, listen::life(&self.options), orders, hints).boxed()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use calway::calendar::Calendar;
 use calway::calendar::ews::Options;
 use calway::model::{Fault, Hint, ListenEnd, Next, Order, Target, UserId};
+use calway_lab::exchange::affinity::Rule;
 use calway_lab::exchange::{self, Draft, Fault as Wrong, Match, Prefix};
 use tokio::sync::mpsc;
 
@@ -116,6 +117,49 @@ async fn one_stream_hears_all_mailboxes_of_a_group_on_one_back_end() {
     assert_eq!(log.count("Unsubscribe"), 30);
     one_way_and_all_given_back(&stage, &group);
     assert!(log.counts().most_running <= 4, "{}", log.counts().most_running);
+}
+
+#[tokio::test]
+async fn a_group_is_led_by_its_anchor_and_whoever_is_read_by_itself() {
+    for rule in [Rule::Cookie, Rule::Anchor] {
+        let server = exchange::Options { affinity: rule, back_ends: 3, ..lively() };
+        let stage = Stage::with(server, quick).await;
+        let group = stage.mailboxes(30);
+        let item = stage.create(&group[7], Draft::meeting("read", MONDAY, 30));
+        let end = listen(&stage, &group, async |ear| {
+            ear.all_listen(&group).await;
+            touch(&stage, &group[17]);
+            ear.rings(&group[17]).await;
+            stage.ews.changes(&group[7], None).await.expect("a page");
+            stage.ews.items(&group[7], std::slice::from_ref(&item)).await.expect("an item");
+            ear.stop();
+        })
+        .await;
+        assert_eq!(end, ListenEnd::Stopped);
+        let log = stage.exchange.log();
+        let all: BTreeSet<_> = group.iter().map(|one| one.address.reveal().to_owned()).collect();
+        let anchor = Some("m000@corp.example");
+        for operation in ["Subscribe", "GetStreamingEvents", "Unsubscribe"] {
+            let calls = log.of(operation);
+            let led = calls.iter().all(|call| call.anchor.as_deref() == anchor);
+            assert!(led, "{rule:?} {operation}: {calls:?}");
+            if operation == "GetStreamingEvents" {
+                assert_eq!(calls.len(), 1, "{rule:?}");
+                assert_eq!(calls[0].mailbox.as_deref(), anchor, "{rule:?}: its budget pays");
+            } else {
+                let names: BTreeSet<_> = calls.into_iter().filter_map(|one| one.mailbox).collect();
+                assert_eq!(names, all, "{rule:?} {operation}: each in its own name");
+            }
+        }
+        for operation in ["SyncFolderItems", "GetItem"] {
+            let calls = log.of(operation);
+            let own = Some("m007@corp.example");
+            let names = calls.iter().map(|call| (call.anchor.as_deref(), call.mailbox.as_deref()));
+            assert!(!calls.is_empty(), "{operation}");
+            assert!(names.clone().all(|name| name == (own, own)), "{rule:?} {operation}");
+        }
+        one_way_and_all_given_back(&stage, &group);
+    }
 }
 
 #[tokio::test]
