@@ -12,8 +12,6 @@ const LONGEST_REST: Span = Span::MINUTE.times(20);
 const PATIENCE: Span = Span::MINUTE;
 /// So often in a row asking is put off before nobody else is asked for.
 const MOST_MISSES: u32 = 4;
-/// So often a stream that some had to leave is opened again at once.
-const MOST_AT_ONCE: u32 = 4;
 /// Where Subscribe is not answered for so long, whoever is through is not kept waiting for it.
 const STALLED: Span = Span::from_secs(5);
 
@@ -37,6 +35,7 @@ impl Group {
     /// The table of answers: Exchange said this about these subscriptions, or about all.
     pub(super) fn on_error(&mut self, now: Time, fault: Fault, ids: &[String]) {
         let meant: Vec<usize> = ids.iter().filter_map(|id| self.members.with_id(id)).collect();
+        let breaks = self.breaks;
         if !ids.is_empty() && ids.iter().all(|id| self.members.has_left(id)) {
             // The server says that what was given back is gone.
             return;
@@ -84,16 +83,17 @@ impl Group {
             // Sign-in, a wrong request; or the group is not where it was thought.
             _ => self.fail(now, fault),
         }
-        self.spare_the_held(now);
+        self.spare_the_held(now, self.breaks > breaks);
     }
 
-    /// Whoever has a subscription is heard again at once; the others come beside.
-    fn spare_the_held(&mut self, now: Time) {
+    /// Whoever has a subscription is heard again soon; the others come beside. What is counted as a
+    /// break already is not counted again.
+    fn spare_the_held(&mut self, now: Time, is_counted: bool) {
         let undecided = !self.members.doubted().is_empty();
         if self.phase == Phase::Subscribing && self.members.holds_any() && !undecided {
-            self.mends = self.mends.saturating_add(1);
-            // At once; where that goes on and on after 1, 2, 4, 8 seconds.
-            let wait = match self.mends.saturating_sub(MOST_AT_ONCE).min(4) {
+            self.mends = self.mends.saturating_add(u32::from(!is_counted));
+            // The first time at once; where that goes on, or streams break too, after 1, 2, 4, 8 s.
+            let wait = match self.mends.saturating_add(self.breaks).saturating_sub(1).min(4) {
                 0 => Span::default(),
                 n => Span::SECOND.times(1 << (n - 1)),
             };
@@ -112,7 +112,7 @@ impl Group {
         for (at, fault) in self.members.doubted() {
             self.refuse(at, &fault);
         }
-        self.spare_the_held(now);
+        self.spare_the_held(now, false);
     }
 
     /// Subscribe failed for a member of the group.
@@ -147,7 +147,7 @@ impl Group {
             member.state = State::Wanted;
             let until = now + wait;
             self.asks_at = Some(self.asks_at.map_or(until, |at| at.max(until)));
-            self.spare_the_held(now);
+            self.spare_the_held(now, false);
         } else {
             self.refuse(at, fault);
             if misses > MOST_MISSES || matches!(fault.next, Next::BackOff { .. }) {

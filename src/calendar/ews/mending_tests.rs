@@ -51,14 +51,20 @@ fn a_stream_that_ends_every_minute_is_given_up() {
 fn a_refusal_of_nobody_by_name_does_not_burn_through_all() {
     let denied = exchange("ErrorAccessDenied");
     let mut group = streaming(9);
+    let mut now = at(1);
     for led in 0..4 {
-        let next = on(&mut group, at(1), Input::Broke(denied.clone()));
+        let next = on(&mut group, now, Input::Broke(denied.clone()));
         assert_eq!(next[1], told_refused(&format!("u{led}"), &denied));
-        assert!(matches!(next.last(), Some(Output::Open(_))), "{next:?}");
-        on(&mut group, at(1), Input::GivenBack);
-        on(&mut group, at(1), opened());
+        let mut next = [next, on(&mut group, now, Input::GivenBack)].concat();
+        if !next.iter().any(|one| matches!(one, Output::Open(_))) {
+            assert!(group.deadline() <= now + Span::from_secs(8), "the others are heard soon");
+            now = group.deadline();
+            next = on(&mut group, now, Input::Tick);
+        }
+        assert!(next.iter().any(|one| matches!(one, Output::Open(_))), "{next:?}");
+        on(&mut group, now, opened());
     }
-    let next = on(&mut group, at(1), Input::Broke(denied));
+    let next = on(&mut group, now, Input::Broke(denied));
     assert!(!next.iter().any(|one| matches!(one, Output::Tell(_) | Output::Open(_))), "{next:?}");
     assert_eq!(next.len(), 5, "four at once are given back: {next:?}");
 }
@@ -223,14 +229,17 @@ fn a_renewed_subscribe_that_hangs_keeps_nobody_unheard() {
     // Nor when another goes bad, leaves or is refused meanwhile.
     let next = on(&mut group, at(2), error("ErrorMissedNotificationEvents", &["s2"]));
     let back = Output::GiveBack { member: 2, id: "s2".into() };
-    assert_eq!(next, [Output::Close, back, open(&["s0"]), Output::Subscribe(2)]);
-    on(&mut group, at(2), opened());
-    on(&mut group, at(2), subscribed(2, "n2"));
-    let next = on(&mut group, at(7), Input::Tick);
+    assert_eq!(next, [Output::Close, back]);
+    let next = on(&mut group, at(3), Input::Tick);
+    assert_eq!(next, [open(&["s0"]), Output::Subscribe(2)], "the second time a second later");
+    on(&mut group, at(3), opened());
+    on(&mut group, at(3), subscribed(2, "n2"));
+    let next = on(&mut group, at(8), Input::Tick);
     assert_eq!(next, [Output::Close, open(&["s0", "n2"])]);
-    on(&mut group, at(7), opened());
-    let next = on(&mut group, at(8), error("ErrorNonExistentMailbox", &["n2"]));
-    assert_eq!(next.last(), Some(&open(&["s0"])), "{next:?}");
+    on(&mut group, at(8), opened());
+    let next = on(&mut group, at(9), error("ErrorNonExistentMailbox", &["n2"]));
+    assert_eq!(next.first(), Some(&Output::Close));
+    assert_eq!(on(&mut group, at(11), Input::Tick), [open(&["s0"])]);
     // When at last it is given up, it is given up alone: nobody heard it for so long.
     let late = Fault::retry("no answer in time");
     assert_eq!(on(&mut group, at(101), refused(1, late.clone())), [told_refused("u1", &late)]);
@@ -314,6 +323,27 @@ fn a_busy_answer_to_a_renewed_subscribe_is_waited_for_beside_the_stream() {
     let told = on(&mut group, at(23), refused(5, long.clone()));
     assert_eq!(told, [told_refused("u5", &long)]);
     assert_eq!(group.phase, Phase::Streaming);
+}
+
+#[test]
+fn a_stream_whose_members_go_bad_one_by_one_is_not_opened_on_and_on() {
+    let mut group = streaming(60);
+    let (mut now, mut opens, mut next_bad) = (at(1), Vec::new(), 0);
+    while now < at(61) {
+        let bad = format!("s{next_bad}");
+        next_bad += 1;
+        let mut next = on(&mut group, now, error("ErrorSubscriptionNotFound", &[&bad]));
+        while !next.iter().any(|one| matches!(one, Output::Open(_))) {
+            let wait = group.deadline().since(now);
+            assert!(wait <= Span::from_secs(8), "{wait}: the others are unheard");
+            now = group.deadline();
+            next = on(&mut group, now, Input::Tick);
+        }
+        opens.push(now);
+        on(&mut group, now, opened());
+    }
+    assert!((8..=12).contains(&opens.len()), "{opens:?}");
+    assert_eq!(opens[0], at(1), "the first at once");
 }
 
 fn exchange_busy(after: Option<Span>) -> Fault {

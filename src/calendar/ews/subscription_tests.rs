@@ -321,15 +321,17 @@ fn an_anchor_that_may_not_be_impersonated_any_more_makes_room() {
 #[test]
 fn a_mailbox_that_goes_bad_again_and_again_is_refused() {
     let mut group = streaming(2);
-    for renewal in 0..3 {
-        let id = if renewal == 0 { "s1".to_owned() } else { format!("n{renewal}") };
-        on(&mut group, at(1), error("ErrorSubscriptionNotFound", &[&id]));
-        on(&mut group, at(1), subscribed(1, &format!("n{}", renewal + 1)));
-        on(&mut group, at(1), opened());
+    for (second, id) in [(1, "s1"), (10, "n1"), (20, "n2")] {
+        on(&mut group, at(second), error("ErrorSubscriptionNotFound", &[id]));
+        let second = second + 4;
+        on(&mut group, at(second), Input::Tick);
+        on(&mut group, at(second), subscribed(1, &format!("n{}", second / 10 + 1)));
+        on(&mut group, at(second), opened());
     }
-    let next = on(&mut group, at(1), error("ErrorSubscriptionNotFound", &["n3"]));
+    let next = on(&mut group, at(30), error("ErrorSubscriptionNotFound", &["n3"]));
     let fault = exchange("ErrorSubscriptionNotFound");
-    assert_eq!(next, [told_refused("u1", &fault), Output::Close, open(&["s0"])]);
+    assert_eq!(next, [told_refused("u1", &fault), Output::Close]);
+    assert_eq!(on(&mut group, at(34), Input::Tick), [open(&["s0"])]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::super::play::Held;
 /// Calls of a group under way at once.
 const CALLS: usize = 4;
 /// Streams opened within a minute.
-const OPENS: usize = 15;
+const OPENS: usize = 12;
 /// Longest wait for an edit to be heard, or its mailbox to be refused, after the last trouble.
 const HEARD_WITHIN: Span = Span::MINUTE.times(3);
 /// The same, whatever goes wrong.
