@@ -67,7 +67,6 @@ mod zones;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::Uri;
 use aws_lc_rs::digest;
