@@ -65,6 +65,11 @@ fn frame(text: &str) {
             assert!(user.as_ref().is_none_or(|user| user.as_str() != "*"));
             Outcome::Done
         }
+        CommandKind::Errand(wish) => {
+            is_name(wish.user.as_str());
+            assert!(wish.sealed.len() <= 100 && (wish.sealed.is_empty() || wish.key.is_some()));
+            Outcome::Done
+        }
         CommandKind::Ping => Outcome::Done,
     };
     let answered = Answered { id: command.id.clone(), sequence: command.sequence, outcome };

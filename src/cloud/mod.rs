@@ -13,6 +13,7 @@ mod channel;
 mod link;
 mod token;
 pub mod wire;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -102,6 +103,10 @@ pub enum EventKind {
     Presence,
     /// How a user's mailbox is.
     State,
+    /// How a command ended.
+    Result,
+    /// When people are free.
+    FreeBusy,
 }
 
 /// What the cloud did with one event.

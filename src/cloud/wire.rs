@@ -8,8 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::wishes;
 use crate::cloud::{Answered, EventKind, Outgoing, Received, Report, State, Verdict};
-use crate::model::{Command, CommandId, CommandKind, Fault, KeyUri, Outcome, Plain, Time, UserId};
+use crate::model::{
+    Command, CommandId, CommandKind, Fault, KeyUri, Outcome, Plain, Time, UserId, Wish,
+};
 
 /// No less than what stands around the data, the id and the subject of one event.
 pub const FRAME: usize = 512;
@@ -42,6 +45,8 @@ impl EventKind {
             Self::ResyncComplete => "calendar.resync.complete",
             Self::Presence => "user.presence",
             Self::State => "user.state",
+            Self::Result => "command.result",
+            Self::FreeBusy => "calendar.free_busy",
         }
     }
 }
@@ -211,10 +216,22 @@ fn kind(frame: Frame) -> CommandKind {
         ("records.resend", Some(user)) => CommandKind::Resend { user: Some(user) },
         ("user.deactivate", Some(user)) => CommandKind::Deactivate { user },
         ("user.activate", Some(user)) => activate(user, frame.data),
-        ("user.activate" | "user.deactivate" | "records.resend", None) => {
-            unknown("subject is not a user's id")
-        }
+        ("meeting.create", Some(user)) => wish(wishes::create(user, frame.data)),
+        ("meeting.respond", Some(user)) => wish(wishes::respond(user, frame.data)),
+        ("freebusy.query", Some(user)) => wish(wishes::free_busy(user, frame.data)),
+        (
+            "user.activate" | "user.deactivate" | "records.resend" | "meeting.create"
+            | "meeting.respond" | "freebusy.query",
+            None,
+        ) => unknown("subject is not a user's id"),
         _ => unknown("unknown command"),
+    }
+}
+
+fn wish(wish: Result<Wish, &'static str>) -> CommandKind {
+    match wish {
+        Ok(wish) => CommandKind::Errand(Box::new(wish)),
+        Err(why) => unknown(why),
     }
 }
 

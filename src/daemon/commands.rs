@@ -16,7 +16,7 @@ use super::intake::Tell;
 use crate::cloud::{Answered, ChannelEnd, Cloud, Heard};
 use crate::condition;
 use crate::kms::Keys;
-use crate::model::{Address, Command, Fault, Next, Outcome, Span, UserId};
+use crate::model::{Address, Command, Fault, KeyUri, Next, Outcome, Plain, Span, UserId};
 use crate::observe::condition::{
     CHANNEL_CLOSED, CHANNEL_OPEN, COMMAND, COMMAND_WAITS, NO_CALENDAR, STORE_FAILS,
 };
@@ -232,6 +232,7 @@ enum Tale {
     Activated(UserId, Arc<Address>),
     Deactivated(UserId),
     Resend(Option<UserId>),
+    Filed,
 }
 
 /// What is to be done about the first commands, and why no more is known. The key server is asked
@@ -260,8 +261,8 @@ async fn prepare(parts: &Parts, commands: &[Command]) -> (Vec<Step>, Option<Faul
 async fn step(parts: &Parts, command: &Command) -> Result<Step, Fault> {
     let decision = match command::decide(command) {
         Need::Nothing(decision) => decision,
-        Need::Open { jwe, key } => {
-            let opened = parts.keys.open(&key, &jwe).await;
+        Need::Open { jwes, key } => {
+            let opened = open(parts, &key, &jwes).await;
             command::opened(command, &parts.installation, opened)?
         }
     };
@@ -272,8 +273,18 @@ async fn step(parts: &Parts, command: &Command) -> Result<Step, Fault> {
         }
         Effect::Deactivate { user } => Tale::Deactivated(user.clone()),
         Effect::Resend { user } => Tale::Resend(user.clone()),
+        Effect::Errand { .. } => Tale::Filed,
     };
     Ok(Step::Decide(Box::new(decision), tale))
+}
+
+/// One key opens them all: the key server is asked for it once.
+async fn open(parts: &Parts, key: &KeyUri, jwes: &[String]) -> Result<Vec<Plain>, Fault> {
+    let mut opened = Vec::with_capacity(jwes.len());
+    for jwe in jwes {
+        opened.push(parts.keys.open(key, jwe).await?);
+    }
+    Ok(opened)
 }
 
 /// Writes what is to be written and tells the intake of it. The outcomes of the first commands,
@@ -309,6 +320,7 @@ async fn tell(switchboard: &Switchboard, tale: Tale) {
         Tale::Activated(user, address) => switchboard.activate(user, address).await,
         Tale::Deactivated(user) => switchboard.all(|| Tell::Remove(user.clone())).await,
         Tale::Resend(Some(user)) => switchboard.all(|| Tell::Stir(user.clone())).await,
+        Tale::Filed => switchboard.all(|| Tell::Filed).await,
         Tale::Resend(None) => switchboard.all(|| Tell::StirAll).await,
     }
 }

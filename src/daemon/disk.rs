@@ -12,10 +12,11 @@ use super::clock;
 use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
+use crate::pipeline::errand::{Advance, Filed};
 use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
-use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
+use crate::pipeline::sync::{Commit, Keyed, Loaded, Lookup, Row};
 use crate::store::{Backlog, Met, Settled, Store};
 
 /// Requests that may be under way; beyond them callers wait.
@@ -155,6 +156,27 @@ impl Disk {
             Ok(())
         })
         .await?
+    }
+
+    /// Errands after this row.
+    pub(super) async fn errands(&self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
+        self.call(move |store| store.errands(after, limit)).await?
+    }
+
+    /// Writes one step of an errand; whether it was still there.
+    pub(super) async fn advance(&self, advance: Box<Advance>) -> Result<bool, Fault> {
+        let filled = self.filled.clone();
+        self.call(move |store| {
+            let there = store.advance(&advance, clock::wall())?;
+            filled.notify_one();
+            Ok(there)
+        })
+        .await?
+    }
+
+    /// The keys of a user's records, if it is active and has some.
+    pub(super) async fn keyed(&self, user: UserId) -> Result<Option<Keyed>, Fault> {
+        self.call(move |store| Ok(store.load(&user)?.and_then(|loaded| loaded.keys))).await?
     }
 
     pub(super) async fn channel_position(&self) -> Result<u64, Fault> {

@@ -52,6 +52,12 @@ impl Store for Told {
     fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault> {
         self.inner.announce(all, now)
     }
+    fn errands(&mut self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
+        self.inner.errands(after, limit)
+    }
+    fn advance(&mut self, advance: &Advance, now: Time) -> Result<bool, Fault> {
+        self.inner.advance(advance, now)
+    }
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
         self.inner.shown_as(showing)
     }

@@ -54,6 +54,8 @@ pub(super) enum Tell {
     Stir(UserId),
     /// All of them changed.
     StirAll,
+    /// Errands were put onto the disk.
+    Filed,
     /// The mailboxes that the store knows were told, all of them.
     Known,
     /// A secret of the account changed.
@@ -179,6 +181,7 @@ impl Intake {
                 }
             }
             Tell::Known => self.known = true,
+            Tell::Filed => {}
             Tell::SecretChanged => self.take(Input::SecretChanged),
             Tell::TrustChanged => self.take(Input::TrustChanged),
         }

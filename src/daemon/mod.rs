@@ -16,6 +16,7 @@ mod announce;
 mod clock;
 mod commands;
 mod disk;
+mod errands;
 mod intake;
 mod ledger;
 mod presence;

@@ -85,7 +85,7 @@ impl Loop {
                     self.take(Input::Stirred(user));
                 }
             }
-            Tell::Known | Tell::SecretChanged | Tell::TrustChanged => {}
+            Tell::Known | Tell::Filed | Tell::SecretChanged | Tell::TrustChanged => {}
         }
     }
 

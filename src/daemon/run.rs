@@ -16,7 +16,7 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
-use super::{announce, clock, intake, presence, status, uplink, verdicts};
+use super::{announce, clock, errands, intake, presence, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -98,7 +98,9 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         let (presence, asks) = mpsc::channel(TELLS);
         let presences = presence_parts(&parts, settings.presence);
         loops.spawn(presence::run(presences, asks, stop.clone()));
-        switchboard.add(calendar.domains.clone(), vec![tell, presence]);
+        let (errand, tasks) = mpsc::channel(TELLS);
+        loops.spawn(errands::run(errand_parts(&parts), tasks, stop.clone()));
+        switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
         views.push(seen.1);
         loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
     }
@@ -220,6 +222,16 @@ fn presence_parts(intake: &intake::Parts, every: Span) -> presence::Parts {
         installation: intake.installation.clone(),
         announcer: intake.announcer.clone(),
         every,
+    }
+}
+
+fn errand_parts(intake: &intake::Parts) -> errands::Parts {
+    errands::Parts {
+        name: intake.name.clone(),
+        calendar: intake.calendar.clone(),
+        keys: intake.keys.clone(),
+        disk: intake.disk.clone(),
+        installation: intake.installation.clone(),
     }
 }
 

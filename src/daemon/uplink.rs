@@ -99,6 +99,8 @@ fn outgoing(row: &Outgoing) -> cloud::Outgoing {
         EventKind::Complete => cloud::EventKind::ResyncComplete,
         EventKind::Presence => cloud::EventKind::Presence,
         EventKind::State => cloud::EventKind::State,
+        EventKind::Result => cloud::EventKind::Result,
+        EventKind::FreeBusy => cloud::EventKind::FreeBusy,
     };
     cloud::Outgoing {
         id: row.id.clone(),

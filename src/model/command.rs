@@ -1,6 +1,8 @@
 //! What the cloud asks the connector to do.
 
-use super::{CommandId, KeyUri, Plain, UserId};
+use std::sync::Arc;
+
+use super::{BusyWindow, CommandId, KeyUri, Notify, Plain, RecordKey, Response, Time, UserId};
 
 /// One command of the channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub struct Command {
     pub kind: CommandKind,
 }
 
-/// What is asked. `meeting.decorate`, `meeting.create`, `meeting.respond`, `freebusy.query` and
-/// `settings` have their place here and are refused as unknown until they are built.
+/// What is asked. `meeting.decorate` and `settings` have their place here and are refused as
+/// unknown until they are built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandKind {
     /// `user.activate`: relay this user's calendar from now on.
@@ -36,6 +38,8 @@ pub enum CommandKind {
         /// Who; everybody where absent.
         user: Option<UserId>,
     },
+    /// `meeting.create`, `meeting.respond`, `freebusy.query`: something to be done in Exchange.
+    Errand(Box<Wish>),
     /// `ping`: answer.
     Ping,
     /// A type this version does not know, or data that does not fit the type.
@@ -43,6 +47,58 @@ pub enum CommandKind {
         /// What is wrong, in words that may be shown to the sender.
         why: Plain,
     },
+}
+
+/// What a user wants to be done, with what is sealed of it still sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// In whose name.
+    pub user: UserId,
+    /// What.
+    pub what: Wanted,
+    /// Compact JWEs; what they are says [`Wanted`].
+    pub sealed: Vec<String>,
+    /// The key that opens them, where there are any.
+    pub key: Option<KeyUri>,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// A new meeting. One text is sealed: JSON of what is personal in it.
+    Create {
+        /// When.
+        when: When,
+        /// How long, in minutes.
+        minutes: u16,
+    },
+    /// An answer to an invitation. At most one text is sealed: a comment.
+    Respond {
+        /// The record.
+        id: RecordKey,
+        /// Its start.
+        start: Time,
+        /// The answer.
+        response: Response,
+        /// Whether the organiser is told.
+        notify: Notify,
+    },
+    /// When people are free. Their addresses are sealed, each by itself.
+    FreeBusy {
+        /// The cloud's id of the question.
+        request: Arc<str>,
+        /// When, and how finely.
+        window: BusyWindow,
+    },
+}
+
+/// When a new meeting is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At this time.
+    At(Time),
+    /// In the first common free time of this span.
+    Between(Time, Time),
 }
 
 /// How a command ended. On disk before it is told to the cloud.

@@ -160,6 +160,17 @@ conditions! {
     /// A command cannot be carried out yet.
     COMMAND_WAITS = "command-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e53"
         "Nothing is lost: it is tried again. If it lasts, do what its cause says.";
+    /// What a command began ended.
+    ERRAND_ENDED = "errand-ended" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e67"
+        "Nothing to do: the cloud is told of it. Where it failed, its cause says why.";
+    /// What a command began in Exchange fails again and again.
+    ERRAND_WAITS = "errand-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e68"
+        "Nothing is lost and nothing is done twice: it is tried again, a question for ten minutes, \
+         what writes for a day. If it lasts: check Exchange and the key server, and that the \
+         service account may write in the mailbox (role ApplicationImpersonation).";
+    /// It goes on.
+    ERRAND_GOES_ON = "errand-goes-on" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e69"
+        "Nothing to do.";
     /// A mailbox whose domain no calendar serves.
     NO_CALENDAR = "no-calendar" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
         "Add the mailbox's domain to the domains of a [[calendar]].";

@@ -3,20 +3,30 @@
 
 use std::sync::Arc;
 
+use super::errand::{self, ErrandKind};
 use super::seal::{Installation, Stashed};
 use crate::model::{
-    Address, Command, CommandId, CommandKind, Fault, KeyUri, Next, Outcome, Plain, UserId,
+    Address, Command, CommandId, CommandKind, Fault, KeyUri, Next, Outcome, Plain, UserId, Wish,
 };
+
+/// Why nothing is done in the name of somebody whose calendar is not relayed.
+pub const NOT_ACTIVE: &str = "the user is not active";
+
+/// The same, where it was accepted while they were.
+pub const NO_LONGER_ACTIVE: &str = "the user is not active any more";
+
+/// Why a command about one calendar is not taken.
+pub const TOO_MANY: &str = "too many commands of this user wait";
 
 /// What has to happen before a command can be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Nothing: here is the decision.
     Nothing(Decision),
-    /// Open this with that key, then call [`opened`].
+    /// Open these with that key, then call [`opened`].
     Open {
-        /// The JWE.
-        jwe: String,
+        /// The JWEs.
+        jwes: Vec<String>,
         /// The key's name.
         key: KeyUri,
     },
@@ -58,6 +68,16 @@ pub enum Effect {
         /// Who; everybody where absent.
         user: Option<UserId>,
     },
+    /// Something is to be done in Exchange. Where the user is not active, or too much waits, the
+    /// outcome is [`NOT_ACTIVE`] or [`TOO_MANY`] instead.
+    Errand {
+        /// In whose name.
+        user: UserId,
+        /// What for.
+        kind: ErrandKind,
+        /// What exactly, for our disk.
+        body: Stashed,
+    },
 }
 
 /// Begins with a command that has no outcome yet.
@@ -72,10 +92,15 @@ pub fn decide(command: &Command) -> Need {
     };
     match &command.kind {
         CommandKind::Activate { sealed_address, key, .. } => {
-            Need::Open { jwe: sealed_address.clone(), key: key.clone() }
+            Need::Open { jwes: vec![sealed_address.clone()], key: key.clone() }
         }
         CommandKind::Deactivate { user } => done(Effect::Deactivate { user: user.clone() }),
         CommandKind::Resend { user } => done(Effect::Resend { user: user.clone() }),
+        CommandKind::Errand(wish) => match &wish.key {
+            Some(key) => Need::Open { jwes: wish.sealed.clone(), key: key.clone() },
+            // Nothing is sealed in it: there is nothing to open either.
+            None => Need::Open { jwes: Vec::new(), key: KeyUri::new("") },
+        },
         CommandKind::Ping => done(Effect::None),
         CommandKind::Unknown { why } => Need::Nothing(refused(command, why.reveal())),
     }
@@ -88,34 +113,57 @@ pub fn decide(command: &Command) -> Need {
 pub fn opened(
     command: &Command,
     installation: &Installation,
-    opened: Result<Plain, Fault>,
+    opened: Result<Vec<Plain>, Fault>,
 ) -> Result<Decision, Fault> {
-    let CommandKind::Activate { user, .. } = &command.kind else {
-        return Ok(refused(command, "nothing was sealed in this command"));
+    let what = match &command.kind {
+        CommandKind::Activate { .. } => "the address does",
+        CommandKind::Errand(_) => "what is sealed does",
+        _ => return Ok(refused(command, "nothing was sealed in this command")),
     };
     let plain = match opened {
         Ok(plain) => plain,
         Err(fault) => {
             return match fault.next {
                 Next::Denied | Next::Gone | Next::Moved | Next::Refused | Next::KeyLost => {
-                    Ok(refused(command, &format!("the address does not open: {fault}")))
+                    Ok(refused(command, &format!("{what} not open: {fault}")))
                 }
                 _ => Err(fault),
             };
         }
     };
-    match Address::parse(plain.reveal()) {
-        Err(why) => Ok(refused(command, why)),
-        Ok(address) => Ok(Decision {
+    let effect = match &command.kind {
+        CommandKind::Errand(wish) => errand(wish, &plain, installation)?,
+        CommandKind::Activate { user, .. } => activation(user, &plain, installation)?,
+        _ => Err("nothing was sealed in this command"),
+    };
+    Ok(match effect {
+        Err(why) => refused(command, why),
+        Ok(effect) => Decision {
             id: command.id.clone(),
             sequence: command.sequence,
-            effect: Effect::Activate {
-                user: user.clone(),
-                address: installation.stash(address.reveal())?,
-            },
+            effect,
             outcome: Outcome::Done,
-        }),
-    }
+        },
+    })
+}
+
+type Accepted = Result<Result<Effect, &'static str>, Fault>;
+
+fn activation(user: &UserId, plain: &[Plain], installation: &Installation) -> Accepted {
+    let text = plain.first().map_or("", Plain::reveal);
+    Ok(match Address::parse(text) {
+        Err(why) => Err(why),
+        Ok(address) => {
+            let address = installation.stash(address.reveal())?;
+            Ok(Effect::Activate { user: user.clone(), address })
+        }
+    })
+}
+
+fn errand(wish: &Wish, plain: &[Plain], installation: &Installation) -> Accepted {
+    let accepted = errand::accept(wish, plain, installation)?;
+    let user = wish.user.clone();
+    Ok(accepted.map(|(kind, body)| Effect::Errand { user, kind, body }))
 }
 
 /// The address that a decision activates, to begin with at once.

@@ -45,16 +45,16 @@ fn what_needs_no_key_is_decided_at_once() {
 
 #[test]
 fn an_activation_is_opened_and_stashed() {
-    let Need::Open { jwe, key } = decide(&activate()) else { panic!("it must be opened") };
-    assert_eq!((jwe.as_str(), key.as_str()), ("a.jwe", "kms://kms.example/keys/1"));
+    let Need::Open { jwes, key } = decide(&activate()) else { panic!("it must be opened") };
+    assert_eq!((jwes[0].as_str(), key.as_str()), ("a.jwe", "kms://kms.example/keys/1"));
     let i = installation();
-    let decision = opened(&activate(), &i, Ok(Plain::new(" Ada@corp.example "))).unwrap();
+    let decision = opened(&activate(), &i, Ok(vec![Plain::new(" Ada@corp.example ")])).unwrap();
     let Effect::Activate { user, address: stashed } = decision.effect else { panic!() };
     assert_eq!((user.as_str(), decision.outcome), ("u", Outcome::Done));
     assert!(!format!("{stashed:?}").contains("corp"));
     assert_eq!(address(&i, &stashed).unwrap().reveal(), "Ada@corp.example");
     // The same address twice is the same blob, so that the store sees that nothing changed.
-    let again = opened(&activate(), &i, Ok(Plain::new("Ada@corp.example"))).unwrap();
+    let again = opened(&activate(), &i, Ok(vec![Plain::new("Ada@corp.example")])).unwrap();
     assert_eq!(again.effect, Effect::Activate { user, address: stashed });
 }
 
@@ -75,14 +75,15 @@ fn what_will_never_open_is_refused_and_what_may_is_tried_again() {
 #[test]
 fn a_refusal_never_says_what_was_sealed() {
     let decision =
-        opened(&activate(), &installation(), Ok(Plain::new("ada lovelace, room 5"))).unwrap();
+        opened(&activate(), &installation(), Ok(vec![Plain::new("ada lovelace, room 5")])).unwrap();
     let Outcome::Refused(why) = decision.outcome else { panic!("that is no address") };
     assert!(!why.contains("ada") && !why.contains("room"), "{why}");
 }
 
 #[test]
 fn a_command_without_a_seal_opens_nothing() {
-    let decision = opened(&command(CommandKind::Ping), &installation(), Ok(Plain::new("a@b")));
+    let decision =
+        opened(&command(CommandKind::Ping), &installation(), Ok(vec![Plain::new("a@b")]));
     assert!(matches!(decision.unwrap().outcome, Outcome::Refused(_)));
 }
 
@@ -94,7 +95,7 @@ proptest! {
     fn any_text_comes_to_an_outcome(text in ".{0,400}", why in "(?s).{0,400}") {
         let i = installation();
         let unknown = decided(&command(CommandKind::Unknown { why: Plain::new(why) }));
-        let sealed = opened(&activate(), &i, Ok(Plain::new(text.clone()))).unwrap();
+        let sealed = opened(&activate(), &i, Ok(vec![Plain::new(text.clone())])).unwrap();
         for outcome in [&unknown.outcome, &sealed.outcome] {
             if let Outcome::Refused(why) = outcome {
                 prop_assert!(why.chars().count() <= 200 && !why.chars().any(char::is_control));

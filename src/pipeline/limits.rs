@@ -208,3 +208,40 @@ pub const STORE_RETRY: Span = Span::from_secs(5);
 /// First and longest wait of everybody after the disk took nothing: each try reads from Exchange
 /// again.
 pub const STORE_PACE: (Span, Span) = (STORE_RETRY, Span::MINUTE);
+
+/// Errands that may wait for one mailbox: a person asks for a few, a mistake for thousands.
+pub const ERRANDS: u32 = 100;
+
+/// Errands of one calendar that ask something at once; the provider gives them half of the places
+/// that readings have.
+pub const ERRANDS_AT_ONCE: usize = 4;
+
+/// First and longest wait after a failure of an errand: somebody waits for it.
+pub const ERRAND_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE.times(2));
+
+/// What writes is given up after a day: by then its user has done it in another way.
+pub const ERRAND_LIFE: Span = Span::DAY;
+
+/// A question is given up after ten minutes: nobody waits longer for an answer.
+pub const QUESTION_LIFE: Span = Span::MINUTE.times(10);
+
+/// So often a single mailbox that could not be asked for its free times is asked again.
+pub const QUESTION_TRIES: u8 = 3;
+
+/// After so many failures in a row it is told that an errand waits.
+pub const ERRAND_FAILS: u8 = 5;
+
+/// Guests of a meeting that is made for a user.
+pub const GUESTS: usize = 500;
+
+/// The longest span of a question for free times: Exchange 2010 takes 42 days, later ones 62.
+pub const FREE_BUSY_SPAN: Span = Span::DAY.times(42);
+
+/// Digits of one answer about free times: with what stands around them they fit a batch.
+pub const FREE_BUSY_DIGITS: u64 = 300_000;
+
+/// Bytes that the single engagements of such an answer may take.
+pub const FREE_BUSY_BYTES: usize = 256 * 1024;
+
+/// Where a meeting is placed into free time it begins on such a minute.
+pub const PLACE_STEP: Span = Span::MINUTE.times(15);

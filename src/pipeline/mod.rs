@@ -7,6 +7,7 @@
 pub mod announcement;
 pub mod command;
 pub mod decorate;
+pub mod errand;
 pub mod fleet;
 pub mod join;
 pub mod keyword;

@@ -13,7 +13,10 @@
 //!    outcome and no effect. Several commands may share the transaction, in their order.
 //! 6. **What is told of a user beside the records is told once for each change**, and has a count
 //!    of its own: a resync does not concern it.
-//! 7. Nothing readable is stored: only hashes, JWE and what the installation sealed.
+//! 7. **An errand is on the disk with its command's outcome, and leaves it with its result.** Each
+//!    step of it is one transaction. With its user's activation it ends: what was not told of it is
+//!    told as refused.
+//! 8. Nothing readable is stored: only hashes, JWE and what the installation sealed.
 //!
 //! Calls block; the daemon makes them from a thread of their own.
 
@@ -22,6 +25,7 @@ pub mod sqlite;
 use crate::model::{CommandId, Fault, Outcome, Time, TrustEntry, UserId, Verdict};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
+use crate::pipeline::errand::{Advance, Filed};
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
@@ -186,6 +190,20 @@ pub trait Store: Shelf + Send + 'static {
     /// # Errors
     /// `Retry` with the engine's code; nothing of it was written then.
     fn announce(&mut self, all: &[Announcement], now: Time) -> Result<(), Fault>;
+
+    /// Errands that are not done, in the order in which they came: those after this row, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn errands(&mut self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault>;
+
+    /// Writes one step of an errand, and puts what is told of it into the outbox. Whether it was
+    /// still there: where its user is not active any more it is not, and nothing was written.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code; nothing of it was written then.
+    fn advance(&mut self, advance: &Advance, now: Time) -> Result<bool, Fault>;
 
     /// Notes how meetings are shown. Where they were shown in another way before, every window
     /// counts as unread: each mailbox lists it, and what differs is sent. Whether that is so.

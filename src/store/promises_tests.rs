@@ -9,8 +9,11 @@ use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
 
+#[path = "errand_promises_tests.rs"]
+mod errands;
 #[path = "shelf_promises_tests.rs"]
 mod shelf;
+pub use errands::*;
 pub use shelf::*;
 
 /// The promises, each a test of its own.
@@ -40,6 +43,11 @@ macro_rules! store_promises {
             meetings_that_are_shown_in_another_way_are_listed_again
             what_is_told_of_a_user_is_told_once_for_each_change
             nothing_is_told_of_whom_nobody_activated
+            an_errand_is_there_with_its_outcome_and_goes_with_its_result
+            an_errand_of_whom_nobody_activated_is_refused
+            a_command_that_comes_again_is_no_second_errand
+            errands_end_with_the_activation_and_that_is_told
+            errands_of_one_mailbox_are_bounded
             a_shelf_gives_back_what_was_put_onto_it
             a_host_is_pending_until_somebody_decides
             pending_hosts_are_bounded

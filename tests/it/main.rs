@@ -9,6 +9,7 @@ mod crash;
 mod crowd;
 mod discovery;
 mod edits;
+mod errands;
 mod ews;
 mod failures;
 mod flow;

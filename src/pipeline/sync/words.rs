@@ -157,12 +157,16 @@ pub enum EventKind {
     Presence,
     /// `user.state`
     State,
+    /// `command.result`
+    Result,
+    /// `calendar.free_busy`
+    FreeBusy,
 }
 
 impl EventKind {
     /// Whether it is none of the calendar's events: it has a count of its own.
     pub fn is_message(self) -> bool {
-        matches!(self, Self::Presence | Self::State)
+        matches!(self, Self::Presence | Self::State | Self::Result | Self::FreeBusy)
     }
 }
 

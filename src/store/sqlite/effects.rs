@@ -2,7 +2,8 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::Queue;
+use super::errands;
+use super::queue::Queue;
 use crate::model::{Outcome, RecordKey, Time, UserId};
 use crate::pipeline::announcement::{Announcement, Topic};
 use crate::pipeline::command::{Decision, Effect};
@@ -18,8 +19,15 @@ const COMMANDS_KEPT: u64 = 100_000;
 /// so it would make each of tens of thousands of activations dearer than the one before.
 pub(super) const TRIM_EVERY: u32 = 1_024;
 
-pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<()> {
+/// What came of it, which may be another outcome than was decided: who is active is known here.
+pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<Outcome> {
+    let mut outcome = decision.outcome.clone();
     match &decision.effect {
+        Effect::Errand { user, kind, body } => {
+            if let Some(why) = errands::file(tx, &decision.id, user, (*kind, body), now)? {
+                outcome = Outcome::Refused(why.to_owned());
+            }
+        }
         Effect::None => {}
         Effect::Activate { user, address } => activate(tx, user, address, now)?,
         Effect::Deactivate { user } => deactivate(tx, user, now)?,
@@ -32,13 +40,13 @@ pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlit
             tx.execute(all, [])?;
         }
     }
-    let refused = match &decision.outcome {
+    let refused = match &outcome {
         Outcome::Done => None,
         Outcome::Refused(why) => Some(why),
     };
     tx.prepare_cached("INSERT INTO command (id, sequence, refused) VALUES (?1, ?2, ?3)")?
         .execute(params![decision.id.as_str(), decision.sequence, refused])?;
-    Ok(())
+    Ok(outcome)
 }
 
 /// Forgets the oldest commands.
@@ -53,7 +61,7 @@ pub(super) fn trim(tx: &Transaction) -> rusqlite::Result<()> {
 
 /// Sequences begin at the time of day, so that a store that was lost does not begin below what the
 /// cloud holds.
-fn first_sequence(now: Time) -> u64 {
+pub(super) fn first_sequence(now: Time) -> u64 {
     u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
 }
 
@@ -69,6 +77,7 @@ fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> ru
     if same == Some(false) {
         withdraw(tx, user, now)?;
         untell(tx, user)?;
+        errands::drop_all(tx, user, now)?;
     }
     tx.prepare_cached(
         "INSERT INTO mailbox (user, active, generation, address, resend, sequence)
@@ -102,6 +111,7 @@ fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()
     )?;
     withdraw(tx, user, now)?;
     untell(tx, user)?;
+    errands::drop_all(tx, user, now)?;
     let (id, sequence): (i64, u64) = tx.query_row(
         "UPDATE mailbox SET active = 0, generation = generation + 1, address = NULL, cursor = NULL,
             window_from = NULL, window_to = NULL, resend = 0, resource = NULL, key = NULL,
@@ -141,7 +151,7 @@ fn untell(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE mailbox SET presence = NULL, state = NULL WHERE user = ?1")?
         .execute([user.as_str()])?;
     tx.prepare_cached(
-        "DELETE FROM outbox WHERE kind >= 10
+        "DELETE FROM outbox WHERE kind IN (10, 11)
          AND mailbox = (SELECT id FROM mailbox WHERE user = ?1)",
     )?
     .execute([user.as_str()])?;

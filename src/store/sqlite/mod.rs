@@ -1,24 +1,26 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
 mod effects;
+mod errands;
+mod queue;
 mod schema;
 mod shelf;
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension as _, Row as SqlRow, Transaction, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
+use self::queue::{Queue, kind_of};
 use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
 use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
+use crate::pipeline::errand::{Advance, Filed};
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
-use crate::pipeline::sync::{Commit, Event, EventKind, Keyed, Loaded, Lookup, Row};
+use crate::pipeline::sync::{Commit, Keyed, Loaded, Lookup, Row};
 use crate::pipeline::window::Window;
 
 /// Statements that are kept ready; there are fewer.
@@ -129,6 +131,20 @@ impl Store for Sqlite {
         tx.commit().map_err(fault)
     }
 
+    fn errands(&mut self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut query = self.db.prepare_cached(errands::LIST).map_err(fault)?;
+        let rows = query.query_map([after, limit], errands::filed).map_err(fault)?;
+        rows.collect::<Result<_, _>>().map_err(fault)
+    }
+
+    fn advance(&mut self, advance: &Advance, now: Time) -> Result<bool, Fault> {
+        let tx = self.db.transaction().map_err(fault)?;
+        let there = errands::advance(&tx, advance, now).map_err(fault)?;
+        tx.commit().map_err(fault)?;
+        Ok(there)
+    }
+
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {
         let tx = self.db.transaction().map_err(fault)?;
         let changed = shelf::shown_as(&tx, showing).map_err(fault)?;
@@ -185,11 +201,13 @@ impl Store for Sqlite {
         let mut untrimmed = self.untrimmed;
         for decision in decisions {
             let known = outcome(&tx, &decision.id).map_err(fault)?;
-            if known.is_none() {
-                effects::apply(&tx, decision, now).map_err(fault)?;
-                untrimmed += 1;
-            }
-            outcomes.push(known.unwrap_or_else(|| decision.outcome.clone()));
+            outcomes.push(match known {
+                Some(known) => known,
+                None => {
+                    untrimmed += 1;
+                    effects::apply(&tx, decision, now).map_err(fault)?
+                }
+            });
         }
         if untrimmed >= effects::TRIM_EVERY {
             effects::trim(&tx).map_err(fault)?;
@@ -396,36 +414,6 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
     Ok(true)
 }
 
-/// What puts an event into the outbox in the place of an older one of its record.
-struct Queue<'a> {
-    waiting: CachedStatement<'a>,
-    aside: CachedStatement<'a>,
-    put: CachedStatement<'a>,
-}
-
-impl<'a> Queue<'a> {
-    fn of(tx: &'a Transaction) -> rusqlite::Result<Self> {
-        // Without a key: of the marks that everything was sent, the last is enough.
-        Ok(Self {
-            waiting: tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?,
-            aside: tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?,
-            put: tx.prepare_cached(
-                "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?,
-        })
-    }
-
-    fn put(&mut self, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
-        let key = event.key.as_ref().map(RecordKey::as_str);
-        self.waiting.execute(params![mailbox, key])?;
-        self.aside.execute(params![mailbox, key])?;
-        let (kind, data) = (kind_number(event.kind), event.data.json().as_ref());
-        self.put.execute(params![mailbox, key, kind, event.sequence, now.as_ms(), data])?;
-        Ok(())
-    }
-}
-
 fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>> {
     db.prepare_cached("SELECT refused FROM command WHERE id = ?1")?
         .query_row([id.as_str()], |row| {
@@ -435,28 +423,6 @@ fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>>
             })
         })
         .optional()
-}
-
-fn kind_number(kind: EventKind) -> i64 {
-    match kind {
-        EventKind::Create => 1,
-        EventKind::Update => 2,
-        EventKind::Delete => 3,
-        EventKind::Complete => 4,
-        EventKind::Presence => 10,
-        EventKind::State => 11,
-    }
-}
-
-fn kind_of(number: i64) -> EventKind {
-    match number {
-        1 => EventKind::Create,
-        3 => EventKind::Delete,
-        4 => EventKind::Complete,
-        10 => EventKind::Presence,
-        11 => EventKind::State,
-        _ => EventKind::Update,
-    }
 }
 
 fn fault(error: rusqlite::Error) -> Fault {

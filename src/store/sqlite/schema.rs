@@ -64,6 +64,20 @@ const SCHEMA: &str = "
     CREATE INDEX command_by_sequence ON command (sequence);
 ";
 
+/// What commands began in Exchange and is not done.
+const ERRANDS: &str = "
+    CREATE TABLE errand (
+        row     INTEGER PRIMARY KEY AUTOINCREMENT,
+        id      TEXT NOT NULL UNIQUE,
+        mailbox INTEGER NOT NULL REFERENCES mailbox(id),
+        kind    INTEGER NOT NULL,
+        stage   INTEGER NOT NULL,
+        body    BLOB NOT NULL,
+        born    INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX errand_of_mailbox ON errand (mailbox);
+";
+
 /// What version 1 did not have. Its tags were made in another way, so its index is of no use: each
 /// mailbox is read anew and everything sent again, with sequences that go on.
 const FROM_1: &str = "
@@ -83,7 +97,8 @@ const FROM_2: &str = "
 
 /// Makes the tables.
 pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
-    tx.execute_batch(SCHEMA)
+    tx.execute_batch(SCHEMA)?;
+    tx.execute_batch(ERRANDS)
 }
 
 /// Takes a file of version 1 over.
@@ -94,5 +109,6 @@ pub(super) fn from_1(tx: &Transaction) -> rusqlite::Result<()> {
 
 /// Takes a file of version 2 over.
 pub(super) fn from_2(tx: &Transaction) -> rusqlite::Result<()> {
-    tx.execute_batch(FROM_2)
+    tx.execute_batch(FROM_2)?;
+    tx.execute_batch(ERRANDS)
 }

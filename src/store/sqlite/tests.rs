@@ -137,7 +137,8 @@ fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
         .execute_batch(
             "DROP INDEX record_of_item; DROP INDEX record_of_series;
              ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
-             ALTER TABLE mailbox DROP COLUMN state; PRAGMA user_version = 1",
+             ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
+             PRAGMA user_version = 1",
         )
         .unwrap();
     drop(other);
@@ -161,7 +162,8 @@ fn a_store_of_the_second_version_is_taken_over_as_it_is() {
     other
         .execute_batch(
             "ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
-             ALTER TABLE mailbox DROP COLUMN state; PRAGMA user_version = 2",
+             ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
+             PRAGMA user_version = 2",
         )
         .unwrap();
     drop(other);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, TrustEntry, UserId, Verdict};
 use calway::pipeline::announcement::{Announcement, Topic};
-use calway::pipeline::command::{Decision, Effect};
+use calway::pipeline::command::{Decision, Effect, NO_LONGER_ACTIVE, NOT_ACTIVE, TOO_MANY};
+use calway::pipeline::errand::{self, Advance, Filed, Stage, Told};
+use calway::pipeline::limits;
 use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::record;
 use calway::pipeline::seal::{Sealed, Stashed, Tag};
@@ -49,6 +51,8 @@ pub struct Memory {
     trust: BTreeMap<String, TrustEntry>,
     showing: Option<Tag>,
     last_row: i64,
+    errands: Vec<Filed>,
+    last_errand: i64,
 }
 
 impl Memory {
@@ -56,8 +60,24 @@ impl Memory {
         if let Some((_, outcome)) = self.commands.get(&decision.id) {
             return outcome.clone();
         }
+        let mut outcome = decision.outcome.clone();
         match &decision.effect {
             Effect::None => {}
+            Effect::Errand { user, kind, body } => {
+                let active = self.mailboxes.get(user).is_some_and(|mailbox| mailbox.active);
+                let waiting = self.errands.iter().filter(|one| one.user == *user).count();
+                if !active {
+                    outcome = Outcome::Refused(NOT_ACTIVE.into());
+                } else if waiting >= limits::ERRANDS as usize {
+                    outcome = Outcome::Refused(TOO_MANY.into());
+                } else {
+                    self.last_errand += 1;
+                    let (row, id) = (self.last_errand, decision.id.clone());
+                    let (user, body, stage) = (user.clone(), body.clone(), Stage::Accepted);
+                    let filed = Filed { row, id, user, kind: *kind, stage, body, born: now };
+                    self.errands.push(filed);
+                }
+            }
             Effect::Activate { user, address } => self.activate(user, address, now),
             Effect::Deactivate { user } => self.deactivate(user, now),
             Effect::Resend { user } => {
@@ -70,7 +90,6 @@ impl Memory {
                 }
             }
         }
-        let outcome = decision.outcome.clone();
         self.commands.insert(decision.id.clone(), (decision.sequence, outcome.clone()));
         outcome
     }
@@ -82,6 +101,9 @@ impl Memory {
             for blob in mailbox.address.iter().chain(&mailbox.cursor) {
                 bytes.extend(&blob.0);
             }
+        }
+        for filed in &self.errands {
+            bytes.extend(&filed.body.0);
         }
         for blob in self.shelves.values() {
             bytes.extend(&blob.0);
@@ -108,6 +130,26 @@ impl Memory {
         self.outbox.push(Waiting { row, user, key, kind, sequence, time, data });
     }
 
+    fn untell(&mut self, user: &UserId, now: Time) {
+        let told = |kind| matches!(kind, EventKind::Presence | EventKind::State);
+        self.outbox.retain(|w| w.user != *user || !told(w.kind));
+        let all = std::mem::take(&mut self.errands);
+        let (dropped, kept) = all.into_iter().partition(|one| one.user == *user);
+        self.errands = kept;
+        let dropped: Vec<Filed> = dropped;
+        for one in dropped {
+            let told = errand::result(&one.id, one.kind, NO_LONGER_ACTIVE);
+            self.tell(user, &told, now);
+        }
+    }
+
+    fn tell(&mut self, user: &UserId, told: &Told, now: Time) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        mailbox.messages = (mailbox.messages + 1).max(now.as_ms() as u64 * 1_000);
+        let said = (mailbox.messages, told.data.clone());
+        self.enqueue(user, Some(&told.key), told.kind, said, now);
+    }
+
     fn withdraw(&mut self, user: &UserId, now: Time) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let keys: Vec<_> = std::mem::take(&mut mailbox.index).into_keys().collect();
@@ -128,7 +170,7 @@ impl Memory {
             return;
         }
         self.withdraw(user, now);
-        self.outbox.retain(|w| w.user != *user || !w.kind.is_message());
+        self.untell(user, now);
         let mailbox = self.mailboxes.entry(user.clone()).or_default();
         mailbox.told.clear();
         mailbox.active = true;
@@ -145,7 +187,7 @@ impl Memory {
         let fresh = || Mailbox { sequence: first, ..Mailbox::default() };
         self.mailboxes.entry(user.clone()).or_insert_with(fresh);
         self.withdraw(user, now);
-        self.outbox.retain(|w| w.user != *user || !w.kind.is_message());
+        self.untell(user, now);
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let (generation, sequence) = (mailbox.generation + 1, mailbox.sequence + 1);
         let messages = mailbox.messages;
@@ -258,6 +300,25 @@ impl Store for Memory {
             self.enqueue(&one.user, Some(&key), kind, said, now);
         }
         Ok(())
+    }
+
+    fn errands(&mut self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
+        Ok(self.errands.iter().filter(|one| one.row > after).take(limit).cloned().collect())
+    }
+
+    fn advance(&mut self, step: &Advance, now: Time) -> Result<bool, Fault> {
+        let Some(at) = self.errands.iter().position(|one| one.id == step.id) else {
+            return Ok(false);
+        };
+        let one = &mut self.errands[at];
+        one.stage = step.stage;
+        one.body = step.body.clone().unwrap_or_else(|| one.body.clone());
+        let user = one.user.clone();
+        step.told.iter().for_each(|told| self.tell(&user, told, now));
+        if step.done {
+            self.errands.remove(at);
+        }
+        Ok(true)
     }
 
     fn shown_as(&mut self, showing: Tag) -> Result<bool, Fault> {

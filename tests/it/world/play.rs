@@ -89,7 +89,7 @@ enum Event {
     /// A command reaches the connector.
     Heard(u64, Command),
     /// What a command sealed is opened, or not.
-    Opened(u64, Box<(Command, Result<Plain, Fault>)>),
+    Opened(u64, Box<(Command, Result<Vec<Plain>, Fault>)>),
     /// The head of the commands is tried (again).
     Obey(u64),
     Edit,

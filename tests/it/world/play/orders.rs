@@ -51,12 +51,14 @@ impl Play {
                     self.job(Job::Decide(Box::new(decision)));
                     Ok(())
                 }
-                Need::Open { jwe, .. } => {
+                Need::Open { jwes, .. } => {
                     let opened = match self.kms_fault() {
                         // A refusal is final, so only what may pass is played here.
                         Some(_) => Err(Fault::retry("kms 503")),
-                        None => open(&jwe)
-                            .map(|(_, plain)| Plain::new(plain))
+                        None => jwes
+                            .iter()
+                            .map(|jwe| open(jwe).map(|(_, plain)| Plain::new(plain)))
+                            .collect::<Option<Vec<_>>>()
                             .ok_or_else(|| Fault::refused("not a JWE")),
                     };
                     let (life, after) = (self.life, self.delay());
@@ -67,7 +69,10 @@ impl Play {
         }
     }
 
-    pub(super) fn opened(&mut self, (command, plain): (Command, Result<Plain, Fault>)) -> Held {
+    pub(super) fn opened(
+        &mut self,
+        (command, plain): (Command, Result<Vec<Plain>, Fault>),
+    ) -> Held {
         match command::opened(&command, &self.installation, plain) {
             Err(_) => self.obey_later(),
             Ok(decision) => self.job(Job::Decide(Box::new(decision))),
@@ -85,7 +90,8 @@ impl Play {
             return Ok(());
         }
         match decision.effect {
-            Effect::None => {}
+            // The errands' own tests play these.
+            Effect::None | Effect::Errand { .. } => {}
             Effect::Activate { user, address } => {
                 let plain = command::address(&self.installation, &address);
                 let plain = plain.map_err(|f| f.to_string())?;

@@ -1,0 +1,201 @@
+//! A new meeting, made exactly once: it carries a mark by which it is found again.
+
+use std::sync::Arc;
+
+use super::request::{self, Create};
+use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, trouble};
+use crate::model::{
+    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Next, Time, UserId, WriteFault,
+};
+use crate::pipeline::limits::PLACE_STEP;
+use crate::pipeline::seal::{Installation, Stashed};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It is to be placed, where it has no time yet.
+    Choose,
+    /// It is to be noted on the disk that it is being sent.
+    Note,
+    Send,
+    /// Whether it is there.
+    Look,
+    /// It is there; as what.
+    Name,
+}
+
+#[derive(Debug)]
+pub(super) struct Course {
+    wanted: Create,
+    mark: Arc<str>,
+    user: UserId,
+    /// The one who calls the meeting, where it has to be placed.
+    own: Arc<Address>,
+    body: Stashed,
+    installation: Arc<Installation>,
+    phase: Phase,
+    /// Until then an older request may take effect.
+    quiet: Option<Time>,
+    /// What left the doubt: it says what to do where nothing took effect.
+    doubt: Option<Fault>,
+    looked: Time,
+}
+
+impl Course {
+    pub(super) fn new(
+        now: Time,
+        wanted: Create,
+        (mark, user, own): (Arc<str>, UserId, Arc<Address>),
+        (body, stage): (Stashed, Stage),
+        installation: Arc<Installation>,
+    ) -> Self {
+        let (phase, quiet) = match stage {
+            Stage::Accepted => (Phase::Choose, None),
+            Stage::Sending => (Phase::Look, Some(now + WriteFault::SETTLED_AFTER)),
+        };
+        Self { wanted, mark, user, own, body, installation, phase, quiet, doubt: None, looked: now }
+    }
+
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.quiet.is_some()
+    }
+
+    pub(super) fn go_on(&mut self, now: Time) -> Move {
+        match self.phase {
+            Phase::Choose => match self.wanted.between {
+                None => {
+                    self.phase = Phase::Note;
+                    self.go_on(now)
+                }
+                Some((from, to)) => {
+                    let mut all = vec![self.own.clone()];
+                    let guests = self.wanted.meeting.invitees.iter();
+                    all.extend(guests.map(|guest| Arc::new(guest.address.clone())));
+                    Move::Ask(Ask::FreeBusy(all, window(from, to)))
+                }
+            },
+            Phase::Note => {
+                if self.wanted.meeting.end <= self.wanted.meeting.start {
+                    return Move::End(Ending::Refused("the meeting has no length"));
+                }
+                let start = self.wanted.meeting.start;
+                match request::placed(&self.body, start, &self.installation) {
+                    Ok(body) => Move::Stage(Some(body)),
+                    Err(fault) => trouble(fault),
+                }
+            }
+            Phase::Send => {
+                let meeting = Box::new(self.wanted.meeting.clone());
+                Move::Ask(Ask::Create(meeting, self.mark.clone()))
+            }
+            Phase::Look | Phase::Name => {
+                self.looked = now;
+                Move::Ask(Ask::Created(self.mark.clone()))
+            }
+        }
+    }
+
+    pub(super) fn noted(&mut self, now: Time) -> Move {
+        self.phase = Phase::Send;
+        self.go_on(now)
+    }
+
+    pub(super) fn answered(&mut self, now: Time, answer: Result<Answer, WriteFault>) -> Move {
+        match (self.phase, answer) {
+            (Phase::Choose, Ok(Answer::FreeBusy(all))) => self.choose(now, &all),
+            (Phase::Send, Ok(Answer::Done)) => {
+                self.phase = Phase::Name;
+                self.go_on(now)
+            }
+            (Phase::Send, Err(WriteFault::InDoubt(fault))) => {
+                let quiet = now + WriteFault::SETTLED_AFTER;
+                self.doubt = Some(fault);
+                self.quiet = Some(quiet);
+                self.phase = Phase::Look;
+                Move::Wait(quiet)
+            }
+            (Phase::Look | Phase::Name, Ok(Answer::Created(Some(entry)))) => self.done(&entry),
+            (Phase::Look, Ok(Answer::Created(None))) => match self.quiet {
+                Some(quiet) if self.looked < quiet => Move::Wait(quiet),
+                _ => {
+                    self.quiet = None;
+                    self.phase = Phase::Send;
+                    match self.doubt.take() {
+                        Some(fault) => trouble(fault),
+                        None => self.go_on(now),
+                    }
+                }
+            },
+            // It is there; what it is called there was a courtesy.
+            (Phase::Name, _) => Move::End(Ending::Done(None, Some(self.wanted.meeting.start))),
+            (Phase::Look, Err(failed)) => Move::Again(fault(failed)),
+            (_, Err(failed)) => trouble(fault(failed)),
+            (_, Ok(_)) => out_of_turn(),
+        }
+    }
+
+    fn done(&self, entry: &Entry) -> Move {
+        let key = self.installation.record_key(&self.user, &entry.uid, None);
+        Move::End(Ending::Done(Some(key), Some(entry.start)))
+    }
+
+    fn choose(&mut self, now: Time, all: &[Result<FreeBusy, Fault>]) -> Move {
+        // Whoever cannot be seen at all is taken for free; whoever may be seen later is waited for.
+        let passing = all.iter().filter_map(|one| one.as_ref().err()).find(|fault| {
+            matches!(fault.next, Next::Retry { .. } | Next::BackOff { .. } | Next::Moved)
+        });
+        if let Some(fault) = passing {
+            return Move::Again(fault.clone());
+        }
+        let Some((from, to)) = self.wanted.between.take() else { return out_of_turn() };
+        let seen: Vec<_> = all.iter().flatten().collect();
+        let length = self.wanted.length;
+        let Some(start) = first_free(from, to, length.as_ms(), &seen) else {
+            return Move::End(Ending::Failed("nobody's free times have one in common".into()));
+        };
+        self.wanted.meeting.start = start;
+        self.wanted.meeting.end = start + length;
+        self.phase = Phase::Note;
+        self.go_on(now)
+    }
+}
+
+fn window(from: Time, to: Time) -> BusyWindow {
+    let minutes = PLACE_STEP.as_ms() / 60_000;
+    BusyWindow { from, to, interval_minutes: u16::try_from(minutes).unwrap_or(15) }
+}
+
+/// The first time of a length on a quarter of an hour in which nobody is engaged. Whoever works
+/// elsewhere is free.
+fn first_free(from: Time, to: Time, length_ms: u64, all: &[&FreeBusy]) -> Option<Time> {
+    let step = i64::try_from(PLACE_STEP.as_ms()).ok()?;
+    let length = i64::try_from(length_ms).ok()?;
+    let mut taken: Vec<(i64, i64)> = all.iter().flat_map(|one| engaged(from, one)).collect();
+    taken.sort_unstable();
+    let mut start = next_step(from.as_ms(), step);
+    for (begins, ends) in taken {
+        if begins >= start.saturating_add(length) {
+            break;
+        }
+        if ends > start {
+            start = next_step(ends, step);
+        }
+    }
+    (start.saturating_add(length) <= to.as_ms()).then(|| Time::from_ms(start))
+}
+
+fn next_step(at: i64, step: i64) -> i64 {
+    at.saturating_add(step - 1).div_euclid(step).saturating_mul(step)
+}
+
+/// When somebody is engaged: by what is listed, or by the digits where nothing is.
+fn engaged(from: Time, one: &FreeBusy) -> Vec<(i64, i64)> {
+    if !one.engagements.is_empty() {
+        let listed = one.engagements.iter();
+        let listed = listed.filter(|one| !matches!(one.busy, BusyType::Free | BusyType::Elsewhere));
+        return listed.map(|one| (one.start.as_ms(), one.end.as_ms())).collect();
+    }
+    let digits = one.merged.as_deref().unwrap_or_default().bytes().enumerate();
+    let busy = digits.filter(|(_, digit)| *digit != b'0');
+    let at = |n: usize| (from + PLACE_STEP.times(n as u64)).as_ms();
+    busy.map(|(n, _)| (at(n), at(n + 1))).collect()
+}

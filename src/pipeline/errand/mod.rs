@@ -1,0 +1,225 @@
+//! What a command of a user comes to: work in Exchange that is done once, and told once.
+//!
+//! **Promise.** What was accepted takes effect once, or its failure is told once; a crash at any
+//! step changes nothing of that. What writes is noted as "sending" on the disk before it is sent;
+//! after a doubt (an answer was lost, or the program began anew while it was noted so) nothing is
+//! sent before [`WriteFault::SETTLED_AFTER`] is over and a look showed that it did not take effect.
+//!
+//! ```text
+//!   accepted ──what is needed was read──▶ sending ──answer──▶ told
+//!                                           │  ▲                ▲
+//!                                      doubt│  │absent          │there
+//!                                           ▼  │                │
+//!                                         looking ──────────────┘
+//! ```
+//!
+//! Waits run on monotonic time and begin anew with a start, so that no clock that is set makes one
+//! shorter.
+
+mod create;
+mod desk;
+mod free_busy;
+mod request;
+mod respond;
+mod told;
+
+use std::sync::Arc;
+
+use super::seal::{Sealed, Sealer, Stashed};
+use super::sync::EventKind;
+use crate::model::{
+    Address, BusyWindow, CommandId, Entry, Fault, Found, FreeBusy, Invitation, ItemId, Listing,
+    NewMeeting, Next, Notify, Plain, Reach, RecordKey, Response, Time, UserId, WriteFault, Written,
+};
+
+pub use desk::{Desk, Input, Note, Output, Ticket};
+pub use request::accept;
+pub use told::result;
+
+/// What an errand is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrandKind {
+    /// `meeting.create`
+    Create,
+    /// `meeting.respond`
+    Respond,
+    /// `freebusy.query`
+    FreeBusy,
+}
+
+impl ErrandKind {
+    /// The command's type.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Create => "meeting.create",
+            Self::Respond => "meeting.respond",
+            Self::FreeBusy => "freebusy.query",
+        }
+    }
+
+    /// Whether it only asks: it waits for no other errand then, and none for it.
+    pub fn only_asks(self) -> bool {
+        self == Self::FreeBusy
+    }
+}
+
+/// How far an errand is, as the disk has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing was sent that writes.
+    #[default]
+    Accepted,
+    /// Something that writes may have been sent.
+    Sending,
+}
+
+/// An errand on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filed {
+    /// Its number: the order in which errands came.
+    pub row: i64,
+    /// The command.
+    pub id: CommandId,
+    /// In whose name.
+    pub user: UserId,
+    /// What for.
+    pub kind: ErrandKind,
+    /// How far it is.
+    pub stage: Stage,
+    /// What is wanted, and what was found out so far.
+    pub body: Stashed,
+    /// When it was accepted.
+    pub born: Time,
+}
+
+/// One step of an errand on the disk: all of it in one transaction, or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// Which.
+    pub id: CommandId,
+    /// How far it is now.
+    pub stage: Stage,
+    /// In the place of the old one, where there is one.
+    pub body: Option<Stashed>,
+    /// What is told.
+    pub told: Vec<Told>,
+    /// Whether it ends with this.
+    pub done: bool,
+}
+
+/// A message of an errand to the cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it is.
+    pub kind: EventKind,
+    /// The id under which a newer one takes the place of an older one.
+    pub key: RecordKey,
+    /// The `data`.
+    pub data: Sealed,
+}
+
+/// What is asked of the calendar, or of the key server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `Calendar::free_busy`
+    FreeBusy(Vec<Arc<Address>>, BusyWindow),
+    /// `Calendar::create`, with the mark.
+    Create(Box<NewMeeting>, Arc<str>),
+    /// `Calendar::created`, by the mark.
+    Created(Arc<str>),
+    /// `Calendar::view`
+    View(Time, Time),
+    /// `Calendar::items`
+    Items(Vec<ItemId>),
+    /// `Calendar::for_writing`
+    Read(ItemId, Reach),
+    /// `Calendar::respond`
+    Respond {
+        /// Which.
+        invitation: Written,
+        /// The answer.
+        response: Response,
+        /// Words with it.
+        comment: Option<Plain>,
+        /// Whether the organiser is told.
+        notify: Notify,
+    },
+    /// A key of the user to seal with.
+    Key,
+}
+
+/// What came of an [`Ask`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// One for each mailbox.
+    FreeBusy(Vec<Result<FreeBusy, Fault>>),
+    /// What was to be written is written.
+    Done,
+    /// What carries the mark.
+    Created(Option<Entry>),
+    /// The listing.
+    View(Listing),
+    /// The items.
+    Items(Vec<Found>),
+    /// The meeting, where it is there.
+    Read(Option<Box<Invitation>>),
+    /// The key.
+    Key(Arc<dyn Sealer>),
+}
+
+/// What an errand wants next.
+#[derive(Debug)]
+enum Move {
+    /// To ask.
+    Ask(Ask),
+    /// To be noted as sending, with this body where it is another one.
+    Stage(Option<Stashed>),
+    /// To go on after some time of its own, for this reason.
+    Again(Fault),
+    /// To go on then.
+    Wait(Time),
+    /// Nothing: it ended.
+    End(Ending),
+}
+
+/// How an errand ended.
+#[derive(Debug)]
+enum Ending {
+    /// It took effect: on this record, at this time, where they are known.
+    Done(Option<RecordKey>, Option<Time>),
+    /// It makes no sense.
+    Refused(&'static str),
+    /// It cannot be done.
+    Failed(String),
+    /// A question was answered.
+    Answered(Told),
+}
+
+/// What failed for good ends it, what may pass does not.
+fn trouble(fault: Fault) -> Move {
+    match fault.next {
+        Next::Denied | Next::Refused | Next::CursorLost => {
+            Move::End(Ending::Failed(fault.cause.code))
+        }
+        Next::Retry { .. }
+        | Next::BackOff { .. }
+        | Next::SignIn
+        | Next::Gone
+        | Next::Moved
+        | Next::KeyLost => Move::Again(fault),
+    }
+}
+
+fn out_of_turn() -> Move {
+    Move::Again(Fault::retry("an answer that was not asked for"))
+}
+
+fn fault(failed: WriteFault) -> Fault {
+    failed.fault().clone()
+}
+
+#[cfg(test)]
+#[path = "play_tests.rs"]
+mod play;
+#[cfg(test)]
+mod tests;

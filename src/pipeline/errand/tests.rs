@@ -1,0 +1,287 @@
+//! What errands ask, tell and refuse.
+
+use super::play::{Mailbox, Play, invitation};
+use super::*;
+use crate::model::{Answer as Answered, BusyType, Engagement, KeyUri, Span, Wanted, When, Wish};
+use crate::pipeline::samples::{NOON, installation, key, now, user};
+
+pub const UID: &str = "040000008200E00074C5B7101A82E008";
+
+pub fn ada() -> Arc<Address> {
+    Arc::new(Address::parse("ada@corp.example").unwrap())
+}
+
+fn wish(what: Wanted, sealed: &[&str]) -> (Wish, Vec<Plain>) {
+    let opened = sealed.iter().map(|text| Plain::new(*text)).collect();
+    let key = Some(KeyUri::new("kms://kms.example/keys/1"));
+    (Wish { user: user(1), what, sealed: vec![String::new(); sealed.len()], key }, opened)
+}
+
+pub fn filed(row: i64, (wish, opened): (Wish, Vec<Plain>)) -> Filed {
+    let (kind, body) = accept(&wish, &opened, &installation()).unwrap().unwrap();
+    let id = CommandId::new(format!("c-{row}"));
+    Filed { row, id, user: wish.user, kind, stage: Stage::Accepted, body, born: NOON }
+}
+
+const MEETING: &str = r#"{"subject": "Budget", "notes": "Bring numbers", "location": "Room 5",
+    "attendees": [{"email": "ben@corp.example", "name": "Ben", "type": "OPTIONAL"}],
+    "timeZone": "Europe/Berlin"}"#;
+
+pub fn create(when: When) -> (Wish, Vec<Plain>) {
+    wish(Wanted::Create { when, minutes: 30 }, &[MEETING])
+}
+
+pub fn respond(response: Response) -> (Wish, Vec<Plain>) {
+    let id = installation().record_key(&user(1), &Plain::new(UID), None);
+    let (start, notify) = (NOON + Span::DAY, Notify::All);
+    wish(Wanted::Respond { id, start, response, notify }, &["With pleasure"])
+}
+
+pub fn question(emails: &[&str]) -> (Wish, Vec<Plain>) {
+    let window = BusyWindow { from: NOON, to: NOON + Span::HOUR.times(2), interval_minutes: 30 };
+    wish(Wanted::FreeBusy { request: "q-1".into(), window }, emails)
+}
+
+#[test]
+fn an_accepted_meeting_is_sent_as_it_was_wanted_and_told_by_its_record() {
+    let mut play = Play::new(1, vec![filed(1, create(When::At(NOON)))]);
+    play.calm = true;
+    let mut sent = Vec::new();
+    for _ in 0..100 {
+        let outputs = play.desk.drain();
+        sent.extend(outputs.iter().filter_map(|output| match output {
+            Output::Ask(_, _, Ask::Create(meeting, mark)) => Some((meeting.clone(), mark.clone())),
+            _ => None,
+        }));
+        outputs.into_iter().for_each(|output| play.carry_out(output));
+        play.step();
+    }
+    let [(meeting, mark)] = &sent[..] else { panic!("{} were sent", sent.len()) };
+    assert_eq!((meeting.subject.reveal(), meeting.location.reveal()), ("Budget", "Room 5"));
+    assert_eq!((meeting.start, meeting.end), (NOON, NOON + Span::MINUTE.times(30)));
+    assert_eq!(meeting.body.text.reveal(), "Bring numbers");
+    assert_eq!(meeting.zone.as_deref(), Some("Europe/Berlin"));
+    assert_eq!(meeting.invitees[0].address.reveal(), "ben@corp.example");
+    assert!(mark.len() == 32 && !mark.contains("c-1"), "{mark}");
+    let key = installation().record_key(&user(1), &Plain::new(UID), None);
+    let told = &play.results()[0]["commandResult"];
+    assert_eq!((&told["id"], &told["type"]), (&key.as_str().into(), &"meeting.create".into()));
+    assert_eq!(told["start"], "2027-01-15T12:00:00Z");
+}
+
+#[test]
+fn a_meeting_is_placed_behind_what_is_in_its_way_and_stays_there() {
+    let busy = |from: u64, to: u64, busy| {
+        let at = |minutes| NOON + Span::MINUTE.times(minutes);
+        Engagement { start: at(from), end: at(to), busy }
+    };
+    let place = |engagements: Vec<Engagement>, hours: u64| {
+        let when = When::Between(NOON + Span::MINUTE, NOON + Span::HOUR.times(hours));
+        let mut play = Play::new(1, vec![filed(1, create(when))]);
+        play.mailbox.busy = engagements;
+        let play = play.run(0);
+        let minutes = |start: Time| start.since(NOON).as_ms() / 60_000;
+        play.mailbox.made.first().map(|(_, start)| minutes(*start))
+    };
+    assert_eq!(place(vec![], 9), Some(15), "on a quarter of an hour");
+    assert_eq!(place(vec![busy(0, 50, BusyType::Busy)], 9), Some(60));
+    assert_eq!(place(vec![busy(0, 50, BusyType::Free)], 9), Some(15));
+    assert_eq!(place(vec![busy(0, 50, BusyType::Elsewhere)], 9), Some(15));
+    let gap = vec![busy(60, 90, BusyType::Away), busy(0, 40, BusyType::Tentative)];
+    assert_eq!(place(gap, 9), Some(90), "fifteen minutes are too few");
+    assert_eq!(place(vec![busy(0, 100, BusyType::Busy)], 2), None, "and none is made elsewhere");
+}
+
+#[test]
+fn a_question_is_answered_for_each_mailbox_and_names_nobody_in_the_clear() {
+    let emails = ["ben@corp.example", "cas@corp.example", "dan@corp.example"];
+    let mut desk = Desk::new(installation(), 1);
+    desk.handle(now(0), Input::Added(user(1), ada()));
+    desk.handle(now(0), Input::Filed(vec![filed(1, question(&emails))]));
+    let Some(Output::Ask(ticket, _, Ask::FreeBusy(all, _))) = desk.drain().pop() else { panic!() };
+    assert_eq!(all.len(), 3);
+    let busy = Engagement {
+        start: NOON + Span::MINUTE.times(40),
+        end: NOON + Span::MINUTE.times(70),
+        busy: BusyType::Busy,
+    };
+    let seen = vec![
+        Ok(FreeBusy { merged: None, engagements: vec![busy] }),
+        Err(Fault::new(Next::Gone, "ErrorMailRecipientNotFound")),
+        Err(Fault::retry("ErrorTimeoutExpired")),
+    ];
+    desk.handle(now(1), Input::Answered(ticket, Ok(Answer::FreeBusy(seen))));
+    desk.handle(now(9), Input::Tick);
+    let Some(Output::Ask(ticket, _, Ask::FreeBusy(again, _))) = desk.drain().pop() else {
+        panic!("who may be seen later is asked for again")
+    };
+    assert_eq!(again, vec![Arc::new(Address::parse(emails[2]).unwrap())], "and nobody else");
+    let free = FreeBusy { merged: Some("0012".into()), engagements: Vec::new() };
+    desk.handle(now(10), Input::Answered(ticket, Ok(Answer::FreeBusy(vec![Ok(free)]))));
+    let Some(Output::Ask(ticket, _, Ask::Key)) = desk.drain().pop() else { panic!() };
+    desk.handle(now(11), Input::Answered(ticket, Ok(Answer::Key(key("today")))));
+    let told = desk.drain().into_iter().find_map(|output| match output {
+        Output::Advance(_, advance) => Some(advance.told[0].clone()),
+        _ => None,
+    });
+    let told = told.unwrap();
+    assert!(!told.data.json().contains("corp.example"));
+    let json: serde_json::Value = serde_json::from_str(told.data.json()).unwrap();
+    let said = &json["calendarFreeBusyScheduleResponse"];
+    assert_eq!((&said["requestId"], &said["commandId"]), (&"q-1".into(), &"c-1".into()));
+    let items = said["calendarFreeBusyItems"].as_array().unwrap();
+    let digits: Vec<_> = items.iter().map(|one| (&one["outcome"], &one["merged"])).collect();
+    let null = serde_json::Value::Null;
+    let expected = [("ok", "0220".into()), ("unknown", null), ("ok", "0012".into())];
+    for ((outcome, merged), (is, are)) in digits.iter().zip(&expected) {
+        assert_eq!((outcome.as_str(), *merged), (Some(*is), are));
+    }
+    assert_eq!(items[0]["items"][0]["busyType"], "BUSY");
+}
+
+#[test]
+fn a_refusal_that_left_doubt_is_looked_after_and_then_told() {
+    for made in [false, true] {
+        let mut play = Play::new(1, vec![filed(1, create(When::At(NOON)))]);
+        play.calm = true;
+        let mut sent = 0;
+        for _ in 0..100 {
+            for output in play.desk.drain() {
+                match output {
+                    Output::Ask(ticket, _, ask @ Ask::Create(..)) => {
+                        sent += 1;
+                        if made {
+                            play.mailbox.take_effect(&ask);
+                        }
+                        let no = Fault::refused("ErrorInvalidRecipients");
+                        let answer = Err(WriteFault::InDoubt(no));
+                        play.desk.handle(play.clock, Input::Answered(ticket, answer));
+                    }
+                    output => play.carry_out(output),
+                }
+            }
+            play.step();
+        }
+        let told = &play.results()[0]["commandResult"];
+        assert_eq!((sent, &told["outcome"]), (1, &(if made { "done" } else { "failed" }).into()));
+        assert!(play.clock.mono.since(now(0).mono) >= WriteFault::SETTLED_AFTER);
+    }
+}
+
+#[test]
+fn what_the_organiser_or_nobody_can_answer_is_refused() {
+    let play = |change: fn(&mut Invitation), there: bool| {
+        let mut desk = Desk::new(installation(), 1);
+        desk.handle(now(0), Input::Added(user(1), ada()));
+        desk.handle(now(0), Input::Filed(vec![filed(1, respond(Response::Accepted))]));
+        let mailbox = Mailbox::default();
+        for second in 1..9 {
+            for output in desk.drain() {
+                match output {
+                    Output::Ask(ticket, _, Ask::Read(..)) => {
+                        let mut meeting = invitation(Answered::None);
+                        change(&mut meeting);
+                        let answer = Answer::Read(there.then(|| Box::new(meeting)));
+                        desk.handle(now(second), Input::Answered(ticket, Ok(answer)));
+                    }
+                    Output::Ask(ticket, _, ask) => {
+                        assert!(!matches!(ask, Ask::Respond { .. }));
+                        let answer = Ok(mailbox.read(&ask));
+                        desk.handle(now(second), Input::Answered(ticket, answer));
+                    }
+                    Output::Advance(_, advance) => {
+                        let said: serde_json::Value =
+                            serde_json::from_str(advance.told[0].data.json()).unwrap();
+                        return said["commandResult"]["outcome"].clone();
+                    }
+                    Output::Note(_) => {}
+                }
+            }
+        }
+        panic!("it does not end")
+    };
+    assert_eq!(play(|meeting| meeting.mine = true, true), "refused");
+    assert_eq!(play(|meeting| meeting.cancelled = true, true), "refused");
+    assert_eq!(play(|_| {}, false), "refused");
+    assert_eq!(play(|meeting| meeting.answer = Answered::Accepted, true), "done");
+}
+
+#[test]
+fn a_server_that_rests_is_asked_by_nobody_and_places_are_few() {
+    let mut desk = Desk::new(installation(), 1);
+    for n in 1..=9 {
+        let one = Filed { user: user(n), ..filed(n as i64, create(When::At(NOON))) };
+        desk.handle(now(0), Input::Added(user(n), ada()));
+        desk.handle(now(0), Input::Filed(vec![one]));
+    }
+    let mut tickets = Vec::new();
+    for _ in 0..9 {
+        for output in desk.drain() {
+            match output {
+                Output::Advance(ticket, _) => {
+                    desk.handle(now(0), Input::Advanced(ticket, Ok(true)))
+                }
+                Output::Ask(ticket, ..) => tickets.push(ticket),
+                Output::Note(_) => {}
+            }
+        }
+    }
+    assert_eq!(tickets.len(), crate::pipeline::limits::ERRANDS_AT_ONCE);
+    let rest = Next::BackOff { after: Some(Span::from_secs(40)) };
+    let busy = WriteFault::NoEffect(Fault::new(rest, "ErrorServerBusy"));
+    for ticket in tickets {
+        desk.handle(now(1), Input::Answered(ticket, Err(busy.clone())));
+    }
+    desk.handle(now(39), Input::Tick);
+    let asks = desk.drain().into_iter().filter(|one| matches!(one, Output::Ask(..))).count();
+    assert_eq!(asks, 0, "nobody asks before it is over");
+    let wake = desk.wake_at().unwrap();
+    assert!(wake >= now(41).mono);
+}
+
+#[test]
+fn nothing_is_done_for_whom_nobody_activated_or_who_went_meanwhile() {
+    let mut desk = Desk::new(installation(), 1);
+    desk.handle(now(0), Input::Filed(vec![filed(1, create(When::At(NOON)))]));
+    assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
+    desk.handle(now(0), Input::Added(user(1), ada()));
+    desk.handle(now(0), Input::Filed(vec![filed(1, create(When::At(NOON)))]));
+    let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
+    // The disk dropped it with its user.
+    desk.handle(now(1), Input::Advanced(ticket, Ok(false)));
+    assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
+    desk.handle(now(1), Input::Filed(vec![filed(2, create(When::At(NOON)))]));
+    let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
+    desk.handle(now(2), Input::Removed(user(1)));
+    desk.handle(now(3), Input::Advanced(ticket, Ok(true)));
+    assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_its_member_and_never_repeated() {
+    let what = || Wanted::Create { when: When::At(NOON), minutes: 30 };
+    let refused = |json: &str| {
+        let (wish, opened) = wish(what(), &[json]);
+        accept(&wish, &opened, &installation()).unwrap().unwrap_err()
+    };
+    for (json, member) in [
+        ("[]", "encryptedMeeting"),
+        ("Kolibri", "encryptedMeeting"),
+        (r#"{"subject": 7}"#, "subject"),
+        (r#"{"attendees": "Kolibri"}"#, "attendees"),
+        (r#"{"attendees": [{"email": "Kolibri"}]}"#, "email"),
+        (r#"{"attendees": [{"email": "a@b.example", "type": "Kolibri"}]}"#, "type"),
+        (r#"{"keyword": "Kol ibri"}"#, "keyword"),
+    ] {
+        let why = refused(json);
+        assert!(why.contains(member) && !why.contains("olibri"), "{why}");
+    }
+    let (bad, opened) = question(&["Kolibri"]);
+    let why = accept(&bad, &opened, &installation()).unwrap().unwrap_err();
+    assert!(why.contains("emails") && !why.contains("Kolibri"), "{why}");
+    let (good, opened) = create(When::At(NOON));
+    let (_, body) = accept(&good, &opened, &installation()).unwrap().unwrap();
+    for word in ["Budget", "Bring", "ben@"] {
+        assert!(!body.0.windows(word.len()).any(|bytes| bytes == word.as_bytes()));
+    }
+}

@@ -1,0 +1,170 @@
+//! What the cloud is told at the end of an errand.
+
+use serde_json::{Map, Value, json};
+
+use super::request::Question;
+use super::{Ending, ErrandKind, Told};
+use crate::model::{BusyType, CommandId, Fault, FreeBusy, Next, RecordKey, Time};
+use crate::pipeline::limits::FREE_BUSY_BYTES;
+use crate::pipeline::record::rfc3339;
+use crate::pipeline::seal::{Sealed, Sealer};
+use crate::pipeline::sync::EventKind;
+
+/// `command.result` that says no: also for what is dropped as its user is not active any more.
+pub fn result(id: &CommandId, kind: ErrandKind, refused: &str) -> Told {
+    told(id, kind, ("refused", Some(refused)), (None, None))
+}
+
+/// How an errand ended. A question that was answered has its answer instead.
+pub(super) fn ending(id: &CommandId, kind: ErrandKind, ending: Ending) -> Told {
+    match ending {
+        Ending::Done(record, start) => told(id, kind, ("done", None), (record, start)),
+        Ending::Refused(why) => result(id, kind, why),
+        Ending::Failed(why) => told(id, kind, ("failed", Some(&why)), (None, None)),
+        Ending::Answered(told) => told,
+    }
+}
+
+fn told(
+    id: &CommandId,
+    kind: ErrandKind,
+    (outcome, reason): (&str, Option<&str>),
+    (record, start): (Option<RecordKey>, Option<Time>),
+) -> Told {
+    let mut said = Map::new();
+    said.insert("commandId".into(), id.as_str().into());
+    said.insert("type".into(), kind.command().into());
+    said.insert("outcome".into(), outcome.into());
+    if let Some(reason) = reason {
+        let plain: String = reason.chars().filter(|c| !c.is_control()).take(200).collect();
+        said.insert("reason".into(), plain.into());
+    }
+    if let Some(record) = record {
+        said.insert("id".into(), record.as_str().into());
+    }
+    if let Some(start) = start {
+        said.insert("start".into(), rfc3339(start).into());
+    }
+    Told {
+        kind: EventKind::Result,
+        key: RecordKey::new(format!("result:{id}")),
+        data: Sealed::new(json!({ "commandResult": said }).to_string()),
+    }
+}
+
+/// `calendar.free_busy`. Addresses are sealed; times, which name nobody, are not.
+pub(super) fn free_busy(
+    id: &CommandId,
+    question: &Question,
+    answers: &[Result<FreeBusy, Fault>],
+    sealer: &dyn Sealer,
+) -> Result<Told, Fault> {
+    let mut left = FREE_BUSY_BYTES;
+    let mut items = Vec::with_capacity(answers.len());
+    for (mailbox, answer) in question.mailboxes.iter().zip(answers) {
+        let mut item = Map::new();
+        item.insert("email".into(), sealer.seal(mailbox.reveal())?.into());
+        let merged = answer.as_ref().ok().and_then(|answer| digits(question, answer));
+        let outcome = match (answer, &merged) {
+            (Ok(_), Some(_)) => "ok",
+            (Ok(_), None) => "denied",
+            (Err(fault), _) => match fault.next {
+                Next::Gone => "unknown",
+                Next::Denied => "denied",
+                _ => "failed",
+            },
+        };
+        item.insert("outcome".into(), outcome.into());
+        if let (Ok(answer), Some(merged)) = (answer, merged) {
+            item.insert("merged".into(), merged.into());
+            let engagements = engagements(answer);
+            // What is too much for one event is left out as a whole; the digits tell it coarsely.
+            let size = engagements.len() * 100;
+            if size <= left {
+                left -= size;
+                item.insert("items".into(), Value::Array(engagements));
+            }
+        }
+        items.push(Value::Object(item));
+    }
+    let said = json!({ "calendarFreeBusyScheduleResponse": {
+        "requestId": &*question.request,
+        "commandId": id.as_str(),
+        "encryptionKeyUrl": sealer.key_uri().as_str(),
+        "start": rfc3339(question.window.from),
+        "end": rfc3339(question.window.to),
+        "intervalMinutes": question.window.interval_minutes,
+        "calendarFreeBusyItems": items,
+    }});
+    Ok(Told {
+        kind: EventKind::FreeBusy,
+        key: RecordKey::new(format!("free-busy:{id}")),
+        data: Sealed::new(said.to_string()),
+    })
+}
+
+/// A digit for each interval: what the provider merged where it has the right length, else what
+/// the engagements come to. Nothing where nothing may be seen.
+fn digits(question: &Question, answer: &FreeBusy) -> Option<String> {
+    let window = question.window;
+    let interval = u64::from(window.interval_minutes.max(1)) * 60_000;
+    let count = window.to.since(window.from).as_ms().div_ceil(interval);
+    let count = usize::try_from(count).unwrap_or(0);
+    if let Some(merged) = &answer.merged
+        && merged.len() == count
+    {
+        let digit = |c: char| if matches!(c, '0'..='4') { c } else { '4' };
+        return Some(merged.chars().map(digit).collect());
+    }
+    if answer.merged.is_none() && answer.engagements.is_empty() {
+        return None;
+    }
+    let mut digits = vec![b'0'; count];
+    for one in &answer.engagements {
+        let at = |time: Time| time.since(window.from).as_ms();
+        let first = usize::try_from(at(one.start) / interval).unwrap_or(0);
+        let end = usize::try_from(at(one.end).div_ceil(interval)).unwrap_or(0).min(count);
+        for digit in digits.iter_mut().take(end).skip(first) {
+            if rank(level(one.busy)) > rank(*digit) {
+                *digit = level(one.busy);
+            }
+        }
+    }
+    String::from_utf8(digits).ok()
+}
+
+fn level(busy: BusyType) -> u8 {
+    match busy {
+        BusyType::Free => b'0',
+        BusyType::Tentative => b'1',
+        BusyType::Busy => b'2',
+        BusyType::Away => b'3',
+        BusyType::Elsewhere | BusyType::Unknown => b'4',
+    }
+}
+
+/// Away counts above busy, busy above tentative; what is not known above free alone.
+fn rank(digit: u8) -> u8 {
+    match digit {
+        b'0' => 0,
+        b'4' => 1,
+        known => known - b'0' + 1,
+    }
+}
+
+fn engagements(answer: &FreeBusy) -> Vec<Value> {
+    let word = |busy| match busy {
+        BusyType::Free => "FREE",
+        BusyType::Tentative => "TENTATIVE",
+        BusyType::Busy => "BUSY",
+        BusyType::Away => "AWAY",
+        BusyType::Elsewhere => "ELSEWHERE",
+        BusyType::Unknown => "UNKNOWN",
+    };
+    let one = |one: &crate::model::Engagement| {
+        json!({
+            "start": rfc3339(one.start), "end": rfc3339(one.end), "busyType": word(one.busy),
+        })
+    };
+    answer.engagements.iter().map(one).collect()
+}

@@ -1,0 +1,109 @@
+//! What every engine promises of errands.
+
+use super::{activate, ada, address, deactivate, decision, noon};
+use crate::model::{CommandId, Outcome, Span};
+use crate::pipeline::command::{Effect, NO_LONGER_ACTIVE, NOT_ACTIVE, TOO_MANY};
+use crate::pipeline::errand::{self, Advance, ErrandKind, Filed, Stage};
+use crate::pipeline::limits;
+use crate::pipeline::outbox::Outgoing;
+use crate::store::Store;
+
+fn file(store: &mut impl Store, sequence: u64, kind: ErrandKind) -> Outcome {
+    let effect = Effect::Errand { user: ada(), kind, body: address("wanted") };
+    store.decide(&decision(sequence, effect), noon()).unwrap()
+}
+
+fn id(sequence: u64) -> CommandId {
+    CommandId::new(format!("c-{sequence}"))
+}
+
+fn all(store: &mut impl Store) -> Vec<Filed> {
+    store.errands(0, 1_000).unwrap()
+}
+
+fn step(sequence: u64, stage: Stage) -> Advance {
+    Advance { id: id(sequence), stage, body: None, told: Vec::new(), done: false }
+}
+
+fn messages(store: &mut impl Store) -> Vec<Outgoing> {
+    let rows = store.outbox(1_000, usize::MAX).unwrap();
+    rows.into_iter().filter(|row| row.kind.is_message()).collect()
+}
+
+pub fn an_errand_is_there_with_its_outcome_and_goes_with_its_result(store: &mut impl Store) {
+    activate(store, 1, "a");
+    assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
+    assert_eq!(file(store, 3, ErrandKind::FreeBusy), Outcome::Done);
+    let filed = all(store);
+    assert_eq!((filed[0].id.clone(), filed[0].user.clone()), (id(2), ada()));
+    assert_eq!((filed[0].kind, filed[0].stage), (ErrandKind::Create, Stage::Accepted));
+    assert_eq!((filed[0].body.clone(), filed[0].born), (address("wanted"), noon()));
+    assert_eq!(store.errands(filed[0].row, 9).unwrap(), filed[1..], "those after it");
+    assert_eq!(store.errands(0, 1).unwrap(), filed[..1]);
+    let sending = Advance { body: Some(address("placed")), ..step(2, Stage::Sending) };
+    assert_eq!(store.advance(&sending, noon()), Ok(true));
+    let now = &all(store)[0];
+    assert_eq!((now.stage, now.body.clone()), (Stage::Sending, address("placed")));
+    assert_eq!(store.advance(&step(2, Stage::Sending), noon()), Ok(true));
+    assert_eq!(all(store)[0].body, address("placed"), "it stays where nothing else is said");
+    let told = vec![errand::result(&id(2), ErrandKind::Create, "no")];
+    let end = Advance { told, done: true, ..step(2, Stage::Sending) };
+    assert_eq!(store.advance(&end, noon() + Span::HOUR), Ok(true));
+    assert_eq!(all(store).len(), 1);
+    let told = messages(store);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].id.contains(".m") && told[0].data.json().contains("\"c-2\""));
+    assert_eq!(store.advance(&end, noon()), Ok(false), "it ends once");
+    assert_eq!(messages(store).len(), 1, "and is told once");
+}
+
+pub fn an_errand_of_whom_nobody_activated_is_refused(store: &mut impl Store) {
+    let refused = Outcome::Refused(NOT_ACTIVE.into());
+    assert_eq!(file(store, 1, ErrandKind::Respond), refused);
+    assert_eq!(store.outcome(&id(1)), Ok(Some(refused.clone())));
+    activate(store, 2, "a");
+    deactivate(store, 3);
+    assert_eq!(file(store, 4, ErrandKind::Respond), refused);
+    assert_eq!(all(store), []);
+}
+
+pub fn a_command_that_comes_again_is_no_second_errand(store: &mut impl Store) {
+    activate(store, 1, "a");
+    assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
+    assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
+    assert_eq!(all(store).len(), 1);
+    store.advance(&Advance { done: true, ..step(2, Stage::Accepted) }, noon()).unwrap();
+    assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
+    assert_eq!(all(store).len(), 0, "nor after it is done");
+}
+
+pub fn errands_end_with_the_activation_and_that_is_told(store: &mut impl Store) {
+    activate(store, 1, "a");
+    file(store, 2, ErrandKind::Create);
+    activate(store, 3, "a");
+    assert_eq!(all(store).len(), 1, "the same address is the same calendar");
+    activate(store, 4, "b");
+    assert_eq!(all(store), []);
+    file(store, 5, ErrandKind::Respond);
+    deactivate(store, 6);
+    assert_eq!(store.advance(&step(5, Stage::Sending), noon()), Ok(false), "nothing is sent");
+    let told = messages(store);
+    for (one, command) in told.iter().zip(["c-2", "c-5"]) {
+        let said = one.data.json();
+        assert!(said.contains(command) && said.contains(NO_LONGER_ACTIVE), "{said}");
+        assert!(said.contains("refused"), "{said}");
+    }
+    assert_eq!(told.len(), 2);
+    assert!(told[0].sequence < told[1].sequence);
+}
+
+pub fn errands_of_one_mailbox_are_bounded(store: &mut impl Store) {
+    activate(store, 1, "a");
+    for n in 0..u64::from(limits::ERRANDS) {
+        assert_eq!(file(store, 10 + n, ErrandKind::FreeBusy), Outcome::Done);
+    }
+    let beyond = Outcome::Refused(TOO_MANY.into());
+    assert_eq!(file(store, 9_000, ErrandKind::FreeBusy), beyond);
+    store.advance(&Advance { done: true, ..step(10, Stage::Accepted) }, noon()).unwrap();
+    assert_eq!(file(store, 9_001, ErrandKind::FreeBusy), Outcome::Done);
+}

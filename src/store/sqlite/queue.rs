@@ -1,0 +1,62 @@
+//! Events on their way into the outbox, and what they are called there.
+
+use rusqlite::{CachedStatement, Transaction, params};
+
+use crate::model::{RecordKey, Time};
+use crate::pipeline::sync::{Event, EventKind};
+
+/// What puts an event into the outbox in the place of an older one of its record.
+pub(super) struct Queue<'a> {
+    waiting: CachedStatement<'a>,
+    aside: CachedStatement<'a>,
+    put: CachedStatement<'a>,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn of(tx: &'a Transaction) -> rusqlite::Result<Self> {
+        // Without a key: of the marks that everything was sent, the last is enough.
+        Ok(Self {
+            waiting: tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?,
+            aside: tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?,
+            put: tx.prepare_cached(
+                "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?,
+        })
+    }
+
+    pub(super) fn put(&mut self, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
+        let key = event.key.as_ref().map(RecordKey::as_str);
+        self.waiting.execute(params![mailbox, key])?;
+        self.aside.execute(params![mailbox, key])?;
+        let (kind, data) = (kind_number(event.kind), event.data.json().as_ref());
+        self.put.execute(params![mailbox, key, kind, event.sequence, now.as_ms(), data])?;
+        Ok(())
+    }
+}
+
+fn kind_number(kind: EventKind) -> i64 {
+    match kind {
+        EventKind::Create => 1,
+        EventKind::Update => 2,
+        EventKind::Delete => 3,
+        EventKind::Complete => 4,
+        EventKind::Presence => 10,
+        EventKind::State => 11,
+        EventKind::Result => 12,
+        EventKind::FreeBusy => 13,
+    }
+}
+
+pub(super) fn kind_of(number: i64) -> EventKind {
+    match number {
+        1 => EventKind::Create,
+        3 => EventKind::Delete,
+        4 => EventKind::Complete,
+        10 => EventKind::Presence,
+        11 => EventKind::State,
+        12 => EventKind::Result,
+        13 => EventKind::FreeBusy,
+        _ => EventKind::Update,
+    }
+}
