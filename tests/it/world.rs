@@ -12,11 +12,15 @@
 //!   allowed and blocked; crashes at any moment; days and time zones.
 //! - `world::streams`: the machine of one group's stream, `ews::subscription`: growth, roll-over,
 //!   silence, lost ids, affinity, single mailboxes that are refused.
+//! - `world::groups`: the fleet with the real machines of many groups, against the faults of
+//!   `world::streams`: servers that restart, forget, rest and fall deaf while mailboxes come, go
+//!   and move. What the two of them promise each other is played here alone.
 //! - `world::discovery`: one hunt after the other, `ews::discover::Hunt`: every way to a server,
 //!   forms, redirects, circles and thieves.
 //!
 //! In `world::world` streams are as the port promises them; that they keep the promise is what
-//! `world::streams` plays. Sockets, sign-in and bytes are played nowhere here: they have the lab.
+//! `world::streams` and `world::groups` play. Sockets, sign-in and bytes are played nowhere here:
+//! they have the lab.
 
 mod board;
 pub(super) mod calendar;
@@ -24,6 +28,7 @@ mod check;
 pub(super) mod dice;
 mod discovery;
 pub(super) mod disk;
+mod groups;
 pub(super) mod keys;
 mod meetings;
 mod memory;

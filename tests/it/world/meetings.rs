@@ -62,16 +62,21 @@ impl Facts {
             .collect();
         let organizer =
             self.organizer.map_or(String::new(), |n| format!("{} <{}>", name(n), address(n)));
-        format!(
-            "{} +{} recurring={recurring} {} |{}|{}|{}|{organizer}|{}|{}",
-            self.start.as_ms(),
-            self.end.since(self.start).as_ms() / 60_000,
-            if self.private { "PRIVATE" } else { "NORMAL" },
+        let shown = format!(
+            "{}|{}|{}|{organizer}|{}|{}",
             self.subject,
             self.place(),
             self.body,
             guests.join(","),
             self.link.as_deref().unwrap_or_default(),
+        );
+        // Of a private meeting no more than its times is shown.
+        let shown = if self.private { "|||||" } else { &shown };
+        format!(
+            "{} +{} recurring={recurring} {} |{shown}",
+            self.start.as_ms(),
+            self.end.since(self.start).as_ms() / 60_000,
+            if self.private { "PRIVATE" } else { "NORMAL" },
         )
     }
 }

@@ -7,7 +7,7 @@
 //! given back at the end; nothing goes round in circles; the end comes once, and in time.
 
 mod drive;
-mod server;
+pub(super) mod server;
 mod watch;
 
 use self::drive::Drive;
