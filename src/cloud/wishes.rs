@@ -135,3 +135,7 @@ fn span(from: Time, to: Time, bad: &'static str) -> Read<Span> {
     let length = to.since(from);
     if length == Span::default() || length > FREE_BUSY_SPAN { Err(bad) } else { Ok(length) }
 }
+
+#[cfg(test)]
+#[path = "wishes_tests.rs"]
+mod tests;

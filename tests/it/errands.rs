@@ -181,6 +181,12 @@ async fn free_times_are_told_to_who_asked_and_to_nobody_else() {
         (answer.items[0].merged.as_str(), answer.items[1].merged.as_str()),
         ("0000", "0200")
     );
+    let named = |entry: &&calway_lab::exchange::log::Entry| {
+        entry.named.iter().any(|one| one == "nobody@corp.example")
+    };
+    let asked = house.stage.exchange.log().of("GetUserAvailability");
+    let asked: Vec<_> = asked.iter().filter(named).map(|one| one.mailbox.clone()).collect();
+    assert!(asked.iter().all(|one| one.as_deref() == Some(ALICE.1)), "{asked:?}");
     let busy = (utc(from + 3_600_000), utc(from + 7_200_000), "BUSY".to_owned());
     assert_eq!(answer.items[1].busy, [busy]);
     nothing_is_readable(&house);
@@ -201,6 +207,22 @@ async fn killed_between_exchanges_answer_and_the_commit_a_meeting_is_made_once()
     assert_eq!(mails(&house, "Meeting.Request", BOB.1), 1);
     assert_eq!(house.stage.exchange.log().count("CreateItem"), 1);
     nothing_is_readable(&house);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_disk_was_lost_a_command_that_comes_again_makes_no_second_meeting() {
+    let mut house = House::active(talkative()).await;
+    let command = house.stage.cloud.create_meeting(ALICE.0, &meeting(in_hours(3))).await;
+    assert_eq!(within(house.stage.cloud.result(&command)).await.outcome, "done");
+    house.kill().await;
+    for tail in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(house.stage.folder().join(format!("calway.db{tail}")));
+    }
+    house.again();
+    let done = format!("command {command}: meeting.create done");
+    house.until("it comes again", |house| house.log().matches(&done).count() == 2).await;
+    assert_eq!(meetings(&house, ALICE.1, TITLE), 1);
+    assert_eq!(mails(&house, "Meeting.Request", BOB.1), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,9 @@ use crate::pipeline::seal::{Installation, Stashed};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// Whether it was made in an earlier life: the disk may have been lost, and the command have
+    /// come again.
+    Recall,
     /// It is to be placed, where it has no time yet.
     Choose,
     /// It is to be noted on the disk that it is being sent.
@@ -49,7 +52,7 @@ impl Course {
         installation: Arc<Installation>,
     ) -> Self {
         let (phase, quiet) = match stage {
-            Stage::Accepted => (Phase::Choose, None),
+            Stage::Accepted => (Phase::Recall, None),
             Stage::Sending => (Phase::Look, Some(now + WriteFault::SETTLED_AFTER)),
         };
         Self { wanted, mark, user, own, body, installation, phase, quiet, doubt: None, looked: now }
@@ -87,7 +90,7 @@ impl Course {
                 let meeting = Box::new(self.wanted.meeting.clone());
                 Move::Ask(Ask::Create(meeting, self.mark.clone()))
             }
-            Phase::Look | Phase::Name => {
+            Phase::Recall | Phase::Look | Phase::Name => {
                 self.looked = now;
                 Move::Ask(Ask::Created(self.mark.clone()))
             }
@@ -113,7 +116,13 @@ impl Course {
                 self.phase = Phase::Look;
                 Move::Wait(quiet)
             }
-            (Phase::Look | Phase::Name, Ok(Answer::Created(Some(entry)))) => self.done(&entry),
+            (Phase::Recall | Phase::Look | Phase::Name, Ok(Answer::Created(Some(entry)))) => {
+                self.done(&entry)
+            }
+            (Phase::Recall, Ok(Answer::Created(None))) => {
+                self.phase = Phase::Choose;
+                self.go_on(now)
+            }
             (Phase::Look, Ok(Answer::Created(None))) => match self.quiet {
                 Some(quiet) if self.looked < quiet => Move::Wait(quiet),
                 _ => {

@@ -239,6 +239,23 @@ fn a_server_that_rests_is_asked_by_nobody_and_places_are_few() {
     assert!(wake >= now(41).mono);
 }
 
+/// No earlier life has made it.
+fn recall(desk: &mut Desk) {
+    let Some(Output::Ask(ticket, _, Ask::Created(_))) = desk.drain().pop() else { panic!() };
+    desk.handle(now(1), Input::Answered(ticket, Ok(Answer::Created(None))));
+}
+
+#[test]
+fn a_command_that_comes_again_after_the_disk_was_lost_makes_no_second_meeting() {
+    let mut play = Play::new(1, vec![filed(1, create(When::At(NOON)))]).run(0);
+    assert_eq!((play.mailbox.made.len(), play.told.len()), (1, 1));
+    play.disk = vec![filed(1, create(When::At(NOON)))];
+    play.begin();
+    let play = play.run(0);
+    assert_eq!((play.mailbox.made.len(), play.told.len()), (1, 2));
+    assert_eq!(play.results()[1]["commandResult"]["outcome"], "done");
+}
+
 #[test]
 fn nothing_is_done_for_whom_nobody_activated_or_who_went_meanwhile() {
     let mut desk = Desk::new(installation(), 1);
@@ -246,11 +263,13 @@ fn nothing_is_done_for_whom_nobody_activated_or_who_went_meanwhile() {
     assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
     desk.handle(now(0), Input::Added(user(1), ada()));
     desk.handle(now(0), Input::Filed(vec![filed(1, create(When::At(NOON)))]));
+    recall(&mut desk);
     let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
     // The disk dropped it with its user.
     desk.handle(now(1), Input::Advanced(ticket, Ok(false)));
     assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
     desk.handle(now(1), Input::Filed(vec![filed(2, create(When::At(NOON)))]));
+    recall(&mut desk);
     let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
     desk.handle(now(2), Input::Removed(user(1)));
     desk.handle(now(3), Input::Advanced(ticket, Ok(true)));
