@@ -58,7 +58,8 @@ impl Play {
         users.iter().try_for_each(|user| self.watch.sits(user, id))?;
         let place = users.first().and_then(|first| self.known.get(first)).copied().unwrap_or(0);
         let targets = users.iter().map(target).collect();
-        let life = Span::from_secs(self.dice.of(9_000..20_000));
+        let lives = if self.dice.one_in(2) { 600..2_400 } else { 9_000..20_000 };
+        let life = Span::from_secs(self.dice.of(lives));
         let group = Group::new(self.now.mono, targets, life, SILENCE);
         let group = group.rolling(Span::from_secs(self.dice.of(420..540)));
         self.streams.insert(id, Listening { group, place, reads: None });
@@ -155,6 +156,9 @@ impl Play {
         self.streams.remove(&id);
         self.standing.retain(|_, standing| standing.of != id);
         self.watch.ended(id);
+        if end == ListenEnd::RollOver && self.watch.has_seats(id) {
+            self.watch.played(Kind::RolledOver);
+        }
         self.at(0, Happens::Fleet(Input::Ended(id, end)));
     }
 

@@ -31,8 +31,10 @@ const AT_AN_INSTANT: usize = 40_000;
 const READ_AT_LAST: Span = Span::MINUTE.times(20);
 /// And all are listened to again: who is left to polling is tried again after 15 to 19 minutes.
 const HEARD_AT_LAST: Span = Span::MINUTE.times(45);
-/// What is edited when all is well is read in this time.
-const READ_SOON: Span = Span::from_secs(5);
+/// Who is activated beside others, when all is well, is listened to in this time.
+const JOINS_WITHIN: Span = Span::MINUTE.times(3);
+/// What is edited when all is well is read in this time: it rings, and is not found by a poll.
+const READ_SOON: Span = Span::from_secs(30);
 
 pub(super) enum Event {
     Fleet(Input),
@@ -180,20 +182,40 @@ impl Play {
         self.calm_down()?;
         self.run(READ_AT_LAST)?;
         self.watch.all_read(self.now.mono, READ_AT_LAST)?;
-        let until = self.now.mono + HEARD_AT_LAST;
-        while let Err(why) = self.all_heard() {
-            if self.now.mono >= until {
-                return Err(why);
-            }
-            self.run(Span::MINUTE)?;
+        self.all_heard_within(HEARD_AT_LAST)?;
+        if let Some(user) = self.newcomer() {
+            self.activate(&user)?;
+            self.all_heard_within(JOINS_WITHIN)?;
         }
         // Nothing but what rings: no reading is due by itself.
         for user in self.active.clone() {
             self.edit(&user);
         }
         self.run(READ_SOON)?;
-        self.watch.all_read(self.now.mono, Span::SECOND)?;
-        self.all_heard()
+        self.watch.all_read(self.now.mono, Span::SECOND)
+    }
+
+    /// A stream whose time is over may be made anew just then.
+    fn all_heard_within(&mut self, within: Span) -> Held {
+        let until = self.now.mono + within;
+        while let Err(why) = self.all_heard() {
+            if self.now.mono >= until {
+                return Err(why);
+            }
+            self.run(Span::SECOND.times(10))?;
+        }
+        Ok(())
+    }
+
+    /// One who is not active, and is served where others are listened to.
+    fn newcomer(&mut self) -> Option<UserId> {
+        let beside = |user: &&UserId| {
+            let place = self.truth.get(*user);
+            !self.active.contains(*user)
+                && self.active.iter().any(|other| self.truth.get(other) == place)
+        };
+        let new: Vec<_> = self.pool.iter().filter(beside).cloned().collect();
+        self.dice.pick(&new).cloned()
     }
 
     fn run(&mut self, span: Span) -> Held {

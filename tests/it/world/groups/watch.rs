@@ -32,10 +32,12 @@ pub enum Kind {
     Joined,
     /// One that is in a stream is active no more.
     Left,
+    /// The time of a stream that some are in is over.
+    RolledOver,
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Moved,
         Self::Deaf,
         Self::Busy,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Silent,
         Self::Joined,
         Self::Left,
+        Self::RolledOver,
     ];
 }
 
@@ -116,6 +119,11 @@ impl Watch {
     /// In which stream it is.
     pub fn seat(&self, user: &UserId) -> Option<StreamId> {
         self.seats.get(user).copied()
+    }
+
+    /// Whether somebody is in it.
+    pub fn has_seats(&self, stream: StreamId) -> bool {
+        self.seats.values().any(|at| *at == stream)
     }
 
     /// The fleet has done with a stream.
