@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::{
-    BusyWindow, KeyUri, Notify, RecordKey, Response, Span, Time, UserId, Wanted, When, Wish,
+    BusyWindow, Hours, KeyUri, Notify, RecordKey, Response, Span, Time, UserId, Wanted, When, Wish,
 };
 use crate::pipeline::limits::{FREE_BUSY_DIGITS, FREE_BUSY_SPAN};
 
@@ -31,15 +31,15 @@ pub(super) fn create(user: UserId, data: Option<Value>) -> Read<Wish> {
 
 fn place_of(place: &Value) -> Read<When> {
     let place = place.as_object().ok_or("place is not an object")?;
-    match place.get("workingHours") {
-        None | Some(Value::Bool(false)) => {}
-        Some(Value::Bool(true)) => return Err("place.workingHours is not known here"),
+    let hours = match place.get("workingHours") {
+        None | Some(Value::Bool(false)) => Hours::Any,
+        Some(Value::Bool(true)) => Hours::Working,
         Some(_) => return Err("place.workingHours is neither true nor false"),
-    }
+    };
     let from = time(place.get("from"), "place.from is no time in UTC")?;
     let to = time(place.get("to"), "place.to is no time in UTC")?;
     span(from, to, "place.to is not after place.from, or more than 42 days")?;
-    Ok(When::Between(from, to))
+    Ok(When::Between(from, to, hours))
 }
 
 /// `meeting.respond`.

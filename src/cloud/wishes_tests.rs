@@ -42,11 +42,12 @@ fn what_is_well_formed_is_read_and_what_is_sealed_stays_so() {
         (wish.user, wish.sealed, wish.key),
         (user(), vec!["a.jwe".into()], Some(KeyUri::new(KEY)))
     );
-    let place = json!({"from": "2026-01-05T14:00:00Z", "to": "2026-01-06T14:00:00Z"});
+    let place = json!({"from": "2026-01-05T14:00:00Z", "to": "2026-01-06T14:00:00Z",
+        "workingHours": true});
     let mut placed = with(create_data(), "place", place).unwrap();
     placed.as_object_mut().unwrap().remove("start");
     let wish = create(user(), Some(placed)).unwrap();
-    let when = When::Between(start, start + Span::DAY);
+    let when = When::Between(start, start + Span::DAY, Hours::Working);
     assert_eq!(wish.what, Wanted::Create { when, minutes: 45 });
 
     let wish = respond(user(), Some(respond_data())).unwrap();

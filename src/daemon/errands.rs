@@ -14,7 +14,7 @@ use super::intake::Tell;
 use crate::calendar::Calendar;
 use crate::condition;
 use crate::kms::Keys;
-use crate::model::{CalendarName, Fault, Next, Target, Time, UserId, WriteFault};
+use crate::model::{CalendarName, Doubt, Fault, Next, Target, Time, UserId, WriteFault};
 use crate::observe::condition::{ERRAND_ENDED, ERRAND_GOES_ON, ERRAND_WAITS, STORE_FAILS};
 use crate::pipeline::errand::{Answer, Ask, Desk, Input, Note, Output};
 use crate::pipeline::limits::STORE_RETRY;
@@ -211,6 +211,12 @@ async fn put(calendar: &dyn Calendar, target: &Target, ask: Ask) -> Result<Answe
             .respond(target, &invitation, response, comment.as_ref(), notify)
             .await
             .map(|()| Answer::Done),
+        Ask::Zone => {
+            let home = calendar.homes(std::slice::from_ref(target), Doubt::None).await;
+            let none = || Err(Fault::retry("no answer for the mailbox"));
+            let home = home.into_iter().next().unwrap_or_else(none);
+            home.map(|home| Answer::Zone(home.zone)).map_err(read)
+        }
         Ask::Key => Err(read(Fault::retry("a calendar has no keys"))),
     }
 }

@@ -98,7 +98,16 @@ pub enum When {
     /// At this time.
     At(Time),
     /// In the first common free time of this span.
-    Between(Time, Time),
+    Between(Time, Time, Hours),
+}
+
+/// At which hours a meeting may be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hours {
+    /// At all.
+    Any,
+    /// Monday to Friday, 8 to 17 o'clock where its organiser's mailbox is.
+    Working,
 }
 
 /// How a command ended. On disk before it is told to the cloud.

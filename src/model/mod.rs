@@ -19,7 +19,7 @@ pub use absence::{Absence, Audience, Away};
 pub use calendar::{
     Change, Cursor, Doubt, Entry, Hint, Home, ItemId, ListenEnd, Listing, Order, Page, Target,
 };
-pub use command::{Command, CommandKind, Outcome, Wanted, When, Wish};
+pub use command::{Command, CommandKind, Hours, Outcome, Wanted, When, Wish};
 pub use fault::{Cause, Fault, Next};
 pub use id::{
     CalendarName, CommandId, GroupKey, KeyUri, RecordKey, ResourceUri, ServerKey, UserId,

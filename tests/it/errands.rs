@@ -104,7 +104,18 @@ async fn a_meeting_is_placed_where_nobody_has_another() {
     let result = within(house.stage.cloud.result(&command)).await;
     assert_eq!(result.outcome, "done", "{:?}\n{}", result.reason, house.log());
     assert_eq!(result.start, Some(utc(from + 90 * 60_000)));
-    let plan = NewMeeting { minutes: 240, ..plan };
+    // At working hours it is somewhere in a week, and nowhere at night.
+    let to = utc(from + 7 * 86_400_000);
+    let hours = When::Between { from: utc(from), to, working_hours: Some(true) };
+    let plan = NewMeeting { when: hours, subject: "Werktags".into(), ..plan };
+    let command = house.stage.cloud.create_meeting(ALICE.0, &plan).await;
+    let result = within(house.stage.cloud.result(&command)).await;
+    assert_eq!(result.outcome, "done", "{:?}\n{}", result.reason, house.log());
+    let start: jiff::Timestamp = result.start.unwrap().parse().unwrap();
+    let start = start.to_zoned(jiff::tz::TimeZone::UTC);
+    assert!((8..17).contains(&start.hour()), "{start}");
+    assert!(start.weekday().to_monday_one_offset() <= 5, "{start}");
+    let plan = NewMeeting { when, minutes: 241, ..plan };
     let command = house.stage.cloud.create_meeting(ALICE.0, &plan).await;
     let result = within(house.stage.cloud.result(&command)).await;
     assert_eq!(result.outcome, "failed");

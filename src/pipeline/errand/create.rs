@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::request::{self, Create};
 use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, trouble};
 use crate::model::{
-    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Next, Time, UserId, WriteFault,
+    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Next, Span, Time, UserId,
+    WriteFault, Zone,
 };
 use crate::pipeline::limits::PLACE_STEP;
 use crate::pipeline::seal::{Installation, Stashed};
@@ -36,6 +37,8 @@ pub(super) struct Course {
     body: Stashed,
     installation: Arc<Installation>,
     phase: Phase,
+    /// Whose days count, where it is to be at working hours.
+    zone: Option<Zone>,
     /// Until then an older request may take effect.
     quiet: Option<Time>,
     /// What left the doubt: it says what to do where nothing took effect.
@@ -55,7 +58,19 @@ impl Course {
             Stage::Accepted => (Phase::Recall, None),
             Stage::Sending => (Phase::Look, Some(now + WriteFault::SETTLED_AFTER)),
         };
-        Self { wanted, mark, user, own, body, installation, phase, quiet, doubt: None, looked: now }
+        Self {
+            wanted,
+            mark,
+            user,
+            own,
+            body,
+            installation,
+            phase,
+            zone: None,
+            quiet,
+            doubt: None,
+            looked: now,
+        }
     }
 
     pub(super) fn is_in_doubt(&self) -> bool {
@@ -69,7 +84,8 @@ impl Course {
                     self.phase = Phase::Note;
                     self.go_on(now)
                 }
-                Some((from, to)) => {
+                Some((_, _, Hours::Working)) if self.zone.is_none() => Move::Ask(Ask::Zone),
+                Some((from, to, _)) => {
                     let mut all = vec![self.own.clone()];
                     let guests = self.wanted.meeting.invitees.iter();
                     all.extend(guests.map(|guest| Arc::new(guest.address.clone())));
@@ -104,6 +120,10 @@ impl Course {
 
     pub(super) fn answered(&mut self, now: Time, answer: Result<Answer, WriteFault>) -> Move {
         match (self.phase, answer) {
+            (Phase::Choose, Ok(Answer::Zone(zone))) => {
+                self.zone = Some(zone.unwrap_or_default());
+                self.go_on(now)
+            }
             (Phase::Choose, Ok(Answer::FreeBusy(all))) => self.choose(now, &all),
             (Phase::Send, Ok(Answer::Done)) => {
                 self.phase = Phase::Name;
@@ -155,10 +175,13 @@ impl Course {
         if let Some(fault) = passing {
             return Move::Again(fault.clone());
         }
-        let Some((from, to)) = self.wanted.between.take() else { return out_of_turn() };
-        let seen: Vec<_> = all.iter().flatten().collect();
+        let Some((from, to, hours)) = self.wanted.between.take() else { return out_of_turn() };
+        let mut taken: Vec<_> = all.iter().flatten().flat_map(|one| engaged(from, one)).collect();
+        if hours == Hours::Working {
+            taken.extend(off_work(from, to, &self.zone.unwrap_or_default()));
+        }
         let length = self.wanted.length;
-        let Some(start) = first_free(from, to, length.as_ms(), &seen) else {
+        let Some(start) = first_free(from, to, length.as_ms(), taken) else {
             return Move::End(Ending::Failed("nobody's free times have one in common".into()));
         };
         self.wanted.meeting.start = start;
@@ -173,12 +196,10 @@ fn window(from: Time, to: Time) -> BusyWindow {
     BusyWindow { from, to, interval_minutes: u16::try_from(minutes).unwrap_or(15) }
 }
 
-/// The first time of a length on a quarter of an hour in which nobody is engaged. Whoever works
-/// elsewhere is free.
-fn first_free(from: Time, to: Time, length_ms: u64, all: &[&FreeBusy]) -> Option<Time> {
+/// The first time of a length on a quarter of an hour that is not taken.
+fn first_free(from: Time, to: Time, length_ms: u64, mut taken: Vec<(i64, i64)>) -> Option<Time> {
     let step = i64::try_from(PLACE_STEP.as_ms()).ok()?;
     let length = i64::try_from(length_ms).ok()?;
-    let mut taken: Vec<(i64, i64)> = all.iter().flat_map(|one| engaged(from, one)).collect();
     taken.sort_unstable();
     let mut start = next_step(from.as_ms(), step);
     for (begins, ends) in taken {
@@ -196,7 +217,29 @@ fn next_step(at: i64, step: i64) -> i64 {
     at.saturating_add(step - 1).div_euclid(step).saturating_mul(step)
 }
 
-/// When somebody is engaged: by what is listed, or by the digits where nothing is.
+/// Nights and weekends of a zone: all but Monday to Friday, 8 to 17 o'clock.
+fn off_work(from: Time, to: Time, zone: &Zone) -> Vec<(i64, i64)> {
+    let mut off = Vec::new();
+    let mut midnight = zone.midnight(from);
+    while midnight < to {
+        let next = zone.next_midnight(midnight);
+        // A local midnight is less than 13 hours from that of UTC whose day it begins; 1970 began
+        // on a Thursday.
+        let day = (midnight + Span::HOUR.times(13)).midnight().as_ms() / Span::DAY.as_ms() as i64;
+        let weekend = matches!((day + 4).rem_euclid(7), 0 | 6);
+        let at = |hour| (midnight + Span::HOUR.times(hour)).as_ms();
+        if weekend {
+            off.push((midnight.as_ms(), next.as_ms()));
+        } else {
+            off.extend([(midnight.as_ms(), at(8)), (at(17), next.as_ms())]);
+        }
+        midnight = next;
+    }
+    off
+}
+
+/// When somebody is engaged, and whoever works elsewhere is not: by what is listed, or by the
+/// digits where nothing is.
 fn engaged(from: Time, one: &FreeBusy) -> Vec<(i64, i64)> {
     if !one.engagements.is_empty() {
         let listed = one.engagements.iter();

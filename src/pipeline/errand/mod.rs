@@ -30,6 +30,7 @@ use super::sync::EventKind;
 use crate::model::{
     Address, BusyWindow, CommandId, Entry, Fault, Found, FreeBusy, Invitation, ItemId, Listing,
     NewMeeting, Next, Notify, Plain, Reach, RecordKey, Response, Time, UserId, WriteFault, Written,
+    Zone,
 };
 
 pub use desk::{Desk, Input, Note, Output, Ticket};
@@ -144,6 +145,8 @@ pub enum Ask {
         /// Whether the organiser is told.
         notify: Notify,
     },
+    /// The zone of the mailbox, by `Calendar::homes`.
+    Zone,
     /// A key of the user to seal with.
     Key,
 }
@@ -163,6 +166,8 @@ pub enum Answer {
     Items(Vec<Found>),
     /// The meeting, where it is there.
     Read(Option<Box<Invitation>>),
+    /// The zone, where it is known.
+    Zone(Option<Zone>),
     /// The key.
     Key(Arc<dyn Sealer>),
 }

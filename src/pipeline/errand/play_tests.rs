@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::tests::{UID, ada, create, filed, question, respond};
 use super::*;
-use crate::model::{Answer as Answered, Body, Engagement, InvitationKind, Now, Span, When};
+use crate::model::{Answer as Answered, Body, Engagement, Hours, InvitationKind, Now, Span, When};
 use crate::pipeline::pace::Dice;
 use crate::pipeline::samples::{NOON, cases, installation, item, key, now, user};
 
@@ -71,6 +71,7 @@ impl Mailbox {
                 Answer::Read((!declined).then(|| Box::new(invitation(last))))
             }
             Ask::Items(_) => Answer::Items(Vec::new()),
+            Ask::Zone => Answer::Zone(Some(Zone::fixed(-60))),
             Ask::Key => Answer::Key(key("today")),
             Ask::Create(..) | Ask::Respond { .. } => Answer::Done,
         }
@@ -269,7 +270,8 @@ proptest! {
     #[test]
     fn a_meeting_is_made_exactly_once(seed: u64, trouble in 0..120usize, placed: bool) {
         let start = NOON + Span::DAY;
-        let when = if placed { When::Between(start, start + Span::DAY) } else { When::At(start) };
+        let between = When::Between(start, start + Span::DAY, Hours::Any);
+        let when = if placed { between } else { When::At(start) };
         let play = Play::new(seed, vec![filed(1, create(when))]).run(trouble);
         prop_assert_eq!(play.mailbox.made.len(), 1, "{:?}", play.mailbox.made);
         prop_assert_eq!(play.mailbox.made[0].1, start);

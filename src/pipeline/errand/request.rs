@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::ErrandKind;
 use crate::model::{
-    Address, Body, BusyWindow, Fault, Invitee, NewMeeting, Notify, ParticipantKind,
+    Address, Body, BusyWindow, Fault, Hours, Invitee, NewMeeting, Notify, ParticipantKind,
     ParticipantRole, Plain, RecordKey, Response, Span, Time, Wanted, When, Wish,
 };
 use crate::pipeline::limits::{GUESTS, LINE_BYTES, NOTES_BYTES};
@@ -27,7 +27,7 @@ pub(super) struct Create {
     pub(super) meeting: NewMeeting,
     pub(super) length: Span,
     /// Where it still has to be placed: in this span.
-    pub(super) between: Option<(Time, Time)>,
+    pub(super) between: Option<(Time, Time, Hours)>,
 }
 
 #[derive(Debug)]
@@ -96,6 +96,8 @@ struct Kept {
     start: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     between: Option<(i64, i64)>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    working: bool,
     #[serde(skip_serializing_if = "String::is_empty")]
     id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -145,7 +147,10 @@ fn read(wish: &Wish, opened: &[Plain]) -> Result<(ErrandKind, Kept), &'static st
             kept.minutes = Some(*minutes);
             match when {
                 When::At(start) => kept.start = Some(start.as_ms()),
-                When::Between(from, to) => kept.between = Some((from.as_ms(), to.as_ms())),
+                When::Between(from, to, hours) => {
+                    kept.between = Some((from.as_ms(), to.as_ms()));
+                    kept.working = *hours == Hours::Working;
+                }
             }
             (ErrandKind::Create, kept)
         }
@@ -267,7 +272,9 @@ pub(super) fn open(
                 zone: Some(kept.zone.as_str().into()).filter(|_| !kept.zone.is_empty()),
                 invitees: kept.guests.iter().filter_map(invitee).collect(),
             };
+            let hours = if kept.working { Hours::Working } else { Hours::Any };
             let between = between.filter(|_| placed.is_none());
+            let between = between.map(|(from, to)| (from, to, hours));
             if placed.is_none() && between.is_none() {
                 return Err(useless());
             }

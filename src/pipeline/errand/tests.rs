@@ -2,7 +2,9 @@
 
 use super::play::{Mailbox, Play, invitation};
 use super::*;
-use crate::model::{Answer as Answered, BusyType, Engagement, KeyUri, Span, Wanted, When, Wish};
+use crate::model::{
+    Answer as Answered, BusyType, Engagement, Hours, KeyUri, Span, Wanted, When, Wish,
+};
 use crate::pipeline::samples::{NOON, installation, key, now, user};
 
 pub const UID: &str = "040000008200E00074C5B7101A82E008";
@@ -76,7 +78,7 @@ fn a_meeting_is_placed_behind_what_is_in_its_way_and_stays_there() {
         Engagement { start: at(from), end: at(to), busy }
     };
     let place = |engagements: Vec<Engagement>, hours: u64| {
-        let when = When::Between(NOON + Span::MINUTE, NOON + Span::HOUR.times(hours));
+        let when = When::Between(NOON + Span::MINUTE, NOON + Span::HOUR.times(hours), Hours::Any);
         let mut play = Play::new(1, vec![filed(1, create(when))]);
         play.mailbox.busy = engagements;
         let play = play.run(0);
@@ -90,6 +92,21 @@ fn a_meeting_is_placed_behind_what_is_in_its_way_and_stays_there() {
     let gap = vec![busy(60, 90, BusyType::Away), busy(0, 40, BusyType::Tentative)];
     assert_eq!(place(gap, 9), Some(90), "fifteen minutes are too few");
     assert_eq!(place(vec![busy(0, 100, BusyType::Busy)], 2), None, "and none is made elsewhere");
+}
+
+#[test]
+fn at_working_hours_no_meeting_is_placed_into_a_night_or_a_weekend() {
+    // NOON is that of a Friday, 13 o'clock in the zone of the mailbox.
+    let place = |from: Time, days: u64| {
+        let when = When::Between(from, from + Span::DAY.times(days), Hours::Working);
+        let play = Play::new(1, vec![filed(1, create(when))]).run(0);
+        play.mailbox.made.first().map(|(_, start)| start.since(NOON).as_ms() / 60_000)
+    };
+    assert_eq!(place(NOON, 1), Some(0));
+    assert_eq!(place(NOON + Span::MINUTE.times(3 * 60 + 30), 1), Some(210), "until five exactly");
+    let monday = 3 * 24 * 60 - 5 * 60;
+    assert_eq!(place(NOON + Span::MINUTE.times(3 * 60 + 31), 4), Some(monday), "at eight o'clock");
+    assert_eq!(place(NOON + Span::HOUR.times(5), 2), None, "that is the weekend alone");
 }
 
 #[test]
