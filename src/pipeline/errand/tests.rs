@@ -110,6 +110,35 @@ fn at_working_hours_no_meeting_is_placed_into_a_night_or_a_weekend() {
 }
 
 #[test]
+fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
+    let mut desk = Desk::new(installation(), 1);
+    desk.handle(now(0), Input::Added(user(1), ada()));
+    desk.handle(now(0), Input::Filed(vec![filed(1, question(&["ben@corp.example"]))]));
+    let (mut waits, mut ended) = (0, None);
+    for second in 1..2_000 {
+        for output in desk.drain() {
+            match output {
+                Output::Ask(ticket, ..) => {
+                    let away = WriteFault::NoEffect(Fault::retry("503"));
+                    desk.handle(now(second), Input::Answered(ticket, Err(away)));
+                }
+                Output::Advance(_, advance) => ended = ended.or(Some((second, advance))),
+                Output::Note(Note::Waits(id, fault)) => {
+                    assert_eq!((id.as_str(), fault.to_string().as_str()), ("c-1", "503"));
+                    waits += 1;
+                }
+                Output::Note(_) => {}
+            }
+        }
+        desk.handle(now(second), Input::Tick);
+    }
+    let (after, advance) = ended.expect("it ends");
+    assert!(advance.done && (600..800).contains(&after), "{after}");
+    assert!(advance.told[0].data.json().contains("given up"));
+    assert_eq!(waits, 1);
+}
+
+#[test]
 fn a_question_is_answered_for_each_mailbox_and_names_nobody_in_the_clear() {
     let emails = ["ben@corp.example", "cas@corp.example", "dan@corp.example"];
     let mut desk = Desk::new(installation(), 1);
