@@ -312,7 +312,10 @@ impl Desk {
             Ending::Failed(why) => format!("failed: {why}"),
         };
         let (id, stage, kind) = (job.id.clone(), job.stage, job.kind);
-        let told = vec![told::ending(&id, kind, ending)];
+        let told = match kind.is_local() {
+            true => Vec::new(),
+            false => vec![told::ending(&id, kind, ending)],
+        };
         self.out.push(Output::Note(Note::Ended(id.clone(), kind.command(), how)));
         let advance = Advance { id, stage, body: None, told, done: true };
         self.advance(row, Box::new(advance));

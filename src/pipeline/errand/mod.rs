@@ -19,6 +19,7 @@
 mod create;
 mod desk;
 mod free_busy;
+mod noticed;
 mod request;
 mod respond;
 mod told;
@@ -34,6 +35,7 @@ use crate::model::{
 };
 
 pub use desk::{Desk, Input, Note, Output, Ticket};
+pub use noticed::{Noticed, Part, file};
 pub use request::accept;
 pub use told::result;
 
@@ -46,16 +48,29 @@ pub enum ErrandKind {
     Respond,
     /// `freebusy.query`
     FreeBusy,
+    /// Of our own: an invitation was noticed ([`Noticed`]). No command began it, and none is told
+    /// how it ended.
+    Attend,
+    /// `meeting.decorate`
+    Decorate,
 }
 
 impl ErrandKind {
-    /// The command's type.
+    /// The command's type; for what no command began, a word for the journal.
     pub fn command(self) -> &'static str {
         match self {
             Self::Create => "meeting.create",
             Self::Respond => "meeting.respond",
             Self::FreeBusy => "freebusy.query",
+            Self::Attend => "keyword",
+            Self::Decorate => "meeting.decorate",
         }
+    }
+
+    /// Whether no command began it: the cloud is not told of it, and it is not counted among a
+    /// mailbox's commands.
+    pub fn is_local(self) -> bool {
+        self == Self::Attend
     }
 
     /// Whether it only asks: it waits for no other errand then, and none for it.

@@ -287,6 +287,11 @@ pub(super) fn open(
             notify: if kept.quiet { Notify::Nobody } else { Notify::All },
             comment: kept.comment.take().map(|text| text.0).filter(|text| !text.is_blank()),
         }),
+        ErrandKind::Attend => {
+            super::noticed::open(body, installation)?;
+            return Err(useless());
+        }
+        ErrandKind::Decorate => return Err(useless()),
         ErrandKind::FreeBusy => {
             let (from, to) = between.ok_or_else(useless)?;
             let address = |guest: &Guest| Address::parse(guest.email.0.reveal()).ok().map(Arc::new);

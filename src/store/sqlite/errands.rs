@@ -25,8 +25,8 @@ pub(super) fn file(
         .optional()?;
     let Some(mailbox) = mailbox else { return Ok(Some(NOT_ACTIVE)) };
     let waiting: u32 = tx
-        .prepare_cached("SELECT count(*) FROM errand WHERE mailbox = ?1")?
-        .query_row([mailbox], |row| row.get(0))?;
+        .prepare_cached("SELECT count(*) FROM errand WHERE mailbox = ?1 AND kind <> ?2")?
+        .query_row([mailbox, number(ErrandKind::Attend)], |row| row.get(0))?;
     if waiting >= limits::ERRANDS {
         return Ok(Some(TOO_MANY));
     }
@@ -90,6 +90,9 @@ pub(super) fn drop_all(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::
         .query_map([user.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
     for (mailbox, id, number) in dropped {
+        if kind(number).is_local() {
+            continue;
+        }
         let told = errand::result(&CommandId::new(id), kind(number), NO_LONGER_ACTIVE);
         tell(tx, mailbox, &told, now)?;
     }
@@ -111,6 +114,8 @@ fn number(kind: ErrandKind) -> i64 {
         ErrandKind::Create => 1,
         ErrandKind::Respond => 2,
         ErrandKind::FreeBusy => 3,
+        ErrandKind::Attend => 4,
+        ErrandKind::Decorate => 5,
     }
 }
 
@@ -118,6 +123,8 @@ fn kind(number: i64) -> ErrandKind {
     match number {
         1 => ErrandKind::Create,
         2 => ErrandKind::Respond,
+        4 => ErrandKind::Attend,
+        5 => ErrandKind::Decorate,
         _ => ErrandKind::FreeBusy,
     }
 }
