@@ -31,7 +31,7 @@ mod ledger;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::sync::mpsc;
 
 use crate::model::{
@@ -87,6 +87,12 @@ pub trait Calendar: Send + Sync + 'static {
 
     /// When the mailbox's owner is out of office.
     fn absence<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<Absence, Fault>>;
+
+    /// The language of the mailbox (BCP 47), where the provider knows one: what is written for its
+    /// owner is written in it. Asked for by need; a provider asks its server at most once a day.
+    fn language<'a>(&'a self, _: &'a Target) -> BoxFuture<'a, Result<Option<Arc<str>>, Fault>> {
+        ready(Ok(None)).boxed()
+    }
 
     /// A meeting as it is needed to change it, all of its text: the one that the id names, or the
     /// series of which it is an occurrence. Nothing where it is gone, or is no meeting.

@@ -6,10 +6,10 @@
 //! [`get_user_availability`], [`get_user_oof_settings`], and [`invitation`], which is GetItem for
 //! whoever is to change what it reads. Of [`convert_id`] only the answer is read.
 //!
-//! `soap`, `xml`, `datetime`, `codes`, `effect`, `convert`, [`own`], `windows`, [`stream`],
-//! [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are pure; `http`
-//! alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign in; `listen`
-//! drives a group's stream; `writing` sends what may not come twice.
+//! `soap`, `xml`, `datetime`, `codes`, `effect`, `convert`, `folder_names`, [`own`], `windows`,
+//! [`stream`], [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are
+//! pure; `http` alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign
+//! in; `listen` drives a group's stream; `writing` sends what may not come twice.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -45,12 +45,14 @@ mod discovery;
 #[cfg(test)]
 mod discovery_tests;
 mod effect;
+mod folder_names;
 mod gate;
 mod homes;
 mod http;
 mod items;
 #[cfg(feature = "kerberos")]
 mod kerberos;
+mod languages;
 mod listen;
 mod members;
 mod options;
@@ -101,6 +103,7 @@ pub struct Ews {
     servers: Arc<Servers>,
     discovery: Discovery,
     ill: items::Ill,
+    languages: languages::Languages,
 }
 
 impl fmt::Debug for Ews {
@@ -149,7 +152,8 @@ impl Ews {
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
         let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
         let discovery = Discovery::new(&options, Arc::new(steps), ledger);
-        Ok(Self { options, servers, discovery, ill: items::Ill::default() })
+        let (ill, languages) = Default::default();
+        Ok(Self { options, servers, discovery, ill, languages })
     }
 
     /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
@@ -283,7 +287,14 @@ impl Calendar for Ews {
     }
 
     fn verify<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, Result<(), Fault>> {
-        self.ask_home(target, get_folder::request, get_folder::read).boxed()
+        languages::verify(self, target).boxed()
+    }
+
+    fn language<'a>(
+        &'a self,
+        target: &'a Target,
+    ) -> BoxFuture<'a, Result<Option<Arc<str>>, Fault>> {
+        languages::of(self, target).boxed()
     }
 
     fn homes<'a>(
@@ -295,6 +306,7 @@ impl Calendar for Ews {
     }
 
     fn forget<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, ()> {
+        self.languages.forget(&target.address);
         self.discovery.forget(&target.address).boxed()
     }
 

@@ -37,6 +37,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/discovery/steps.rs",
     "src/calendar/ews/zones.rs",
     "src/calendar/ews/items.rs",
+    "src/calendar/ews/languages.rs",
     "src/calendar/ews/view.rs",
     "src/calendar/ews/writing.rs",
     "src/calendar/ews/options.rs",
