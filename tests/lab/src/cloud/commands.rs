@@ -1,6 +1,6 @@
 //! Commands about meetings and what comes back of them, sealed and opened as a user's app does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::Cloud;
+use super::reports::{DECORATE_REQUEST, Report};
 
 /// A guest of a [`NewMeeting`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,8 +140,14 @@ pub struct DecorateRequest {
     pub request_id: String,
     /// The record.
     pub id: String,
+    /// What all occurrences have in common.
+    pub series: String,
     /// RFC 3339, UTC.
     pub start: String,
+    /// How long it lasts.
+    pub minutes: u64,
+    /// Whether it is about a series.
+    pub recurring: bool,
     /// The keyword without its mark.
     pub keyword: String,
     /// `default`, `space`, `myroom` or `onetime`.
@@ -294,31 +301,32 @@ impl Cloud {
         self.command("meeting.decorate", &request.user, data)
     }
 
-    /// Answers every request for join details, those that came already as well, once, with what
-    /// `details` says; `Err` is the reason why there are none.
+    /// Answers every request for join details, those that came already as well, with what `details`
+    /// says; `Err` is the reason why there are none. A request that comes again under its id is
+    /// answered again, with the same.
     pub fn decorate_all(
         &self,
         details: impl Fn(&DecorateRequest) -> Result<Value, String> + Send + Sync + 'static,
     ) -> Decorating {
         let (cloud, details) = (self.clone(), Arc::new(details));
         Decorating(tokio::spawn(async move {
-            let mut answered: HashSet<String> = HashSet::new();
+            let mut answered: HashSet<(String, String)> = HashSet::new();
+            let mut given: HashMap<(String, String), Result<Value, String>> = HashMap::new();
             loop {
                 let mut new = Vec::new();
                 cloud
                     .wait(|view| {
-                        let kind = "calendar.decorate.request";
-                        let all = view.reports().iter().filter(|report| report.kind == kind);
-                        let id = |json: &Value| json["requestId"].to_string();
-                        new =
-                            all.filter(|one| !answered.contains(&id(&one.json))).cloned().collect();
+                        let all = view.reports().iter().filter(|one| one.kind == DECORATE_REQUEST);
+                        let name = |one: &Report| (one.subject.clone(), one.event.clone());
+                        new = all.filter(|one| !answered.contains(&name(one))).cloned().collect();
                         !new.is_empty()
                     })
                     .await;
                 for report in new {
-                    answered.insert(report.json["requestId"].to_string());
+                    answered.insert((report.subject.clone(), report.event.clone()));
                     let request = cloud.open_request(&report.subject, &report.json).await;
-                    let said = details(&request);
+                    let wish = (request.user.clone(), request.request_id.clone());
+                    let said = given.entry(wish).or_insert_with(|| details(&request));
                     cloud.decorate(&request, said.as_ref().map_err(String::as_str)).await;
                 }
             }
@@ -328,7 +336,7 @@ impl Cloud {
     /// The requests for join details of `user` that came so far, in order, opened.
     pub async fn decorate_requests(&self, user: &str) -> Vec<DecorateRequest> {
         let reports = self.view(|view| {
-            let all = view.reports_of(user, "calendar.decorate.request").into_iter();
+            let all = view.reports_of(user, DECORATE_REQUEST).into_iter();
             all.cloned().collect::<Vec<_>>()
         });
         let mut opened = Vec::new();
@@ -404,7 +412,10 @@ impl Cloud {
             user: user.into(),
             request_id: word(json, "requestId"),
             id: word(json, "id"),
+            series: word(json, "seriesId"),
             start: word(json, "start"),
+            minutes: json["durationMinutes"].as_u64().unwrap_or(0),
+            recurring: json["isRecurring"] == true,
             keyword: word(json, "keyword"),
             mode: word(json, "mode"),
             language: word(json, "language"),

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::event::{Body, Event};
-use super::reports::Report;
+use super::reports::{DECORATE_REQUEST, Report};
 
 /// One record as the cloud keeps it.
 #[derive(Clone, Debug)]
@@ -93,6 +93,8 @@ struct Subject {
     records: BTreeMap<String, StoredRecord>,
     /// Of each file of reports the one that counts.
     files: HashMap<String, Arc<Report>>,
+    /// The first request for join details under each id.
+    wishes: HashMap<String, Arc<Report>>,
     /// No record below counts any more.
     floor: u64,
     resync: Option<(u64, String)>,
@@ -254,6 +256,15 @@ impl Subject {
             .and_then(|last| judge(last.sequence, &last.event, report.sequence, &report.event));
         if let Some(verdict) = verdict {
             return verdict;
+        }
+        if report.kind == DECORATE_REQUEST
+            && let Some(id) = report.json["requestId"].as_str()
+        {
+            let first = self.wishes.entry(id.into()).or_insert_with(|| report.clone());
+            if report.contradicts(first) {
+                let reason = "the requestId stands for something else already";
+                return Verdict::Rejected(reason.into());
+            }
         }
         self.files.insert(report.file.clone(), report.clone());
         Verdict::Stored

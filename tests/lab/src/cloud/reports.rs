@@ -22,6 +22,19 @@ pub struct Report {
     pub json: Value,
 }
 
+impl Report {
+    /// Whether this asks for join details under an id that stands for something else already.
+    pub(super) fn contradicts(&self, earlier: &Self) -> bool {
+        let asked = |name: &str| self.json[name] == earlier.json[name];
+        [self, earlier].iter().all(|one| one.kind == DECORATE_REQUEST)
+            && asked("requestId")
+            && !["seriesId", "keyword", "mode"].into_iter().all(asked)
+    }
+}
+
+/// What asks for join details.
+pub(super) const DECORATE_REQUEST: &str = "calendar.decorate.request";
+
 /// Files of one user that there is one of.
 pub(super) const PRESENCE: &str = "presence";
 pub(super) const STATE: &str = "state";
@@ -38,7 +51,7 @@ pub(super) fn read(
     data: &Map<String, Value>,
 ) -> Option<Result<(String, Value), String>> {
     let (member, check): (&str, Reader) = match kind {
-        "calendar.decorate.request" => ("calendarDecorateRequest", decorate_request),
+        DECORATE_REQUEST => ("calendarDecorateRequest", decorate_request),
         "command.result" => ("commandResult", result),
         "calendar.free_busy" => ("calendarFreeBusyScheduleResponse", free_busy),
         "user.presence" => ("presence", presence),
@@ -103,7 +116,11 @@ fn decorate_request(inside: &Inside, _: &str) -> Result<String, String> {
     }
     // A word, so that no part of a place or a title can come along with it.
     let keyword = text(inside, "keyword")?;
-    if !(1..=64).contains(&keyword.len()) || keyword.chars().any(|c| c.is_whitespace()) {
+    let letters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    if !(1..=32).contains(&keyword.len())
+        || !keyword.starts_with(|c: char| c.is_ascii_lowercase())
+        || !keyword.bytes().all(letters)
+    {
         return Err("keyword is not a word".into());
     }
     one_of(inside, "mode", &["default", "space", "myroom", "onetime"])?;

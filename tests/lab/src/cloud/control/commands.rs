@@ -142,7 +142,10 @@ fn request(request: &DecorateRequest) -> Value {
     json!({
         "requestId": request.request_id,
         "id": request.id,
+        "seriesId": request.series,
         "start": request.start,
+        "durationMinutes": request.minutes,
+        "isRecurring": request.recurring,
         "keyword": request.keyword,
         "mode": request.mode,
         "language": request.language,

@@ -102,6 +102,11 @@ async fn what_is_not_of_the_protocol_is_refused() {
     let plain = json!("alice@corp.example");
     for (place, value) in [
         ("/keyword", json!("webex in room 5")),
+        ("/keyword", json!("@webex")),
+        ("/keyword", json!("Übernahme")),
+        ("/durationMinutes", json!("30")),
+        ("/start", json!("2026-01-05T10:00:00+01:00")),
+        ("/encryptedParticipants", json!([{"encryptedEmailAddress": "bob@corp.example"}])),
         ("/mode", json!("other")),
         ("/language", json!("de DE")),
         ("/encryptedSubject", json!("Budget")),
@@ -242,7 +247,7 @@ async fn a_question_about_free_busy_comes_back_opened() {
 }
 
 #[tokio::test]
-async fn a_request_for_join_details_is_answered_once() {
+async fn a_request_for_join_details_is_answered_once_and_again_with_the_same() {
     let pair = Pair::new().await;
     pair.cloud.admit("u1");
     let connector = pair.cloud.person("hq-1");
@@ -281,6 +286,14 @@ async fn a_request_for_join_details_is_answered_once() {
     assert_eq!(second["data"]["reason"], json!("no more rooms"));
     assert_eq!(second["data"]["encryptedJoinDetails"], Value::Null);
     assert_eq!(pair.cloud.view(|view| view.commands().len()), 2);
+    // Asked again after a resend, it gives the same; under the same id it gives nothing else.
+    assert_eq!(pair.outcomes(&[ask(3, "r1")]).await, ["stored"]);
+    let third = channel.next().await.unwrap();
+    let again = opened(&pair, &third["data"], "encryptedJoinDetails").await;
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), details);
+    let mut other = ask(4, "r1");
+    other["data"]["calendarDecorateRequest"]["mode"] = json!("space");
+    assert_eq!(pair.outcomes(&[other]).await, ["rejected"]);
     drop(standing);
 }
 
