@@ -116,8 +116,13 @@ impl Mailbox {
         self.letters.insert(letter.key, Arc::new(letter));
     }
 
-    /// Whether an invitation to this meeting has come before.
+    /// Whether an invitation to this meeting has come before: by mail, or as a copy that a script
+    /// put there and that is older than its last change.
     pub(super) fn was_invited(&self, uid: &str) -> bool {
+        let copy = self.with_uid(uid).and_then(|key| self.get(key));
+        if copy.is_some_and(|copy| copy.change > copy.created) {
+            return true;
+        }
         let requests = self.letters.values().filter(|one| one.folder == INBOX);
         requests
             .filter(|one| matches!(one.about, About::Request { .. }))

@@ -138,6 +138,57 @@ fn mail_goes_to_whom_the_request_says() {
 }
 
 #[test]
+fn an_update_of_a_series_shows_in_all_of_it_and_in_every_copy_and_is_mailed_once() {
+    let lab = lab();
+    let draft = meeting("Daily", MONDAY).at("Here").text("Agenda");
+    let draft = draft.repeat(Pattern::Daily { interval: 1 }, End::After(4));
+    let draft = draft.invite(Attendee::required(BOB, "Bob Baker"));
+    let master = lab.calendars().create(ANN, draft);
+    let calendars = lab.calendars();
+    calendars.modify_occurrence(ANN, &master, MONDAY + DAY, |draft| {
+        draft.start_ms += HOUR;
+        draft.end_ms += HOUR;
+    });
+    calendars.modify_occurrence(ANN, &master, MONDAY + 2 * DAY, |draft| {
+        draft.location = "Elsewhere".to_owned();
+    });
+    let uid = calendars.uid(ANN, &master).expect("a UID");
+    calendars.respond(BOB, &uid, crate::exchange::Response::Accept);
+    let key = || lab.ask(ANN, &get_item(&master.0, "IdOnly")).ids("t:ItemId").remove(0).1;
+    let place = set("calendar:Location", "Location", "Online");
+    let body = "<t:SetItemField><t:FieldURI FieldURI=\"item:Body\"/><t:CalendarItem>\
+                <t:Body BodyType=\"Text\">Agenda, and how to join</t:Body></t:CalendarItem>\
+                </t:SetItemField>";
+    let write =
+        update(&master.0, &key(), "NeverOverwrite", "SendToAllAndSaveCopy", &[&place, body]);
+    assert_eq!(lab.ask(ANN, &write).code, "NoError");
+    let moved = MONDAY + DAY + HOUR;
+    let expected = [
+        (MONDAY, "Online"),
+        (moved, "Online"),
+        (MONDAY + 2 * DAY, "Elsewhere"),
+        (MONDAY + 3 * DAY, "Online"),
+    ];
+    for who in [ANN, BOB] {
+        let shown = calendars.view(who, MONDAY, MONDAY + 9 * DAY);
+        let told: Vec<_> = shown.iter().map(|one| (one.start_ms, &*one.location)).collect();
+        assert_eq!(told, expected, "{who}");
+        assert!(shown.iter().all(|one| one.body == "Agenda, and how to join"), "{who}");
+        // Over EWS an occurrence says the same.
+        let found = lab.ask(who, &find(MONDAY, MONDAY + 9 * DAY, None)).ids("t:ItemId");
+        for (id, _) in found {
+            assert!(lab.ask(who, &get_item(&id, "AllProperties")).has("Agenda, and how to join"));
+        }
+    }
+    assert_eq!(calendars.mails_to(BOB, &uid), 1);
+    let bob = calendars.view(BOB, MONDAY, MONDAY + DAY);
+    assert_eq!(bob[0].my_response, crate::exchange::Response::Accept, "nobody is asked anew");
+    assert_eq!(calendars.inbox(BOB).last().expect("a mail").request_type, "InformationalUpdate");
+    assert_eq!(lab.ask(ANN, &write).code, "ErrorIrresolvableConflict", "the key was for one write");
+    assert_eq!(calendars.mails_to(BOB, &uid), 1);
+}
+
+#[test]
 fn an_occurrence_is_changed_without_its_series() {
     let lab = lab();
     let draft = meeting("Daily", MONDAY).repeat(Pattern::Daily { interval: 1 }, End::After(5));
