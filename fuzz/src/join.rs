@@ -83,5 +83,7 @@ fn meeting(conference: Plain, location: Plain, body: Body) -> Meeting {
         cancelled: false,
         last_modified: None,
         conference,
+        mine: false,
+        mark: None,
     }
 }

@@ -42,6 +42,10 @@ pub struct Meeting {
     pub last_modified: Option<Time>,
     /// The address a conference property of the item names, where it has one.
     pub conference: Plain,
+    /// Whether this is the organiser's own copy: whoever else has one may answer, and not change.
+    pub mine: bool,
+    /// Our own mark of it, where it has one ([`Mark`](super::Mark)).
+    pub mark: Option<Plain>,
 }
 
 /// What was found under an id that the feed named.

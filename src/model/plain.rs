@@ -27,6 +27,12 @@ impl Plain {
     }
 }
 
+impl From<&str> for Plain {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
 impl fmt::Debug for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Plain({} bytes)", self.0.len())

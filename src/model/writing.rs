@@ -57,6 +57,9 @@ pub struct Invitation {
     pub start: Time,
     /// End, UTC, not before `start`; of a series that of its first occurrence.
     pub end: Time,
+    /// When the last of it ends, UTC: of a series its last occurrence, or some time after that
+    /// where the provider names only its last day. `None` for a series without an end.
+    pub last_end: Option<Time>,
     /// Title.
     pub subject: Plain,
     /// Place.
@@ -78,7 +81,7 @@ pub struct Invitation {
     /// Called off by its organiser.
     pub cancelled: bool,
     /// Our own mark of it, where it has one: what [`Mark::Set`] wrote.
-    pub mark: Option<Arc<str>>,
+    pub mark: Option<Plain>,
 }
 
 /// What an [`Invitation`] is in its series.
@@ -127,17 +130,22 @@ impl Rewrite {
     }
 }
 
-/// What happens to our own mark of a meeting: a property that no other program shows or changes.
-/// It is no personal data, and 255 bytes at most.
+/// What happens to our own mark of a meeting: a property that no other program shows or changes,
+/// of [`Mark::BYTES`] at most. It may hold what was put into the place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
     /// It stays as it is.
     #[default]
     Keep,
     /// It is this from now on.
-    Set(Arc<str>),
+    Set(Plain),
     /// It is taken off.
     Remove,
+}
+
+impl Mark {
+    /// The longest mark that is read back, in bytes of UTF-8.
+    pub const BYTES: usize = 8 * 1024;
 }
 
 /// What is answered to an invitation.

@@ -86,6 +86,8 @@ pub fn meeting(uid: &str, item_id: &str) -> Meeting {
         cancelled: false,
         last_modified: None,
         conference: Plain::default(),
+        mine: true,
+        mark: None,
     }
 }
 

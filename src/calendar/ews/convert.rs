@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::datetime;
+use super::own::{self, Own};
 use super::sync_folder_items::item_id;
 use super::xml::{Element, Pull};
 use crate::model::{
@@ -116,6 +117,9 @@ struct Draft {
     last_modified: Option<Time>,
     join_url: String,
     net_show_url: String,
+    state: Option<u32>,
+    answer: Option<Answer>,
+    mark: Option<Plain>,
 }
 
 impl Draft {
@@ -155,6 +159,13 @@ impl Draft {
             }
             "JoinOnlineMeetingUrl" => self.join_url = line(pull)?,
             "NetShowUrl" => self.net_show_url = line(pull)?,
+            "AppointmentState" => self.state = pull.text()?.trim().parse().ok(),
+            "MyResponseType" => self.answer = Some(response(&pull.text()?)),
+            "ExtendedProperty" => {
+                if let Some((Own::Mark, value)) = own::read(pull)? {
+                    self.mark = Some(Plain::new(value));
+                }
+            }
             _ => pull.skip()?,
         }
         Ok(())
@@ -206,7 +217,10 @@ impl Draft {
         };
         let conference =
             if self.join_url.trim().is_empty() { self.net_show_url } else { self.join_url };
+        let answer = self.answer.unwrap_or(Answer::Unknown);
         Found::Meeting(Box::new(Meeting {
+            mine: is_own(self.state, answer, self.participants.is_empty()),
+            mark: self.mark,
             item,
             version: self.version,
             uid,
@@ -266,6 +280,18 @@ fn mailbox(pull: &mut Pull<'_>) -> Result<Option<Person>, Fault> {
 
 pub(super) fn flag(text: &str) -> bool {
     matches!(text.trim(), "true" | "1")
+}
+
+/// Whether an item is its organiser's own copy; `else_own` where neither its state nor what its
+/// owner answered tells. [MS-OXOCAL] 2.2.1.10: the state of a copy that was received has its second
+/// bit.
+pub(super) fn is_own(state: Option<u32>, answer: Answer, else_own: bool) -> bool {
+    match (state, answer) {
+        (Some(state), _) => state & 2 == 0,
+        (None, Answer::Organizer) => true,
+        (None, Answer::Unknown) => else_own,
+        (None, _) => false,
+    }
 }
 
 fn kind(text: &str) -> Kind {

@@ -38,6 +38,8 @@ const WHOLE: &str = r#"<t:CalendarItem
   <t:Sensitivity>Private</t:Sensitivity>
   <t:Body BodyType="HTML" IsTruncated="false">&lt;html&gt;&lt;body&gt;Hello&amp;nbsp;all&#xD;
 &lt;/body&gt;&lt;/html&gt;</t:Body>
+  <t:ExtendedProperty><t:ExtendedFieldURI PropertySetId="a93eae91-e11d-45b7-a1f6-ac65210aabb4"
+    PropertyName="CalwayMark" PropertyType="String"/><t:Value>m&amp;1</t:Value></t:ExtendedProperty>
   <t:LastModifiedTime>2026-02-27T08:15:30Z</t:LastModifiedTime>
   <t:Start>2026-03-02T09:00:00Z</t:Start>
   <t:End>2026-03-02T10:30:00Z</t:End>
@@ -108,6 +110,8 @@ fn a_whole_item_becomes_a_meeting() {
         cancelled: true,
         last_modified: Some(time("2026-02-27T08:15:30Z")),
         conference: Plain::new("https://meet.example/j/1?a=1&b=2"),
+        mine: false,
+        mark: Some(Plain::new("m&1")),
     };
     let found = read(WHOLE);
     // `assert_eq` would say nothing: personal text is not shown.
@@ -128,6 +132,20 @@ fn what_is_missing_has_its_default() {
     assert_eq!(bare.body, Body::default());
     assert_eq!(bare.sensitivity, Sensitivity::Normal);
     assert!(!bare.all_day && !bare.cancelled);
+}
+
+#[test]
+fn whose_copy_it_is_is_known() {
+    let mine = |properties: &str| meeting(properties).mine;
+    let state = |state: &str| format!("<t:AppointmentState>{state}</t:AppointmentState>");
+    let answer = |answer: &str| format!("<t:MyResponseType>{answer}</t:MyResponseType>");
+    assert!(mine(&state("0")) && mine(&state("1")) && !mine(&state("3")));
+    assert!(!mine(&format!("{}{}", state("3"), answer("Organizer"))), "the state counts");
+    assert!(mine(&answer("Organizer")) && !mine(&answer("NoResponseReceived")));
+    let guest = "<t:RequiredAttendees><t:Attendee><t:Mailbox><t:Name>B</t:Name></t:Mailbox>\
+        </t:Attendee></t:RequiredAttendees>";
+    assert!(mine("") && !mine(guest), "others are in it, and nothing tells whose it is");
+    assert_eq!(meeting("").mark, None);
 }
 
 #[test]

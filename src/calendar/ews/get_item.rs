@@ -2,6 +2,7 @@
 
 use super::codes;
 use super::convert;
+use super::own::{self, Own};
 use super::soap::{self, Answered, Header, ServerVersion};
 use super::xml::{malformed, push_escaped};
 use crate::model::{Fault, Found, ItemId, Next};
@@ -10,7 +11,7 @@ use crate::model::{Fault, Found, ItemId, Next};
 /// body may be megabytes.
 pub const BATCH: usize = 10;
 
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "item:Subject",
     "item:Sensitivity",
     "item:Body",
@@ -27,6 +28,7 @@ const FIELDS: [&str; 19] = [
     "calendar:OptionalAttendees",
     "calendar:Resources",
     "calendar:MyResponseType",
+    "calendar:AppointmentState",
     "calendar:NetShowUrl",
     "calendar:UID",
     "calendar:RecurrenceId",
@@ -46,8 +48,10 @@ pub fn request(header: &Header<'_>, ids: &[ItemId], bodies: bool) -> String {
             ServerVersion::Exchange2010Sp2 => &[],
         };
         let fields = FIELDS.iter().chain(newer).copied();
-        soap::push_fields(out, fields.filter(|field| bodies || *field != "item:Body"));
-        out.push_str("</m:ItemShape><m:ItemIds>");
+        out.push_str("<t:AdditionalProperties>");
+        soap::push_field_uris(out, fields.filter(|field| bodies || *field != "item:Body"));
+        own::push_path(out, Own::Mark);
+        out.push_str("</t:AdditionalProperties></m:ItemShape><m:ItemIds>");
         for id in ids {
             out.push_str("<t:ItemId Id=\"");
             push_escaped(out, &id.0);

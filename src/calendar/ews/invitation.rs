@@ -7,14 +7,14 @@
 
 use std::sync::Arc;
 
-use super::convert::{flag, line, person, response, uid_or_id};
+use super::convert::{flag, is_own, line, person, response, uid_or_id};
 use super::datetime;
 use super::own::{self, Own};
 use super::soap::{self, Header};
 use super::sync_folder_items::item_id;
 use super::xml::{Element, Pull, malformed, push_escaped};
 use crate::model::{
-    Answer, Body, Fault, Invitation, InvitationKind, ItemId, Person, Plain, Reach, Time,
+    Answer, Body, Fault, Invitation, InvitationKind, ItemId, Person, Plain, Reach, Span, Time,
 };
 
 /// The longest body that is read to be written, in bytes of UTF-8.
@@ -29,7 +29,7 @@ pub const NOT_UTF8: &str = "the text of the item is not UTF-8";
 /// A text that is cut while it is read ends at most so many bytes early.
 const CUT_EARLY: usize = 256;
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 22] = [
     "item:Subject",
     "item:Body",
     "item:IsFromMe",
@@ -50,6 +50,8 @@ const FIELDS: [&str; 20] = [
     "calendar:OptionalAttendees",
     "calendar:Resources",
     "calendar:AppointmentState",
+    "calendar:Recurrence",
+    "calendar:LastOccurrence",
 ];
 
 /// Asks for one item, its body as it is held, HTML or text.
@@ -123,6 +125,8 @@ struct Draft {
     answer: Option<Answer>,
     invitees: usize,
     mark: Option<String>,
+    last_end: Option<Time>,
+    last_day: Option<Time>,
 }
 
 impl Draft {
@@ -158,7 +162,35 @@ impl Draft {
                     self.invitees += 1;
                 }
             }
+            "LastOccurrence" => {
+                while let Some(part) = pull.child()? {
+                    match part.name() {
+                        "End" => self.last_end = datetime::read(&line(pull)?),
+                        _ => pull.skip()?,
+                    }
+                }
+            }
+            "Recurrence" => self.recurrence(pull)?,
             name => self.short(name, pull)?,
+        }
+        Ok(())
+    }
+
+    /// Of a recurrence its last day counts: [MS-OXWSCDATA] EndDateRecurrenceRangeType, a date with
+    /// or without an offset.
+    fn recurrence(&mut self, pull: &mut Pull<'_>) -> Result<(), Fault> {
+        while let Some(part) = pull.child()? {
+            if part.name() != "EndDateRecurrence" {
+                pull.skip()?;
+                continue;
+            }
+            while let Some(date) = pull.child()? {
+                let text = line(pull)?;
+                if date.name() == "EndDate" {
+                    let day = text.trim().get(..10).unwrap_or_default();
+                    self.last_day = datetime::read(&format!("{day}T00:00:00Z"));
+                }
+            }
         }
         Ok(())
     }
@@ -195,12 +227,14 @@ impl Draft {
             _ => Some(self.recurrence_id.or(self.original_start).unwrap_or(start)),
         };
         let answer = self.answer.unwrap_or(Answer::Unknown);
-        // [MS-OXOCAL] 2.2.1.10: the state of a copy that was received has its second bit.
-        let mine = match (self.state, answer) {
-            (Some(state), _) => state & 2 == 0,
-            (None, Answer::Organizer) => true,
-            (None, Answer::Unknown) => self.from_me || !self.meeting,
-            (None, _) => false,
+        let mine = is_own(self.state, answer, self.from_me || !self.meeting);
+        let end = end.max(start);
+        let last_end = match kind {
+            // The day is that of its start, wherever on earth that is.
+            InvitationKind::Series => self
+                .last_end
+                .or(self.last_day.map(|day| day + Span::DAY.times(2) + end.since(start))),
+            _ => Some(end),
         };
         Ok(Some(Invitation {
             uid: uid_or_id(self.uid, &item),
@@ -209,7 +243,8 @@ impl Draft {
             kind,
             original_start,
             start,
-            end: end.max(start),
+            end,
+            last_end,
             subject: Plain::new(self.subject),
             location: Plain::new(self.location),
             body: self.body,
@@ -220,7 +255,7 @@ impl Draft {
             invited: self.meeting && self.sent,
             invitees: self.invitees,
             cancelled: self.cancelled,
-            mark: self.mark.map(Arc::from),
+            mark: self.mark.map(Plain::new),
         }))
     }
 }

@@ -48,7 +48,10 @@ fn everything_that_a_change_needs_is_read() {
          <t:MyResponseType>Organizer</t:MyResponseType><t:Organizer><t:Mailbox>\
          <t:EmailAddress>ann@corp.example</t:EmailAddress></t:Mailbox></t:Organizer>\
          <t:RequiredAttendees>{attendee}{attendee}</t:RequiredAttendees>\
-         <t:Resources>{attendee}</t:Resources><t:AppointmentState>1</t:AppointmentState>",
+         <t:Resources>{attendee}</t:Resources><t:AppointmentState>1</t:AppointmentState>
+         <t:LastOccurrence><t:ItemId Id='z'/><t:Start>2026-05-04T09:00:00Z</t:Start>
+         <t:End>2026-05-04T10:00:00Z</t:End><t:OriginalStart>2026-05-04T09:00:00Z
+         </t:OriginalStart></t:LastOccurrence>",
         other = extended("00062002-0000-0000-c000-000000000046", "CalwayMark", "not ours"),
         mark = extended(PROPERTY_SET, "CalwayMark", "m1"),
     );
@@ -62,6 +65,7 @@ fn everything_that_a_change_needs_is_read() {
         original_start: None,
         start: time("2026-03-02T09:00:00Z"),
         end: time("2026-03-02T10:00:00Z"),
+        last_end: Some(time("2026-05-04T10:00:00Z")),
         subject: Plain::new("Plan"),
         location: Plain::new("@meet"),
         body: Body { text: Plain::new("<p>a\r\nb</p>"), html: true },
@@ -72,7 +76,7 @@ fn everything_that_a_change_needs_is_read() {
         invited: true,
         invitees: 3,
         cancelled: false,
-        mark: Some("m1".into()),
+        mark: Some(Plain::new("m1")),
     };
     assert_eq!(invitation(&properties), expected);
     let bare = invitation("");
@@ -93,6 +97,40 @@ fn whose_copy_it_is_is_known_by_its_state_first() {
     assert!(mine(""), "an appointment with oneself");
     assert!(!mine(meeting), "it may be somebody else's");
     assert!(mine(&format!("{meeting}<t:IsFromMe>true</t:IsFromMe>")));
+}
+
+#[test]
+fn a_series_is_not_over_before_its_last_occurrence_is() {
+    let last = |properties: &str| {
+        let master = "<t:CalendarItemType>RecurringMaster</t:CalendarItemType>";
+        invitation(&format!("{master}{properties}")).last_end
+    };
+    let recurrence = |range: &str| {
+        format!(
+            "<t:Recurrence><t:DailyRecurrence><t:Interval>1</t:Interval></t:DailyRecurrence>\
+            <t:{range}</t:Recurrence>"
+        )
+    };
+    let until = |date: &str| {
+        recurrence(&format!(
+            "EndDateRecurrence><t:StartDate>2026-03-02</t:StartDate>\
+            <t:EndDate>{date}</t:EndDate></t:EndDateRecurrence>"
+        ))
+    };
+    let named = "<t:LastOccurrence><t:End>2026-04-01T10:00:00Z</t:End></t:LastOccurrence>";
+    let time = |text| datetime::read(text);
+    assert_eq!(last(&format!("{}{named}", until("2026-05-04"))), time("2026-04-01T10:00:00Z"));
+    // Where Exchange names only the day, it counts in every zone of the earth.
+    for day in ["2026-05-04", "2026-05-04Z", "2026-05-04-08:00"] {
+        assert_eq!(last(&until(day)), time("2026-05-06T01:00:00Z"), "{day}");
+    }
+    let endless = recurrence(
+        "NoEndRecurrence><t:StartDate>2026-03-02</t:StartDate>\
+        </t:NoEndRecurrence>",
+    );
+    assert_eq!(last(&endless), None);
+    let single = invitation("");
+    assert_eq!(single.last_end, Some(single.end));
 }
 
 #[test]

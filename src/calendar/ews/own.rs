@@ -3,7 +3,7 @@
 //! not know them leaves them as they are.
 
 use super::xml::{Pull, push_escaped};
-use crate::model::Fault;
+use crate::model::{Fault, Mark};
 
 /// Our property set: a GUID drawn once by chance, and ours for good. It is never changed, as items
 /// that carry it are in calendars already.
@@ -48,7 +48,6 @@ pub(super) fn push_property(out: &mut String, own: Own, value: &str) {
 
 /// Reads an open `ExtendedProperty`; nothing where it is not ours, or has no value.
 pub(super) fn read(pull: &mut Pull<'_>) -> Result<Option<(Own, String)>, Fault> {
-    const LONGEST: usize = 4 * 1024;
     let (mut own, mut value) = (None, None);
     while let Some(element) = pull.child()? {
         match element.name() {
@@ -59,7 +58,7 @@ pub(super) fn read(pull: &mut Pull<'_>) -> Result<Option<(Own, String)>, Fault> 
                 own = known.filter(|_| set.eq_ignore_ascii_case(PROPERTY_SET));
                 pull.skip()?;
             }
-            "Value" => value = Some(pull.text_up_to(LONGEST)?),
+            "Value" => value = Some(pull.text_up_to(Mark::BYTES)?),
             _ => pull.skip()?,
         }
     }

@@ -50,7 +50,7 @@ fn changes(rewrite: &Rewrite) -> String {
             out.push_str("<t:SetItemField>");
             own::push_path(out, Own::Mark);
             out.push_str("<t:CalendarItem>");
-            own::push_property(out, Own::Mark, mark);
+            own::push_property(out, Own::Mark, mark.reveal());
             out.push_str("</t:CalendarItem></t:SetItemField>");
         }
         Mark::Remove => {

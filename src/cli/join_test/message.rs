@@ -51,6 +51,8 @@ pub fn read(bytes: &[u8]) -> Option<Meeting> {
         cancelled: false,
         last_modified: None,
         conference: Plain::new(event.conference()),
+        mine: false,
+        mark: None,
     })
 }
 

@@ -87,6 +87,7 @@ pub fn invitation(answer: Answered) -> Invitation {
         original_start: None,
         start: NOON + Span::DAY,
         end: NOON + Span::DAY + Span::HOUR,
+        last_end: Some(NOON + Span::DAY + Span::HOUR),
         subject: Plain::new("Budget"),
         location: Plain::default(),
         body: Body::default(),

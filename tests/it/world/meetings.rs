@@ -245,5 +245,7 @@ pub fn meeting(
         cancelled: facts.cancelled,
         last_modified: Some(Time::from_ms(facts.touched as i64 * 1_000)),
         conference: Plain::new(conference),
+        mine: false,
+        mark: None,
     }
 }
