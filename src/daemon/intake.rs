@@ -348,7 +348,14 @@ impl Intake {
 
 async fn put(calendar: &dyn Calendar, target: &Target, ask: Ask) -> Result<Got, Fault> {
     match ask {
-        Ask::Changes(cursor) => calendar.changes(target, cursor.as_ref()).await.map(Got::Page),
+        Ask::Changes(cursor) => {
+            // Who is read for the first time is verified: the mailbox is there, is open to us, and
+            // its language is seen on the way.
+            if cursor.is_none() {
+                calendar.verify(target).await?;
+            }
+            calendar.changes(target, cursor.as_ref()).await.map(Got::Page)
+        }
         Ask::Items(ids) => calendar.items(target, &ids).await.map(Got::Items),
         Ask::View(window) => calendar.view(target, window.from, window.to).await.map(Got::View),
     }

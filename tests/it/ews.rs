@@ -2,6 +2,7 @@
 
 mod documented;
 mod growing;
+mod languages;
 mod listening;
 mod negotiating;
 mod reading;

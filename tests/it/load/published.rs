@@ -33,6 +33,17 @@ fn a_day(streaming: bool, mailboxes: usize) -> Counts {
     counts.map(|(what, count)| (*what, *count as f64 / mailboxes as f64)).collect()
 }
 
+/// Requests for one mailbox with three meetings, until it was read and is listened to.
+fn an_activation() -> Counts {
+    let mut town = Town::new(true);
+    activate(&mut town, 200);
+    town.run_until("all listen", |town| town.fleet.census().streaming == 200);
+    town.run(Span::MINUTE);
+    assert_eq!(town.fleet.census().queued, 0);
+    let each = |count: &u64| *count as f64 / 200.0;
+    town.counts.iter().map(|(what, count)| (*what, each(count))).collect()
+}
+
 /// Requests for one new meeting that rings.
 fn an_edit() -> Counts {
     let mut town = Town::new(true);
@@ -111,6 +122,7 @@ fn published(page: &str) -> Vec<&str> {
 fn the_published_numbers_of_requests_are_true() {
     let listened = a_day(true, 200);
     let mut expected = rows("listened to, a day", &listened);
+    expected.extend(rows("activated, once", &an_activation()));
     expected.extend(rows("a new meeting", &an_edit()));
     expected.extend(rows("out of office, a day", &absences()));
     expected.extend(rows("polled, a day", &a_day(false, 100)));

@@ -25,6 +25,8 @@ pub struct Sent {
 /// What it is sent for.
 #[derive(Debug)]
 pub enum Errand {
+    /// A mailbox that is read for the first time is looked at first.
+    Verify(Ticket, UserId, Ask),
     /// A step of a reading; so many requests of it are left with this one.
     Ask(Ticket, UserId, Ask, usize),
     /// Homes, and whose time zones are asked for next; so many requests are left with this one.
@@ -77,6 +79,10 @@ impl Town {
         let Some(Sent { what, seat, needs, errand }) = self.waiting.remove(&call) else { return };
         *self.counts.entry(what).or_default() += 1;
         let event = match errand {
+            Errand::Verify(ticket, user, ask) => {
+                let (what, errand) = ("SyncFolderItems", Errand::Ask(ticket, user, ask, 1));
+                Event::Send(Sent { what, seat, needs, errand })
+            }
             Errand::Ask(ticket, user, ask, left) if left > 1 => Event::Send(Sent {
                 what,
                 seat,
@@ -153,12 +159,11 @@ impl Town {
             Ask::View(_) => ("FindItem", 1),
         };
         let needs = Needs { whose: Some(user.clone()), aside: false, stream: false };
-        self.send(Sent {
-            what,
-            seat,
-            needs,
-            errand: Errand::Ask(ticket, user.clone(), ask, requests),
-        });
+        let (what, errand) = match ask {
+            Ask::Changes(None) => ("GetFolder", Errand::Verify(ticket, user.clone(), ask)),
+            ask => (what, Errand::Ask(ticket, user.clone(), ask, requests)),
+        };
+        self.send(Sent { what, seat, needs, errand });
     }
 
     /// What a server says of a mailbox.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::folder_names::localized;
 use super::ids::FolderNumber;
 use super::item::{Item, now_ms};
 use super::mailbox::{CALENDAR, FOLDERS, Mailbox};
@@ -36,7 +37,8 @@ impl Mailbox {
                 CALENDAR => self.len(),
                 _ => self.letters(number).count(),
             };
-            let (id, name, class) = (folder.id, folder.name, folder.class);
+            let (id, class) = (folder.id, folder.class);
+            let name = localized(id, self.culture()).unwrap_or(folder.name);
             return Some(Look { id, name, class, parent: folder.parent, count });
         }
         let made = self.made.get(&number)?;

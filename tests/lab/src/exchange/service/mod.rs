@@ -10,6 +10,7 @@ mod days;
 mod dispatch;
 mod draft;
 mod envelope;
+mod folder_names;
 mod grammar;
 mod icalendar;
 mod ids;

@@ -81,7 +81,8 @@ impl Calendars {
         self.change(address, |mailbox| mailbox.set_oof(oof));
     }
 
-    /// The language of the mailbox, such as `de-DE`; new items are in it.
+    /// The language of the mailbox, such as `de-DE`; new items are in it, and its own folders are
+    /// named in it, where the lab knows the names.
     pub fn set_culture(&self, address: &str, culture: &str) {
         self.change(address, |mailbox| mailbox.culture = Some(culture.into()));
     }

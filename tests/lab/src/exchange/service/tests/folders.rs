@@ -33,6 +33,17 @@ fn folders_are_found_by_name_and_by_id() {
 }
 
 #[test]
+fn folders_are_named_in_the_language_of_their_mailbox() {
+    let lab = lab();
+    let inbox = get_folder("<t:DistinguishedFolderId Id=\"inbox\"/>");
+    assert_eq!(lab.ask(ANN, &inbox).one("t:DisplayName"), "Inbox");
+    lab.calendars().set_culture(ANN, "de-AT");
+    assert_eq!(lab.ask(ANN, &inbox).one("t:DisplayName"), "Posteingang");
+    lab.calendars().set_culture(ANN, "is-IS");
+    assert_eq!(lab.ask(ANN, &inbox).one("t:DisplayName"), "Inbox", "not known here");
+}
+
+#[test]
 fn who_may_not_be_impersonated_is_a_fault() {
     let lab = lab();
     let code = |who: &str| {
