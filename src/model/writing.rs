@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Address, Answer, Body, Fault, ItemId, ParticipantKind, ParticipantRole, Person, Plain, Time,
+    Address, Answer, Body, Fault, ItemId, Participant, ParticipantKind, ParticipantRole, Person,
+    Plain, Sensitivity, Time,
 };
 
 /// A meeting to be made, in the calendar of whoever calls it.
@@ -78,6 +79,12 @@ pub struct Invitation {
     pub invited: bool,
     /// How many are invited, rooms included.
     pub invitees: usize,
+    /// The first of them.
+    pub participants: Vec<Participant>,
+    /// How private it is.
+    pub sensitivity: Sensitivity,
+    /// The address a conference property of the item names, where it has one.
+    pub conference: Plain,
     /// Called off by its organiser.
     pub cancelled: bool,
     /// Our own mark of it, where it has one: what [`Mark::Set`] wrote.

@@ -109,14 +109,11 @@ struct Draft {
     location: String,
     body: Body,
     organizer: Option<Person>,
-    participants: Vec<Participant>,
-    /// Of all participants.
-    participants_bytes: usize,
+    attendees: Attendees,
     sensitivity: Sensitivity,
     cancelled: bool,
     last_modified: Option<Time>,
-    join_url: String,
-    net_show_url: String,
+    conference: Conference,
     state: Option<u32>,
     answer: Option<Answer>,
     mark: Option<Plain>,
@@ -148,17 +145,6 @@ impl Draft {
             "CalendarItemType" => self.kind = kind(&pull.text()?),
             "UID" => self.uid = line(pull)?,
             "Organizer" => self.organizer = person(pull)?,
-            "RequiredAttendees" => {
-                self.attendees(pull, ParticipantKind::Person, ParticipantRole::Required)?
-            }
-            "OptionalAttendees" => {
-                self.attendees(pull, ParticipantKind::Person, ParticipantRole::Optional)?
-            }
-            "Resources" => {
-                self.attendees(pull, ParticipantKind::Room, ParticipantRole::Required)?
-            }
-            "JoinOnlineMeetingUrl" => self.join_url = line(pull)?,
-            "NetShowUrl" => self.net_show_url = line(pull)?,
             "AppointmentState" => self.state = pull.text()?.trim().parse().ok(),
             "MyResponseType" => self.answer = Some(response(&pull.text()?)),
             "ExtendedProperty" => {
@@ -166,34 +152,9 @@ impl Draft {
                     self.mark = Some(Plain::new(value));
                 }
             }
+            name if self.attendees.read(name, pull)? => {}
+            name if self.conference.read(name, pull)? => {}
             _ => pull.skip()?,
-        }
-        Ok(())
-    }
-
-    fn attendees(
-        &mut self,
-        pull: &mut Pull<'_>,
-        kind: ParticipantKind,
-        role: ParticipantRole,
-    ) -> Result<(), Fault> {
-        while pull.child()?.is_some() {
-            let mut who = None;
-            let mut answer = Answer::Unknown;
-            while let Some(element) = pull.child()? {
-                match element.name() {
-                    "Mailbox" => who = mailbox(pull)?,
-                    "ResponseType" => answer = response(&pull.text()?),
-                    _ => pull.skip()?,
-                }
-            }
-            let Some(person) = who else { continue };
-            let address = person.address.as_ref().map_or("", |address| address.reveal());
-            self.participants_bytes += person.name.reveal().len() + address.len();
-            let fits = self.participants_bytes <= PARTICIPANTS_BYTES;
-            if fits && self.participants.len() < PARTICIPANTS {
-                self.participants.push(Participant { person, kind, role, answer });
-            }
         }
         Ok(())
     }
@@ -215,11 +176,9 @@ impl Draft {
             MeetingKind::Single => self.recurrence_id,
             _ => Some(self.recurrence_id.or(self.original_start).unwrap_or(start)),
         };
-        let conference =
-            if self.join_url.trim().is_empty() { self.net_show_url } else { self.join_url };
         let answer = self.answer.unwrap_or(Answer::Unknown);
         Found::Meeting(Box::new(Meeting {
-            mine: is_own(self.state, answer, self.participants.is_empty()),
+            mine: is_own(self.state, answer, self.attendees.all.is_empty()),
             mark: self.mark,
             item,
             version: self.version,
@@ -233,12 +192,78 @@ impl Draft {
             location: Plain::new(self.location),
             body: self.body,
             organizer: self.organizer,
-            participants: self.participants,
+            participants: self.attendees.all,
             sensitivity: self.sensitivity,
             cancelled: self.cancelled,
             last_modified: self.last_modified,
-            conference: Plain::new(conference),
+            conference: self.conference.address(),
         }))
+    }
+}
+
+/// Who is asked to come, as far as they are kept.
+#[derive(Default)]
+pub(super) struct Attendees {
+    pub(super) all: Vec<Participant>,
+    /// Of all names and addresses.
+    bytes: usize,
+    /// How many there are, kept or not.
+    pub(super) count: usize,
+}
+
+impl Attendees {
+    /// Reads one of the three lists to its end; false where the property is none of them.
+    pub(super) fn read(&mut self, name: &str, pull: &mut Pull<'_>) -> Result<bool, Fault> {
+        let (kind, role) = match name {
+            "RequiredAttendees" => (ParticipantKind::Person, ParticipantRole::Required),
+            "OptionalAttendees" => (ParticipantKind::Person, ParticipantRole::Optional),
+            "Resources" => (ParticipantKind::Room, ParticipantRole::Required),
+            _ => return Ok(false),
+        };
+        while pull.child()?.is_some() {
+            self.count += 1;
+            let mut who = None;
+            let mut answer = Answer::Unknown;
+            while let Some(element) = pull.child()? {
+                match element.name() {
+                    "Mailbox" => who = mailbox(pull)?,
+                    "ResponseType" => answer = response(&pull.text()?),
+                    _ => pull.skip()?,
+                }
+            }
+            let Some(person) = who else { continue };
+            let address = person.address.as_ref().map_or("", |address| address.reveal());
+            self.bytes += person.name.reveal().len() + address.len();
+            if self.bytes <= PARTICIPANTS_BYTES && self.all.len() < PARTICIPANTS {
+                self.all.push(Participant { person, kind, role, answer });
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The properties that name an address to join.
+#[derive(Default)]
+pub(super) struct Conference {
+    join_url: String,
+    net_show_url: String,
+}
+
+impl Conference {
+    /// Reads one of them to its end; false where the property is none of them.
+    pub(super) fn read(&mut self, name: &str, pull: &mut Pull<'_>) -> Result<bool, Fault> {
+        match name {
+            "JoinOnlineMeetingUrl" => self.join_url = line(pull)?,
+            "NetShowUrl" => self.net_show_url = line(pull)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// The newer one, where it says something.
+    pub(super) fn address(self) -> Plain {
+        let newer = !self.join_url.trim().is_empty();
+        Plain::new(if newer { self.join_url } else { self.net_show_url })
     }
 }
 
@@ -303,7 +328,7 @@ fn kind(text: &str) -> Kind {
     }
 }
 
-fn sensitivity(text: &str) -> Sensitivity {
+pub(super) fn sensitivity(text: &str) -> Sensitivity {
     match text.trim() {
         "Personal" => Sensitivity::Personal,
         "Private" => Sensitivity::Private,

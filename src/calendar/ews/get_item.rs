@@ -37,17 +37,21 @@ const FIELDS: [&str; 20] = [
 /// Known from Exchange 2013 on.
 const NEWER_FIELDS: [&str; 1] = ["calendar:JoinOnlineMeetingUrl"];
 
+/// What is asked for beside the rest of a server that knows it.
+pub(super) fn newer_fields(version: ServerVersion) -> &'static [&'static str] {
+    match version {
+        ServerVersion::Exchange2013Sp1 => &NEWER_FIELDS,
+        ServerVersion::Exchange2010Sp2 => &[],
+    }
+}
+
 /// Asks for items; bodies come as they are held, HTML or text, or not at all.
 pub fn request(header: &Header<'_>, ids: &[ItemId], bodies: bool) -> String {
     soap::envelope(header, "GetItem", "", |out| {
         out.push_str("<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>");
         out.push_str("<t:IncludeMimeContent>false</t:IncludeMimeContent>");
         out.push_str("<t:BodyType>Best</t:BodyType>");
-        let newer: &[&str] = match header.version {
-            ServerVersion::Exchange2013Sp1 => &NEWER_FIELDS,
-            ServerVersion::Exchange2010Sp2 => &[],
-        };
-        let fields = FIELDS.iter().chain(newer).copied();
+        let fields = FIELDS.iter().chain(newer_fields(header.version)).copied();
         out.push_str("<t:AdditionalProperties>");
         soap::push_field_uris(out, fields.filter(|field| bodies || *field != "item:Body"));
         own::push_path(out, Own::Mark);

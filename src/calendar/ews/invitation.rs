@@ -7,14 +7,18 @@
 
 use std::sync::Arc;
 
-use super::convert::{flag, is_own, line, person, response, uid_or_id};
+use super::convert::{
+    Attendees, Conference, flag, is_own, line, person, response, sensitivity, uid_or_id,
+};
 use super::datetime;
+use super::get_item;
 use super::own::{self, Own};
 use super::soap::{self, Header};
 use super::sync_folder_items::item_id;
 use super::xml::{Element, Pull, malformed, push_escaped};
 use crate::model::{
-    Answer, Body, Fault, Invitation, InvitationKind, ItemId, Person, Plain, Reach, Span, Time,
+    Answer, Body, Fault, Invitation, InvitationKind, ItemId, Person, Plain, Reach, Sensitivity,
+    Span, Time,
 };
 
 /// The longest body that is read to be written, in bytes of UTF-8.
@@ -29,8 +33,9 @@ pub const NOT_UTF8: &str = "the text of the item is not UTF-8";
 /// A text that is cut while it is read ends at most so many bytes early.
 const CUT_EARLY: usize = 256;
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 24] = [
     "item:Subject",
+    "item:Sensitivity",
     "item:Body",
     "item:IsFromMe",
     "item:Culture",
@@ -52,6 +57,7 @@ const FIELDS: [&str; 22] = [
     "calendar:AppointmentState",
     "calendar:Recurrence",
     "calendar:LastOccurrence",
+    "calendar:NetShowUrl",
 ];
 
 /// Asks for one item, its body as it is held, HTML or text.
@@ -60,7 +66,8 @@ pub fn request(header: &Header<'_>, id: &ItemId, reach: Reach) -> String {
         out.push_str("<m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>");
         out.push_str("<t:IncludeMimeContent>false</t:IncludeMimeContent>");
         out.push_str("<t:BodyType>Best</t:BodyType><t:AdditionalProperties>");
-        soap::push_field_uris(out, FIELDS);
+        let newer = get_item::newer_fields(header.version).iter().copied();
+        soap::push_field_uris(out, FIELDS.into_iter().chain(newer));
         own::push_path(out, Own::Mark);
         out.push_str("</t:AdditionalProperties></m:ItemShape><m:ItemIds>");
         out.push_str(match reach {
@@ -123,7 +130,9 @@ struct Draft {
     cancelled: bool,
     state: Option<u32>,
     answer: Option<Answer>,
-    invitees: usize,
+    attendees: Attendees,
+    sensitivity: Sensitivity,
+    conference: Conference,
     mark: Option<String>,
     last_end: Option<Time>,
     last_day: Option<Time>,
@@ -156,12 +165,6 @@ impl Draft {
             "UID" => self.uid = line(pull)?,
             "Location" => self.location = pull.text_up_to(BODY_BYTES)?,
             "Organizer" => self.organizer = person(pull)?,
-            "RequiredAttendees" | "OptionalAttendees" | "Resources" => {
-                while pull.child()?.is_some() {
-                    pull.skip()?;
-                    self.invitees += 1;
-                }
-            }
             "LastOccurrence" => {
                 while let Some(part) = pull.child()? {
                     match part.name() {
@@ -171,6 +174,9 @@ impl Draft {
                 }
             }
             "Recurrence" => self.recurrence(pull)?,
+            "Sensitivity" => self.sensitivity = sensitivity(&pull.text()?),
+            name if self.attendees.read(name, pull)? => {}
+            name if self.conference.read(name, pull)? => {}
             name => self.short(name, pull)?,
         }
         Ok(())
@@ -253,7 +259,10 @@ impl Draft {
             mine,
             answer,
             invited: self.meeting && self.sent,
-            invitees: self.invitees,
+            invitees: self.attendees.count,
+            participants: self.attendees.all,
+            sensitivity: self.sensitivity,
+            conference: self.conference.address(),
             cancelled: self.cancelled,
             mark: self.mark.map(Plain::new),
         }))

@@ -4,7 +4,7 @@ use super::own::PROPERTY_SET;
 use super::*;
 use crate::calendar::ews::soap::ServerVersion;
 use crate::calendar::ews::xml::MALFORMED;
-use crate::model::{Address, Next};
+use crate::model::{Address, Next, Participant, ParticipantKind, ParticipantRole};
 
 fn answer(code: &str, item: &str) -> Vec<u8> {
     format!(
@@ -51,12 +51,19 @@ fn everything_that_a_change_needs_is_read() {
          <t:Resources>{attendee}</t:Resources><t:AppointmentState>1</t:AppointmentState>
          <t:LastOccurrence><t:ItemId Id='z'/><t:Start>2026-05-04T09:00:00Z</t:Start>
          <t:End>2026-05-04T10:00:00Z</t:End><t:OriginalStart>2026-05-04T09:00:00Z
-         </t:OriginalStart></t:LastOccurrence>",
+         </t:OriginalStart></t:LastOccurrence>\
+         <t:Sensitivity>Private</t:Sensitivity><t:NetShowUrl>https://a.example</t:NetShowUrl>",
         other = extended("00062002-0000-0000-c000-000000000046", "CalwayMark", "not ours"),
         mark = extended(PROPERTY_SET, "CalwayMark", "m1"),
     );
     let time = |text| datetime::read(text).unwrap();
     let address = Address::parse("ann@corp.example").ok();
+    let guest = |kind| Participant {
+        person: Person { name: Plain::new("B"), address: None },
+        kind,
+        role: ParticipantRole::Required,
+        answer: Answer::Unknown,
+    };
     let expected = Invitation {
         item: ItemId("i".into()),
         version: "k".into(),
@@ -75,6 +82,12 @@ fn everything_that_a_change_needs_is_read() {
         answer: Answer::Organizer,
         invited: true,
         invitees: 3,
+        participants: vec![guest(ParticipantKind::Person); 2]
+            .into_iter()
+            .chain([guest(ParticipantKind::Room)])
+            .collect(),
+        sensitivity: Sensitivity::Private,
+        conference: Plain::new("https://a.example"),
         cancelled: false,
         mark: Some(Plain::new("m1")),
     };

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::tests::{UID, ada, create, filed, question, respond};
 use super::*;
-use crate::model::{Answer as Answered, Body, Engagement, Hours, InvitationKind, Now, Span, When};
+use crate::model::{
+    Answer as Answered, Body, Engagement, Hours, InvitationKind, Now, Sensitivity, Span, When,
+};
 use crate::pipeline::pace::Dice;
 use crate::pipeline::samples::{NOON, cases, installation, item, key, now, user};
 
@@ -97,6 +99,9 @@ pub fn invitation(answer: Answered) -> Invitation {
         answer,
         invited: true,
         invitees: 1,
+        participants: Vec::new(),
+        sensitivity: Sensitivity::Normal,
+        conference: Plain::default(),
         cancelled: false,
         mark: None,
     }
