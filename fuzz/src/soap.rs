@@ -13,6 +13,7 @@ use calway::model::{
     Address, Change, Cursor, Fault, Found, ItemId, KeyUri, Mark, Meeting, Notify, Rewrite, UserId,
 };
 use calway::pipeline::join::Rules;
+use calway::pipeline::keyword::Keywords;
 use calway::pipeline::limits::{LINE_BYTES, NOTES_BYTES, PARTICIPANTS};
 use calway::pipeline::record;
 use calway::pipeline::seal::{Installation, Sealer};
@@ -22,8 +23,12 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, Event};
 
 /// All of every meeting.
-static SHOWING: Showing =
-    Showing { private: Private::Full, untitled: Untitled::Omit, join: Rules::TABLE };
+static SHOWING: Showing = Showing {
+    private: Private::Full,
+    untitled: Untitled::Omit,
+    join: Rules::TABLE,
+    keywords: Keywords::NONE,
+};
 
 /// Reads the bytes as each of the answers.
 pub fn check(xml: &[u8]) {

@@ -229,8 +229,10 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     if !(Span::from_secs(5)..=Span::HOUR).contains(&presence) {
         wrong.push("presence_seconds: 5 to 3600 seconds are allowed".into());
     }
-    let showing = Arc::new(records::showing(&written.records, join, &mut wrong));
-    let keywords = Arc::new(decorate::keywords(&written.keyword, &mut wrong));
+    let keywords = decorate::keywords(&written.keyword, &mut wrong);
+    let rules = (join, keywords.clone());
+    let showing = Arc::new(records::showing(&written.records, rules, &mut wrong));
+    let keywords = Arc::new(keywords);
     let texts = Arc::new(decorate::texts(&written.decorate, &mut wrong));
     let store = store_path(&written);
     match (cloud, kms) {

@@ -2,10 +2,15 @@
 
 use super::written::WrittenRecords;
 use crate::pipeline::join::Rules;
+use crate::pipeline::keyword::Keywords;
 use crate::pipeline::showing::{Private, Showing, UNTITLED_CHARS, Untitled};
 
 /// Checks what is written.
-pub(super) fn showing(one: &WrittenRecords, join: Rules, wrong: &mut Vec<String>) -> Showing {
+pub(super) fn showing(
+    one: &WrittenRecords,
+    (join, keywords): (Rules, Keywords),
+    wrong: &mut Vec<String>,
+) -> Showing {
     let private = match one.private.as_deref() {
         None => Private::default(),
         Some("full") => Private::Full,
@@ -45,7 +50,7 @@ pub(super) fn showing(one: &WrittenRecords, join: Rules, wrong: &mut Vec<String>
             Untitled::Omit
         }
     };
-    Showing { private, untitled, join }
+    Showing { private, untitled, join, keywords }
 }
 
 #[cfg(test)]
@@ -57,7 +62,7 @@ mod tests {
         let built = ::config::Config::builder().add_source(file).build().unwrap();
         let written: WrittenRecords = built.try_deserialize().map_err(|e| e.to_string())?;
         let mut wrong = Vec::new();
-        let found = showing(&written, Rules::default(), &mut wrong);
+        let found = showing(&written, (Rules::default(), Keywords::default()), &mut wrong);
         if wrong.is_empty() { Ok(found) } else { Err(wrong.join("; ")) }
     }
 

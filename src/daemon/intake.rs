@@ -85,6 +85,8 @@ pub(super) struct Parts {
     pub(super) rules: Rules,
     pub(super) showing: Arc<Showing>,
     pub(super) announcer: Announcer,
+    /// Hears of what was put onto the disk for it.
+    pub(super) errands: mpsc::Sender<Tell>,
 }
 
 struct Intake {
@@ -230,10 +232,20 @@ impl Intake {
                 move |result| Input::Rows(ticket, result),
                 Box::pin(async move { disk.look(user, lookup).await }),
             ),
-            Output::Commit(ticket, commit) => self.work(
-                move |result| Input::Committed(ticket, result),
-                Box::pin(async move { disk.commit(commit).await }),
-            ),
+            Output::Commit(ticket, commit) => {
+                let errands = self.parts.errands.clone();
+                self.work(
+                    move |result| Input::Committed(ticket, result),
+                    Box::pin(async move {
+                        let noticed = !commit.noticed.is_empty();
+                        let counted = disk.commit(commit).await;
+                        if noticed && counted == Ok(true) {
+                            let _ = errands.send(Tell::Filed).await;
+                        }
+                        counted
+                    }),
+                );
+            }
             Output::Homes(ticket, users, doubt) => self.homes(ticket, &users, doubt),
             Output::Ask(ticket, user, ask) => {
                 let calendar = self.parts.calendar.clone();

@@ -85,11 +85,12 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut tellers = Vec::new();
     let announcer = Announcer::default();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
+        let (errand, tasks) = mpsc::channel(TELLS);
         let (tells, seen, parts) = calendar_parts(
             &account,
             &settings,
             &keys,
-            &known.0,
+            (&known.0, &errand),
             (&installation, &turns, &announcer),
         )?;
         let (tell, inbox) = tells;
@@ -98,7 +99,6 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         let (presence, asks) = mpsc::channel(TELLS);
         let presences = presence_parts(&parts, settings.presence);
         loops.spawn(presence::run(presences, asks, stop.clone()));
-        let (errand, tasks) = mpsc::channel(TELLS);
         loops.spawn(errands::run(errand_parts(&parts), tasks, stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
         views.push(seen.1);
@@ -182,7 +182,7 @@ fn calendar_parts(
     account: &Account,
     settings: &Settings,
     keys: &Arc<dyn Keys>,
-    disk: &Disk,
+    (disk, errands): (&Disk, &mpsc::Sender<Tell>),
     (installation, turns, announcer): (&Arc<Installation>, &watch::Receiver<u64>, &Announcer),
 ) -> Result<Wires, Fault> {
     let (disk, installation) = (disk.clone(), installation.clone());
@@ -211,6 +211,7 @@ fn calendar_parts(
         rules,
         showing: settings.showing.clone(),
         announcer: announcer.clone(),
+        errands: errands.clone(),
     };
     Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
 }

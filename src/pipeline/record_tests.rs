@@ -6,13 +6,18 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::model::{Address, Body, KeyUri, Plain, Span, UserId};
 use crate::pipeline::join::Rules;
+use crate::pipeline::keyword::Keywords;
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::samples::{cases, installation, key as sealer, meeting, occurrence, person};
 use crate::pipeline::showing::{Private, Untitled};
 
 /// All of every meeting.
-static FULL: Showing =
-    Showing { private: Private::Full, untitled: Untitled::Omit, join: Rules::TABLE };
+static FULL: Showing = Showing {
+    private: Private::Full,
+    untitled: Untitled::Omit,
+    join: Rules::TABLE,
+    keywords: Keywords::NONE,
+};
 
 fn made(meeting: &Meeting) -> Map<String, Value> {
     made_as(meeting, &FULL)

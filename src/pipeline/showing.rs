@@ -1,5 +1,5 @@
 //! What of a meeting is shown, as an administrator decided: private meetings, and such without a
-//! title.
+//! title; and what of it asks for something.
 //!
 //! **Promise.** What is not to be shown is not in the record, not even sealed, and a meeting of
 //! which nothing is to be shown has no record. A change of these rules reaches every record: they
@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use super::join::Rules;
+use super::keyword::Keywords;
 use crate::model::{Meeting, Sensitivity};
 
 /// The longest title of [`Untitled::Text`], in characters.
@@ -22,6 +23,8 @@ pub struct Showing {
     pub untitled: Untitled,
     /// How a meeting is joined.
     pub join: Rules,
+    /// What organisers write into a place to get join details.
+    pub keywords: Keywords,
 }
 
 /// What is shown of a meeting that Exchange calls private or confidential
@@ -78,7 +81,7 @@ impl Showing {
     }
 
     /// Differs between rules that show anything differently: parts of a keyed hash.
-    pub fn mark(&self) -> [&[u8]; 4] {
+    pub fn mark(&self) -> [&[u8]; 5] {
         let private: &[u8] = match self.private {
             Private::Full => b"full",
             Private::Times => b"times",
@@ -90,7 +93,7 @@ impl Showing {
             Untitled::Text(words) => words.as_bytes(),
         };
         let [table, rules] = self.join.mark();
-        [private, untitled, table, rules]
+        [private, untitled, table, rules, self.keywords.mark()]
     }
 }
 

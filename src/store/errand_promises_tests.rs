@@ -1,11 +1,13 @@
 //! What every engine promises of errands.
 
-use super::{activate, ada, address, deactivate, decision, noon};
+use super::{activate, ada, address, commit, deactivate, decision, index, noon};
 use crate::model::{CommandId, Outcome, Span};
 use crate::pipeline::command::{Effect, NO_LONGER_ACTIVE, NOT_ACTIVE, TOO_MANY};
 use crate::pipeline::errand::{self, Advance, ErrandKind, Filed, Stage};
 use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
+use crate::pipeline::seal::Tag;
+use crate::pipeline::sync::{Commit, Row};
 use crate::store::Store;
 
 fn file(store: &mut impl Store, sequence: u64, kind: ErrandKind) -> Outcome {
@@ -106,4 +108,73 @@ pub fn errands_of_one_mailbox_are_bounded(store: &mut impl Store) {
     assert_eq!(file(store, 9_000, ErrandKind::FreeBusy), beyond);
     store.advance(&Advance { done: true, ..step(10, Stage::Accepted) }, noon()).unwrap();
     assert_eq!(file(store, 9_001, ErrandKind::FreeBusy), Outcome::Done);
+}
+
+/// A commit of one record that asks for something, with the errand of this name.
+fn noticing(store: &mut impl Store, name: &str, body: &str) -> Commit {
+    let mut all = commit(store, &["a"]);
+    all.rows[0].asked = Some(Tag([1; 16]));
+    all.noticed = vec![(CommandId::new(name), address(body))];
+    all
+}
+
+pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
+    activate(store, 1, "a");
+    let first = noticing(store, "attend:1", "first");
+    assert_eq!(store.commit(std::slice::from_ref(&first), noon()), Ok(vec![true]));
+    assert_eq!(index(store), first.rows);
+    let again = noticing(store, "attend:1", "second");
+    assert_eq!(store.commit(&[again], noon() + Span::HOUR), Ok(vec![true]));
+    let filed = all(store);
+    assert_eq!(
+        (filed.len(), filed[0].kind, filed[0].stage),
+        (1, ErrandKind::Attend, Stage::Accepted)
+    );
+    assert_eq!((&filed[0].id, &filed[0].user), (&CommandId::new("attend:1"), &ada()));
+    assert_eq!((&filed[0].body, filed[0].born), (&address("first"), noon()), "it waits already");
+    let done = Advance { id: CommandId::new("attend:1"), done: true, ..step(1, Stage::Accepted) };
+    assert_eq!(store.advance(&done, noon()), Ok(true));
+    let late = Commit { generation: 7, ..noticing(store, "attend:2", "late") };
+    assert_eq!(store.commit(&[late], noon()), Ok(vec![false]));
+    assert_eq!(all(store), [], "an older activation files nothing");
+    let anew = noticing(store, "attend:1", "anew");
+    store.commit(&[anew], noon()).unwrap();
+    assert_eq!(all(store).len(), 1, "what is done can come anew");
+    deactivate(store, 2);
+    assert_eq!((all(store), messages(store)), (vec![], vec![]), "nobody asked to be told of it");
+}
+
+pub fn what_was_noticed_takes_no_commands_place(store: &mut impl Store) {
+    activate(store, 1, "a");
+    let mut many = noticing(store, "attend:0", "x");
+    many.noticed = (0..limits::ERRANDS + 1)
+        .map(|n| (CommandId::new(format!("attend:{n}")), address("x")))
+        .collect();
+    store.commit(&[many], noon()).unwrap();
+    assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
+    assert_eq!(all(store).len(), limits::ERRANDS as usize + 2);
+}
+
+pub fn what_a_record_asks_for_is_kept_until_everything_is_sent_again(store: &mut impl Store) {
+    for (number, effect) in [
+        Effect::Resend { user: Some(ada()) },
+        Effect::Resend { user: None },
+        Effect::Activate { user: ada(), address: address("a") },
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        activate(store, 1, "a");
+        let asks = noticing(store, "attend:1", "x");
+        store.commit(std::slice::from_ref(&asks), noon()).unwrap();
+        assert_eq!(index(store), asks.rows);
+        store.decide(&decision(number as u64 + 2, effect), noon()).unwrap();
+        let forgotten: Vec<_> =
+            asks.rows.iter().map(|row| Row { asked: None, ..row.clone() }).collect();
+        assert_eq!(index(store), forgotten);
+        let answered = Commit { noticed: vec![], ..noticing(store, "", "") };
+        let answered = Commit { rows: forgotten.clone(), ..answered };
+        store.commit(&[answered], noon()).unwrap();
+        assert_eq!(index(store), forgotten, "it asks for nothing any more");
+    }
 }

@@ -48,6 +48,9 @@ macro_rules! store_promises {
             a_command_that_comes_again_is_no_second_errand
             errands_end_with_the_activation_and_that_is_told
             errands_of_one_mailbox_are_bounded
+            what_was_noticed_is_filed_with_its_row_and_once
+            what_was_noticed_takes_no_commands_place
+            what_a_record_asks_for_is_kept_until_everything_is_sent_again
             a_shelf_gives_back_what_was_put_onto_it
             a_host_is_pending_until_somebody_decides
             pending_hosts_are_bounded
@@ -95,10 +98,11 @@ pub fn deactivate(store: &mut impl Store, sequence: u64) {
 }
 
 /// The index line and the event of a record, with this sequence.
-pub fn written(key: &str, sequence: u64) -> (Row, Event) {
-    let tag = Tag([key.as_bytes()[0]; 16]);
-    let row = Row { key: RecordKey::new(key), item: tag, series: tag, version: tag, digest: tag };
-    (row, event(key, EventKind::Update, sequence))
+pub fn written(name: &str, sequence: u64) -> (Row, Event) {
+    let tag = Tag([name.as_bytes()[0]; 16]);
+    let key = RecordKey::new(name);
+    let row = Row { key, item: tag, series: tag, version: tag, digest: tag, asked: None };
+    (row, event(name, EventKind::Update, sequence))
 }
 
 pub fn event(key: &str, kind: EventKind, sequence: u64) -> Event {
@@ -127,6 +131,7 @@ pub fn commit(store: &mut impl Store, keys: &[&str]) -> Commit {
         rows,
         dropped: Vec::new(),
         events,
+        noticed: Vec::new(),
         sequence,
     }
 }

@@ -35,6 +35,8 @@ use crate::model::{
 };
 
 pub use desk::{Desk, Input, Note, Output, Ticket};
+#[cfg(test)]
+pub(in crate::pipeline) use noticed::open;
 pub use noticed::{Noticed, Part, file};
 pub use request::accept;
 pub use told::result;

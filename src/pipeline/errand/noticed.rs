@@ -78,7 +78,10 @@ pub fn file(
 ///
 /// # Errors
 /// `Refused` where it does not open, or is of no use.
-pub(super) fn open(body: &Stashed, installation: &Installation) -> Result<Noticed, Fault> {
+pub(in crate::pipeline) fn open(
+    body: &Stashed,
+    installation: &Installation,
+) -> Result<Noticed, Fault> {
     let useless = || Fault::refused("what is kept of the invitation is of no use");
     let plain = installation.unstash(body)?;
     let kept: Kept = serde_json::from_str(plain.reveal()).map_err(|_| useless())?;

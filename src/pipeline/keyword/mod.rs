@@ -75,12 +75,16 @@ pub struct OwnKeyword {
 /// The keywords that are known. The default knows `@webex` (the personal room) and `@meet` (a
 /// space).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keywords(Vec<Keyword>);
+pub struct Keywords {
+    known: Vec<Keyword>,
+    /// All of them in words.
+    print: String,
+}
 
 impl Default for Keywords {
     fn default() -> Self {
         let known = |name: &str, mode| Keyword { name: name.into(), mode };
-        Self(vec![known("webex", Mode::MyRoom), known("meet", Mode::Space)])
+        Self::of(vec![known("webex", Mode::MyRoom), known("meet", Mode::Space)])
     }
 }
 
@@ -145,13 +149,26 @@ impl Place {
 }
 
 impl Keywords {
+    /// None at all.
+    pub const NONE: Self = Self { known: Vec::new(), print: String::new() };
+
+    fn of(known: Vec<Keyword>) -> Self {
+        let each = known.iter().map(|one| format!("{}:{};", one.name, one.mode.as_str()));
+        Self { print: each.collect(), known }
+    }
+
+    /// Differs between keywords that ask for anything different: part of a keyed hash.
+    pub fn mark(&self) -> &[u8] {
+        self.print.as_bytes()
+    }
+
     /// The default ones with those of an administrator, which take the place of those that have
     /// their name.
     ///
     /// # Errors
     /// A sentence for each mistake, with its key, as the configuration shows them.
     pub fn new(own: &[OwnKeyword]) -> Result<Self, Vec<String>> {
-        let mut known = Self::default();
+        let mut known = Self::default().known;
         let mut names = BTreeSet::new();
         let mut wrong = Vec::new();
         for (at, one) in own.iter().enumerate() {
@@ -165,33 +182,33 @@ impl Keywords {
                 mistake("name", "two keywords have the same");
             }
             let mode = match one.mode.as_deref().map(Mode::parse) {
-                None => known.0.iter().find(|own| *own.name == *name).map(|own| own.mode),
+                None => known.iter().find(|own| *own.name == *name).map(|own| own.mode),
                 Some(Some(mode)) => Some(mode),
                 Some(None) => {
                     mistake("mode", "\"space\", \"myroom\" and \"onetime\" are allowed");
                     continue;
                 }
             };
-            known.0.retain(|own| *own.name != *name);
+            known.retain(|own| *own.name != *name);
             if one.enabled != Some(false) {
                 let mode = mode.unwrap_or(Mode::MyRoom);
-                known.0.push(Keyword { name: name.into(), mode });
+                known.push(Keyword { name: name.into(), mode });
             }
         }
-        if known.0.len() > KEYWORDS {
+        if known.len() > KEYWORDS {
             wrong.push(format!("keyword: {KEYWORDS} at most are allowed"));
         }
-        if wrong.is_empty() { Ok(known) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(Self::of(known)) } else { Err(wrong) }
     }
 
     /// Those that are known.
     pub fn all(&self) -> &[Keyword] {
-        &self.0
+        &self.known
     }
 
     /// What a place asks for; `None` where it has no keyword. Linear in the length of the place.
     pub fn find(&self, place: &Plain) -> Option<Asked> {
-        place::read(place.reveal(), &self.0)
+        place::read(place.reveal(), &self.known)
     }
 }
 

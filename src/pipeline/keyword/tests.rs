@@ -190,6 +190,21 @@ fn a_keyword_that_cannot_be_is_named_with_its_key() {
     assert_eq!(Keywords::new(&many).unwrap_err(), ["keyword: 50 at most are allowed"]);
 }
 
+#[test]
+fn other_keywords_have_another_mark() {
+    let with = |all: &[OwnKeyword]| Keywords::new(all).unwrap().mark().to_vec();
+    let all = [
+        Keywords::NONE.mark().to_vec(),
+        with(&[]),
+        with(&[own("webex", "space")]),
+        with(&[own("tv", "space")]),
+    ];
+    for (at, one) in all.iter().enumerate() {
+        assert_eq!(all.iter().position(|other| other == one), Some(at));
+    }
+    assert_eq!(Keywords::default().mark(), with(&[]));
+}
+
 fn key() -> RecordKey {
     RecordKey::new("record-1")
 }

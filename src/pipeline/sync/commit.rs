@@ -17,7 +17,11 @@ impl Pass {
             sequence
         };
         let mut rows = Vec::with_capacity(self.staged.len());
-        for (key, (row, event)) in std::mem::take(&mut self.staged) {
+        let mut staged = std::mem::take(&mut self.staged);
+        for key in self.held_back(last) {
+            self.staged.extend(staged.remove_entry(&key));
+        }
+        for (key, (row, event)) in staged {
             if let Some((kind, data)) = event {
                 let sequence = number();
                 events.push(Event { key: Some(key.clone()), kind, sequence, data });
@@ -36,6 +40,7 @@ impl Pass {
             events.push(Event { key: Some(key.clone()), kind: EventKind::Delete, sequence, data });
             dropped.push(key);
         }
+        let noticed = self.file_noticed(&mut rows)?;
         let whole = last && self.whole && self.listed;
         if whole && self.loaded.resend {
             let sequence = number();
@@ -65,6 +70,7 @@ impl Pass {
             rows,
             dropped,
             events,
+            noticed,
             sequence,
         })))
     }

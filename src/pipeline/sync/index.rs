@@ -82,7 +82,7 @@ impl Pass {
         let times = [start, end].map(|time| time.as_ms().to_be_bytes()).concat();
         let item = item.0.as_bytes();
         let parts = [b"version".as_slice(), item, version.as_bytes(), &times];
-        let parts = [parts, self.showing.mark()].concat();
+        let parts = [parts.as_slice(), &self.showing.mark()].concat();
         self.installation.tag(&parts)
     }
 }

@@ -32,10 +32,10 @@ impl Pass {
         Window { to: to.map_or(self.window.to, |to| to.min(self.window.to)), ..self.window }
     }
 
-    /// Whether a meeting belongs to what is relayed.
-    pub(super) fn shows(&self, meeting: &Meeting) -> bool {
+    /// Whether a meeting belongs to what is looked after, also where nothing of it is shown.
+    pub(super) fn holds(&self, meeting: &Meeting) -> bool {
         let cut = self.shortfall.from.is_some_and(|from| meeting.start >= from);
-        self.window.shows(meeting) && !cut && self.showing.has_record(meeting)
+        self.window.shows(meeting) && !cut
     }
 
     pub(super) fn listed(&mut self, listing: Listing) -> Result<Step, Fault> {

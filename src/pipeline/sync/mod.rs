@@ -22,6 +22,7 @@
 mod commit;
 mod index;
 mod listing;
+mod notice;
 mod twins;
 mod words;
 
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use self::index::Index;
+use super::errand::Noticed;
 use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
@@ -67,6 +69,10 @@ pub struct Pass {
     whole: bool,
     staged: BTreeMap<RecordKey, (Row, Option<(EventKind, Sealed)>)>,
     removed: BTreeMap<RecordKey, Tag>,
+    /// What asks for something, to be filed with the next commit.
+    sighted: BTreeMap<Tag, Noticed>,
+    /// Of what is staged, what asks for something unless its series does.
+    waiting: BTreeMap<RecordKey, (Tag, Noticed)>,
     /// Records of this page that more than one item makes.
     contested: BTreeSet<RecordKey>,
     first_sequence: u64,
@@ -158,6 +164,8 @@ impl Pass {
             whole,
             staged: BTreeMap::new(),
             removed: BTreeMap::new(),
+            sighted: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             contested: BTreeSet::new(),
             lost_once: false,
             listings: 0,
@@ -315,6 +323,7 @@ impl Pass {
 
     fn remove(&mut self, series: Tag, key: &RecordKey) {
         self.staged.remove(key);
+        self.waiting.remove(key);
         if self.index.get(series, key).is_some() {
             self.removed.insert(key.clone(), series);
         }

@@ -2,6 +2,7 @@
 
 mod ill;
 mod items;
+mod notices;
 mod shortfall;
 mod showing;
 mod twins;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::notice::Sighting;
 use super::{EventKind, Pass, Row};
 use crate::model::{Fault, Meeting, MeetingKind, RecordKey};
 use crate::pipeline::record;
@@ -32,10 +33,14 @@ impl Pass {
         }
         let holder = self.row(series, &key).map(|row| (row.item, row.version));
         let twin = holder.map(|(holder, _)| holder).filter(|holder| *holder != item);
-        if !self.shows(meeting) {
+        let sighting = self.sight(meeting, &key);
+        if !self.holds(meeting) || !self.showing.has_record(meeting) {
             // The record of a twin is not this one's to withdraw.
             if twin.is_none() {
                 self.withdraw(series, &key);
+            }
+            if let Some(sighting) = sighting.filter(|_| self.holds(meeting)) {
+                self.file_rowless(sighting);
             }
             return Ok(());
         }
@@ -54,18 +59,26 @@ impl Pass {
             let (start, end) = (meeting.start, meeting.end);
             self.version(&meeting.item, &meeting.version, start, end)
         };
-        self.stage(meeting, Row { key, item, series, version, digest: Tag::default() })
+        let row = Row { key, item, series, version, digest: Tag::default(), asked: None };
+        self.stage(meeting, row, sighting)
     }
 
-    /// `row` has all but its digest.
-    fn stage(&mut self, meeting: &Meeting, row: Row) -> Result<(), Fault> {
+    /// `row` has all but its digest and what it asks for.
+    fn stage(
+        &mut self,
+        meeting: &Meeting,
+        row: Row,
+        sighting: Option<Sighting>,
+    ) -> Result<(), Fault> {
         let key = row.key.clone();
         self.removed.remove(&key);
         let showing = Arc::clone(&self.showing);
         let shown = record::Shown::new(meeting, &showing);
-        let row = Row { digest: record::digest(&self.installation, &shown), ..row };
+        let digest = record::digest(&self.installation, &shown);
+        let row = Row { digest, asked: self.asked(&row, sighting), ..row };
         let old = self.index.get(row.series, &key);
-        if old == Some(&row) && !self.loaded.resend {
+        let waits = self.waiting.contains_key(&key);
+        if old == Some(&row) && !self.loaded.resend && !waits {
             self.staged.remove(&key);
             return Ok(());
         }

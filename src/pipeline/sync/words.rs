@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Cursor, Found, ItemId, KeyUri, Listing, Page, RecordKey, ResourceUri, Time, UserId,
+    CommandId, Cursor, Found, ItemId, KeyUri, Listing, Page, RecordKey, ResourceUri, Time, UserId,
 };
 use crate::pipeline::seal::{Sealed, Sealer, Stashed, Tag};
 use crate::pipeline::window::Window;
@@ -21,6 +21,10 @@ pub struct Row {
     pub version: Tag,
     /// Hash of what was sent.
     pub digest: Tag,
+    /// Hash of what it asks for, as it was noticed last: the same again is not noticed again.
+    /// Absent where it asks for nothing. Its last bit is set where an occurrence that was changed
+    /// by itself asks, and not its series.
+    pub asked: Option<Tag>,
 }
 
 /// The mailbox's resource of keys, and the key of the day.
@@ -125,6 +129,9 @@ pub struct Commit {
     pub dropped: Vec<RecordKey>,
     /// Events for the outbox, in the order of their sequence.
     pub events: Vec<Event>,
+    /// Errands of kind [`Attend`](crate::pipeline::errand::ErrandKind::Attend) to file: what
+    /// [`file`](crate::pipeline::errand::file) made. One that waits already is not filed again.
+    pub noticed: Vec<(CommandId, Stashed)>,
     /// The highest sequence given so far.
     pub sequence: u64,
 }

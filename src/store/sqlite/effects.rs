@@ -38,6 +38,7 @@ pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlit
             let all = "UPDATE mailbox SET resend = 1, generation = generation + 1, presence = NULL,
                 state = NULL WHERE active = 1";
             tx.execute(all, [])?;
+            tx.execute("UPDATE record SET asked = NULL WHERE asked IS NOT NULL", [])?;
         }
     }
     let refused = match &outcome {
@@ -96,6 +97,12 @@ fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE mailbox SET resend = 1, generation = generation + 1, presence = NULL, state = NULL
          WHERE user = ?1 AND active = 1",
+    )?
+    .execute([user.as_str()])?;
+    // What was asked for is asked for anew, too.
+    tx.prepare_cached(
+        "UPDATE record SET asked = NULL WHERE asked IS NOT NULL
+         AND mailbox = (SELECT id FROM mailbox WHERE user = ?1)",
     )?
     .execute([user.as_str()])?;
     Ok(())

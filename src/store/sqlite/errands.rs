@@ -37,6 +37,29 @@ pub(super) fn file(
     Ok(None)
 }
 
+/// Puts what a pass noticed there; what waits already stays as it is.
+pub(super) fn notice(
+    tx: &Transaction,
+    mailbox: i64,
+    noticed: &[(CommandId, Stashed)],
+    now: Time,
+) -> rusqlite::Result<()> {
+    for (id, body) in noticed {
+        tx.prepare_cached(
+            "INSERT INTO errand (id, mailbox, kind, stage, body, born)
+             VALUES (?1, ?2, ?3, 0, ?4, ?5) ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            id.as_str(),
+            mailbox,
+            number(ErrandKind::Attend),
+            body.0,
+            now.as_ms()
+        ])?;
+    }
+    Ok(())
+}
+
 /// Those after this row, in their order.
 pub(super) const LIST: &str = "SELECT e.row, e.id, m.user, e.kind, e.stage, e.body, e.born
     FROM errand e JOIN mailbox m ON m.id = e.mailbox WHERE e.row > ?1 ORDER BY e.row LIMIT ?2";

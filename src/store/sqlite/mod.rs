@@ -71,6 +71,7 @@ impl Sqlite {
             0 => store.change(schema::create)?,
             1 => store.change(schema::from_1)?,
             2 => store.change(schema::from_2)?,
+            3 => store.change(schema::from_3)?,
             SCHEMA_VERSION => {}
             newer => {
                 return Err(Fault::refused(format!(
@@ -280,7 +281,8 @@ const ENDS: &str = "SELECT (SELECT min(row) FROM outbox), (SELECT max(row) FROM 
 
 const OLDEST: &str = "SELECT time FROM outbox ORDER BY row LIMIT 1";
 
-const ROWS: &str = "SELECT key, item, series, version, digest FROM record WHERE mailbox = ?1";
+const ROWS: &str =
+    "SELECT key, item, series, version, digest, asked FROM record WHERE mailbox = ?1";
 
 fn rows(db: &Connection, user: &UserId, lookup: &Lookup) -> rusqlite::Result<Vec<Row>> {
     let id: Option<i64> = db
@@ -319,6 +321,7 @@ fn read_row(row: &SqlRow) -> rusqlite::Result<Row> {
         series: Tag(row.get(2)?),
         version: Tag(row.get(3)?),
         digest: Tag(row.get(4)?),
+        asked: row.get::<_, Option<[u8; 16]>>(5)?.map(Tag),
     })
 }
 
@@ -387,18 +390,21 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
     // A line that is there already keeps its item and series mostly: their indexes need not be
     // written then.
     let mut put = tx.prepare_cached(
-        "INSERT INTO record (mailbox, key, item, series, version, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET version = excluded.version, digest = excluded.digest
+        "INSERT INTO record (mailbox, key, item, series, version, digest, asked)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO UPDATE SET version = excluded.version, digest = excluded.digest,
+            asked = excluded.asked
             WHERE item = excluded.item AND series = excluded.series",
     )?;
     let mut replace = tx.prepare_cached(
-        "INSERT OR REPLACE INTO record (mailbox, key, item, series, version, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO record (mailbox, key, item, series, version, digest, asked)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for row in &commit.rows {
         let (item, series) = (row.item.0, row.series.0);
-        let line = params![id, row.key.as_str(), item, series, row.version.0, row.digest.0];
+        let (version, digest) = (row.version.0, row.digest.0);
+        let asked = row.asked.map(|tag| tag.0);
+        let line = params![id, row.key.as_str(), item, series, version, digest, asked];
         if put.execute(line)? == 0 {
             replace.execute(line)?;
         }
@@ -411,6 +417,7 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
     for event in &commit.events {
         queue.put(id, event, now)?;
     }
+    errands::notice(tx, id, &commit.noticed, now)?;
     Ok(true)
 }
 

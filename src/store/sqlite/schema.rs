@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 /// The layout that this version writes. A store of a newer one is refused.
-pub(super) const SCHEMA_VERSION: i64 = 3;
+pub(super) const SCHEMA_VERSION: i64 = 4;
 
 const SCHEMA: &str = "
     CREATE TABLE mailbox (
@@ -31,10 +31,12 @@ const SCHEMA: &str = "
         series  BLOB NOT NULL,
         version BLOB NOT NULL,
         digest  BLOB NOT NULL,
+        asked   BLOB,
         PRIMARY KEY (mailbox, key)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX record_of_item ON record (mailbox, item);
     CREATE INDEX record_of_series ON record (mailbox, series);
+    CREATE INDEX record_that_asks ON record (mailbox) WHERE asked IS NOT NULL;
     CREATE TABLE outbox (
         row      INTEGER PRIMARY KEY AUTOINCREMENT,
         mailbox  INTEGER NOT NULL REFERENCES mailbox(id),
@@ -95,6 +97,12 @@ const FROM_2: &str = "
     ALTER TABLE mailbox ADD COLUMN state BLOB;
 ";
 
+/// What version 3 did not have: what a record asks for. Few of them do.
+const FROM_3: &str = "
+    ALTER TABLE record ADD COLUMN asked BLOB;
+    CREATE INDEX record_that_asks ON record (mailbox) WHERE asked IS NOT NULL;
+";
+
 /// Makes the tables.
 pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(SCHEMA)?;
@@ -110,5 +118,11 @@ pub(super) fn from_1(tx: &Transaction) -> rusqlite::Result<()> {
 /// Takes a file of version 2 over.
 pub(super) fn from_2(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(FROM_2)?;
-    tx.execute_batch(ERRANDS)
+    tx.execute_batch(ERRANDS)?;
+    from_3(tx)
+}
+
+/// Takes a file of version 3 over.
+pub(super) fn from_3(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(FROM_3)
 }

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::model::{Next, Verdict};
 use crate::pipeline::command::Effect;
+use crate::pipeline::errand::ErrandKind;
 use crate::pipeline::sync::Commit;
 use crate::store::Shelf as _;
 use crate::store::promises::{
@@ -138,6 +139,7 @@ fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
             "DROP INDEX record_of_item; DROP INDEX record_of_series;
              ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
              ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
+             DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
              PRAGMA user_version = 1",
         )
         .unwrap();
@@ -163,6 +165,7 @@ fn a_store_of_the_second_version_is_taken_over_as_it_is() {
         .execute_batch(
             "ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
              ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
+             DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
              PRAGMA user_version = 2",
         )
         .unwrap();
@@ -170,6 +173,40 @@ fn a_store_of_the_second_version_is_taken_over_as_it_is() {
     let mut again = Sqlite::open(&file(&folder)).unwrap();
     assert_eq!(promises::known(&mut again), before);
     promises::what_is_told_of_a_user_is_told_once_for_each_change(&mut again);
+}
+
+#[test]
+fn a_store_of_the_third_version_is_taken_over_as_it_is() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    put(&mut store, &["a", "b"]);
+    let effect =
+        Effect::Errand { user: ada(), kind: ErrandKind::Create, body: promises::address("x") };
+    store.decide(&promises::decision(2, effect), noon()).unwrap();
+    let before = (promises::known(&mut store), store.errands(0, 9), waiting(&mut store));
+    drop(store);
+    let other = Connection::open(file(&folder)).unwrap();
+    other
+        .execute_batch(
+            "DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
+             PRAGMA user_version = 3",
+        )
+        .unwrap();
+    drop(other);
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!((promises::known(&mut again), again.errands(0, 9), waiting(&mut again)), before);
+    let mut asks = commit(&mut again, &["a"]);
+    asks.rows[0].asked = Some(Tag([9; 16]));
+    again.commit(&[asks], noon()).unwrap();
+    assert_eq!(promises::known(&mut again).1[0].asked, Some(Tag([9; 16])));
+}
+
+#[test]
+fn what_is_sent_anew_is_found_without_reading_the_whole_index() {
+    let (store, _folder) = empty();
+    let ask = "EXPLAIN QUERY PLAN UPDATE record SET asked = NULL WHERE asked IS NOT NULL";
+    let plan: String = store.db.query_row(ask, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("record_that_asks"), "{plan}");
 }
 
 #[test]
