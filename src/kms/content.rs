@@ -12,7 +12,7 @@ use crate::kms::jose::{Bad, Key, Octets};
 use crate::model::{Fault, KeyUri, ResourceUri, Time};
 use crate::pipeline::seal::Sealer;
 
-/// A key of the key server, made ready to seal and open. `Debug` shows its name alone.
+/// A key of the key server, to seal and open with. `Debug` shows its name alone.
 pub struct ContentKey {
     uri: KeyUri,
     key: Key,
@@ -20,10 +20,10 @@ pub struct ContentKey {
 }
 
 impl ContentKey {
-    /// Makes a key ready.
+    /// Takes a key.
     ///
     /// # Errors
-    /// Where the cipher fails.
+    /// Where there is no randomness.
     pub fn new(uri: KeyUri, octets: Octets) -> Result<Self, Bad> {
         Ok(Self { uri, key: Key::new(octets, None)?, until: None })
     }
@@ -63,6 +63,10 @@ impl Sealer for ContentKey {
         self.key.seal_into(plain.as_bytes(), out).map_err(|bad| Fault::retry(bad.0))?;
         out.push(b'"');
         Ok(())
+    }
+
+    fn rest(&self) {
+        self.key.rest();
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey};
@@ -96,9 +97,10 @@ impl fmt::Debug for Octets {
     }
 }
 
-/// A symmetric key, made ready: seals with `dir`, opens `dir` and A256KW.
+/// A symmetric key: seals with `dir`, opens `dir` and A256KW.
 pub struct Key {
-    gcm: LessSafeKey,
+    /// Made ready with the first text, and until it rests: it takes a kilobyte and more.
+    ready: Mutex<Option<LessSafeKey>>,
     octets: Octets,
     /// The protected header of what is sealed with it, as base64url; also its AAD.
     header: String,
@@ -133,12 +135,11 @@ impl Ivs {
 }
 
 impl Key {
-    /// Makes a key ready. With `kid`, what is sealed names it.
+    /// Takes a key. With `kid`, what is sealed names it.
     ///
     /// # Errors
-    /// Where the cipher fails.
+    /// Where there is no randomness.
     pub fn new(octets: Octets, kid: Option<&str>) -> Result<Self, Bad> {
-        let gcm = gcm(&octets)?;
         let header = match kid {
             None => String::from(r#"{"alg":"dir","enc":"A256GCM"}"#),
             Some(kid) => {
@@ -146,7 +147,8 @@ impl Key {
                 format!(r#"{{"alg":"dir","enc":"A256GCM","kid":{kid}}}"#)
             }
         };
-        Ok(Self { gcm, octets, header: encode(header.as_bytes()), ivs: Ivs::new()? })
+        let header = encode(header.as_bytes());
+        Ok(Self { ready: Mutex::default(), octets, header, ivs: Ivs::new()? })
     }
 
     /// Seals with an IV of its own. 2^32 messages are the most for one key (SP 800-38D, 8.3); a
@@ -165,7 +167,17 @@ impl Key {
     /// # Errors
     /// As [`Key::seal`]; nothing is appended then.
     pub fn seal_into(&self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
-        seal_in(&self.gcm, (&self.header, ""), self.ivs.next(), plain, out)
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let gcm = match &mut *ready {
+            Some(gcm) => gcm,
+            none => none.insert(gcm(&self.octets)?),
+        };
+        seal_in(gcm, (&self.header, ""), self.ivs.next(), plain, out)
+    }
+
+    /// Nothing is sealed for a while. The next text makes the key ready anew.
+    pub fn rest(&self) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Opens a compact JWE. With `kid`, only one that names it.
@@ -182,7 +194,7 @@ impl Key {
             return Err(Bad("sealed with another key"));
         }
         match header.alg.as_str() {
-            "dir" if wrapped.is_empty() => open_in(&self.gcm, protected, iv, text, tag),
+            "dir" if wrapped.is_empty() => open_in(&gcm(&self.octets)?, protected, iv, text, tag),
             "dir" => Err(Bad("dir with an encrypted key")),
             "A256KW" => open_in(&gcm(&self.unwrap(wrapped)?)?, protected, iv, text, tag),
             _ => Err(Bad("alg is not allowed here")),

@@ -56,6 +56,22 @@ fn what_is_sealed_has_the_agreed_form_and_opens_again() {
 }
 
 #[test]
+fn a_key_that_rested_seals_with_ivs_that_it_never_gave_before() {
+    let key = key();
+    let iv = |key: &Key| parts::<5>(&key.seal(b"x").unwrap()).unwrap()[2].to_owned();
+    let mut ivs = std::collections::HashSet::new();
+    for _ in 0..20 {
+        assert!(ivs.insert(iv(&key)));
+        assert!(key.ready.lock().unwrap().is_some());
+        key.rest();
+        assert!(key.ready.lock().unwrap().is_none());
+    }
+    let sealed = key.seal(b"after a rest").unwrap();
+    key.rest();
+    assert_eq!(&*key.open(&sealed, None).unwrap(), b"after a rest");
+}
+
+#[test]
 fn no_two_ivs_are_the_same() {
     let key = key();
     let seal = |_| key.seal(b"x").unwrap().split('.').nth(2).unwrap().to_owned();

@@ -38,6 +38,35 @@ pub trait Sealer: Send + Sync + fmt::Debug {
         let sealed = self.seal(plain)?;
         serde_json::to_writer(out, &sealed).map_err(|_| Fault::refused("not a JSON string"))
     }
+
+    /// Nothing is sealed for a while: what makes sealing quick may be given back. Sealing goes on
+    /// as before, and may be slower once.
+    fn rest(&self) {}
+}
+
+/// A sealer in use, which rests when it is put away.
+#[derive(Debug)]
+pub struct InUse(Arc<dyn Sealer>);
+
+impl InUse {
+    /// Takes it into use.
+    pub fn new(sealer: Arc<dyn Sealer>) -> Self {
+        Self(sealer)
+    }
+}
+
+impl std::ops::Deref for InUse {
+    type Target = dyn Sealer;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.rest();
+    }
 }
 
 /// The `data` of an event: JSON in which everything that is personal is a JWE.
@@ -235,6 +264,29 @@ mod tests {
 
     fn installation() -> Installation {
         Installation::new(&[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn a_key_that_nothing_is_sealed_with_any_more_rests() {
+        #[derive(Debug)]
+        struct Counting(std::sync::atomic::AtomicU32, KeyUri);
+        impl Sealer for Counting {
+            fn key_uri(&self) -> &KeyUri {
+                &self.1
+            }
+            fn seal(&self, plain: &str) -> Result<String, Fault> {
+                Ok(plain.to_owned())
+            }
+            fn rest(&self) {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        let sealer = Arc::new(Counting(0.into(), KeyUri::new("kms://kms.example.org/keys/1")));
+        let rests = || sealer.0.load(std::sync::atomic::Ordering::Relaxed);
+        let used = InUse::new(sealer.clone());
+        assert_eq!((used.seal("x").unwrap().as_str(), rests()), ("x", 0));
+        drop(used);
+        assert_eq!(rests(), 1);
     }
 
     #[test]

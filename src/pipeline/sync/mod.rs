@@ -34,7 +34,7 @@ use super::errand::Noticed;
 use super::limits::{
     DRAIN_PAGES, ITEMS_PER_ASK, LISTINGS_PER_PAGE, STAGED_RECORDS, WINDOW_ENTRIES,
 };
-use super::seal::{Installation, Sealed, Sealer, Tag};
+use super::seal::{InUse, Installation, Sealed, Tag};
 use super::showing::Showing;
 use super::window::Window;
 use crate::model::{Change, Cursor, Fault, Found, ItemId, Next, Page, RecordKey, UserId};
@@ -48,7 +48,7 @@ pub struct Pass {
     window: Window,
     installation: Arc<Installation>,
     showing: Arc<Showing>,
-    sealer: Option<Arc<dyn Sealer>>,
+    sealer: Option<InUse>,
     /// Read, but not sealed yet: waits for the index and the key.
     unsealed: Vec<Found>,
     /// Told by the feed, but not followed yet: waits for the index.
@@ -191,7 +191,7 @@ impl Pass {
             (Stage::Listing, Got::View(listing)) => self.listed(listing),
             (Stage::Reading, Got::Items(found)) => self.read(found),
             (Stage::Reading, Got::Key(sealer)) => {
-                self.sealer = Some(sealer);
+                self.sealer = Some(InUse::new(sealer));
                 self.stage_found()
             }
             (Stage::Looking(lookup, then), Got::Rows(rows)) => {

@@ -93,8 +93,7 @@ impl Pass {
                 let Some(sealer) = &self.sealer else {
                     return Err(Fault::retry("no key to seal with"));
                 };
-                let data =
-                    record::record(&self.installation, sealer.as_ref(), &self.user, &key, &shown)?;
+                let data = record::record(&self.installation, &**sealer, &self.user, &key, &shown)?;
                 Some((kind, data))
             }
         };

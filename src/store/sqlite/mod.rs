@@ -1,5 +1,6 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
+mod cache;
 mod effects;
 mod errands;
 mod queue;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
+use self::cache::Cache;
 use self::queue::{Queue, kind_of};
 use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
@@ -26,9 +28,6 @@ use crate::pipeline::window::Window;
 /// Statements that are kept ready; there are fewer.
 const STATEMENTS: usize = 64;
 
-/// Memory for pages that were read, in KiB: the index pages of 50,000 mailboxes, not their rows.
-const CACHE_KIB: i64 = 16 * 1024;
-
 /// Pages that are written behind one another before they go to their places (4 KiB each). What
 /// waits for the cloud is mostly gone by then, and need not go there.
 const WAL_PAGES: i64 = 4_096;
@@ -39,6 +38,7 @@ pub struct Sqlite {
     db: Connection,
     /// Commands decided since the oldest were forgotten.
     untrimmed: u32,
+    cache: Cache,
 }
 
 impl Sqlite {
@@ -61,12 +61,11 @@ impl Sqlite {
         db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
         db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
         db.pragma_update(None, "foreign_keys", true).map_err(opening)?;
-        db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(opening)?;
         db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(opening)?;
         let version: i64 =
             db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
         // Those of before the start are not counted: the first command makes up for them.
-        let mut store = Self { db, untrimmed: effects::TRIM_EVERY };
+        let mut store = Self { db, untrimmed: effects::TRIM_EVERY, cache: Cache::new() };
         match version {
             0 => store.change(schema::create)?,
             1 => store.change(schema::from_1)?,
@@ -81,6 +80,7 @@ impl Sqlite {
             }
         }
         shelf::make(&store.db)?;
+        store.cache.follow(&store.db).map_err(opening)?;
         Ok(store)
     }
 
@@ -167,6 +167,8 @@ impl Store for Sqlite {
             .collect::<Result<_, _>>()
             .map_err(fault)?;
         tx.commit().map_err(fault)?;
+        // What was written is written: the cache is looked at again later.
+        let _ = self.cache.follow(&self.db);
         Ok(counted)
     }
 
