@@ -385,3 +385,7 @@ async fn key(
     };
     Ok((resource, key))
 }
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

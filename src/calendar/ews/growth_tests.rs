@@ -56,6 +56,23 @@ fn one_that_joins_again_is_answered_and_not_subscribed_twice() {
 }
 
 #[test]
+fn what_is_held_is_given_back_at_the_end_although_calls_for_newcomers_hang() {
+    let mut group = long(5);
+    for n in 7..11 {
+        assert_eq!(on(&mut group, at(10), Input::Join(newcomer(n))).len(), 1);
+    }
+    assert_eq!(on(&mut group, at(11), Input::Stop), [Output::Close], "they may be answered yet");
+    assert_eq!(group.deadline(), at(15));
+    let back = |n: usize| Output::GiveBack { member: n, id: format!("s{n}").into() };
+    assert_eq!(on(&mut group, at(15), Input::Tick), [0, 1, 2, 3].map(back), "four at once");
+    assert_eq!(on(&mut group, at(15), Input::GivenBack), [back(4)]);
+    assert_eq!(on(&mut group, at(15), Input::GivenBack), []);
+    assert_eq!(on(&mut group, at(16), subscribed(6, "late")).len(), 1, "and what comes late");
+    assert_eq!(group.deadline(), at(21));
+    assert_eq!(on(&mut group, at(21), Input::Tick), [Output::End(ListenEnd::Stopped)]);
+}
+
+#[test]
 fn a_newcomer_whose_call_hangs_keeps_nobody_unheard() {
     let mut group = long(2);
     on(&mut group, at(10), Input::Join(newcomer(7)));

@@ -1,6 +1,6 @@
 //! What a group does about each thing that goes wrong with its stream.
 
-use super::{Group, MOST_BREAKS, MOST_RENEWALS, Output, Phase};
+use super::{Group, MOST_BREAKS, MOST_RENEWALS, Output, Phase, STALLED};
 use crate::calendar::ews::codes;
 use crate::calendar::ews::members::State;
 use crate::model::{Fault, Hint, Next, Span, Time};
@@ -12,8 +12,6 @@ const LONGEST_REST: Span = Span::MINUTE.times(20);
 const PATIENCE: Span = Span::MINUTE;
 /// So often in a row asking is put off before nobody else is asked for.
 const MOST_MISSES: u32 = 4;
-/// Where Subscribe is not answered for so long, whoever is through is not kept waiting for it.
-const STALLED: Span = Span::from_secs(5);
 
 impl Group {
     pub(super) fn on_broke(&mut self, now: Time, fault: Fault) {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use self::growth::Merge;
 use super::get_streaming_events::{self, StreamEvent};
 use super::members::{Members, State};
-use crate::model::{Fault, Hint, ListenEnd, Next, Span, Target, Time, UserId};
+use crate::model::{Fault, Hint, ListenEnd, Span, Target, Time, UserId};
 
 /// How many subscriptions are asked for, or given back, at once.
 const AT_ONCE: usize = 4;
@@ -37,8 +37,8 @@ const MOST_RENEWALS: u8 = 3;
 const MOST_BREAKS: u32 = 4;
 /// A stream that stood so long was a good one: when it breaks, the count begins anew.
 const PROVEN: Span = Span::MINUTE.times(5);
-/// How long giving back may take: the server forgets subscriptions by itself after 30 minutes.
-const GIVING_BACK: Span = Span::from_secs(10);
+/// Where Subscribe is not answered for so long, nobody is kept waiting for it.
+const STALLED: Span = Span::from_secs(5);
 
 /// What happened.
 #[derive(Debug)]
@@ -117,8 +117,10 @@ pub struct Group {
     cookie: Option<Arc<str>>,
     /// The one before it was given up: what is to be given back lives there.
     left: Option<Arc<str>>,
-    /// Calls to subscribe or give back that are on their way.
-    in_flight: usize,
+    /// Calls to subscribe that are on their way.
+    asking: usize,
+    /// Calls to give back that are on their way.
+    giving: usize,
     to_give_back: VecDeque<(usize, Arc<str>)>,
     outputs: VecDeque<Output>,
     ends_at: Time,
@@ -132,8 +134,12 @@ pub struct Group {
     misses: u32,
     /// How often some had to be made anew since the stream has stood for a while.
     mends: u32,
-    /// When Subscribe was answered last.
+    /// When Subscribe was sent last.
+    asked_at: Time,
+    /// When it was answered last.
     answered_at: Time,
+    /// At the end, so long Subscribe that is not answered keeps others from being given back.
+    counts_until: Option<Time>,
     silence: Span,
     heard_at: Time,
     stands_since: Time,
@@ -153,7 +159,8 @@ impl Group {
             anchor: 0,
             cookie: None,
             left: None,
-            in_flight: 0,
+            asking: 0,
+            giving: 0,
             to_give_back: VecDeque::new(),
             outputs: VecDeque::new(),
             ends_at: now + life,
@@ -163,7 +170,9 @@ impl Group {
             asks_at: None,
             misses: 0,
             mends: 0,
+            asked_at: now,
             answered_at: now,
+            counts_until: None,
             silence,
             heard_at: now,
             stands_since: now,
@@ -220,7 +229,7 @@ impl Group {
                 self.ends_at.min(self.heard_at + self.silence).min(planned)
             }
             Phase::Waiting(at) => self.ends_at.min(at),
-            Phase::Closing(until) => until,
+            Phase::Closing(until) => self.counts_until.map_or(until, |at| at.min(until)),
             Phase::Subscribing => self.stalls_at().map_or(self.ends_at, |at| at.min(self.ends_at)),
             Phase::Ended => self.ends_at,
         };
@@ -231,7 +240,7 @@ impl Group {
     pub fn on(&mut self, now: Time, input: Input) {
         match input {
             Input::Subscribed { member, result } => self.on_subscribed(now, member, result),
-            Input::GivenBack => self.in_flight = self.in_flight.saturating_sub(1),
+            Input::GivenBack => self.giving = self.giving.saturating_sub(1),
             Input::Heard => self.heard_at = now,
             Input::Events(events) => self.on_events(now, events),
             Input::Broke(fault) => self.on_broke(now, fault),
@@ -247,7 +256,7 @@ impl Group {
         match self.phase {
             Phase::Closing(until) if now >= until => {
                 self.to_give_back.clear();
-                self.in_flight = 0;
+                (self.asking, self.giving) = (0, 0);
             }
             Phase::Closing(_) | Phase::Ended => {}
             _ if now >= self.ends_at => self.close(now, ListenEnd::RollOver),
@@ -275,7 +284,7 @@ impl Group {
         member: usize,
         result: Result<(String, Option<Arc<str>>), Fault>,
     ) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+        self.asking = self.asking.saturating_sub(1);
         self.answered_at = now;
         let closing = self.end.is_some();
         let left = self.members.is(member, &State::Leaving);
@@ -340,57 +349,15 @@ impl Group {
         }
     }
 
-    fn fail(&mut self, now: Time, fault: Fault) {
-        self.close(now, ListenEnd::Failed(fault));
-    }
-
-    fn close_stream(&mut self) {
-        self.merge = None;
-        self.outputs.push_back(Output::Close);
-        self.phase = Phase::Subscribing;
-    }
-
-    fn close(&mut self, now: Time, end: ListenEnd) {
-        if self.end.is_some() {
-            return;
-        }
-        self.outputs.push_back(Output::Close);
-        let quiet = matches!(
-            &end,
-            ListenEnd::Failed(Fault { next: Next::BackOff { .. } | Next::SignIn, .. })
-        );
-        for member in 0..self.members.len() {
-            if !quiet {
-                self.give_back(member);
-            }
-        }
-        self.end = Some(end);
-        self.asks_at = None;
-        self.phase = Phase::Closing(now + GIVING_BACK);
-    }
-
-    fn give_back(&mut self, at: usize) {
-        let Some(member) = self.members.get_mut(at) else {
-            return;
-        };
-        if let State::Held(id) = std::mem::replace(&mut member.state, State::Out) {
-            self.to_give_back.push_back((at, id));
-        }
-    }
-
     /// Starts what may be started, and takes the step that is due when all is settled.
     fn go_on(&mut self, now: Time) {
         if self.phase == Phase::Ended {
             return;
         }
         self.asks_at.take_if(|at| *at <= now);
+        self.counts_until.take_if(|at| *at <= now);
         let is_undecided = self.phase == Phase::Subscribing && self.judge_leader();
-        while self.in_flight < AT_ONCE
-            && let Some((member, id)) = self.to_give_back.pop_front()
-        {
-            self.in_flight += 1;
-            self.outputs.push_back(Output::GiveBack { member, id });
-        }
+        self.give_back_next();
         let stands = matches!(self.phase, Phase::Opening | Phase::Streaming);
         if stands && !self.members.holds_any() {
             // Whoever the stream carries has left: the newcomers begin anew.
@@ -398,7 +365,7 @@ impl Group {
         }
         match self.phase {
             Phase::Closing(_) => {
-                if self.in_flight == 0
+                if self.asking + self.giving == 0
                     && let Some(end) = self.end.clone()
                 {
                     self.phase = Phase::Ended;
@@ -429,7 +396,7 @@ impl Group {
             self.left = self.cookie.take().or(self.left.take());
         }
         for at in 0..self.members.len() {
-            if self.in_flight >= AT_ONCE || (leaderless && at != self.anchor) {
+            if self.asking + self.giving >= AT_ONCE || (leaderless && at != self.anchor) {
                 continue;
             }
             if let Some(member) = self.members.get_mut(at)
@@ -437,7 +404,8 @@ impl Group {
             {
                 member.state = State::Asked;
                 member.asked.get_or_insert(now);
-                self.in_flight += 1;
+                self.asking += 1;
+                self.asked_at = now;
                 self.outputs.push_back(Output::Subscribe(at));
             }
         }
@@ -484,6 +452,8 @@ impl Group {
     }
 }
 
+#[path = "ending.rs"]
+mod ending;
 #[path = "growth.rs"]
 mod growth;
 #[path = "mending.rs"]

@@ -7,7 +7,7 @@ use calway_lab::exchange::{Draft, Fault, ItemId, Match};
 
 use super::desk::{Book, Desk};
 use super::{HOUR, MONDAY};
-use crate::house::{ALICE, BOB, House, talkative};
+use crate::house::{ALICE, BOB, House, talkative, within};
 
 const ANN: &str = "ann@corp.example";
 
@@ -147,6 +147,18 @@ async fn a_mailbox_without_a_calendar_says_so_and_heals() {
     ann.check(&desk, MONDAY, "there again").await;
 }
 
+/// What the cloud hears of a mailbox, last.
+async fn state(house: &House, who: (&str, &str, &str), is: &str) -> serde_json::Value {
+    let mut found = serde_json::Value::Null;
+    let cloud = house.stage.cloud.clone();
+    let said = cloud.wait(|view| {
+        found = view.state(who.0).cloned().unwrap_or_default();
+        found["state"] == is
+    });
+    within(said).await;
+    found
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_administrator_is_told_what_to_do_about_a_missing_calendar() {
     let house = House::active(talkative()).await;
@@ -154,10 +166,32 @@ async fn an_administrator_is_told_what_to_do_about_a_missing_calendar() {
     house.meet(BOB, "Nowhere", 2);
     house.until("it is named", |house| house.log().contains("has no calendar")).await;
     assert!(house.log().contains("mailbox-failing"));
+    assert_eq!(state(&house, BOB, "error").await["reason"], "mailbox-failing");
     house.meet(ALICE, "As ever", 2);
     house.live(ALICE, 1).await;
     house.calendars().lose_calendar(BOB.1, false);
     house.exact(&[ALICE, BOB]).await;
     house.live(BOB, 1).await;
     assert!(house.log().contains("mailbox-well"));
+    state(&house, BOB, "active").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_new_whose_calendar_is_not_there_yet_is_named_and_relayed_once_it_is() {
+    let mut house = House::start(talkative()).await;
+    house.calendars().lose_calendar(BOB.1, true);
+    house.activate(BOB.0, BOB.1).await;
+    assert_eq!(state(&house, BOB, "error").await["reason"], "mailbox-failing");
+    let log = house.log();
+    let named = log.lines().find(|line| line.contains("\"mailbox-failing\"")).unwrap();
+    let says = ["ErrorFolderNotFound", "has no calendar", "next try in 1 min"];
+    assert!(says.iter().all(|word| named.contains(word)), "{named}");
+    // Nothing of that outlives a start, which is sooner than the minute.
+    house.kill().await;
+    house.calendars().lose_calendar(BOB.1, false);
+    house.meet(BOB, "The first", 2);
+    house.again();
+    house.exact(&[BOB]).await;
+    house.live(BOB, 1).await;
+    assert_eq!(state(&house, BOB, "active").await.get("reason"), None);
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use calway::calendar::Calendar;
-use calway::calendar::ews::get_user_oof_settings;
 use calway::model::{Doubt, Found, Hint, Next, Order, Target, Time, UserId};
 use calway_lab::exchange::service::{End, Pattern};
 use calway_lab::exchange::{self, Draft, Fault, Match};
@@ -158,12 +157,14 @@ async fn f17_oof_needs_impersonation_and_availability_needs_a_full_time_zone() {
         .filter(|entry| entry.operation != "GetUserSettings" && entry.mailbox.is_none())
         .collect();
     assert!(nobody.is_empty(), "{nobody:?}");
-    // Nothing asks for out-of-office so far: only what a denial means is shown. Whoever lets
-    // something ask plays this on the wire, with the program, and sees in whose name it is asked.
-    let denied = "<s:Envelope xmlns:s='s'><s:Body><m:GetUserOofSettingsResponse xmlns:m='m'>\
-        <m:ResponseMessage ResponseClass='Error'><m:MessageText>no</m:MessageText>\
-        <m:ResponseCode>ErrorAccessDenied</m:ResponseCode></m:ResponseMessage>\
-        </m:GetUserOofSettingsResponse></s:Body></s:Envelope>";
-    let fault = get_user_oof_settings::read(denied.as_bytes()).unwrap_err();
-    assert_eq!(fault.next, Next::Denied, "{fault}");
+    // So is whether its owner is away, and who may not ask is told so: it is not "nobody is".
+    stage.exchange.log().clear();
+    stage.ews.absence(&ann).await.unwrap();
+    let denied = Fault::ResponseCode("ErrorAccessDenied".into());
+    stage.exchange.faults().next(Match::operation("GetUserOofSettings"), denied);
+    let fault = stage.ews.absence(&ann).await.unwrap_err();
+    assert_eq!((fault.next, fault.cause.code.as_str()), (Next::Denied, "ErrorAccessDenied"));
+    let asked = stage.exchange.log().of("GetUserOofSettings");
+    let whose: Vec<_> = asked.iter().map(|entry| entry.mailbox.as_deref()).collect();
+    assert_eq!(whose, [Some("ann@corp.example"); 2]);
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use calway_lab::exchange::{self, ExtendedProtection, Fault, Match};
+use calway_lab::exchange::{self, ExtendedProtection, Fault, Match, Oof};
+use calway_lab::stage::Options;
 
 use super::{all_is_well, answered, listening, once, rung_only, unheard, whom};
 use crate::house::{ALICE, BOB, House};
@@ -222,12 +223,13 @@ async fn f14_illegal_characters_lose_nothing() {
 }
 
 /// What only reads. Whoever adds an operation that writes says here who gets mail because of it.
-const READING: [&str; 9] = [
+const READING: [&str; 10] = [
     "FindItem",
     "GetFolder",
     "GetItem",
     "GetStreamingEvents",
     "GetUserAvailability",
+    "GetUserOofSettings",
     "GetUserSettings",
     "Subscribe",
     "SyncFolderItems",
@@ -264,4 +266,42 @@ async fn f15_nobody_gets_mail_and_a_conflict_is_read_again() {
     let answers = update_item::read(conflict.as_bytes()).unwrap();
     let [Err(fault)] = answers.as_slice() else { panic!("{answers:?}") };
     assert_eq!(fault.next, calway::model::Next::Retry { after: None }, "read it, try again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f17_who_is_away_is_asked_in_their_own_name_and_a_denial_tells_nobody_that_all_are_here() {
+    let house = House::start(Options { presence_seconds: Some(5), ..rung_only() }).await;
+    let denied = Fault::ResponseCode("ErrorAccessDenied".into());
+    let asked = Match::operation("GetUserOofSettings");
+    let lasting = house.stage.exchange.faults().always(asked, denied);
+    for who in [ALICE, BOB] {
+        house.calendars().set_oof(who.1, Oof::enabled("Gone fishing"));
+        house.activate(who.0, who.1).await;
+    }
+    let told = |house: &House, who: (&str, &str, &str)| {
+        house.stage.cloud.view(|view| view.presence(who.0).cloned())
+    };
+    house
+        .until("it is named", |house| {
+            let log = house.log();
+            let mut lines = log.lines().filter(|line| line.contains("\"presence-fails\""));
+            lines.any(|line| line.contains("ErrorAccessDenied"))
+        })
+        .await;
+    assert_eq!((told(&house, ALICE), told(&house, BOB)), (None, None), "nothing is known of them");
+    house.meet(ALICE, "Relayed all the same", 2);
+    house.exact(&[ALICE, BOB]).await;
+    lasting.stop();
+    house.until("all is well", |house| house.log().contains("\"presence-well\"")).await;
+    house
+        .until("both are away", |house| {
+            let away = |who| told(house, who).is_some_and(|said| said["label"] == "Out of office");
+            away(ALICE) && away(BOB)
+        })
+        .await;
+    let asked = house.stage.exchange.log().of("GetUserOofSettings");
+    let mut whose: Vec<_> = asked.iter().map(|entry| entry.mailbox.as_deref()).collect();
+    whose.sort_unstable();
+    whose.dedup();
+    assert_eq!(whose, [Some(ALICE.1), Some(BOB.1)], "nobody is asked for but in their own name");
 }

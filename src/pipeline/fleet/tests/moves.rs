@@ -54,13 +54,19 @@ fn one_that_is_refused_so_is_looked_for_alone() {
     assert_eq!(desk.listened().map(|(_, users)| users), Some(vec![user(1)]));
 }
 
-#[test]
-fn a_pass_that_fails_so_is_done_again_once_the_home_is_known() {
+/// One mailbox that is listened to, rang, and is being asked about.
+fn asked_as_it_rang() -> (Desk, Ticket) {
     let mut desk = Desk::new(4, 4);
     desk.settle(1);
     let stream = desk.listen();
     desk.put(Input::Hint(stream, Hint::Changed(user(0))));
     let (ticket, _) = desk.until_asked().expect("a request");
+    (desk, ticket)
+}
+
+#[test]
+fn a_pass_that_fails_so_is_done_again_once_the_home_is_known() {
+    let (mut desk, ticket) = asked_as_it_rang();
     let lost = Fault::new(Next::Moved, "ErrorNoRespondingCASInDestinationSite");
     desk.put(Input::Got(ticket, Err(lost)));
     assert!(desk.asked().is_none(), "not at the old place");
@@ -131,11 +137,7 @@ fn asked_while_gone(desk: &mut Desk, minutes: u64) -> Vec<u64> {
 
 #[test]
 fn a_mailbox_that_vanishes_during_a_move_is_back_within_minutes_and_later_asked_for_rarely() {
-    let mut desk = Desk::new(4, 4);
-    desk.settle(1);
-    let stream = desk.listen();
-    desk.put(Input::Hint(stream, Hint::Changed(user(0))));
-    let (ticket, _) = desk.until_asked().expect("a request");
+    let (mut desk, ticket) = asked_as_it_rang();
     desk.put(Input::Got(ticket, Err(gone())));
     let times = asked_while_gone(&mut desk, 240);
     let (young, old): (Vec<u64>, Vec<u64>) = times.iter().partition(|time| **time < 3_300);
@@ -172,11 +174,7 @@ fn a_mailbox_that_never_was_there_is_asked_for_soon_and_then_by_the_hour() {
 
 #[test]
 fn one_that_fails_at_midnight_while_the_directory_is_busy_is_not_forgotten() {
-    let mut desk = Desk::new(4, 4);
-    desk.settle(1);
-    let stream = desk.listen();
-    desk.put(Input::Hint(stream, Hint::Changed(user(0))));
-    let (ticket, _) = desk.until_asked().expect("a request");
+    let (mut desk, ticket) = asked_as_it_rang();
     desk.put(Input::Got(ticket, Err(gone())));
     let (ticket, _) = desk.homes().expect("a question for its home");
     desk.put(Input::Homes(ticket, vec![Err(gone())]));

@@ -126,12 +126,12 @@ impl Play {
                 };
                 let anchor = stream.group.anchor().map(|one| address(&one.user));
                 let (anchor, cookie) = (anchor.unwrap_or_default(), stream.group.cookie());
-                self.watch.calls(id)?;
+                self.watch.asks_for(id)?;
                 let call = Event::Subscribe(id, place, member, user, anchor, cookie);
                 self.at(after, Happens::Ear(call));
             }
             Want::GiveBack { id: subscription, .. } => {
-                self.watch.calls(id)?;
+                self.watch.gives_back(id)?;
                 self.at(after, Happens::Ear(Event::GiveBack(id, place, subscription)));
             }
             Want::Open(ids) => {
@@ -183,7 +183,7 @@ impl Play {
             }
             Event::Open(id, place, call, ids) => self.open(id, place, call, ids)?,
             Event::Answer(id, word) => {
-                self.watch.called(id);
+                self.watch.called(id, matches!(word, Word::GivenBack));
                 self.word(id, word)?;
             }
             Event::Word(id, call, word) => {

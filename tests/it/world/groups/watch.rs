@@ -60,8 +60,8 @@ pub struct Watch {
     seats: BTreeMap<UserId, StreamId>,
     /// Whose each subscription is.
     ids: BTreeMap<Arc<str>, StreamId>,
-    /// Calls under way.
-    calls: BTreeMap<StreamId, usize>,
+    /// Calls under way: to subscribe, and to give back.
+    calls: BTreeMap<StreamId, (usize, usize)>,
     /// Edits that nobody read yet.
     unread: Vec<(Time, UserId)>,
     edits: usize,
@@ -136,15 +136,23 @@ impl Watch {
         self.calls.remove(&stream);
     }
 
-    /// A stream has a call more.
-    pub fn calls(&mut self, stream: StreamId) -> Held {
-        let calls = self.calls.entry(stream).or_default();
-        *calls += 1;
-        if *calls > CALLS { Err(format!("{calls} calls at once of one stream")) } else { Ok(()) }
+    /// A stream subscribes one more.
+    pub fn asks_for(&mut self, stream: StreamId) -> Held {
+        let (asking, giving) = self.calls.entry(stream).or_default();
+        *asking += 1;
+        few(*asking + *giving)
     }
 
-    pub fn called(&mut self, stream: StreamId) {
-        if let Some(calls) = self.calls.get_mut(&stream) {
+    /// It gives one back: those that hang do not count then.
+    pub fn gives_back(&mut self, stream: StreamId) -> Held {
+        let (_, giving) = self.calls.entry(stream).or_default();
+        *giving += 1;
+        few(*giving)
+    }
+
+    pub fn called(&mut self, stream: StreamId, gives_back: bool) {
+        if let Some((asking, giving)) = self.calls.get_mut(&stream) {
+            let calls = if gives_back { giving } else { asking };
             *calls = calls.saturating_sub(1);
         }
     }
@@ -194,4 +202,8 @@ impl Watch {
             None => Ok(()),
         }
     }
+}
+
+fn few(calls: usize) -> Held {
+    if calls > CALLS { Err(format!("{calls} calls at once of one stream")) } else { Ok(()) }
 }

@@ -22,6 +22,8 @@ const HEARD_AT_LAST: Span = Span::MINUTE.times(15);
 const OPENED_ANEW: Span = Span::MINUTE.times(9);
 /// Whoever has a good subscription is without a stream for so long, beyond what a server asked for.
 const DEAF_WITHIN: Span = Span::from_secs(20);
+/// A call that is not answered for so long counts no more.
+const HANGS_AFTER: Span = Span::from_secs(5);
 /// Longest time that giving back takes.
 const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
 
@@ -43,7 +45,8 @@ pub struct Watch {
     named: BTreeSet<String>,
     /// Those that may be bad: the server named none.
     doubted: BTreeSet<String>,
-    asking: BTreeSet<usize>,
+    /// Calls to subscribe under way, and since when.
+    asking: BTreeMap<usize, Time>,
     giving: usize,
     refused: BTreeSet<UserId>,
     /// Given back though nobody called it bad.
@@ -84,7 +87,7 @@ impl Watch {
             users: BTreeMap::new(),
             named: BTreeSet::new(),
             doubted: BTreeSet::new(),
-            asking: BTreeSet::new(),
+            asking: BTreeMap::new(),
             giving: 0,
             refused: BTreeSet::new(),
             given_up: None,
@@ -260,7 +263,7 @@ impl Watch {
     /// What the group wants.
     pub fn output(&mut self, now: Time, output: &Output, group: &Group, reads: bool) -> Held {
         match output {
-            Output::Subscribe(member) => self.subscribes(*member, group),
+            Output::Subscribe(member) => self.subscribes(now, *member, group),
             Output::GiveBack { member, id } => {
                 self.calls += 1;
                 self.giving += 1;
@@ -271,7 +274,9 @@ impl Watch {
                 if !self.is_doubtful(id) && !self.left.contains(member) {
                     self.given_up = Some(id.to_string());
                 }
-                self.few_calls()
+                // What hangs keeps nobody from being given back.
+                let hangs = |since: &Time| now >= *since + HANGS_AFTER;
+                self.few_calls(self.asking.values().filter(|since| !hangs(since)).count())
             }
             Output::Open(ids) => self.opens(now, ids, reads),
             Output::Close => {
@@ -299,12 +304,12 @@ impl Watch {
         good.map(|(_, id)| id)
     }
 
-    fn few_calls(&self) -> Held {
-        let calls = self.asking.len() + self.giving;
+    fn few_calls(&self, asking: usize) -> Held {
+        let calls = asking + self.giving;
         if calls > CALLS { Err(format!("{calls} calls at once")) } else { Ok(()) }
     }
 
-    fn subscribes(&mut self, member: usize, group: &Group) -> Held {
+    fn subscribes(&mut self, now: Time, member: usize, group: &Group) -> Held {
         self.calls += 1;
         let Some(target) = group.target(member) else { return Err("nobody to subscribe".into()) };
         if self.told_to_stop.is_some() {
@@ -317,18 +322,24 @@ impl Watch {
         }
         self.held.remove(&member);
         self.users.insert(member, target.user.clone());
+        if !self.wanted.contains(&target.user) {
+            return Err(format!("{} left, and is subscribed", target.user));
+        }
+        // The place of one who left is somebody else's now, once all others are used.
+        self.left.remove(&member);
         if self.refused.contains(&target.user) {
             return Err(format!("{} was refused, and is asked for", target.user));
         }
         let first = self.held.values().all(|id| self.named.contains(id.as_ref()));
-        let alone = self.asking.is_subset(&self.left) && group.anchor() == Some(target);
+        let others = self.asking.keys().any(|at| !self.left.contains(at));
+        let alone = !others && group.anchor() == Some(target);
         if first && !alone {
             return Err("somebody is subscribed before the anchor".into());
         }
-        if !self.asking.insert(member) {
+        if self.asking.insert(member, now).is_some() {
             return Err("it is subscribed twice at once".into());
         }
-        self.few_calls()
+        self.few_calls(self.asking.len())
     }
 
     fn opens(&mut self, now: Time, ids: &[Arc<str>], reads: bool) -> Held {
