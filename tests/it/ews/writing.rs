@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use calway::calendar::Calendar;
 use calway::model::{
-    Answer, Body, BusyWindow, InvitationKind, Invitee, ItemId, Mark, NewMeeting, Next, Notify,
-    ParticipantKind, ParticipantRole, Plain, Reach, Response, Rewrite, Target, Time, WriteFault,
-    Written,
+    Answer, Body, BusyWindow, Found, InvitationKind, Invitee, ItemId, Mark, NewMeeting, Next,
+    Notify, ParticipantKind, ParticipantRole, Plain, Reach, Response, Rewrite, Target, Time,
+    WriteFault, Written,
 };
 use calway_lab::exchange::service::{End, Pattern};
 use calway_lab::exchange::{Attendee, Draft, Fault as Wrong, Match, Options};
@@ -252,6 +252,44 @@ async fn a_series_is_found_by_any_of_its_occurrences_and_changed_as_a_whole() {
     let single = invite(&stage, &ann);
     let refused = stage.ews.for_writing(&ann, &single, Reach::Series).await.unwrap_err();
     assert_eq!(refused.next, Next::Refused, "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_reading_sees_marks_as_they_were_written_and_whose_copy_it_is() {
+    let stage = Stage::new().await;
+    let (ann, bob) = (stage.mailbox("ann"), stage.mailbox("bob"));
+    let repeated = |end| {
+        let draft = Draft::meeting("Standup", START, 30).invite(Attendee::required(BOB, "Bob"));
+        draft.repeat(Pattern::Daily { interval: 1 }, end)
+    };
+    stage.create(&ann, repeated(End::After(4)));
+    let entries = stage.ews.view(&ann, week().0, week().1).await.unwrap().entries;
+    let ids: Vec<_> = entries.iter().map(|entry| entry.item.clone()).collect();
+    let series = stage.ews.for_writing(&ann, &ids[2], Reach::Series).await.unwrap().unwrap();
+    assert_eq!(series.last_end, Some(entries[3].end), "it is not over before");
+    let whole = Rewrite { mark: Mark::Set("m1".into()), ..rewrite(&series) };
+    stage.ews.rewrite(&ann, &whole).await.unwrap();
+    let one = read(&stage, &ann, &ids[1]).await;
+    assert_eq!(one.last_end, Some(one.end), "one of them is over by itself");
+    let own = Rewrite { mark: Mark::Set("m2".into()), ..rewrite(&one) };
+    stage.ews.rewrite(&ann, &own).await.unwrap();
+    let marks = |found: Vec<Found>| {
+        let each = found.into_iter().map(|found| match found {
+            Found::Meeting(one) => (one.mine, one.mark.map(|mark| mark.reveal().to_owned())),
+            other => panic!("{other:?}"),
+        });
+        each.collect::<Vec<_>>()
+    };
+    let found = marks(stage.ews.items(&ann, &ids).await.unwrap());
+    let expected = ["m1", "m2", "m1", "m1"].map(|mark| (true, Some(mark.to_owned())));
+    assert_eq!(found, expected);
+    let copies = stage.ews.view(&bob, week().0, week().1).await.unwrap().entries;
+    let copies: Vec<_> = copies.into_iter().map(|entry| entry.item).collect();
+    let found = marks(stage.ews.items(&bob, &copies).await.unwrap());
+    assert_eq!(found.len(), 4);
+    assert!(found.iter().all(|(mine, _)| !mine), "an invitee's is not ours to change");
+    let endless = stage.create(&ann, repeated(End::Never));
+    assert_eq!(read(&stage, &ann, &endless).await.last_end, None);
 }
 
 #[tokio::test]
