@@ -1,6 +1,8 @@
 //! The story, and the proof of it: every check compares what the cloud's user opened with what
 //! stands in the calendar at that moment.
 
+mod asked;
+
 use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use calway_lab::canary::Canaries;
 use calway_lab::cloud::Cloud;
 use calway_lab::exchange::service::{End, Pattern, Recurrence};
-use calway_lab::exchange::{Attendee, Calendars, Draft, ItemId, MailboxKind, Response};
+use calway_lab::exchange::{Attendee, Calendars, Draft, ItemId, MailboxKind, Oof, Response};
 use calway_lab::people::Opened;
 use calway_lab::stage::{Options, Stage, Tally};
 use tokio::process::Child;
@@ -24,7 +26,7 @@ const DAY_MS: i64 = 86_400_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Planted where only Exchange and the user's app may show them.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "Merger with Fabrikam",
     "Board room, floor 9",
     "The offer is 41 million",
@@ -33,6 +35,7 @@ const SECRETS: [&str; 9] = [
     "Bob Baker",
     "bob.baker",
     "meet.example/j/4711?pwd=s3cr3t",
+    asked::REPLY,
     "Correct-Horse-Battery-9",
 ];
 
@@ -44,6 +47,8 @@ pub(super) struct Sums {
     lost: usize,
     duplicated: usize,
     plaintext: usize,
+    created: usize,
+    away: usize,
     p50: f64,
     p99: f64,
     broken: usize,
@@ -62,6 +67,8 @@ impl Sums {
             "lost": self.lost,
             "duplicated": self.duplicated,
             "plaintext": self.plaintext,
+            "created": self.created,
+            "away": self.away,
             "latency_ms": {"p50": tenths(self.p50), "p99": tenths(self.p99)},
         })
         .to_string()
@@ -84,11 +91,14 @@ impl Story {
         pause: Duration,
     ) -> Result<Self, String> {
         let mut options = Options { log: Some("trace".into()), ..Options::default() };
+        options.presence_seconds = Some(5);
         options.exchange.password = "Correct-Horse-Battery-9".into();
         let stage = Stage::start(folder, options).await.map_err(text)?;
         let calendars = stage.exchange.calendars();
         calendars.add_mailbox(ALICE.1, "Alice Archer", MailboxKind::User);
         calendars.add_mailbox(BOB.1, "Bob Baker", MailboxKind::User);
+        let until = in_hours(72);
+        calendars.set_oof(BOB.1, Oof::scheduled(in_hours(-1), until, asked::REPLY));
         let connector = start(&stage)?;
         Ok(Self { stage, screen, pause, connector, sums: Sums::default(), scene: 0 })
     }
@@ -99,6 +109,8 @@ impl Story {
         self.moves(&meeting).await?;
         self.declines(&meeting).await?;
         self.series().await?;
+        self.created().await?;
+        self.away().await?;
         self.cancels(&meeting).await?;
         self.exchange_away().await?;
         self.killed().await?;
@@ -151,7 +163,7 @@ impl Story {
                 });
             })
             .await?;
-        self.show(BOB.0, "Merger").await?;
+        self.show(ALICE.0, "Merger").await?;
         self.check_all(&format!("the same record, moved, {} later", ms(took))).await
     }
 
@@ -193,6 +205,7 @@ impl Story {
 
     async fn exchange_away(&mut self) -> Result<(), String> {
         self.next("Exchange is cut off; people go on editing; it comes back").await;
+        let before = self.stage.cloud.view(|view| view.live(ALICE.0));
         self.stage.exchange.cut().await;
         let calendars = self.stage.exchange.calendars();
         for n in 0..5 {
@@ -203,32 +216,33 @@ impl Story {
         let begun = Instant::now();
         self.stage.exchange.restore().await;
         let cloud = self.stage.cloud.clone();
-        within(cloud.wait(|view| view.live(ALICE.0) >= 8)).await?;
+        within(cloud.wait(|view| view.live(ALICE.0) >= before + 5)).await?;
         let took = begun.elapsed();
         self.check_all(&format!("all of them there {} after Exchange was back", ms(took))).await
     }
 
     async fn killed(&mut self) -> Result<(), String> {
         self.next("The connector is killed (SIGKILL) in the middle of 40 edits").await;
+        let before = self.stage.cloud.view(|view| view.live(BOB.0));
         for n in 0..40 {
             let draft = Draft::meeting("Merger with Fabrikam, part", in_hours(80 + n), 15);
             self.stage.exchange.calendars().create(BOB.1, draft);
             if n == 12 {
                 let cloud = self.stage.cloud.clone();
-                within(cloud.wait(|view| view.live(BOB.0) > 0)).await?;
+                within(cloud.wait(|view| view.live(BOB.0) > before)).await?;
             }
             if n == 20 {
                 self.connector.kill().await.map_err(text)?;
                 self.screen.line(&format!(
                     "killed after 21 edits; the cloud had {} of them",
-                    self.stage.cloud.view(|view| view.live(BOB.0))
+                    self.stage.cloud.view(|view| view.live(BOB.0)) - before
                 ));
             }
         }
         let begun = Instant::now();
         self.connector = start(&self.stage)?;
         let cloud = self.stage.cloud.clone();
-        within(cloud.wait(|view| view.live(BOB.0) >= 40)).await?;
+        within(cloud.wait(|view| view.live(BOB.0) >= before + 40)).await?;
         let took = begun.elapsed();
         self.check_all(&format!("started again: all 40 there {} later", ms(took))).await
     }
@@ -316,17 +330,17 @@ impl Story {
         self.screen.check(held, said);
     }
 
-    /// Edits, and waits until the cloud stored so many events more: how long that took.
+    /// Edits, and waits until the cloud has so many versions of records more: how long that took.
     async fn edit<T>(
         &mut self,
-        events: u64,
+        versions: usize,
         edit: impl FnOnce(&Calendars) -> T,
     ) -> Result<(T, Duration), String> {
         let cloud = self.stage.cloud.clone();
-        let before = cloud.stats().stored;
+        let before = cloud.view(|view| view.arrivals().len());
         let begun = Instant::now();
         let made = edit(self.stage.exchange.calendars());
-        within(cloud.wait(|view| view.stored() >= before + events)).await?;
+        within(cloud.wait(|view| view.arrivals().len() >= before + versions)).await?;
         let last = cloud.view(|view| view.arrivals().last().map(|arrival| arrival.at));
         Ok((made, last.map_or_else(|| begun.elapsed(), |last| last.duration_since(begun))))
     }
