@@ -45,10 +45,11 @@ impl Pass {
                 (Part::Series, self.installation.record_key(&self.user, &meeting.uid, None))
             }
         };
-        // A copy of a meeting has the mark of the one it was copied from.
+        // A copy of a meeting has the mark of the one it was copied from, and an occurrence that was
+        // changed by itself may have that of its series: once it has, it may ask for itself.
         let mark = meeting.mark.as_ref().and_then(|mark| Mark::parse(mark.reveal()));
-        let mark = mark.filter(|mark| mark.meeting == record);
-        let stands = mark.as_ref().is_none_or(|mark| mark.stands_in(&meeting.location));
+        let own = mark.as_ref().filter(|mark| mark.meeting == record);
+        let stands = own.is_none_or(|mark| mark.stands_in(&meeting.location));
         if asked.is_none() && stands {
             return None;
         }

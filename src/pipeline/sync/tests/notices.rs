@@ -231,6 +231,13 @@ fn an_occurrence_changed_by_itself_waits_for_its_series_and_is_not_forgotten() {
         let (played, _) = next(&after, &[&again(&again(&own))]);
         assert_eq!(played.filed(), "", "once");
     }
+    // Alone in the window: that its series asks, nobody sees. What was written into that is seen.
+    let (played, before) = first(&[&own]);
+    assert_eq!((played.noticed().len(), played.noticed()[0].part), (1, Part::Exception));
+    let after = again(&marked(&own, series_of(&own)));
+    let (played, before) = series_changed(&before, &[&after]);
+    assert_eq!(played.noticed().len(), 1);
+    assert_eq!(series_changed(&before, &[&again(&after)]).0.filed(), "");
     // Its series asks for nothing.
     let (played, _) = first(&[&own, &occurrence("s", 1)]);
     assert_eq!((played.noticed().len(), played.noticed()[0].part), (1, Part::Exception));
