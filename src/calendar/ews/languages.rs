@@ -12,9 +12,12 @@ use crate::model::{Address, Fault, Span, Target, Time};
 /// A language is good for so long. Hardly anybody's changes.
 const FRESH_FOR: Span = Span::DAY;
 
+/// By mailbox: when it was looked at, and what was found.
+type Known = HashMap<Box<str>, (Time, Option<&'static str>)>;
+
 /// What is known of them; of a mailbox that is forgotten, nothing.
 #[derive(Default)]
-pub(super) struct Languages(Mutex<HashMap<Box<str>, (Time, Option<&'static str>)>>);
+pub(super) struct Languages(Mutex<Known>);
 
 impl fmt::Debug for Languages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,7 +26,7 @@ impl fmt::Debug for Languages {
 }
 
 impl Languages {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, (Time, Option<&'static str>)>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
