@@ -11,9 +11,11 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
 use tokio::sync::{mpsc, watch};
 
+use crate::cloud::announced::Announced;
 use crate::cloud::token::{SecretSource, Token};
 use crate::cloud::{
-    Answered, ChannelEnd, Cloud, Heard, MAX_BYTES, MAX_EVENTS, Outgoing, Report, Verdict, wire,
+    Answered, ChannelEnd, Cloud, Heard, MAX_BYTES, MAX_EVENTS, Outgoing, Received, Report, Verdict,
+    wire,
 };
 use crate::model::{Fault, Secret};
 use crate::net::{Answer, Bearer, Client, Connector, Origin, Proxy, Trust, status};
@@ -72,6 +74,7 @@ pub(super) struct Shared {
     pub(super) source: String,
     pub(super) client: Client,
     pub(super) token: Token,
+    pub(super) announced: Arc<Announced>,
 }
 
 impl fmt::Debug for Link {
@@ -95,15 +98,18 @@ impl Link {
         }
         let connector = Connector::new(options.trust.client()?, options.connect_timeout)
             .through(options.proxy.clone());
+        let announced = Arc::new(Announced::default());
         let token = Token::new(
             Origin::join(&options.url, "/oauth/token")?,
             options.client_id.clone(),
             secret,
+            Arc::clone(&announced),
         );
         Ok(Self(Arc::new(Shared {
             source: wire::source(&options.connector),
             client: Client::new(connector, KEPT),
             token,
+            announced,
             options,
         })))
     }
@@ -140,13 +146,26 @@ impl Cloud for Link {
 
 impl Shared {
     async fn send(&self, batch: &[Outgoing]) -> Result<Vec<Verdict>, Fault> {
-        let body = wire::batch(&self.source, batch)?;
+        // Its answer says which version the cloud speaks, where nothing else did before.
+        self.token.get(&self.client, None).await?;
+        let minor = self.announced.minor();
+        let (known, later): (Vec<_>, Vec<_>) =
+            batch.iter().partition(|event| event.kind.since() <= minor);
+        let mut verdicts: Vec<_> = later.iter().map(|event| not_sent(minor, event)).collect();
+        if known.is_empty() {
+            return Ok(verdicts);
+        }
+        let body = wire::batch(&self.source, known.iter().copied(), minor)?;
         if batch.len() > MAX_EVENTS || body.len() > MAX_BYTES {
             return Err(Fault::refused("the batch is too large"));
         }
         let kind = "application/cloudevents-batch+json; charset=utf-8";
         let answer = self.call(Method::POST, "/v1/events", kind, body).await?;
-        wire::verdicts(&answer.body, batch)
+        verdicts.extend(wire::verdicts(&answer.body, batch)?);
+        if !later.is_empty() {
+            verdicts.sort_by_cached_key(|one| batch.iter().position(|event| event.id == one.id));
+        }
+        Ok(verdicts)
     }
 
     async fn status(&self, report: &Report) -> Result<(), Fault> {
@@ -179,6 +198,7 @@ impl Shared {
                 .map_err(|_| Fault::refused("the request cannot be written"))?;
             let wait = self.options.answer_timeout;
             let answer = self.client.call(request, LONGEST_ANSWER, wait).await?;
+            self.announced.hear(&answer.headers);
             if answer.status == StatusCode::UNAUTHORIZED && refused.is_none() {
                 refused = Some(token);
                 continue;
@@ -189,6 +209,12 @@ impl Shared {
             };
         }
     }
+}
+
+/// It stays with us, set aside: the cloud would refuse it.
+fn not_sent(minor: u32, event: &Outgoing) -> Verdict {
+    let why = wire::unknown_to(minor, event.kind);
+    Verdict { id: Arc::clone(&event.id), result: Received::Rejected(why) }
 }
 
 /// What we call ourselves towards the cloud.

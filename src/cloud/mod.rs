@@ -9,6 +9,7 @@
 //! 4. **Only sealed records pass**: the port can name nothing else.
 //! 5. **Answers are bounded**, and so is every wait.
 
+mod announced;
 mod channel;
 mod link;
 mod token;

@@ -1,5 +1,6 @@
 //! Sign-in: an OAuth 2.0 access token by client credentials (RFC 6749, 4.4).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::cloud::announced::Announced;
 use crate::model::{Fault, Next, Secret};
 use crate::net::escape::percent;
 use crate::net::{Client, proxy, status};
@@ -34,6 +36,7 @@ pub(super) struct Token {
     endpoint: Uri,
     client_id: String,
     secret: SecretSource,
+    announced: Arc<Announced>,
     state: Mutex<State>,
 }
 
@@ -58,8 +61,13 @@ struct Denied {
 }
 
 impl Token {
-    pub(super) fn new(endpoint: Uri, client_id: String, secret: SecretSource) -> Self {
-        Self { endpoint, client_id, secret, state: Mutex::default() }
+    pub(super) fn new(
+        endpoint: Uri,
+        client_id: String,
+        secret: SecretSource,
+        announced: Arc<Announced>,
+    ) -> Self {
+        Self { endpoint, client_id, secret, announced, state: Mutex::default() }
     }
 
     /// The token to show; another one than `refused`.
@@ -113,6 +121,7 @@ impl Token {
             .body(Full::new(Bytes::from_owner(form)))
             .map_err(|_| Fault::refused("the token request cannot be written"))?;
         let answer = client.call(request, LONGEST_ANSWER, DEADLINE).await?;
+        self.announced.hear(&answer.headers);
         if !answer.status.is_success() {
             return Err(denied(&answer));
         }

@@ -2,6 +2,7 @@
 //!
 //! CloudEvents 1.0 in JSON; `docs/spec/relay.md` is the specification.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -49,6 +50,39 @@ impl EventKind {
             Self::FreeBusy => "calendar.free_busy",
         }
     }
+
+    /// The minor version of the protocol that brought it.
+    pub(super) fn since(self) -> u32 {
+        match self {
+            Self::Put { .. } | Self::Delete | Self::ResyncComplete => 0,
+            Self::Presence | Self::State | Self::Result | Self::FreeBusy => 1,
+        }
+    }
+}
+
+/// Why an event is not sent to a cloud of this minor version.
+pub(super) fn unknown_to(minor: u32, kind: EventKind) -> String {
+    format!("the cloud announced version 1.{minor} of the protocol, which has no {}", kind.name())
+}
+
+/// The minor version that has [`JOINING`].
+const JOINING_SINCE: u32 = 2;
+
+/// Members of `meetingJoinInfo` that an older cloud would refuse with the whole record.
+const JOINING: [&str; 3] = ["teamsConferenceId", "teamsTenantKey", "webexMeetingNumber"];
+
+/// The data as a cloud of this minor version takes it.
+fn known_to(minor: u32, data: &str) -> Cow<'_, str> {
+    let later = minor < JOINING_SINCE && JOINING.iter().any(|name| data.contains(name));
+    let Some(Ok(mut value)) = later.then(|| serde_json::from_str::<Value>(data)) else {
+        return Cow::Borrowed(data);
+    };
+    if let Some(info) = value.pointer_mut("/calendarMeetingExternal/meetingJoinInfo")
+        && let Some(info) = info.as_object_mut()
+    {
+        info.retain(|name, _| !JOINING.contains(&name.as_str()));
+    }
+    Cow::Owned(value.to_string())
 }
 
 /// A sequence as it stands in an event: 20 digits, so that it sorts as text.
@@ -65,15 +99,20 @@ pub fn source(connector: &str) -> String {
     format!("/connectors/{connector}")
 }
 
-/// A batch (`application/cloudevents-batch+json`). The data goes in as it is, unread.
+/// A batch (`application/cloudevents-batch+json`) for a cloud of this minor version. The data goes
+/// in as it is, unread, unless there is something in it that the cloud does not know yet.
 ///
 /// # Errors
 /// [`Next::Refused`](crate::model::Next) where an event cannot be written.
-pub fn batch(source: &str, events: &[Outgoing]) -> Result<Vec<u8>, Fault> {
-    let size = events.iter().map(Outgoing::weight).sum::<usize>() + 2;
+pub fn batch<'a>(
+    source: &str,
+    events: impl IntoIterator<Item = &'a Outgoing> + Clone,
+    minor: u32,
+) -> Result<Vec<u8>, Fault> {
+    let size = events.clone().into_iter().map(Outgoing::weight).sum::<usize>() + 2;
     let mut out = Vec::with_capacity(size);
     out.push(b'[');
-    for (n, event) in events.iter().enumerate() {
+    for (n, event) in events.into_iter().enumerate() {
         if n > 0 {
             out.push(b',');
         }
@@ -87,7 +126,8 @@ pub fn batch(source: &str, events: &[Outgoing]) -> Result<Vec<u8>, Fault> {
             datacontenttype: "application/json",
             sequence: Some(sequence_text(event.sequence)),
         };
-        write_event(&mut out, &attributes, event.data.json().as_bytes())?;
+        let data = known_to(minor, event.data.json());
+        write_event(&mut out, &attributes, data.as_bytes())?;
     }
     out.push(b']');
     Ok(out)

@@ -26,7 +26,7 @@ fn a_batch_is_written_as_specified_and_its_data_is_not_touched() {
         event("e-1", EventKind::Put { created: true }, data),
         event("e-\"2\"", EventKind::Delete, "{}"),
     ];
-    let text = String::from_utf8(batch(SOURCE, &events).unwrap()).unwrap();
+    let text = String::from_utf8(batch(SOURCE, &events, 2).unwrap()).unwrap();
     assert_eq!(
         text,
         [
@@ -42,7 +42,26 @@ fn a_batch_is_written_as_specified_and_its_data_is_not_touched() {
         ]
         .concat()
     );
-    assert_eq!(batch(SOURCE, &[]).unwrap(), b"[]");
+    assert_eq!(batch(SOURCE, &[], 2).unwrap(), b"[]");
+}
+
+#[test]
+fn a_cloud_of_an_older_version_is_sent_nothing_that_it_would_refuse() {
+    let data = r#"{"calendarMeetingExternal":{"id":"k","meetingJoinInfo":{"meetingJoinURL":"a",
+        "teamsConferenceId":"b","teamsTenantKey":"c","webexMeetingNumber":"d"}}}"#;
+    let put = event("e", EventKind::Put { created: true }, data);
+    let sent = |minor| {
+        let bytes = batch(SOURCE, std::slice::from_ref(&put), minor).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap()[0]["data"].clone()
+    };
+    assert_eq!(sent(2), serde_json::from_str::<Value>(data).unwrap());
+    let older = json!({"calendarMeetingExternal": {
+        "id": "k", "meetingJoinInfo": {"meetingJoinURL": "a"}
+    }});
+    assert_eq!((sent(1), sent(0)), (older.clone(), older));
+    let since = |kind: EventKind| kind.since();
+    assert_eq!((since(EventKind::Delete), since(EventKind::Presence)), (0, 1));
+    assert!(unknown_to(0, EventKind::State).contains("version 1.0 of the protocol"));
 }
 
 #[test]
@@ -52,7 +71,7 @@ fn an_event_never_weighs_more_than_it_says() {
         let mut event = event(&"\"".repeat(80), kind, r#"{"x":"äöü"}"#);
         event.user = UserId::new("\\".repeat(200));
         event.sequence = u64::MAX;
-        let text = batch(&source, std::slice::from_ref(&event)).unwrap();
+        let text = batch(&source, std::slice::from_ref(&event), 2).unwrap();
         assert!(text.len() <= event.weight(), "{} > {}", text.len(), event.weight());
     }
 }

@@ -15,7 +15,7 @@ use super::seal::{Installation, Sealed, Sealer, Tag};
 use super::showing::Showing;
 use crate::model::{
     Answer, Fault, Meeting, MeetingKind, Participant, ParticipantKind, ParticipantRole, Person,
-    RecordKey, Sensitivity, Time, UserId,
+    Plain, RecordKey, Sensitivity, Time, UserId,
 };
 
 /// The key of a meeting's record.
@@ -93,7 +93,7 @@ pub fn digest(installation: &Installation, shown: &Shown<'_>) -> Tag {
         meeting.sensitivity as i64,
     ];
     let numbers: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
-    let mut parts: Vec<&[u8]> = Vec::with_capacity(9 + 5 * shown.participants().len());
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(12 + 5 * shown.participants().len());
     parts.extend([
         b"meeting".as_slice(),
         &numbers,
@@ -105,6 +105,9 @@ pub fn digest(installation: &Installation, shown: &Shown<'_>) -> Tag {
     let dialled = join.and_then(Join::dialled);
     for address in [dialled.as_ref(), join.and_then(|join| join.url.as_ref())] {
         parts.push(address.map_or("", |address| address.reveal()).as_bytes());
+    }
+    for (_, value) in join.into_iter().flat_map(device) {
+        parts.push(value.map_or("", |value| value.reveal()).as_bytes());
     }
     let (name, address) = person_parts(shown.organizer());
     parts.extend([name, address]);
@@ -181,10 +184,25 @@ pub fn record(
                 out.sealed(field, text.reveal(), LINE_BYTES)?;
             }
         }
+        for (field, text) in device(found) {
+            if let Some(text) = text {
+                out.sealed(field, text.reveal(), LINE_BYTES)?;
+            }
+        }
         out.end();
     }
     out.end();
     out.finish()
+}
+
+/// What a video device needs beside the address, by the member of the record.
+fn device(join: &Join) -> [(&'static str, Option<&Plain>); 3] {
+    let device = &join.device;
+    [
+        ("teamsConferenceId", device.teams_conference.as_ref()),
+        ("teamsTenantKey", device.teams_tenant_key.as_ref()),
+        ("webexMeetingNumber", device.webex_number.as_ref()),
+    ]
 }
 
 /// About as many bytes as the record of a meeting has.

@@ -111,6 +111,37 @@ fn a_full_meeting_has_exactly_these_fields_and_the_sealed_ones_are_sealed() {
 }
 
 #[test]
+fn what_a_video_device_needs_is_in_the_record_and_sealed() {
+    let invited = |text: &str| Meeting {
+        body: Body { text: Plain::new(text), html: false },
+        ..meeting("uid", "item")
+    };
+    let teams = invited(
+        "Join https://teams.microsoft.com/l/meetup-join/19%3ameeting_OTk0M2Q0YTItN2Y3NC00ZjBk\
+         %40thread.v2/0?context=%7b%22Tid%22%3a%227b790d70-0e9f-450a-afd5-69de0ce8b07b%22%7d\n\n\
+         Join with a video conferencing device\n\
+         corp@m.webex.com\nVideo Conference ID: 119 234 567 8\n",
+    );
+    let info = made(&teams)["meetingJoinInfo"].clone();
+    assert_eq!(info["teamsTenantKey"], "jwe:moc.xebew.m@proc");
+    assert_eq!(info["teamsConferenceId"], "jwe:8765432911");
+    assert_eq!(info.get("webexMeetingNumber"), None);
+    let webex = invited(
+        "https://corp.webex.com/corp/j.php?MTID=m0123456789abcdef0123456789abcdef\n\
+         Meeting number: 2345 678 9012\n",
+    );
+    let info = made(&webex)["meetingJoinInfo"].clone();
+    assert_eq!(info["webexMeetingNumber"], "jwe:21098765432");
+    assert_eq!((info.get("teamsTenantKey"), info.get("teamsConferenceId")), (None, None));
+    // Another number is another record, and is sent again.
+    let text = webex.body.text.reveal().replace("9012", "9013");
+    let digests = [&webex, &invited(&text)].map(|one| digest(&installation(), one));
+    assert_ne!(digests[0], digests[1]);
+    let private = Meeting { sensitivity: Sensitivity::Private, ..webex };
+    assert!(!made_as(&private, &Showing::default()).contains_key("meetingJoinInfo"));
+}
+
+#[test]
 fn empty_fields_are_left_out_and_not_sealed() {
     let bare = Meeting {
         subject: Plain::new(" \r\n"),

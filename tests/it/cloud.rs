@@ -31,6 +31,35 @@ fn options(cloud: &Cloud) -> Options {
     options
 }
 
+/// What a device needs, beside the address.
+fn put_with_devices(sequence: u64) -> Outgoing {
+    let put = put(sequence, &record(sequence));
+    let mut data: serde_json::Value = serde_json::from_str(put.data.json()).unwrap();
+    let sealed = "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAB.V6PbmyGA.\
+        5sTr600Pm27zepHXJYrEGg";
+    data["calendarMeetingExternal"]["meetingJoinInfo"] =
+        json!({"meetingJoinURL": sealed, "webexMeetingNumber": sealed});
+    Outgoing { data: Sealed::restored(data.to_string()), ..put }
+}
+
+#[tokio::test]
+async fn a_cloud_of_an_older_version_refuses_no_record_for_what_it_does_not_know() {
+    for (minor, numbers) in [(0, 0), (1, 0), (2, 1)] {
+        let cloud = Cloud::start(cloud::Options { minor, ..Default::default() }).await.unwrap();
+        cloud.admit("alice-id");
+        let link = link(&cloud);
+        let here = json!({"presence": {"subject": "alice-id", "eventType": "ooo", "ttl": 0}});
+        let presence = outgoing(2, EventKind::Presence, &here);
+        let said = results(link.send(&[put_with_devices(1), presence]).await);
+        assert!(said.contains(&Received::Stored), "1.{minor}: {said:?}");
+        let aside = said.iter().filter(|one| matches!(one, Received::Rejected(_))).count();
+        assert_eq!(aside, usize::from(minor == 0), "1.{minor}: {said:?}");
+        let text = serde_json::to_string(&cloud.records("alice-id")[0].json).unwrap();
+        assert!(text.contains("meetingJoinURL"));
+        assert_eq!(text.matches("webexMeetingNumber").count(), numbers, "1.{minor}");
+    }
+}
+
 fn link_with(cloud: &Cloud, change: impl FnOnce(&mut Options)) -> Link {
     let mut options = options(cloud);
     change(&mut options);

@@ -137,7 +137,9 @@ impl Known {
             Some(below) => host.strip_suffix(below).is_some_and(|rest| rest.ends_with('.')),
             None => own == host,
         };
-        self.dials.iter().find(|(own, _)| fits(own)).map(|(_, service)| *service)
+        // A host that is named is nearer than one below a domain.
+        let all = self.dials.iter().filter(|(own, _)| fits(own));
+        all.min_by_key(|(own, _)| own.starts_with("*.")).map(|(_, service)| *service)
     }
 }
 

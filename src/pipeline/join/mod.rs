@@ -36,8 +36,9 @@ pub use self::unwrap::DEEPEST;
 use super::notes::Notes;
 use crate::model::{Meeting, Plain};
 
-/// To be raised where the way from a text to its address changes, not the table alone.
-const VERSION: u32 = 1;
+/// To be raised where the way from a text to its address changes, or what of it is in a record, and
+/// not the table alone.
+const VERSION: u32 = 2;
 
 /// How a meeting is joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

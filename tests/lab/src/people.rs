@@ -53,6 +53,8 @@ pub struct Opened {
     pub join_url: String,
     /// The same as a SIP URI.
     pub join_uri: String,
+    /// What a video device needs: Teams' conference id and tenant key, Webex' meeting number.
+    pub device: [String; 3],
     /// Whether it is one of several.
     pub recurring: bool,
     /// As the calendar says.
@@ -195,6 +197,8 @@ impl Person {
                 .unwrap_or_default(),
             join_url: reader.open(&item["meetingJoinInfo"], "meetingJoinURL"),
             join_uri: reader.open(&item["meetingJoinInfo"], "meetingJoinURI"),
+            device: ["teamsConferenceId", "teamsTenantKey", "webexMeetingNumber"]
+                .map(|name| reader.open(&item["meetingJoinInfo"], name)),
             recurring: item["isRecurring"] == true,
             sensitivity: text(item, "meetingSensitivity"),
             last_modified: text(item, "lastModified"),

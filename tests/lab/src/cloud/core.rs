@@ -50,6 +50,8 @@ pub(super) struct Core {
     pub(super) client_id: String,
     pub(super) client_secret: String,
     pub(super) token_life: Duration,
+    /// Of version 1 of the protocol, the minor one that it announces.
+    pub(super) minor: u32,
     pub(super) tokens: Tokens,
     pub(super) kms: Kms,
     pub(super) recorder: Recorder,
@@ -67,6 +69,7 @@ impl Core {
             client_id: options.client_id.clone(),
             client_secret: options.client_secret.clone(),
             token_life: options.token_life,
+            minor: options.minor,
             tokens: kms.tokens().clone(),
             kms,
             recorder: Recorder::new(options.record_limit),
@@ -277,7 +280,7 @@ impl Core {
     }
 
     pub(super) fn read_event(&self, event: &Value) -> Result<Event, String> {
-        event::read(event, &self.source)
+        event::read(event, &self.source)?.known_to(self.minor)
     }
 }
 

@@ -31,6 +31,26 @@ pub(super) struct Event {
     pub(super) body: Body,
 }
 
+impl Event {
+    /// What a cloud of this minor version makes of it: what came later it refuses.
+    pub(super) fn known_to(self, minor: u32) -> Result<Self, String> {
+        let later = match &self.body {
+            Body::Upsert(meeting) => {
+                let info = meeting.get("meetingJoinInfo").and_then(Value::as_object);
+                let devices =
+                    info.is_some_and(|info| DEVICE.iter().any(|name| info.contains_key(*name)));
+                if devices { 2 } else { 0 }
+            }
+            Body::Report(_) => 1,
+            Body::Delete | Body::Resync(_) => 0,
+        };
+        match later <= minor {
+            true => Ok(self),
+            false => Err("there is something of a later version of the protocol".into()),
+        }
+    }
+}
+
 /// Whether something is of the protocol, or why not.
 pub(super) type Check = Result<(), String>;
 
@@ -178,6 +198,9 @@ const MUST: [&str; 8] = [
 ];
 const SEALED: [&str; 3] = ["encryptedSubject", "encryptedLocation", "encryptedNotes"];
 const GROUPS: [&str; 3] = ["encryptedOrganizer", "encryptedParticipants", "meetingJoinInfo"];
+const JOIN: [&str; 2] = ["meetingJoinURI", "meetingJoinURL"];
+/// What a video device needs beside the address; since version 1.2.
+const DEVICE: [&str; 3] = ["teamsConferenceId", "teamsTenantKey", "webexMeetingNumber"];
 
 fn meeting_record(meeting: &Map<String, Value>) -> Check {
     members(meeting, &MUST, &[&SEALED[..], &GROUPS, &["lastModified"]].concat())?;
@@ -215,9 +238,9 @@ fn meeting_record(meeting: &Map<String, Value>) -> Check {
     }
     if let Some(join) = meeting.get("meetingJoinInfo") {
         let join = join.as_object().ok_or("meetingJoinInfo is not an object")?;
-        members(join, &[], &["meetingJoinURI", "meetingJoinURL"])?;
-        sealed(join, "meetingJoinURI", false)?;
-        sealed(join, "meetingJoinURL", false)?;
+        let all = [&JOIN[..], &DEVICE].concat();
+        members(join, &[], &all)?;
+        all.iter().try_for_each(|name| sealed(join, name, false))?;
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ use front::Front;
 pub use ledger::{Arrival, Stats, StoredRecord, Verdict};
 pub use recorder::Received;
 pub use reports::Report;
-use routes::{KmsRoutes, Routes};
+use routes::{KmsRoutes, MINOR, Routes};
 
 /// The most events that a batch may hold.
 pub const MOST_EVENTS: usize = 500;
@@ -68,6 +68,8 @@ pub struct Options {
     pub record_limit: usize,
     /// The key server. Its token table is the cloud's too.
     pub kms: kms::Options,
+    /// The minor version of the protocol that it announces: what is newer it does not know.
+    pub minor: u32,
 }
 
 impl Default for Options {
@@ -83,6 +85,7 @@ impl Default for Options {
             authority: None,
             record_limit: 256 << 20,
             kms: kms::Options::default(),
+            minor: MINOR,
         }
     }
 }

@@ -22,8 +22,19 @@ use super::front::{Answer, Cut, Gate, Service};
 use super::recorder::Recorder;
 use crate::kms::{self, form_decode};
 
-/// The version of the protocol, on every answer.
-pub const VERSION: &str = "1.1";
+/// The minor version of the protocol, unless another one is played.
+pub const MINOR: u32 = 2;
+
+/// Says on every answer which version it is.
+fn announce(minor: u32, answer: Answer) -> Answer {
+    let value = HeaderValue::try_from(format!("1.{minor}"));
+    answer.map(|mut response| {
+        response.headers_mut().extend(value.ok().map(|value| (RELAY_VERSION, value)));
+        response
+    })
+}
+
+const RELAY_VERSION: HeaderName = HeaderName::from_static("relay-version");
 
 type Reply = Response<Full<Bytes>>;
 
@@ -33,7 +44,6 @@ fn answer(status: u16, body: &Value) -> Reply {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("relay-version", HeaderValue::from_static(VERSION));
     headers.insert("cache-control", HeaderValue::from_static("no-store"));
     response
 }
@@ -76,7 +86,7 @@ impl Service for Routes {
         gate: Gate,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         let core = self.0.clone();
-        Box::pin(async move { route(core, request, gate).await })
+        Box::pin(async move { announce(core.minor, route(core, request, gate).await) })
     }
 
     fn recorder(&self) -> Recorder {
@@ -93,10 +103,12 @@ impl Service for KmsRoutes {
         let core = self.0.clone();
         Box::pin(async move {
             let path = request.uri().path().to_owned();
-            match path.strip_prefix("/kms/").or_else(|| path.strip_prefix("/v1/kms/")) {
+            let rest = path.strip_prefix("/kms/").or_else(|| path.strip_prefix("/v1/kms/"));
+            let answer = match rest {
                 Some(rest) => keys(&core, request, rest).await,
                 None => Ok(refuse(404, "not_found", "There is nothing here.")),
-            }
+            };
+            announce(core.minor, answer)
         })
     }
 

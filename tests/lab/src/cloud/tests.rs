@@ -307,7 +307,8 @@ async fn an_event_that_is_not_of_the_form_is_rejected_alone() {
         altered(&within(&["encryptedOrganizer", "encryptedName"]), None),
         altered(&within(&["encryptedOrganizer", "name"]), plain.clone()),
         altered(&within(&["encryptedParticipants", "0", "encryptedName"]), plain.clone()),
-        altered(&within(&["meetingJoinInfo", "meetingJoinURL"]), plain),
+        altered(&within(&["meetingJoinInfo", "meetingJoinURL"]), plain.clone()),
+        altered(&within(&["meetingJoinInfo", "teamsTenantKey"]), plain),
     ];
     for case in cases {
         assert_eq!(pair.outcomes(from_ref(&case)).await, ["rejected"], "{case}");
