@@ -19,7 +19,8 @@
 //!    a new meeting by its mark, [`Calendar::for_writing`] shows the mark, the text and the answer
 //!    of one that is there.
 //! 7. **Who is to wait is said**: `BackOff` is the whole server's, `Retry { after }` this mailbox's
-//!    alone, `SignIn` everybody's, and a refused sign-in is never taken for throttling.
+//!    alone, `SignIn` everybody's, and a refused sign-in is never taken for throttling. A server
+//!    that rests is sent nothing: an errand that asks meanwhile is told at once how long it rests.
 //! 8. **Answers are bounded**; a provider that finds too much asks the server in smaller pieces,
 //!    and cuts a body that is longer than any record's notes. What is read to be written is not
 //!    cut: it is whole, or refused.

@@ -106,7 +106,7 @@ pub enum When {
 pub enum Hours {
     /// At all.
     Any,
-    /// Monday to Friday, 8 to 17 o'clock where its organiser's mailbox is.
+    /// When its organiser works and, where they have some in common, all who are invited.
     Working,
 }
 

@@ -33,6 +33,6 @@ pub use time::{Now, Span, Time};
 pub use trust::{TrustEntry, Verdict};
 pub use writing::{
     BusyType, BusyWindow, Engagement, FreeBusy, Invitation, InvitationKind, Invitee, Mark,
-    NewMeeting, Notify, Reach, Response, Rewrite, WriteFault, Written,
+    NewMeeting, Notify, Reach, Response, Rewrite, WorkHours, WorkPeriod, WriteFault, Written,
 };
 pub use zone::{Shift, Zone};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Address, Answer, Body, Fault, ItemId, Participant, ParticipantKind, ParticipantRole, Person,
-    Plain, Sensitivity, Time,
+    Plain, Sensitivity, Time, Zone,
 };
 
 /// A meeting to be made, in the calendar of whoever calls it.
@@ -38,6 +38,13 @@ pub struct Invitee {
     pub kind: ParticipantKind,
     /// How much they are needed. A room is neither: it is booked.
     pub role: ParticipantRole,
+}
+
+impl Invitee {
+    /// Whether it is no person.
+    pub fn is_room(&self) -> bool {
+        self.kind == ParticipantKind::Room
+    }
 }
 
 /// A meeting that was read to be written.
@@ -284,6 +291,36 @@ pub struct FreeBusy {
     pub merged: Option<String>,
     /// The engagements, as the provider orders them.
     pub engagements: Vec<Engagement>,
+    /// When its owner works, where that is told.
+    pub hours: Option<WorkHours>,
+}
+
+/// When somebody works, week for week ([MS-OXWAVLS] 2.2.4.12, WorkingHours).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkHours {
+    /// Whose days and hours are meant.
+    pub zone: Zone,
+    /// At least one; they may overlap.
+    pub periods: Vec<WorkPeriod>,
+}
+
+/// Hours of some days of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkPeriod {
+    /// On which days; 0 is Sunday.
+    pub days: [bool; 7],
+    /// From this minute of the day on.
+    pub from: u16,
+    /// Up to this one, later than `from` and 1440 at most.
+    pub to: u16,
+}
+
+impl WorkHours {
+    /// What most people's are: Monday to Friday, 8 to 17 o'clock.
+    pub fn usual(zone: Zone) -> Self {
+        let days = [false, true, true, true, true, true, false];
+        Self { zone, periods: vec![WorkPeriod { days, from: 8 * 60, to: 17 * 60 }] }
+    }
 }
 
 /// The window of a question for free times.

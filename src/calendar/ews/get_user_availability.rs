@@ -15,10 +15,20 @@ use std::fmt::Write as _;
 use super::datetime;
 use super::soap::{self, Header};
 use super::xml::{Pull, malformed, push_escaped};
-use crate::model::{Address, BusyType, BusyWindow, Engagement, Fault, FreeBusy, Shift, Time, Zone};
+use crate::model::{
+    Address, BusyType, BusyWindow, Engagement, Fault, FreeBusy, Shift, Time, WorkHours, WorkPeriod,
+    Zone,
+};
 
 /// The most mailboxes that Exchange answers for at once.
 pub const MOST: usize = 100;
+
+/// As DayOfWeek has them ([MS-OXWAVLS] 2.2.5.2).
+const WEEK: [&str; 7] =
+    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/// Working hours are one period for most, and one for each day at most.
+const MOST_PERIODS: usize = 32;
 
 /// UTC, as the times of a request are told. Exchange faults where one of the rules is absent, and
 /// takes no month 0 from a client, so they are rules that change nothing.
@@ -100,6 +110,9 @@ pub fn read_free_busy(xml: &[u8], asked: usize) -> Result<Vec<Result<FreeBusy, F
     let one = |mailbox: Availability| FreeBusy {
         merged: mailbox.merged.map(|digits| digits.chars().map(digit).collect()),
         engagements: mailbox.engagements,
+        hours: mailbox.zone.zip(Some(mailbox.periods)).and_then(|(zone, periods)| {
+            (!periods.is_empty()).then_some(WorkHours { zone, periods })
+        }),
     };
     Ok(mailboxes.into_iter().map(|mailbox| mailbox.map(one)).collect())
 }
@@ -133,6 +146,8 @@ pub struct Availability {
     pub engagements: Vec<Engagement>,
     /// The zone of its working hours.
     pub zone: Option<Zone>,
+    /// Its working hours.
+    pub periods: Vec<WorkPeriod>,
 }
 
 /// One answer for each mailbox, in the order asked. Times without an offset are in the zone that
@@ -184,6 +199,14 @@ fn read_view(pull: &mut Pull<'_>) -> Result<Availability, Fault> {
                 while let Some(element) = pull.child()? {
                     match element.name() {
                         "TimeZone" => view.zone = read_zone(pull)?,
+                        "WorkingPeriodArray" => {
+                            while pull.child()?.is_some() {
+                                view.periods.extend(
+                                    read_period(pull)?
+                                        .filter(|_| view.periods.len() < MOST_PERIODS),
+                                );
+                            }
+                        }
                         _ => pull.skip()?,
                     }
                 }
@@ -192,6 +215,32 @@ fn read_view(pull: &mut Pull<'_>) -> Result<Availability, Fault> {
         }
     }
     Ok(view)
+}
+
+/// Nothing where a part is absent or says nothing.
+fn read_period(pull: &mut Pull<'_>) -> Result<Option<WorkPeriod>, Fault> {
+    let (mut days, mut from, mut to) = ([false; 7], None, None);
+    while let Some(element) = pull.child()? {
+        match element.name() {
+            "DayOfWeek" => {
+                for name in pull.text()?.split_whitespace() {
+                    for (at, day) in days.iter_mut().enumerate() {
+                        *day |= match name {
+                            "Day" => true,
+                            "Weekday" => (1..=5).contains(&at),
+                            "WeekendDay" => !(1..=5).contains(&at),
+                            name => WEEK.get(at) == Some(&name),
+                        };
+                    }
+                }
+            }
+            "StartTimeInMinutes" => from = pull.text()?.trim().parse::<u16>().ok(),
+            "EndTimeInMinutes" => to = pull.text()?.trim().parse::<u16>().ok(),
+            _ => pull.skip()?,
+        }
+    }
+    let period = from.zip(to).map(|(from, to)| WorkPeriod { days, from, to: to.min(24 * 60) });
+    Ok(period.filter(|period| period.from < period.to && days.contains(&true)))
 }
 
 /// Nothing where it has no times: it engages nobody.
@@ -234,8 +283,6 @@ fn read_zone(pull: &mut Pull<'_>) -> Result<Option<Zone>, Fault> {
 
 /// [MS-OXWAVLS] 2.2.4.8 SerializableTimeZoneTime; nothing where a part is absent or no number.
 fn read_shift(pull: &mut Pull<'_>) -> Result<Option<Shift>, Fault> {
-    const WEEK: [&str; 7] =
-        ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
     let (mut bias, mut second, mut order, mut month) = (None, None, None, None);
     let (mut weekday, mut year) = (None, None);
     while let Some(element) = pull.child()? {

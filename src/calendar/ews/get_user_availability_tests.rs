@@ -46,7 +46,7 @@ fn a_mailbox_that_failed_does_not_fail_its_neighbours() {
     );
     let expected = [
         Err(Fault::new(Next::Gone, "ErrorMailRecipientNotFound")),
-        Ok(Availability { merged: Some("0123".to_owned()), engagements: vec![], zone: None }),
+        Ok(Availability { merged: Some("0123".to_owned()), ..Availability::default() }),
         Err(Fault::new(Next::Denied, "ErrorNoFreeBusyAccess")),
         Ok(Availability::default()),
         Err(malformed()),
@@ -81,8 +81,48 @@ fn engagements_have_times_and_a_kind() {
     ];
     assert_eq!(
         found,
-        Ok(vec![Ok(Availability { merged: None, engagements: expected, zone: None })])
+        Ok(vec![Ok(Availability { engagements: expected, ..Availability::default() })])
     );
+}
+
+#[test]
+fn working_hours_are_read_and_what_says_nothing_is_none() {
+    let hours = |periods: &str| {
+        let view = format!(
+            "<FreeBusyView><WorkingHours><TimeZone><Bias>-60</Bias></TimeZone>\
+             <WorkingPeriodArray>{periods}</WorkingPeriodArray></WorkingHours></FreeBusyView>"
+        );
+        let all = mailbox("NoError", &view);
+        let xml = format!(
+            "<s:Envelope xmlns:s='s'><s:Body><X><FreeBusyResponseArray>{all}\
+             </FreeBusyResponseArray></X></s:Body></s:Envelope>"
+        );
+        let found = read_free_busy(xml.as_bytes(), 1).unwrap().pop().unwrap().unwrap().hours;
+        found.map(|found| (found.zone == Zone::fixed(-60), found.periods))
+    };
+    let period = |days: &str, from: &str, to: &str| {
+        format!(
+            "<WorkingPeriod><DayOfWeek>{days}</DayOfWeek><StartTimeInMinutes>{from}\
+             </StartTimeInMinutes><EndTimeInMinutes>{to}</EndTimeInMinutes></WorkingPeriod>"
+        )
+    };
+    let on = |days: [u8; 7], from, to| WorkPeriod { days: days.map(|on| on == 1), from, to };
+    let two = [period("Tuesday Thursday", "540", "720"), period("Weekday", "0", "1440")].concat();
+    let expected = vec![on([0, 0, 1, 0, 1, 0, 0], 540, 720), on([0, 1, 1, 1, 1, 1, 0], 0, 1440)];
+    assert_eq!(hours(&two), Some((true, expected)));
+    let weekend = period("WeekendDay", "600", "9999");
+    assert_eq!(hours(&weekend), Some((true, vec![on([1, 0, 0, 0, 0, 0, 1], 600, 1440)])));
+    for nothing in [
+        String::new(),
+        period("", "540", "720"),
+        period("Monday", "720", "540"),
+        period("Monday", "x", "540"),
+        "<WorkingPeriod/>".into(),
+    ] {
+        assert_eq!(hours(&nothing), None, "{nothing}");
+    }
+    let many = hours(&period("Day", "1", "2").repeat(500)).unwrap().1;
+    assert!(many.len() <= MOST_PERIODS);
 }
 
 /// What a mailbox of W. Europe Standard Time says of its zone.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::request::{self, Create};
 use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, trouble};
 use crate::model::{
-    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Next, Span, Time, UserId,
-    WriteFault, Zone,
+    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Invitee, Next, Span, Time,
+    UserId, WorkHours, WorkPeriod, WriteFault, Zone,
 };
 use crate::pipeline::limits::PLACE_STEP;
 use crate::pipeline::seal::{Installation, Stashed};
@@ -37,7 +37,7 @@ pub(super) struct Course {
     body: Stashed,
     installation: Arc<Installation>,
     phase: Phase,
-    /// Whose days count, where it is to be at working hours.
+    /// Where the organiser is, if nobody tells when they work and it is to be at working hours.
     zone: Option<Zone>,
     /// Until then an older request may take effect.
     quiet: Option<Time>,
@@ -176,18 +176,44 @@ impl Course {
             return Move::Again(fault.clone());
         }
         let Some((from, to, hours)) = self.wanted.between.take() else { return out_of_turn() };
-        let mut taken: Vec<_> = all.iter().flatten().flat_map(|one| engaged(from, one)).collect();
-        if hours == Hours::Working {
-            taken.extend(off_work(from, to, &self.zone.unwrap_or_default()));
-        }
+        let taken: Vec<_> = all.iter().flatten().flat_map(|one| engaged(from, one)).collect();
         let length = self.wanted.length;
-        let Some(start) = first_free(from, to, length.as_ms(), taken) else {
+        let free = |off: Vec<(i64, i64)>| {
+            first_free(from, to, length.as_ms(), [taken.as_slice(), &off].concat())
+        };
+        let start = match hours {
+            Hours::Any => free(Vec::new()),
+            Hours::Working => {
+                let (own, others) = self.hours(all);
+                let everybody = std::iter::once(&own).chain(others);
+                let everybody = everybody.flat_map(|hours| off_work(from, to, hours)).collect();
+                // People who work at opposite ends of the day meet when the organiser works.
+                free(everybody).or_else(|| free(off_work(from, to, &own)))
+            }
+        };
+        let Some(start) = start else {
             return Move::End(Ending::Failed("nobody's free times have one in common".into()));
         };
         self.wanted.meeting.start = start;
         self.wanted.meeting.end = start + length;
         self.phase = Phase::Note;
         self.go_on(now)
+    }
+}
+
+impl Course {
+    /// The organiser's hours, and those of the people who are invited, where they are told. A room
+    /// has none of its own.
+    fn hours<'a>(
+        &self,
+        all: &'a [Result<FreeBusy, Fault>],
+    ) -> (WorkHours, impl Iterator<Item = &'a WorkHours>) {
+        let told = |one: &'a Result<FreeBusy, Fault>| one.as_ref().ok()?.hours.as_ref();
+        let own = all.first().and_then(told).cloned();
+        let own = own.unwrap_or_else(|| WorkHours::usual(self.zone.unwrap_or_default()));
+        let rooms: Vec<_> = self.wanted.meeting.invitees.iter().map(Invitee::is_room).collect();
+        let others = all.iter().skip(1).zip(rooms).filter(|(_, is_room)| !is_room);
+        (own, others.filter_map(move |(one, _)| told(one)))
     }
 }
 
@@ -217,8 +243,9 @@ fn next_step(at: i64, step: i64) -> i64 {
     at.saturating_add(step - 1).div_euclid(step).saturating_mul(step)
 }
 
-/// Nights and weekends of a zone: all but Monday to Friday, 8 to 17 o'clock.
-fn off_work(from: Time, to: Time, zone: &Zone) -> Vec<(i64, i64)> {
+/// All but somebody's hours.
+fn off_work(from: Time, to: Time, hours: &WorkHours) -> Vec<(i64, i64)> {
+    let zone = hours.zone;
     let mut off = Vec::new();
     let mut midnight = zone.midnight(from);
     while midnight < to {
@@ -226,13 +253,19 @@ fn off_work(from: Time, to: Time, zone: &Zone) -> Vec<(i64, i64)> {
         // A local midnight is less than 13 hours from that of UTC whose day it begins; 1970 began
         // on a Thursday.
         let day = (midnight + Span::HOUR.times(13)).midnight().as_ms() / Span::DAY.as_ms() as i64;
-        let weekend = matches!((day + 4).rem_euclid(7), 0 | 6);
-        let at = |hour| (midnight + Span::HOUR.times(hour)).as_ms();
-        if weekend {
-            off.push((midnight.as_ms(), next.as_ms()));
-        } else {
-            off.extend([(midnight.as_ms(), at(8)), (at(17), next.as_ms())]);
+        let weekday = usize::try_from((day + 4).rem_euclid(7)).unwrap_or(0);
+        let at = |minute: u16| (midnight + Span::MINUTE.times(minute.into())).min(next);
+        let on = |period: &&WorkPeriod| period.days.get(weekday) == Some(&true);
+        let mut on: Vec<_> = hours.periods.iter().filter(on).collect();
+        on.sort_unstable_by_key(|period| period.from);
+        let mut since = midnight;
+        for period in on {
+            if at(period.from) > since {
+                off.push((since.as_ms(), at(period.from).as_ms()));
+            }
+            since = since.max(at(period.to));
         }
+        off.push((since.as_ms(), next.as_ms()));
         midnight = next;
     }
     off

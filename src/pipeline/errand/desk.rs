@@ -2,8 +2,12 @@
 //!
 //! **Promise.** Of one mailbox what writes goes in the order in which it was accepted, one at a
 //! time; nobody waits for another mailbox's. At most [`limits::ERRANDS_AT_ONCE`] ask something at
-//! once, and after a server asked for rest nobody asks before it is over. Whoever is not active is
-//! not touched.
+//! once, and after a mailbox's server asked for rest nothing of this mailbox is asked before it is
+//! over. Whoever is not active is not touched.
+//!
+//! Which other mailboxes are on that server only the provider knows. It sends nothing there while
+//! it rests (port, promise 7) and says at once how long that is; each of them learns it by its own
+//! question, and those on other servers go on.
 //!
 //! Contract: [`Desk::handle`] one input, then [`Desk::drain`] all outputs and carry them out. Each
 //! [`Output::Ask`] is answered by exactly one [`Input::Answered`] and each [`Output::Advance`] by
@@ -105,8 +109,8 @@ pub struct Desk {
     tickets: HashMap<Ticket, (i64, bool)>,
     last_ticket: Ticket,
     asking: usize,
-    /// Until then the server rests.
-    rest: Time,
+    /// Until then the server of this mailbox rests.
+    rests: HashMap<UserId, Time>,
     out: Vec<Output>,
 }
 
@@ -123,7 +127,7 @@ impl Desk {
             tickets: HashMap::new(),
             last_ticket: 0,
             asking: 0,
-            rest: Time::default(),
+            rests: HashMap::new(),
             out: Vec::new(),
         }
     }
@@ -149,11 +153,12 @@ impl Desk {
     /// When the next [`Input::Tick`] is due.
     pub fn wake_at(&self) -> Option<Time> {
         let has_place = self.asking < limits::ERRANDS_AT_ONCE;
-        self.due.first().filter(|_| has_place).map(|(at, _)| (*at).max(self.rest))
+        self.due.first().filter(|_| has_place).map(|(at, _)| *at)
     }
 
     fn removed(&mut self, user: &UserId) {
         self.people.remove(user);
+        self.rests.remove(user);
         for only_asks in [false, true] {
             for row in self.lanes.remove(&(user.clone(), only_asks)).unwrap_or_default() {
                 if let Some(job) = self.jobs.remove(&row) {
@@ -211,17 +216,22 @@ impl Desk {
 
     /// Sets off what is due, as long as there are places.
     fn go_on(&mut self, now: Now) {
-        while self.asking < limits::ERRANDS_AT_ONCE && now.mono >= self.rest {
+        while self.asking < limits::ERRANDS_AT_ONCE {
             let Some(&(due, row)) = self.due.first() else { return };
             if due > now.mono {
                 return;
             }
             self.due.remove(&(due, row));
-            let Some(job) = self.jobs.get_mut(&row) else { continue };
+            let Some(job) = self.jobs.get(&row) else { continue };
             if let Some(unwritten) = job.unwritten.clone() {
                 self.advance(row, unwritten);
                 continue;
             }
+            if let Some(until) = self.rest_of(now, row) {
+                self.wait(row, until);
+                continue;
+            }
+            let Some(job) = self.jobs.get_mut(&row) else { continue };
             let next = match &mut job.course {
                 Course::Create(course) => course.go_on(now.mono),
                 Course::Respond(course) => course.go_on(now.mono),
@@ -282,11 +292,12 @@ impl Desk {
     }
 
     fn step(&mut self, now: Now, row: i64, next: Move) {
+        let rest = self.rest_of(now, row);
         let Some(job) = self.jobs.get_mut(&row) else { return };
         match next {
             // What is wanted of it is found out again when there is a place.
-            Move::Ask(_) if self.asking >= limits::ERRANDS_AT_ONCE || now.mono < self.rest => {
-                self.wait(row, now.mono);
+            Move::Ask(_) if rest.is_some() || self.asking >= limits::ERRANDS_AT_ONCE => {
+                self.wait(row, rest.unwrap_or(now.mono));
             }
             Move::Ask(ask) => {
                 let user = job.user.clone();
@@ -340,12 +351,19 @@ impl Desk {
         };
         let until = job.pace.fail(now.mono, limits::ERRAND_RETRY, asked, &mut self.dice);
         if matches!(fault.next, Next::BackOff { .. }) {
-            self.rest = self.rest.max(until);
+            let rest = self.rests.entry(job.user.clone()).or_default();
+            *rest = (*rest).max(until);
         }
         if job.pace.failures() >= limits::ERRAND_FAILS && !std::mem::replace(&mut job.waits, true) {
             self.out.push(Output::Note(Note::Waits(job.id.clone(), fault.clone())));
         }
         self.wait(row, until);
+    }
+
+    /// Until when the server of this mailbox rests, where it does.
+    fn rest_of(&self, now: Now, row: i64) -> Option<Time> {
+        let until = *self.rests.get(&self.jobs.get(&row)?.user)?;
+        (until > now.mono).then_some(until)
     }
 
     fn wait(&mut self, row: i64, until: Time) {

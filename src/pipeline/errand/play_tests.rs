@@ -9,6 +9,7 @@ use super::tests::{UID, ada, create, filed, question, respond};
 use super::*;
 use crate::model::{
     Answer as Answered, Body, Engagement, Hours, InvitationKind, Now, Sensitivity, Span, When,
+    WorkHours,
 };
 use crate::pipeline::pace::Dice;
 use crate::pipeline::samples::{NOON, cases, installation, item, key, now, user};
@@ -25,6 +26,8 @@ pub struct Mailbox {
     /// Questions, by what they are.
     pub asked: BTreeMap<&'static str, usize>,
     pub busy: Vec<Engagement>,
+    /// When they work: the organiser, and each who is invited, where that is told.
+    pub hours: Vec<Option<WorkHours>>,
 }
 
 impl Mailbox {
@@ -57,8 +60,11 @@ impl Mailbox {
         let declined = self.responses.last() == Some(&Response::Declined);
         match ask {
             Ask::FreeBusy(all, _) => {
-                let one = FreeBusy { merged: Some("0".into()), engagements: self.busy.clone() };
-                Answer::FreeBusy(vec![Ok(one); all.len()])
+                let hours = |n: usize| self.hours.get(n).cloned().flatten();
+                let engagements = self.busy.clone();
+                let one = FreeBusy { merged: Some("0".into()), engagements, hours: None };
+                let one = |n| Ok(FreeBusy { hours: hours(n), ..one.clone() });
+                Answer::FreeBusy((0..all.len()).map(one).collect())
             }
             Ask::Created(mark) => {
                 let found = self.made.iter().find(|(made, _)| made == mark);

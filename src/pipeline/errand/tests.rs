@@ -3,7 +3,8 @@
 use super::play::{Mailbox, Play, invitation};
 use super::*;
 use crate::model::{
-    Answer as Answered, BusyType, Engagement, Hours, KeyUri, Span, Wanted, When, Wish,
+    Answer as Answered, BusyType, Engagement, Hours, KeyUri, Span, Wanted, When, Wish, WorkHours,
+    WorkPeriod,
 };
 use crate::pipeline::samples::{NOON, installation, key, now, user};
 
@@ -110,6 +111,30 @@ fn at_working_hours_no_meeting_is_placed_into_a_night_or_a_weekend() {
 }
 
 #[test]
+fn working_hours_are_those_of_the_people_who_are_to_come() {
+    // NOON is that of a Friday, in UTC.
+    let works = |days: [u8; 7], from: u16, to: u16, bias: i16| {
+        let period = WorkPeriod { days: days.map(|on| on == 1), from: from * 60, to: to * 60 };
+        Some(WorkHours { zone: Zone::fixed(bias), periods: vec![period] })
+    };
+    let place = |hours: Vec<Option<WorkHours>>| {
+        let when = When::Between(NOON, NOON + Span::DAY.times(7), Hours::Working);
+        let mut play = Play::new(1, vec![filed(1, create(when))]);
+        play.mailbox.hours = hours;
+        let play = play.run(0);
+        play.mailbox.made.first().map(|(_, start)| start.since(NOON).as_ms() / 3_600_000)
+    };
+    let (week, sunday) = ([0, 1, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(place(vec![works(sunday, 9, 12, 0)]), Some(45), "Sunday at nine, as told");
+    assert_eq!(place(vec![works(week, 14, 18, 120)]), Some(4), "two in the afternoon of UTC-2");
+    let late = works(week, 15, 18, 0);
+    assert_eq!(place(vec![works(week, 9, 17, 0), late.clone()]), Some(3), "when both work");
+    assert_eq!(place(vec![None, late]), Some(3), "an organiser who tells nothing has the usual");
+    // Nobody waits for hours that two never share.
+    assert_eq!(place(vec![works(week, 13, 14, 0), works(week, 20, 22, 0)]), Some(1));
+}
+
+#[test]
 fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
     let mut desk = Desk::new(installation(), 1);
     desk.handle(now(0), Input::Added(user(1), ada()));
@@ -152,7 +177,7 @@ fn a_question_is_answered_for_each_mailbox_and_names_nobody_in_the_clear() {
         busy: BusyType::Busy,
     };
     let seen = vec![
-        Ok(FreeBusy { merged: None, engagements: vec![busy] }),
+        Ok(FreeBusy { engagements: vec![busy], ..FreeBusy::default() }),
         Err(Fault::new(Next::Gone, "ErrorMailRecipientNotFound")),
         Err(Fault::retry("ErrorTimeoutExpired")),
     ];
@@ -162,7 +187,7 @@ fn a_question_is_answered_for_each_mailbox_and_names_nobody_in_the_clear() {
         panic!("who may be seen later is asked for again")
     };
     assert_eq!(again, vec![Arc::new(Address::parse(emails[2]).unwrap())], "and nobody else");
-    let free = FreeBusy { merged: Some("0012".into()), engagements: Vec::new() };
+    let free = FreeBusy { merged: Some("0012".into()), ..FreeBusy::default() };
     desk.handle(now(10), Input::Answered(ticket, Ok(Answer::FreeBusy(vec![Ok(free)]))));
     let Some(Output::Ask(ticket, _, Ask::Key)) = desk.drain().pop() else { panic!() };
     desk.handle(now(11), Input::Answered(ticket, Ok(Answer::Key(key("today")))));
@@ -253,7 +278,7 @@ fn what_the_organiser_or_nobody_can_answer_is_refused() {
 }
 
 #[test]
-fn a_server_that_rests_is_asked_by_nobody_and_places_are_few() {
+fn whose_server_rests_waits_and_nobody_elses_does_and_places_are_few() {
     let mut desk = Desk::new(installation(), 1);
     for n in 1..=9 {
         let one = Filed { user: user(n), ..filed(n as i64, create(When::At(NOON))) };
@@ -275,14 +300,35 @@ fn a_server_that_rests_is_asked_by_nobody_and_places_are_few() {
     assert_eq!(tickets.len(), crate::pipeline::limits::ERRANDS_AT_ONCE);
     let rest = Next::BackOff { after: Some(Span::from_secs(40)) };
     let busy = WriteFault::NoEffect(Fault::new(rest, "ErrorServerBusy"));
+    let resting: Vec<_> = (1..=tickets.len()).map(user).collect();
+    // What only asks does not either: its mailbox is on the same server.
+    let asking = Filed { user: user(1), ..filed(20, question(&["ben@corp.example"])) };
+    desk.handle(now(0), Input::Filed(vec![asking]));
     for ticket in tickets {
         desk.handle(now(1), Input::Answered(ticket, Err(busy.clone())));
     }
-    desk.handle(now(39), Input::Tick);
+    let mut asked = std::collections::BTreeSet::new();
+    for second in 2..40 {
+        for output in desk.drain() {
+            match output {
+                Output::Ask(ticket, user, _) => {
+                    asked.insert(user);
+                    let late = Err(WriteFault::NoEffect(Fault::retry("later")));
+                    desk.handle(now(second), Input::Answered(ticket, late));
+                }
+                Output::Advance(ticket, _) => {
+                    desk.handle(now(second), Input::Advanced(ticket, Ok(true)));
+                }
+                Output::Note(_) => {}
+            }
+        }
+        desk.handle(now(second), Input::Tick);
+    }
+    assert!(resting.iter().all(|user| !asked.contains(user)), "{asked:?}");
+    assert_eq!(asked.len(), 9 - resting.len(), "others may be on another server");
+    desk.handle(now(120), Input::Tick);
     let asks = desk.drain().into_iter().filter(|one| matches!(one, Output::Ask(..))).count();
-    assert_eq!(asks, 0, "nobody asks before it is over");
-    let wake = desk.wake_at().unwrap();
-    assert!(wake >= now(41).mono);
+    assert_eq!(asks, crate::pipeline::limits::ERRANDS_AT_ONCE);
 }
 
 /// No earlier life has made it.
