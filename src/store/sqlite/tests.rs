@@ -107,6 +107,25 @@ fn a_failing_commit_leaves_nothing() {
 }
 
 #[test]
+fn what_was_noticed_is_written_with_its_row_or_neither_is() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    let other = Connection::open(file(&folder)).unwrap();
+    let trigger = "CREATE TRIGGER break BEFORE INSERT ON errand
+                   BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    other.execute_batch(trigger).unwrap();
+    let mut asks = commit(&mut store, &["a"]);
+    asks.rows[0].asked = Some(Tag([9; 16]));
+    asks.noticed = vec![(CommandId::new("attend:1"), promises::address("x"))];
+    assert!(store.commit(std::slice::from_ref(&asks), noon()).is_err());
+    assert_eq!((promises::index(&mut store), store.errands(0, 9)), (vec![], Ok(vec![])));
+    other.execute_batch("DROP TRIGGER break").unwrap();
+    assert_eq!(store.commit(std::slice::from_ref(&asks), noon()), Ok(vec![true]));
+    assert_eq!(promises::index(&mut store), asks.rows);
+    assert_eq!(store.errands(0, 9).unwrap().len(), 1);
+}
+
+#[test]
 fn what_the_cloud_answered_is_kept_with_the_commits_or_not_at_all() {
     let (mut store, folder) = empty();
     activate(&mut store, 1, "a");
