@@ -108,6 +108,8 @@ pub enum EventKind {
     Result,
     /// When people are free.
     FreeBusy,
+    /// An invitation asks for join details.
+    Decorate,
 }
 
 /// What the cloud did with one event.

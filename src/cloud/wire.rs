@@ -48,6 +48,7 @@ impl EventKind {
             Self::State => "user.state",
             Self::Result => "command.result",
             Self::FreeBusy => "calendar.free_busy",
+            Self::Decorate => "calendar.decorate.request",
         }
     }
 
@@ -56,6 +57,7 @@ impl EventKind {
         match self {
             Self::Put { .. } | Self::Delete | Self::ResyncComplete => 0,
             Self::Presence | Self::State | Self::Result | Self::FreeBusy => 1,
+            Self::Decorate => 2,
         }
     }
 }
@@ -258,10 +260,11 @@ fn kind(frame: Frame) -> CommandKind {
         ("user.activate", Some(user)) => activate(user, frame.data),
         ("meeting.create", Some(user)) => wish(wishes::create(user, frame.data)),
         ("meeting.respond", Some(user)) => wish(wishes::respond(user, frame.data)),
+        ("meeting.decorate", Some(user)) => wish(wishes::decorate(user, frame.data)),
         ("freebusy.query", Some(user)) => wish(wishes::free_busy(user, frame.data)),
         (
             "user.activate" | "user.deactivate" | "records.resend" | "meeting.create"
-            | "meeting.respond" | "freebusy.query",
+            | "meeting.respond" | "meeting.decorate" | "freebusy.query",
             None,
         ) => unknown("subject is not a user's id"),
         _ => unknown("unknown command"),

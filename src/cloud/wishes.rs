@@ -1,5 +1,7 @@
 //! Commands about meetings, as they stand in a frame: what is sealed stays so.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::model::{
@@ -12,6 +14,9 @@ type Read<T> = Result<T, &'static str>;
 
 /// Addresses of one question.
 const MOST_EMAILS: usize = 100;
+
+/// Bytes of an id.
+const LONGEST_ID: usize = 256;
 
 /// `meeting.create`.
 pub(super) fn create(user: UserId, data: Option<Value>) -> Read<Wish> {
@@ -42,13 +47,45 @@ fn place_of(place: &Value) -> Read<When> {
     Ok(When::Between(from, to, hours))
 }
 
+/// `meeting.decorate`.
+pub(super) fn decorate(user: UserId, data: Option<Value>) -> Read<Wish> {
+    let data = object(data)?;
+    let request = name(&data, "requestId", "data needs requestId", "requestId is not an id")?;
+    let id = RecordKey::new(name(&data, "id", "data needs id", "id is not a record's")?);
+    let start = time(data.get("start"), "start is no time in UTC")?;
+    let (sealed, key, reason) = match (data.get("encryptedJoinDetails"), data.get("reason")) {
+        (Some(Value::String(details)), None) => (vec![details.clone()], Some(key(&data)?), None),
+        (None, Some(Value::String(reason))) => (Vec::new(), None, Some(words(reason))),
+        (Some(_), None) => return Err("encryptedJoinDetails is not a text"),
+        (None, Some(_)) => return Err("reason is not a text"),
+        _ => return Err("data needs either encryptedJoinDetails or reason"),
+    };
+    let what = Wanted::Decorate { request: request.into(), id, start, reason };
+    Ok(Wish { user, what, sealed, key })
+}
+
+/// Words of the cloud's, as they may stand in the journal.
+fn words(text: &str) -> Arc<str> {
+    let words: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
+    if words.trim().is_empty() { "no reason is given".into() } else { words.trim().into() }
+}
+
+/// An id of the cloud's or of ours.
+fn name<'a>(
+    data: &'a Data,
+    member: &str,
+    absent: &'static str,
+    bad: &'static str,
+) -> Read<&'a str> {
+    let id = text(data, member, absent)?;
+    let fits = !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control);
+    if fits { Ok(id) } else { Err(bad) }
+}
+
 /// `meeting.respond`.
 pub(super) fn respond(user: UserId, data: Option<Value>) -> Read<Wish> {
     let data = object(data)?;
-    let id = text(&data, "id", "data needs id")?;
-    if id.is_empty() || id.len() > 256 {
-        return Err("id is not a record's");
-    }
+    let id = name(&data, "id", "data needs id", "id is not a record's")?;
     let start = time(data.get("start"), "start is no time in UTC")?;
     let response = match data.get("response").and_then(Value::as_str) {
         Some("ACCEPTED") => Response::Accepted,
@@ -73,10 +110,7 @@ pub(super) fn respond(user: UserId, data: Option<Value>) -> Read<Wish> {
 /// `freebusy.query`.
 pub(super) fn free_busy(user: UserId, data: Option<Value>) -> Read<Wish> {
     let data = object(data)?;
-    let request = text(&data, "requestId", "data needs requestId")?;
-    if request.is_empty() || request.len() > 256 || request.chars().any(char::is_control) {
-        return Err("requestId is not an id");
-    }
+    let request = name(&data, "requestId", "data needs requestId", "requestId is not an id")?;
     let from = time(data.get("start"), "start is no time in UTC")?;
     let to = time(data.get("end"), "end is no time in UTC")?;
     let length = span(from, to, "end is not after start, or more than 42 days")?;

@@ -15,8 +15,11 @@ use crate::calendar::Calendar;
 use crate::condition;
 use crate::kms::Keys;
 use crate::model::{CalendarName, Doubt, Fault, Next, Target, Time, UserId, WriteFault};
-use crate::observe::condition::{ERRAND_ENDED, ERRAND_GOES_ON, ERRAND_WAITS, STORE_FAILS};
-use crate::pipeline::errand::{Answer, Ask, Desk, Input, Note, Output};
+use crate::observe::condition::{
+    DECORATION_EDITED, DECORATION_REFUSED, ERRAND_ENDED, ERRAND_GOES_ON, ERRAND_WAITS, STORE_FAILS,
+};
+use crate::pipeline::decorate::Found;
+use crate::pipeline::errand::{Answer, Ask, Desk, Input, Note, Output, Remark, Rules};
 use crate::pipeline::limits::STORE_RETRY;
 use crate::pipeline::seal::{Installation, Sealer};
 
@@ -30,6 +33,7 @@ pub(super) struct Parts {
     pub(super) keys: Arc<dyn Keys>,
     pub(super) disk: Disk,
     pub(super) installation: Arc<Installation>,
+    pub(super) rules: Rules,
 }
 
 struct Loop {
@@ -50,7 +54,8 @@ pub(super) async fn run(
     mut tells: mpsc::Receiver<Tell>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let desk = Desk::new(parts.installation.clone(), u64::from(std::process::id()));
+    let seed = u64::from(std::process::id());
+    let desk = Desk::new(parts.installation.clone(), parts.rules.clone(), seed);
     let (targets, tasks) = (HashMap::new(), JoinSet::new());
     let mut all = Loop { parts, desk, targets, tasks, read: 0, unread: None, known: false };
     loop {
@@ -130,7 +135,7 @@ impl Loop {
             Output::Ask(ticket, user, ask) => {
                 let (calendar, keys) = (self.parts.calendar.clone(), self.parts.keys.clone());
                 let (disk, target) = (self.parts.disk.clone(), self.targets.get(&user).cloned());
-                let writes = matches!(ask, Ask::Create(..) | Ask::Respond { .. });
+                let writes = ask.writes();
                 // Each question has its answer, also if it panics.
                 self.tasks.spawn(async move {
                     let gone = || WriteFault::NoEffect(Fault::retry("mailbox was removed"));
@@ -178,9 +183,29 @@ impl Loop {
                 condition!(warn, ERRAND_WAITS, CALENDAR = calendar, COMMAND_ID = id,
                     CAUSE = fault,; "command {id} waits ({fault}); it is tried again");
             }
+            Note::Remark(user, remark) => self.remark(user, remark),
             Note::GoesOn(id) => {
                 condition!(info, ERRAND_GOES_ON, CALENDAR = calendar, COMMAND_ID = id,;
                     "command {id} goes on");
+            }
+        }
+    }
+}
+
+impl Loop {
+    fn remark(&self, user: &UserId, remark: &Remark) {
+        let calendar = &self.parts.name;
+        match remark {
+            Remark::Refused(why) => {
+                let reason = why.name();
+                condition!(warn, DECORATION_REFUSED, CALENDAR = calendar, USER_ID = user,
+                    REASON = reason, CAUSE = why,;
+                    "an invitation of mailbox {user} gets no join details ({reason}): {why}");
+            }
+            Remark::Edited(Found { edited, lone_lines, .. }) => {
+                condition!(warn, DECORATION_EDITED, CALENDAR = calendar, USER_ID = user,;
+                    "join details in an invitation of mailbox {user} had been edited: {edited} \
+                     blocks, {lone_lines} lines that mark one without the other");
             }
         }
     }
@@ -211,6 +236,8 @@ async fn put(calendar: &dyn Calendar, target: &Target, ask: Ask) -> Result<Answe
             .respond(target, &invitation, response, comment.as_ref(), notify)
             .await
             .map(|()| Answer::Done),
+        Ask::Rewrite(change) => calendar.rewrite(target, &change).await.map(|_| Answer::Done),
+        Ask::Language => calendar.language(target).await.map(Answer::Language).map_err(read),
         Ask::Zone => {
             let home = calendar.homes(std::slice::from_ref(target), Doubt::None).await;
             let none = || Err(Fault::retry("no answer for the mailbox"));

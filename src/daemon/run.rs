@@ -27,9 +27,9 @@ use crate::model::{Fault, Span, UserId};
 use crate::net::Trust;
 use crate::observe::condition::{SHOWN_ANEW, STOPPING};
 use crate::observe::notify;
-use crate::pipeline::command;
 use crate::pipeline::fleet::Rules;
 use crate::pipeline::seal::{Installation, Stashed};
+use crate::pipeline::{command, errand};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
@@ -99,7 +99,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         let (presence, asks) = mpsc::channel(TELLS);
         let presences = presence_parts(&parts, settings.presence);
         loops.spawn(presence::run(presences, asks, stop.clone()));
-        loops.spawn(errands::run(errand_parts(&parts), tasks, stop.clone()));
+        loops.spawn(errands::run(errand_parts(&parts, &settings), tasks, stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
         views.push(seen.1);
         loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
@@ -226,13 +226,14 @@ fn presence_parts(intake: &intake::Parts, every: Span) -> presence::Parts {
     }
 }
 
-fn errand_parts(intake: &intake::Parts) -> errands::Parts {
+fn errand_parts(intake: &intake::Parts, settings: &Settings) -> errands::Parts {
     errands::Parts {
         name: intake.name.clone(),
         calendar: intake.calendar.clone(),
         keys: intake.keys.clone(),
         disk: intake.disk.clone(),
         installation: intake.installation.clone(),
+        rules: errand::Rules { texts: settings.texts.clone(), showing: settings.showing.clone() },
     }
 }
 

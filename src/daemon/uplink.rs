@@ -101,6 +101,7 @@ fn outgoing(row: &Outgoing) -> cloud::Outgoing {
         EventKind::State => cloud::EventKind::State,
         EventKind::Result => cloud::EventKind::Result,
         EventKind::FreeBusy => cloud::EventKind::FreeBusy,
+        EventKind::Decorate => cloud::EventKind::Decorate,
     };
     cloud::Outgoing {
         id: row.id.clone(),

@@ -15,8 +15,7 @@ pub struct Command {
     pub kind: CommandKind,
 }
 
-/// What is asked. `meeting.decorate` and `settings` have their place here and are refused as
-/// unknown until they are built.
+/// What is asked. `settings` has its place here and is refused as unknown until it is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandKind {
     /// `user.activate`: relay this user's calendar from now on.
@@ -38,7 +37,8 @@ pub enum CommandKind {
         /// Who; everybody where absent.
         user: Option<UserId>,
     },
-    /// `meeting.create`, `meeting.respond`, `freebusy.query`: something to be done in Exchange.
+    /// `meeting.create`, `meeting.respond`, `meeting.decorate`, `freebusy.query`: something to be
+    /// done in Exchange.
     Errand(Box<Wish>),
     /// `ping`: answer.
     Ping,
@@ -82,6 +82,17 @@ pub enum Wanted {
         response: Response,
         /// Whether the organiser is told.
         notify: Notify,
+    },
+    /// What becomes of our request for join details. One text is sealed where there are some.
+    Decorate {
+        /// The request's id.
+        request: Arc<str>,
+        /// The record.
+        id: RecordKey,
+        /// Its start; of a series that of one of its occurrences.
+        start: Time,
+        /// Why there are none, in words that may be shown.
+        reason: Option<Arc<str>>,
     },
     /// When people are free. Their addresses are sealed, each by itself.
     FreeBusy {

@@ -171,6 +171,18 @@ conditions! {
     /// It goes on.
     ERRAND_GOES_ON = "errand-goes-on" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e69"
         "Nothing to do.";
+    /// An invitation does not get the join details that its organiser asked for.
+    DECORATION_REFUSED = "decoration-refused" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e70"
+        "Its REASON says why. past, cancelled, too-many-invitees (more than 1,500): tell the \
+         organiser, if they ask. already-joinable: it has another way to join in its place or \
+         text; the organiser takes that or the keyword out. unreadable: its text is longer than 8 \
+         MiB, or damaged; the organiser makes it anew. cloud-refuses: the cloud says why, its \
+         administrator helps.";
+    /// Somebody had edited join details in an invitation.
+    DECORATION_EDITED = "decoration-edited" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e71"
+        "Nothing was lost: what people had written among the join details was kept when these were \
+         replaced or taken out. Where one of the two lines that mark them was missing, old join \
+         details may be left in the text: the organiser looks, and deletes them by hand.";
     /// A mailbox whose domain no calendar serves.
     NO_CALENDAR = "no-calendar" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
         "Add the mailbox's domain to the domains of a [[calendar]].";

@@ -1,6 +1,7 @@
 //! What a command of the cloud comes to. Whatever is decided is on the disk, with the command's id,
 //! before it is acknowledged; so a command that comes again gets the same answer and nothing else.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::errand::{self, ErrandKind};
@@ -134,10 +135,10 @@ pub fn opened(
     let effect = match &command.kind {
         CommandKind::Errand(wish) => errand(wish, &plain, installation)?,
         CommandKind::Activate { user, .. } => activation(user, &plain, installation)?,
-        _ => Err("nothing was sealed in this command"),
+        _ => Err("nothing was sealed in this command".into()),
     };
     Ok(match effect {
-        Err(why) => refused(command, why),
+        Err(why) => refused(command, &why),
         Ok(effect) => Decision {
             id: command.id.clone(),
             sequence: command.sequence,
@@ -147,12 +148,12 @@ pub fn opened(
     })
 }
 
-type Accepted = Result<Result<Effect, &'static str>, Fault>;
+type Accepted = Result<Result<Effect, Cow<'static, str>>, Fault>;
 
 fn activation(user: &UserId, plain: &[Plain], installation: &Installation) -> Accepted {
     let text = plain.first().map_or("", Plain::reveal);
     Ok(match Address::parse(text) {
-        Err(why) => Err(why),
+        Err(why) => Err(why.into()),
         Ok(address) => {
             let address = installation.stash(address.reveal())?;
             Ok(Effect::Activate { user: user.clone(), address })

@@ -228,6 +228,18 @@ pub const QUESTION_LIFE: Span = Span::MINUTE.times(10);
 /// So often a single mailbox that could not be asked for its free times is asked again.
 pub const QUESTION_TRIES: u8 = 3;
 
+/// First and longest wait of what a reading noticed: nobody waits for it at a screen, and an item
+/// that is ill is asked for no more than 150 times a day.
+pub const NOTICED_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE.times(10));
+
+/// What a reading noticed is given up after so long: an outage of Exchange over a weekend, or over
+/// holidays, is not to lose it, as it is noticed again only with a change of the meeting.
+pub const NOTICED_LIFE: Span = Span::DAY.times(7);
+
+/// So far before and behind the time that the cloud names a meeting is looked for which is not
+/// there: a series that comes once a month has another occurrence there.
+pub const DECORATION_REACH: Span = Span::DAY.times(35);
+
 /// After so many failures in a row it is told that an errand waits.
 pub const ERRAND_FAILS: u8 = 5;
 

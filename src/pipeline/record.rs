@@ -77,9 +77,13 @@ impl<'a> Shown<'a> {
     }
 
     fn participants(&self) -> &'a [Participant] {
-        let all: &[_] = if self.words.is_some() { &self.meeting.participants } else { &[] };
-        all.get(..PARTICIPANTS).unwrap_or(all)
+        if self.words.is_some() { first(&self.meeting.participants) } else { &[] }
     }
+}
+
+/// Those of all participants that are told.
+pub(in crate::pipeline) fn first(all: &[Participant]) -> &[Participant] {
+    all.get(..PARTICIPANTS).unwrap_or(all)
 }
 
 /// A keyed hash of all that a user can see of the meeting. `last_modified` is not among it: a
@@ -213,25 +217,25 @@ fn room(shown: &Shown<'_>) -> usize {
 
 /// A record as it is written, without a tree in between: JSON in which every text that could need
 /// an escape is written by [`Writer::text`].
-struct Writer<'a> {
+pub(in crate::pipeline) struct Writer<'a> {
     out: Vec<u8>,
     sealer: &'a dyn Sealer,
 }
 
 impl<'a> Writer<'a> {
-    fn new(sealer: &'a dyn Sealer, room: usize) -> Self {
+    pub(in crate::pipeline) fn new(sealer: &'a dyn Sealer, room: usize) -> Self {
         let mut out = Vec::with_capacity(room);
         out.push(b'{');
         Self { out, sealer }
     }
 
-    fn finish(mut self) -> Result<Sealed, Fault> {
+    pub(in crate::pipeline) fn finish(mut self) -> Result<Sealed, Fault> {
         self.out.push(b'}');
         let json = String::from_utf8(self.out).map_err(|_| Fault::refused("not text"))?;
         Ok(Sealed::new(json))
     }
 
-    fn name(&mut self, name: &str) {
+    pub(in crate::pipeline) fn name(&mut self, name: &str) {
         if !matches!(self.out.last(), Some(b'{' | b'[')) {
             self.out.push(b',');
         }
@@ -240,17 +244,17 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(b"\":");
     }
 
-    fn begin(&mut self, name: &str) {
+    pub(in crate::pipeline) fn begin(&mut self, name: &str) {
         self.name(name);
         self.out.push(b'{');
     }
 
-    fn end(&mut self) {
+    pub(in crate::pipeline) fn end(&mut self) {
         self.out.push(b'}');
     }
 
     /// A value of letters, digits and marks that need no escape.
-    fn word(&mut self, name: &str, word: &str) {
+    pub(in crate::pipeline) fn word(&mut self, name: &str, word: &str) {
         self.name(name);
         self.out.push(b'"');
         self.out.extend_from_slice(word.as_bytes());
@@ -258,18 +262,23 @@ impl<'a> Writer<'a> {
     }
 
     /// A number, or a truth.
-    fn bare(&mut self, name: &str, value: impl Display) {
+    pub(in crate::pipeline) fn bare(&mut self, name: &str, value: impl Display) {
         self.name(name);
         self.out.extend_from_slice(value.to_string().as_bytes());
     }
 
-    fn text(&mut self, name: &str, text: &str) {
+    pub(in crate::pipeline) fn text(&mut self, name: &str, text: &str) {
         self.name(name);
         // Writing into memory does not fail.
         let _ = serde_json::to_writer(&mut self.out, text);
     }
 
-    fn sealed(&mut self, name: &str, text: &str, limit: usize) -> Result<(), Fault> {
+    pub(in crate::pipeline) fn sealed(
+        &mut self,
+        name: &str,
+        text: &str,
+        limit: usize,
+    ) -> Result<(), Fault> {
         self.name(name);
         self.sealer.seal_into(cut(text, limit), &mut self.out)
     }
@@ -282,7 +291,7 @@ impl<'a> Writer<'a> {
     }
 
     /// As many as fit.
-    fn list(&mut self, all: &[Participant]) -> Result<(), Fault> {
+    pub(in crate::pipeline) fn list(&mut self, all: &[Participant]) -> Result<(), Fault> {
         self.out.push(b'[');
         let begin = self.out.len();
         for (at, participant) in all.iter().enumerate() {

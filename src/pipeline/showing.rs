@@ -55,12 +55,17 @@ pub enum Untitled {
 impl Showing {
     /// Whether there is a record of a meeting at all.
     pub fn has_record(&self, meeting: &Meeting) -> bool {
-        self.private != Private::Nothing || !is_private(meeting)
+        self.private != Private::Nothing || !is_private(meeting.sensitivity)
     }
 
     /// Whether no more than the times of a meeting are shown.
     pub fn is_times_only(&self, meeting: &Meeting) -> bool {
-        self.private != Private::Full && is_private(meeting)
+        self.hides(meeting.sensitivity)
+    }
+
+    /// Whether the words of a meeting that is so private are not shown.
+    pub fn hides(&self, sensitivity: Sensitivity) -> bool {
+        self.private != Private::Full && is_private(sensitivity)
     }
 
     /// The title of a meeting of which more than the times is shown.
@@ -97,6 +102,6 @@ impl Showing {
     }
 }
 
-fn is_private(meeting: &Meeting) -> bool {
-    matches!(meeting.sensitivity, Sensitivity::Private | Sensitivity::Confidential)
+fn is_private(sensitivity: Sensitivity) -> bool {
+    matches!(sensitivity, Sensitivity::Private | Sensitivity::Confidential)
 }

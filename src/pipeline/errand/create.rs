@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::request::{self, Create};
-use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, trouble};
+use super::sent::Sent;
+use super::{Answer, Ask, Course as _, Ending, Move, Stage, fault, out_of_turn, trouble};
 use crate::model::{
-    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Invitee, Next, Span, Time,
+    Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Invitee, Next, Now, Span, Time,
     UserId, WorkHours, WorkPeriod, WriteFault, Zone,
 };
 use crate::pipeline::limits::PLACE_STEP;
@@ -39,127 +40,23 @@ pub(super) struct Course {
     phase: Phase,
     /// Where the organiser is, if nobody tells when they work and it is to be at working hours.
     zone: Option<Zone>,
-    /// Until then an older request may take effect.
-    quiet: Option<Time>,
-    /// What left the doubt: it says what to do where nothing took effect.
-    doubt: Option<Fault>,
-    looked: Time,
+    sent: Sent,
 }
 
 impl Course {
     pub(super) fn new(
-        now: Time,
+        now: Now,
         wanted: Create,
         (mark, user, own): (Arc<str>, UserId, Arc<Address>),
         (body, stage): (Stashed, Stage),
         installation: Arc<Installation>,
     ) -> Self {
-        let (phase, quiet) = match stage {
-            Stage::Accepted => (Phase::Recall, None),
-            Stage::Sending => (Phase::Look, Some(now + WriteFault::SETTLED_AFTER)),
+        let phase = match stage {
+            Stage::Accepted => Phase::Recall,
+            Stage::Sending => Phase::Look,
         };
-        Self {
-            wanted,
-            mark,
-            user,
-            own,
-            body,
-            installation,
-            phase,
-            zone: None,
-            quiet,
-            doubt: None,
-            looked: now,
-        }
-    }
-
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.quiet.is_some()
-    }
-
-    pub(super) fn go_on(&mut self, now: Time) -> Move {
-        match self.phase {
-            Phase::Choose => match self.wanted.between {
-                None => {
-                    self.phase = Phase::Note;
-                    self.go_on(now)
-                }
-                Some((_, _, Hours::Working)) if self.zone.is_none() => Move::Ask(Ask::Zone),
-                Some((from, to, _)) => {
-                    let mut all = vec![self.own.clone()];
-                    let guests = self.wanted.meeting.invitees.iter();
-                    all.extend(guests.map(|guest| Arc::new(guest.address.clone())));
-                    Move::Ask(Ask::FreeBusy(all, window(from, to)))
-                }
-            },
-            Phase::Note => {
-                if self.wanted.meeting.end <= self.wanted.meeting.start {
-                    return Move::End(Ending::Refused("the meeting has no length"));
-                }
-                let start = self.wanted.meeting.start;
-                match request::placed(&self.body, start, &self.installation) {
-                    Ok(body) => Move::Stage(Some(body)),
-                    Err(fault) => trouble(fault),
-                }
-            }
-            Phase::Send => {
-                let meeting = Box::new(self.wanted.meeting.clone());
-                Move::Ask(Ask::Create(meeting, self.mark.clone()))
-            }
-            Phase::Recall | Phase::Look | Phase::Name => {
-                self.looked = now;
-                Move::Ask(Ask::Created(self.mark.clone()))
-            }
-        }
-    }
-
-    pub(super) fn noted(&mut self, now: Time) -> Move {
-        self.phase = Phase::Send;
-        self.go_on(now)
-    }
-
-    pub(super) fn answered(&mut self, now: Time, answer: Result<Answer, WriteFault>) -> Move {
-        match (self.phase, answer) {
-            (Phase::Choose, Ok(Answer::Zone(zone))) => {
-                self.zone = Some(zone.unwrap_or_default());
-                self.go_on(now)
-            }
-            (Phase::Choose, Ok(Answer::FreeBusy(all))) => self.choose(now, &all),
-            (Phase::Send, Ok(Answer::Done)) => {
-                self.phase = Phase::Name;
-                self.go_on(now)
-            }
-            (Phase::Send, Err(WriteFault::InDoubt(fault))) => {
-                let quiet = now + WriteFault::SETTLED_AFTER;
-                self.doubt = Some(fault);
-                self.quiet = Some(quiet);
-                self.phase = Phase::Look;
-                Move::Wait(quiet)
-            }
-            (Phase::Recall | Phase::Look | Phase::Name, Ok(Answer::Created(Some(entry)))) => {
-                self.done(&entry)
-            }
-            (Phase::Recall, Ok(Answer::Created(None))) => {
-                self.phase = Phase::Choose;
-                self.go_on(now)
-            }
-            (Phase::Look, Ok(Answer::Created(None))) => match self.quiet {
-                Some(quiet) if self.looked < quiet => Move::Wait(quiet),
-                _ => {
-                    self.quiet = None;
-                    self.phase = Phase::Send;
-                    match self.doubt.take() {
-                        Some(fault) => trouble(fault),
-                        None => self.go_on(now),
-                    }
-                }
-            },
-            // It is there; what it is called there was a courtesy.
-            (Phase::Name, _) => Move::End(Ending::Done(None, Some(self.wanted.meeting.start))),
-            (Phase::Look, Err(failed)) => Move::Again(fault(failed)),
-            (_, Err(failed)) => trouble(fault(failed)),
-            (_, Ok(_)) => out_of_turn(),
-        }
+        let sent = Sent::new(now, stage);
+        Self { wanted, mark, user, own, body, installation, phase, zone: None, sent }
     }
 
     fn done(&self, entry: &Entry) -> Move {
@@ -167,7 +64,7 @@ impl Course {
         Move::End(Ending::Done(Some(key), Some(entry.start)))
     }
 
-    fn choose(&mut self, now: Time, all: &[Result<FreeBusy, Fault>]) -> Move {
+    fn choose(&mut self, now: Now, all: &[Result<FreeBusy, Fault>]) -> Move {
         // Whoever cannot be seen at all is taken for free; whoever may be seen later is waited for.
         let passing = all.iter().filter_map(|one| one.as_ref().err()).find(|fault| {
             matches!(fault.next, Next::Retry { .. } | Next::BackOff { .. } | Next::Moved)
@@ -199,9 +96,7 @@ impl Course {
         self.phase = Phase::Note;
         self.go_on(now)
     }
-}
 
-impl Course {
     /// The organiser's hours, and those of the people who are invited, where they are told. A room
     /// has none of its own.
     fn hours<'a>(
@@ -214,6 +109,91 @@ impl Course {
         let rooms: Vec<_> = self.wanted.meeting.invitees.iter().map(Invitee::is_room).collect();
         let others = all.iter().skip(1).zip(rooms).filter(|(_, is_room)| !is_room);
         (own, others.filter_map(move |(one, _)| told(one)))
+    }
+}
+
+impl super::Course for Course {
+    fn go_on(&mut self, now: Now) -> Move {
+        match self.phase {
+            Phase::Choose => match self.wanted.between {
+                None => {
+                    self.phase = Phase::Note;
+                    self.go_on(now)
+                }
+                Some((_, _, Hours::Working)) if self.zone.is_none() => Move::Ask(Ask::Zone),
+                Some((from, to, _)) => {
+                    let mut all = vec![self.own.clone()];
+                    let guests = self.wanted.meeting.invitees.iter();
+                    all.extend(guests.map(|guest| Arc::new(guest.address.clone())));
+                    Move::Ask(Ask::FreeBusy(all, window(from, to)))
+                }
+            },
+            Phase::Note => {
+                if self.wanted.meeting.end <= self.wanted.meeting.start {
+                    return Move::End(Ending::Refused("the meeting has no length".into()));
+                }
+                let start = self.wanted.meeting.start;
+                match request::placed(&self.body, start, &self.installation) {
+                    Ok(body) => Move::Stage(Some(body)),
+                    Err(fault) => trouble(fault),
+                }
+            }
+            Phase::Send => {
+                let meeting = Box::new(self.wanted.meeting.clone());
+                Move::Ask(Ask::Create(meeting, self.mark.clone()))
+            }
+            Phase::Recall | Phase::Look | Phase::Name => {
+                self.sent.look(now);
+                Move::Ask(Ask::Created(self.mark.clone()))
+            }
+        }
+    }
+
+    fn noted(&mut self, now: Now) -> Move {
+        self.sent.note();
+        self.phase = Phase::Send;
+        self.go_on(now)
+    }
+
+    fn answered(&mut self, now: Now, answer: Result<Answer, WriteFault>) -> Move {
+        match (self.phase, answer) {
+            (Phase::Choose, Ok(Answer::Zone(zone))) => {
+                self.zone = Some(zone.unwrap_or_default());
+                self.go_on(now)
+            }
+            (Phase::Choose, Ok(Answer::FreeBusy(all))) => self.choose(now, &all),
+            (Phase::Send, Ok(Answer::Done)) => {
+                self.phase = Phase::Name;
+                self.go_on(now)
+            }
+            (Phase::Send, Err(WriteFault::InDoubt(fault))) => {
+                self.phase = Phase::Look;
+                self.sent.doubted(now, fault)
+            }
+            (Phase::Recall | Phase::Look | Phase::Name, Ok(Answer::Created(Some(entry)))) => {
+                self.done(&entry)
+            }
+            (Phase::Recall, Ok(Answer::Created(None))) => {
+                self.phase = Phase::Choose;
+                self.go_on(now)
+            }
+            (Phase::Look, Ok(Answer::Created(None))) => {
+                if let Some(wait) = self.sent.unsettled() {
+                    return wait;
+                }
+                self.phase = Phase::Send;
+                self.sent.settle().unwrap_or_else(|| self.go_on(now))
+            }
+            // It is there; what it is called there was a courtesy.
+            (Phase::Name, _) => Move::End(Ending::Done(None, Some(self.wanted.meeting.start))),
+            (Phase::Look, Err(failed)) => Move::Again(fault(failed)),
+            (_, Err(failed)) => trouble(fault(failed)),
+            (_, Ok(_)) => out_of_turn(),
+        }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.sent.is_in_doubt()
     }
 }
 

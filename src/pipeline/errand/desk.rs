@@ -1,7 +1,9 @@
 //! The errands of one calendar: which of them may go on, and when.
 //!
-//! **Promise.** Of one mailbox what writes goes in the order in which it was accepted, one at a
-//! time; nobody waits for another mailbox's. At most [`limits::ERRANDS_AT_ONCE`] ask something at
+//! **Promise.** Of one mailbox what commands write goes in the order in which it was accepted, one
+//! at a time; nobody waits for another mailbox's. What somebody asked for goes before what a reading
+//! noticed, of which there may be thousands at once; of that, one that fails lets the next one go.
+//! At most [`limits::ERRANDS_AT_ONCE`] ask something at
 //! once, and after a mailbox's server asked for rest nothing of this mailbox is asked before it is
 //! over. Whoever is not active is not touched.
 //!
@@ -18,7 +20,8 @@ use std::sync::Arc;
 
 use super::request::{self, Request};
 use super::{
-    Advance, Answer, Ask, Ending, ErrandKind, Filed, Move, Stage, create, free_busy, respond, told,
+    Advance, Answer, Ask, Course, Ending, ErrandKind, Filed, Move, Remark, Rules, Stage, Useless,
+    attend, create, decorate, free_busy, noticed, respond, told,
 };
 use crate::model::{Address, CommandId, Fault, Next, Now, Span, Time, UserId, WriteFault};
 use crate::pipeline::limits;
@@ -63,17 +66,10 @@ pub enum Note {
     Waits(CommandId, Fault),
     /// It goes on after that.
     GoesOn(CommandId),
-    /// It ended: its command's type, and how.
+    /// It ended: its command's type, and how. Of what no command began only where it failed.
     Ended(CommandId, &'static str, String),
-}
-
-#[derive(Debug)]
-enum Course {
-    Create(Box<create::Course>),
-    Respond(Box<respond::Course>),
-    FreeBusy(Box<free_busy::Course>),
-    /// What is on the disk is of no use.
-    Useless(Fault),
+    /// Something of an invitation in this user's calendar is remarkable.
+    Remark(UserId, Remark),
 }
 
 #[derive(Debug)]
@@ -83,7 +79,7 @@ struct Job {
     kind: ErrandKind,
     stage: Stage,
     born: Time,
-    course: Course,
+    course: Box<dyn Course>,
     /// What the disk did not take yet.
     unwritten: Option<Box<Advance>>,
     ticket: Option<Ticket>,
@@ -92,19 +88,44 @@ struct Job {
     waits: bool,
 }
 
-/// Of one mailbox what writes has a lane, and what asks has another.
-type Lane = (UserId, bool);
+/// What of one mailbox goes one after the other.
+type Lane = (UserId, Track);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Track {
+    /// Commands that write.
+    Writes,
+    /// Commands that ask.
+    Asks,
+    /// What a reading noticed.
+    Noticed,
+}
+
+impl Track {
+    const ALL: [Self; 3] = [Self::Writes, Self::Asks, Self::Noticed];
+
+    fn of(kind: ErrandKind) -> Self {
+        match kind {
+            kind if kind.is_local() => Self::Noticed,
+            kind if kind.only_asks() => Self::Asks,
+            _ => Self::Writes,
+        }
+    }
+}
 
 /// The machine.
 #[derive(Debug)]
 pub struct Desk {
     installation: Arc<Installation>,
+    rules: Rules,
     dice: Dice,
     people: HashMap<UserId, Arc<Address>>,
     jobs: BTreeMap<i64, Job>,
     lanes: BTreeMap<Lane, VecDeque<i64>>,
     /// Those at the head of their lanes that wait for a time or a place.
     due: BTreeSet<(Time, i64)>,
+    /// The same of what was noticed.
+    noticed: BTreeSet<(Time, i64)>,
     /// Of a job that was removed meanwhile there is none. True: it has a place.
     tickets: HashMap<Ticket, (i64, bool)>,
     last_ticket: Ticket,
@@ -116,14 +137,16 @@ pub struct Desk {
 
 impl Desk {
     /// Nobody, and nothing to do.
-    pub fn new(installation: Arc<Installation>, seed: u64) -> Self {
+    pub fn new(installation: Arc<Installation>, rules: Rules, seed: u64) -> Self {
         Self {
             installation,
+            rules,
             dice: Dice::new(seed),
             people: HashMap::new(),
             jobs: BTreeMap::new(),
             lanes: BTreeMap::new(),
             due: BTreeSet::new(),
+            noticed: BTreeSet::new(),
             tickets: HashMap::new(),
             last_ticket: 0,
             asking: 0,
@@ -153,16 +176,17 @@ impl Desk {
     /// When the next [`Input::Tick`] is due.
     pub fn wake_at(&self) -> Option<Time> {
         let has_place = self.asking < limits::ERRANDS_AT_ONCE;
-        self.due.first().filter(|_| has_place).map(|(at, _)| *at)
+        let first = [&self.due, &self.noticed].into_iter().filter_map(BTreeSet::first).min();
+        first.filter(|_| has_place).map(|(at, _)| *at)
     }
 
     fn removed(&mut self, user: &UserId) {
         self.people.remove(user);
         self.rests.remove(user);
-        for only_asks in [false, true] {
-            for row in self.lanes.remove(&(user.clone(), only_asks)).unwrap_or_default() {
+        for track in Track::ALL {
+            for row in self.lanes.remove(&(user.clone(), track)).unwrap_or_default() {
                 if let Some(job) = self.jobs.remove(&row) {
-                    self.due.remove(&(job.due, row));
+                    self.waiting(job.kind).remove(&(job.due, row));
                 }
             }
         }
@@ -175,7 +199,7 @@ impl Desk {
         }
         let Some(address) = self.people.get(&user).cloned() else { return };
         let course = self.course(now, (&id, &user, address), kind, (body, stage));
-        let lane = (user.clone(), kind.only_asks());
+        let lane = (user.clone(), Track::of(kind));
         let (unwritten, ticket, pace, due) = (None, None, Pace::default(), now.mono);
         let waits = false;
         let job = Job { id, user, kind, stage, born, course, unwritten, ticket, due, pace, waits };
@@ -183,8 +207,13 @@ impl Desk {
         let lane = self.lanes.entry(lane).or_default();
         lane.push_back(row);
         if lane.len() == 1 {
-            self.due.insert((due, row));
+            self.wait(row, due);
         }
+    }
+
+    /// Those of a kind that wait at the head of their lanes.
+    fn waiting(&mut self, kind: ErrandKind) -> &mut BTreeSet<(Time, i64)> {
+        if kind.is_local() { &mut self.noticed } else { &mut self.due }
     }
 
     fn course(
@@ -193,23 +222,30 @@ impl Desk {
         (id, user, own): (&CommandId, &UserId, Arc<Address>),
         kind: ErrandKind,
         (body, stage): (Stashed, Stage),
-    ) -> Course {
-        let installation = self.installation.clone();
+    ) -> Box<dyn Course> {
+        let (user, installation) = (user.clone(), self.installation.clone());
+        let with = (self.rules.clone(), installation.clone());
+        if kind.is_local() {
+            return match noticed::open(&body, &installation) {
+                Err(fault) => Box::new(Useless(fault)),
+                Ok(one) => Box::new(attend::Course::new(now, one, user, stage, with)),
+            };
+        }
         match request::open(kind, &body, &installation) {
-            Err(fault) => Course::Useless(fault),
+            Err(fault) => Box::new(Useless(fault)),
             Ok(Request::Create(wanted)) => {
-                let whom = (mark(&installation, id), user.clone(), own);
+                let whom = (mark(&installation, id), user, own);
                 let kept = (body, stage);
-                let course = create::Course::new(now.mono, wanted, whom, kept, installation);
-                Course::Create(Box::new(course))
+                Box::new(create::Course::new(now, wanted, whom, kept, installation))
             }
             Ok(Request::Respond(wanted)) => {
-                let user = user.clone();
-                let course = respond::Course::new(now.mono, wanted, user, stage, installation);
-                Course::Respond(Box::new(course))
+                Box::new(respond::Course::new(now, wanted, user, stage, installation))
             }
             Ok(Request::FreeBusy(question)) => {
-                Course::FreeBusy(Box::new(free_busy::Course::new(id.clone(), question)))
+                Box::new(free_busy::Course::new(id.clone(), question))
+            }
+            Ok(Request::Decorate(wanted)) => {
+                Box::new(decorate::Course::new(now, *wanted, user, stage, with))
             }
         }
     }
@@ -217,11 +253,10 @@ impl Desk {
     /// Sets off what is due, as long as there are places.
     fn go_on(&mut self, now: Now) {
         while self.asking < limits::ERRANDS_AT_ONCE {
-            let Some(&(due, row)) = self.due.first() else { return };
-            if due > now.mono {
-                return;
-            }
-            self.due.remove(&(due, row));
+            let due = |all: &BTreeSet<_>| all.first().copied().filter(|(at, _)| *at <= now.mono);
+            let Some((at, row)) = due(&self.due).or_else(|| due(&self.noticed)) else { return };
+            self.due.remove(&(at, row));
+            self.noticed.remove(&(at, row));
             let Some(job) = self.jobs.get(&row) else { continue };
             if let Some(unwritten) = job.unwritten.clone() {
                 self.advance(row, unwritten);
@@ -232,12 +267,7 @@ impl Desk {
                 continue;
             }
             let Some(job) = self.jobs.get_mut(&row) else { continue };
-            let next = match &mut job.course {
-                Course::Create(course) => course.go_on(now.mono),
-                Course::Respond(course) => course.go_on(now.mono),
-                Course::FreeBusy(course) => course.go_on(),
-                Course::Useless(fault) => Move::End(Ending::Failed(fault.cause.code.clone())),
-            };
+            let next = job.course.go_on(now);
             self.step(now, row, next);
         }
     }
@@ -255,12 +285,7 @@ impl Desk {
                 self.out.push(Output::Note(Note::GoesOn(job.id.clone())));
             }
         }
-        let next = match &mut job.course {
-            Course::Create(course) => course.answered(now.mono, answer),
-            Course::Respond(course) => course.answered(now.mono, answer),
-            Course::FreeBusy(course) => course.answered(answer),
-            Course::Useless(fault) => Move::End(Ending::Failed(fault.cause.code.clone())),
-        };
+        let next = job.course.answered(now, answer);
         self.step(now, row, next);
     }
 
@@ -280,12 +305,7 @@ impl Desk {
                     return self.drop_job(now, row);
                 }
                 job.stage = Stage::Sending;
-                let next = match &mut job.course {
-                    Course::Create(course) => course.noted(now.mono),
-                    Course::Respond(course) => course.noted(now.mono),
-                    Course::FreeBusy(course) => course.go_on(),
-                    Course::Useless(fault) => Move::End(Ending::Failed(fault.cause.code.clone())),
-                };
+                let next = job.course.noted(now);
                 self.step(now, row, next);
             }
         }
@@ -323,24 +343,26 @@ impl Desk {
             Ending::Failed(why) => format!("failed: {why}"),
         };
         let (id, stage, kind) = (job.id.clone(), job.stage, job.kind);
-        let told = match kind.is_local() {
-            true => Vec::new(),
-            false => vec![told::ending(&id, kind, ending)],
-        };
-        self.out.push(Output::Note(Note::Ended(id.clone(), kind.command(), how)));
+        if let Some(remark) = job.course.remark() {
+            self.out.push(Output::Note(Note::Remark(job.user.clone(), remark)));
+        }
+        if !kind.is_local() || matches!(ending, Ending::Failed(_)) {
+            self.out.push(Output::Note(Note::Ended(id.clone(), kind.command(), how)));
+        }
+        let told = told::ending(&id, kind, ending).into_iter().collect();
         let advance = Advance { id, stage, body: None, told, done: true };
         self.advance(row, Box::new(advance));
     }
 
     fn again(&mut self, now: Now, row: i64, fault: &Fault) {
         let Some(job) = self.jobs.get_mut(&row) else { return };
-        let life = if job.kind.only_asks() { limits::QUESTION_LIFE } else { limits::ERRAND_LIFE };
+        let (life, pace) = match Track::of(job.kind) {
+            Track::Writes => (limits::ERRAND_LIFE, limits::ERRAND_RETRY),
+            Track::Asks => (limits::QUESTION_LIFE, limits::ERRAND_RETRY),
+            Track::Noticed => (limits::NOTICED_LIFE, limits::NOTICED_RETRY),
+        };
         if now.wall.since(job.born) > life {
-            let doubt = match &job.course {
-                Course::Create(course) => course.is_in_doubt(),
-                Course::Respond(course) => course.is_in_doubt(),
-                Course::FreeBusy(_) | Course::Useless(_) => false,
-            };
+            let doubt = job.course.is_in_doubt();
             let what = if doubt { "whether it took effect is not known" } else { "given up" };
             return self.end(row, Ending::Failed(format!("{what}: {}", fault.cause.code)));
         }
@@ -349,7 +371,7 @@ impl Desk {
             Next::SignIn => Some(Span::MINUTE),
             _ => None,
         };
-        let until = job.pace.fail(now.mono, limits::ERRAND_RETRY, asked, &mut self.dice);
+        let until = job.pace.fail(now.mono, pace, asked, &mut self.dice);
         if matches!(fault.next, Next::BackOff { .. }) {
             let rest = self.rests.entry(job.user.clone()).or_default();
             *rest = (*rest).max(until);
@@ -357,7 +379,26 @@ impl Desk {
         if job.pace.failures() >= limits::ERRAND_FAILS && !std::mem::replace(&mut job.waits, true) {
             self.out.push(Output::Note(Note::Waits(job.id.clone(), fault.clone())));
         }
-        self.wait(row, until);
+        job.due = until;
+        self.give_way(now, row);
+    }
+
+    /// It waits; of what was noticed the next one has its turn meanwhile.
+    fn give_way(&mut self, now: Now, row: i64) {
+        let Some(job) = self.jobs.get(&row) else { return };
+        let (due, kind, lane) = (job.due, job.kind, (job.user.clone(), Track::of(job.kind)));
+        let rows = self.lanes.get_mut(&lane).filter(|rows| kind.is_local() && rows.len() > 1);
+        let Some(rows) = rows else { return self.wait(row, due) };
+        rows.rotate_left(1);
+        if let Some(next) = rows.front().copied() {
+            self.turn(now, next);
+        }
+    }
+
+    /// It came to the head of its lane.
+    fn turn(&mut self, now: Now, row: i64) {
+        let due = self.jobs.get(&row).map_or(now.mono, |job| job.due.max(now.mono));
+        self.wait(row, due);
     }
 
     /// Until when the server of this mailbox rests, where it does.
@@ -369,7 +410,8 @@ impl Desk {
     fn wait(&mut self, row: i64, until: Time) {
         let Some(job) = self.jobs.get_mut(&row) else { return };
         job.due = until;
-        self.due.insert((until, row));
+        let kind = job.kind;
+        self.waiting(kind).insert((until, row));
     }
 
     fn advance(&mut self, row: i64, advance: Box<Advance>) {
@@ -393,12 +435,12 @@ impl Desk {
     /// The next of its lane has its turn.
     fn drop_job(&mut self, now: Now, row: i64) {
         let Some(job) = self.jobs.remove(&row) else { return };
-        self.due.remove(&(job.due, row));
-        let lane = (job.user, job.kind.only_asks());
+        self.waiting(job.kind).remove(&(job.due, row));
+        let lane = (job.user, Track::of(job.kind));
         let Some(rows) = self.lanes.get_mut(&lane) else { return };
         rows.retain(|other| *other != row);
         match rows.front().copied() {
-            Some(next) => self.wait(next, now.mono),
+            Some(next) => self.turn(now, next),
             None => drop(self.lanes.remove(&lane)),
         }
     }
@@ -406,7 +448,5 @@ impl Desk {
 
 /// What a meeting that a command made is found by: it tells nothing, and is the same each time.
 fn mark(installation: &Installation, id: &CommandId) -> Arc<str> {
-    let tag = installation.tag(&[b"command", id.as_str().as_bytes()]);
-    let hex: String = tag.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.into()
+    installation.tag(&[b"command", id.as_str().as_bytes()]).hex().into()
 }

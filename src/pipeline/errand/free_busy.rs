@@ -2,7 +2,7 @@
 
 use super::request::Question;
 use super::{Answer, Ask, Ending, Move, fault, out_of_turn, told, trouble};
-use crate::model::{CommandId, Fault, FreeBusy, Next, WriteFault};
+use crate::model::{CommandId, Fault, FreeBusy, Next, Now, WriteFault};
 use crate::pipeline::limits::QUESTION_TRIES;
 
 #[derive(Debug)]
@@ -20,31 +20,6 @@ impl Course {
         Self { id, question, answers, tries: 0 }
     }
 
-    pub(super) fn go_on(&mut self) -> Move {
-        if self.answers.iter().all(Option::is_some) {
-            return Move::Ask(Ask::Key);
-        }
-        let all = self.question.mailboxes.iter().zip(&self.answers);
-        let open = all.filter(|(_, answer)| answer.is_none());
-        let open = open.map(|(mailbox, _)| mailbox.clone()).collect();
-        Move::Ask(Ask::FreeBusy(open, self.question.window))
-    }
-
-    pub(super) fn answered(&mut self, answer: Result<Answer, WriteFault>) -> Move {
-        match answer {
-            Ok(Answer::FreeBusy(all)) => self.seen(all),
-            Ok(Answer::Key(sealer)) => {
-                let answers: Vec<_> = self.answers.iter().flatten().cloned().collect();
-                match told::free_busy(&self.id, &self.question, &answers, sealer.as_ref()) {
-                    Ok(told) => Move::End(Ending::Answered(told)),
-                    Err(fault) => trouble(fault),
-                }
-            }
-            Ok(_) => out_of_turn(),
-            Err(failed) => trouble(fault(failed)),
-        }
-    }
-
     fn seen(&mut self, all: Vec<Result<FreeBusy, Fault>>) -> Move {
         self.tries += 1;
         let (last, mut passing) = (self.tries >= QUESTION_TRIES, None);
@@ -60,7 +35,38 @@ impl Course {
             None if self.answers.iter().any(Option::is_none) => {
                 Move::Again(Fault::retry("not every mailbox was answered for"))
             }
-            None => self.go_on(),
+            None => self.next(),
+        }
+    }
+
+    fn next(&self) -> Move {
+        if self.answers.iter().all(Option::is_some) {
+            return Move::Ask(Ask::Key);
+        }
+        let all = self.question.mailboxes.iter().zip(&self.answers);
+        let open = all.filter(|(_, answer)| answer.is_none());
+        let open = open.map(|(mailbox, _)| mailbox.clone()).collect();
+        Move::Ask(Ask::FreeBusy(open, self.question.window))
+    }
+}
+
+impl super::Course for Course {
+    fn go_on(&mut self, _: Now) -> Move {
+        self.next()
+    }
+
+    fn answered(&mut self, _: Now, answer: Result<Answer, WriteFault>) -> Move {
+        match answer {
+            Ok(Answer::FreeBusy(all)) => self.seen(all),
+            Ok(Answer::Key(sealer)) => {
+                let answers: Vec<_> = self.answers.iter().flatten().cloned().collect();
+                match told::free_busy(&self.id, &self.question, &answers, sealer.as_ref()) {
+                    Ok(told) => Move::End(Ending::Answered(told)),
+                    Err(fault) => trouble(fault),
+                }
+            }
+            Ok(_) => out_of_turn(),
+            Err(failed) => trouble(fault(failed)),
         }
     }
 }

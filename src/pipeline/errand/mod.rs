@@ -16,28 +16,39 @@
 //! Waits run on monotonic time and begin anew with a start, so that no clock that is set makes one
 //! shorter.
 
+mod attend;
 mod create;
+mod decorate;
 mod desk;
 mod free_busy;
+mod judge;
 mod noticed;
+mod remark;
 mod request;
 mod respond;
+mod seek;
+mod sent;
 mod told;
+mod update;
 
+use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use super::seal::{Sealed, Sealer, Stashed};
 use super::sync::EventKind;
 use crate::model::{
     Address, BusyWindow, CommandId, Entry, Fault, Found, FreeBusy, Invitation, ItemId, Listing,
-    NewMeeting, Next, Notify, Plain, Reach, RecordKey, Response, Time, UserId, WriteFault, Written,
-    Zone,
+    NewMeeting, Next, Notify, Now, Plain, Reach, RecordKey, Response, Rewrite, Time, UserId,
+    WriteFault, Written, Zone,
 };
 
 pub use desk::{Desk, Input, Note, Output, Ticket};
+pub use judge::Rules;
 #[cfg(test)]
 pub(in crate::pipeline) use noticed::open;
 pub use noticed::{Noticed, Part, file};
+pub use remark::{Remark, Why};
 pub use request::accept;
 pub use told::result;
 
@@ -162,10 +173,21 @@ pub enum Ask {
         /// Whether the organiser is told.
         notify: Notify,
     },
+    /// `Calendar::rewrite`
+    Rewrite(Box<Rewrite>),
     /// The zone of the mailbox, by `Calendar::homes`.
     Zone,
+    /// `Calendar::language`
+    Language,
     /// A key of the user to seal with.
     Key,
+}
+
+impl Ask {
+    /// Whether it may take effect: unanswered it leaves doubt.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Create(..) | Self::Respond { .. } | Self::Rewrite(_))
+    }
 }
 
 /// What came of an [`Ask`].
@@ -185,8 +207,48 @@ pub enum Answer {
     Read(Option<Box<Invitation>>),
     /// The zone, where it is known.
     Zone(Option<Zone>),
+    /// The language of the mailbox, where it is known.
+    Language(Option<Arc<str>>),
     /// The key.
     Key(Arc<dyn Sealer>),
+}
+
+/// How one errand goes: it says what it wants, and is told what came of it.
+trait Course: fmt::Debug + Send {
+    /// What it wants at the beginning, and after it waited.
+    fn go_on(&mut self, now: Now) -> Move;
+
+    /// It stands on the disk that it is being sent.
+    fn noted(&mut self, now: Now) -> Move {
+        self.go_on(now)
+    }
+
+    /// What was asked for came, or did not.
+    fn answered(&mut self, now: Now, answer: Result<Answer, WriteFault>) -> Move;
+
+    /// Whether something of it may have taken effect, and nobody knows.
+    fn is_in_doubt(&self) -> bool {
+        false
+    }
+
+    /// What somebody should hear of it at its end.
+    fn remark(&mut self) -> Option<Remark> {
+        None
+    }
+}
+
+/// What is on the disk is of no use.
+#[derive(Debug)]
+struct Useless(Fault);
+
+impl Course for Useless {
+    fn go_on(&mut self, _: Now) -> Move {
+        Move::End(Ending::Failed(self.0.cause.code.clone()))
+    }
+
+    fn answered(&mut self, now: Now, _: Result<Answer, WriteFault>) -> Move {
+        self.go_on(now)
+    }
 }
 
 /// What an errand wants next.
@@ -210,10 +272,10 @@ enum Ending {
     /// It took effect: on this record, at this time, where they are known.
     Done(Option<RecordKey>, Option<Time>),
     /// It makes no sense.
-    Refused(&'static str),
+    Refused(Cow<'static, str>),
     /// It cannot be done.
     Failed(String),
-    /// A question was answered.
+    /// A question was answered, or one is put to the cloud.
     Answered(Told),
 }
 
@@ -240,6 +302,8 @@ fn fault(failed: WriteFault) -> Fault {
     failed.fault().clone()
 }
 
+#[cfg(test)]
+mod decoration_tests;
 #[cfg(test)]
 #[path = "play_tests.rs"]
 mod play;

@@ -69,8 +69,7 @@ pub fn file(
         conference: noticed.conference,
     };
     let json = serde_json::to_string(&kept).map_err(|_| Fault::refused("errand: not JSON"))?;
-    let hex: String = tag.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = CommandId::new(format!("attend:{hex}"));
+    let id = CommandId::new(format!("attend:{}", tag.hex()));
     Ok((id, installation.stash(&Zeroizing::new(json))?))
 }
 

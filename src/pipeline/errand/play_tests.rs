@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::tests::{UID, ada, create, filed, question, respond};
 use super::*;
 use crate::model::{
-    Answer as Answered, Body, Engagement, Hours, InvitationKind, Now, Sensitivity, Span, When,
-    WorkHours,
+    Answer as Answered, Body, Engagement, Hours, InvitationKind, Mark, Now, Sensitivity, Span,
+    When, WorkHours,
 };
 use crate::pipeline::pace::Dice;
 use crate::pipeline::samples::{NOON, cases, installation, item, key, now, user};
@@ -28,6 +28,10 @@ pub struct Mailbox {
     pub busy: Vec<Engagement>,
     /// When they work: the organiser, and each who is invited, where that is told.
     pub hours: Vec<Option<WorkHours>>,
+    /// A meeting of the mailbox's own.
+    pub own: Option<Invitation>,
+    /// Updates of it that took effect, and what each mailed: whether invitees were told.
+    pub updates: Vec<Notify>,
 }
 
 impl Mailbox {
@@ -35,8 +39,30 @@ impl Mailbox {
         match ask {
             Ask::Create(meeting, mark) => self.made.push((mark.clone(), meeting.start)),
             Ask::Respond { response, .. } => self.responses.push(*response),
+            Ask::Rewrite(change) => self.rewrite(change),
             _ => {}
         }
+    }
+
+    /// Nothing newer than what was read is overwritten.
+    fn rewrite(&mut self, change: &Rewrite) {
+        let fits = |own: &&mut Invitation| own.version == change.version;
+        let Some(own) = self.own.as_mut().filter(fits) else { return };
+        own.version = format!("{}+", own.version).into();
+        own.body = change.body.clone().unwrap_or_else(|| own.body.clone());
+        own.location = change.location.clone().unwrap_or_else(|| own.location.clone());
+        match &change.mark {
+            Mark::Keep => {}
+            Mark::Set(mark) => own.mark = Some(mark.clone()),
+            Mark::Remove => own.mark = None,
+        }
+        self.updates.push(change.notify);
+    }
+
+    /// Whether a write is refused, as somebody else was faster.
+    fn is_conflict(&self, ask: &Ask) -> bool {
+        let Ask::Rewrite(change) = ask else { return false };
+        self.own.as_ref().is_none_or(|own| own.version != change.version)
     }
 
     pub fn at(&mut self, now: Time) {
@@ -70,6 +96,14 @@ impl Mailbox {
                 let found = self.made.iter().find(|(made, _)| made == mark);
                 Answer::Created(found.map(|(_, start)| entry(*start)))
             }
+            Ask::View(from, to) if self.own.is_some() => {
+                let own = self.own.iter().filter(|own| (*from..*to).contains(&own.start));
+                let recurring = |own: &Invitation| own.kind != InvitationKind::Single;
+                let line =
+                    |own: &Invitation| Entry { recurring: recurring(own), ..entry(own.start) };
+                Answer::View(Listing::from(own.map(line).collect::<Vec<_>>()))
+            }
+            Ask::Read(..) if self.own.is_some() => Answer::Read(self.own.clone().map(Box::new)),
             Ask::View(from, _) => {
                 let all = if declined { Vec::new() } else { vec![entry(*from)] };
                 Answer::View(Listing::from(all))
@@ -81,7 +115,8 @@ impl Mailbox {
             Ask::Items(_) => Answer::Items(Vec::new()),
             Ask::Zone => Answer::Zone(Some(Zone::fixed(-60))),
             Ask::Key => Answer::Key(key("today")),
-            Ask::Create(..) | Ask::Respond { .. } => Answer::Done,
+            Ask::Language => Answer::Language(Some("de".into())),
+            Ask::Create(..) | Ask::Respond { .. } | Ask::Rewrite(_) => Answer::Done,
         }
     }
 }
@@ -118,6 +153,7 @@ pub struct Play {
     pub clock: Now,
     pub dice: Dice,
     pub desk: Desk,
+    pub rules: Rules,
     pub disk: Vec<Filed>,
     pub told: Vec<Told>,
     pub mailbox: Mailbox,
@@ -125,6 +161,9 @@ pub struct Play {
     pub coming: Vec<(Time, Input)>,
     /// Nothing fails any more.
     pub calm: bool,
+    /// What people do meanwhile.
+    pub edit: Option<fn(&mut Mailbox, &mut Dice)>,
+    pub notes: Vec<Note>,
 }
 
 impl Play {
@@ -132,12 +171,15 @@ impl Play {
         let mut play = Self {
             clock: now(0),
             dice: Dice::new(seed),
-            desk: Desk::new(installation(), seed),
+            desk: Desk::new(installation(), Rules::default(), seed),
+            rules: Rules::default(),
             disk,
             told: Vec::new(),
             mailbox: Mailbox::default(),
             coming: Vec::new(),
             calm: false,
+            edit: None,
+            notes: Vec::new(),
         };
         play.begin();
         play
@@ -147,7 +189,7 @@ impl Play {
     /// asked for is not.
     pub fn begin(&mut self) {
         self.coming.clear();
-        self.desk = Desk::new(installation(), self.dice.roll());
+        self.desk = Desk::new(installation(), self.rules.clone(), self.dice.roll());
         self.desk.handle(self.clock, Input::Added(user(1), ada()));
         self.desk.handle(self.clock, Input::Filed(self.disk.clone()));
     }
@@ -172,7 +214,7 @@ impl Play {
                 let there = if after { fails() } else { there };
                 self.coming.push((soon, Input::Advanced(ticket, there)));
             }
-            Output::Note(_) => {}
+            Output::Note(note) => self.notes.push(note),
         }
     }
 
@@ -190,11 +232,11 @@ impl Play {
     }
 
     pub fn ask(&mut self, ask: &Ask) -> Result<Answer, WriteFault> {
-        let writes = matches!(ask, Ask::Create(..) | Ask::Respond { .. });
         let name = match ask {
             Ask::Create(..) => "create",
             Ask::Respond { .. } => "respond",
             Ask::FreeBusy(..) => "free busy",
+            Ask::Rewrite(_) => "rewrite",
             _ => "other",
         };
         *self.mailbox.asked.entry(name).or_default() += 1;
@@ -206,7 +248,11 @@ impl Play {
             };
             return Err(WriteFault::NoEffect(Fault::new(next, "ErrorServerBusy")));
         }
-        if !writes || self.calm {
+        if self.mailbox.is_conflict(ask) {
+            let code = "ErrorIrresolvableConflict";
+            return Err(WriteFault::Conflict(Fault::retry(code)));
+        }
+        if !ask.writes() || self.calm {
             self.mailbox.take_effect(ask);
             return Ok(self.mailbox.read(ask));
         }
@@ -234,6 +280,9 @@ impl Play {
     pub fn step(&mut self) -> bool {
         for output in self.desk.drain() {
             self.carry_out(output);
+        }
+        if let Some(edit) = self.edit.filter(|_| self.one_in(6)) {
+            edit(&mut self.mailbox, &mut self.dice);
         }
         if self.one_in(12) {
             self.clock.mono = self.clock.mono + Span::from_ms(self.dice.below(5_000));

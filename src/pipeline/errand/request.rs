@@ -1,5 +1,6 @@
 //! What an errand is for, in plain text: read from what was sealed, kept stashed on the disk.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,6 +12,7 @@ use crate::model::{
     Address, Body, BusyWindow, Fault, Hours, Invitee, NewMeeting, Notify, ParticipantKind,
     ParticipantRole, Plain, RecordKey, Response, Span, Time, Wanted, When, Wish,
 };
+use crate::pipeline::decorate::JoinDetails;
 use crate::pipeline::limits::{GUESTS, LINE_BYTES, NOTES_BYTES};
 use crate::pipeline::seal::{Installation, Stashed};
 
@@ -20,6 +22,7 @@ pub(super) enum Request {
     Create(Create),
     Respond(Respond),
     FreeBusy(Question),
+    Decorate(Box<Decorate>),
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +40,16 @@ pub(super) struct Respond {
     pub(super) response: Response,
     pub(super) notify: Notify,
     pub(super) comment: Option<Plain>,
+}
+
+#[derive(Debug)]
+pub(super) struct Decorate {
+    /// The id of our request that the cloud answers.
+    pub(super) request: Arc<str>,
+    pub(super) id: RecordKey,
+    pub(super) start: Time,
+    /// Or why the cloud gives none.
+    pub(super) details: Result<JoinDetails, String>,
 }
 
 #[derive(Debug)]
@@ -106,6 +119,12 @@ struct Kept {
     quiet: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<Text>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    request: String,
+    #[serde(skip_serializing_if = "Text::is_empty")]
+    details: Text,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reason: String,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -126,7 +145,7 @@ pub fn accept(
     wish: &Wish,
     opened: &[Plain],
     installation: &Installation,
-) -> Result<Result<(ErrandKind, Stashed), &'static str>, Fault> {
+) -> Result<Result<(ErrandKind, Stashed), Cow<'static, str>>, Fault> {
     let (kind, kept) = match read(wish, opened) {
         Ok(read) => read,
         Err(why) => return Ok(Err(why)),
@@ -139,7 +158,7 @@ fn stash(kept: &Kept, installation: &Installation) -> Result<Stashed, Fault> {
     installation.stash(&Zeroizing::new(json))
 }
 
-fn read(wish: &Wish, opened: &[Plain]) -> Result<(ErrandKind, Kept), &'static str> {
+fn read(wish: &Wish, opened: &[Plain]) -> Result<(ErrandKind, Kept), Cow<'static, str>> {
     Ok(match &wish.what {
         Wanted::Create { when, minutes } => {
             let sealed = opened.first().ok_or("encryptedMeeting is missing")?;
@@ -165,6 +184,22 @@ fn read(wish: &Wish, opened: &[Plain]) -> Result<(ErrandKind, Kept), &'static st
                 ..Kept::default()
             };
             (ErrandKind::Respond, kept)
+        }
+        Wanted::Decorate { request, id, start, reason } => {
+            let details = opened.first().map(|text| text.reveal());
+            if reason.is_none() {
+                let details = details.ok_or("encryptedJoinDetails is missing")?;
+                JoinDetails::parse(&Plain::new(details)).map_err(|wrong| wrong.to_string())?;
+            }
+            let kept = Kept {
+                id: id.as_str().to_owned(),
+                start: Some(start.as_ms()),
+                request: request.to_string(),
+                details: Text(Plain::new(details.unwrap_or_default())),
+                reason: reason.as_deref().unwrap_or_default().to_owned(),
+                ..Kept::default()
+            };
+            (ErrandKind::Decorate, kept)
         }
         Wanted::FreeBusy { request, window } => {
             let mut guests = Vec::with_capacity(opened.len());
@@ -287,11 +322,17 @@ pub(super) fn open(
             notify: if kept.quiet { Notify::Nobody } else { Notify::All },
             comment: kept.comment.take().map(|text| text.0).filter(|text| !text.is_blank()),
         }),
-        ErrandKind::Attend => {
-            super::noticed::open(body, installation)?;
-            return Err(useless());
-        }
-        ErrandKind::Decorate => return Err(useless()),
+        ErrandKind::Decorate => Request::Decorate(Box::new(Decorate {
+            request: kept.request.as_str().into(),
+            id: RecordKey::new(kept.id.as_str()),
+            start: kept.start.map(Time::from_ms).ok_or_else(useless)?,
+            details: match kept.reason.is_empty() {
+                true => Ok(JoinDetails::parse(&kept.details.0).map_err(|_| useless())?),
+                false => Err(kept.reason),
+            },
+        })),
+        // What was noticed is kept in another way.
+        ErrandKind::Attend => return Err(useless()),
         ErrandKind::FreeBusy => {
             let (from, to) = between.ok_or_else(useless)?;
             let address = |guest: &Guest| Address::parse(guest.email.0.reveal()).ok().map(Arc::new);

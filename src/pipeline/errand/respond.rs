@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use super::request::Respond;
-use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, trouble};
-use crate::model::{
-    Fault, Found, Invitation, ItemId, Listing, Reach, Response, Span, Time, UserId, WriteFault,
-    Written,
-};
-use crate::pipeline::limits::ITEMS_PER_ASK;
-use crate::pipeline::record;
+use super::seek::{Seek, Sought};
+use super::sent::Sent;
+use super::{Answer, Ask, Course as _, Ending, Move, Stage, fault, out_of_turn, trouble};
+use crate::model::{Invitation, ItemId, Now, Reach, Response, Span, UserId, WriteFault, Written};
 use crate::pipeline::seal::Installation;
 
 #[derive(Debug)]
@@ -28,50 +25,80 @@ enum Phase {
 #[derive(Debug)]
 pub(super) struct Course {
     wanted: Respond,
-    user: UserId,
-    installation: Arc<Installation>,
+    seek: Seek,
     phase: Phase,
-    /// It was noted that it is being sent.
-    noted: bool,
-    /// Until then an older request may take effect.
-    quiet: Option<Time>,
-    /// What left the doubt: it says what to do where nothing took effect.
-    doubt: Option<Fault>,
-    looked: Time,
+    sent: Sent,
 }
 
 impl Course {
     pub(super) fn new(
-        now: Time,
+        now: Now,
         wanted: Respond,
         user: UserId,
         stage: Stage,
         installation: Arc<Installation>,
     ) -> Self {
-        let noted = stage == Stage::Sending;
-        let quiet = noted.then_some(now + WriteFault::SETTLED_AFTER);
-        Self {
-            wanted,
-            user,
-            installation,
-            phase: Phase::Find,
-            noted,
-            quiet,
-            doubt: None,
-            looked: now,
+        let seek = Seek { installation, user, id: wanted.id.clone() };
+        Self { wanted, seek, phase: Phase::Find, sent: Sent::new(now, stage) }
+    }
+
+    fn sought(&mut self, sought: Sought) -> Move {
+        match sought {
+            Sought::At(item, reach) => self.read(item, reach),
+            Sought::Among(items) => {
+                self.phase = Phase::Match;
+                Move::Ask(Ask::Items(items))
+            }
+            Sought::Absent => self.absent(),
         }
     }
 
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.quiet.is_some()
+    fn read(&mut self, item: ItemId, reach: Reach) -> Move {
+        self.phase = Phase::Read;
+        Move::Ask(Ask::Read(item, reach))
     }
 
-    pub(super) fn go_on(&mut self, now: Time) -> Move {
+    fn weigh(&mut self, now: Now, invitation: &Invitation) -> Move {
+        if invitation.answer == self.wanted.response.into() {
+            return self.done();
+        }
+        if invitation.mine {
+            return Move::End(Ending::Refused("an organiser does not answer".into()));
+        }
+        if invitation.cancelled {
+            return Move::End(Ending::Refused("the meeting was called off".into()));
+        }
+        if let Some(next) = self.sent.unsettled().or_else(|| self.sent.settle()) {
+            return next;
+        }
+        let (item, version) = (invitation.item.clone(), invitation.version.clone());
+        let written = Written { item, version };
+        let noted = self.sent.is_noted();
+        self.phase = if noted { Phase::Send(written) } else { Phase::Note(written) };
+        self.go_on(now)
+    }
+
+    /// What was declined leaves the calendar.
+    fn absent(&mut self) -> Move {
+        if self.sent.is_noted() && self.wanted.response == Response::Declined {
+            return self.done();
+        }
+        let absent = || Move::End(Ending::Refused("there is no such meeting at that time".into()));
+        self.sent.unsettled().unwrap_or_else(absent)
+    }
+
+    fn done(&self) -> Move {
+        Move::End(Ending::Done(Some(self.wanted.id.clone()), Some(self.wanted.start)))
+    }
+}
+
+impl super::Course for Course {
+    fn go_on(&mut self, now: Now) -> Move {
         match &self.phase {
             // What was read before a pause is read anew.
             Phase::Find | Phase::Match | Phase::Read => {
                 self.phase = Phase::Find;
-                self.looked = now;
+                self.sent.look(now);
                 let start = self.wanted.start;
                 Move::Ask(Ask::View(start, start + Span::MINUTE))
             }
@@ -85,8 +112,8 @@ impl Course {
         }
     }
 
-    pub(super) fn noted(&mut self, now: Time) -> Move {
-        self.noted = true;
+    fn noted(&mut self, now: Now) -> Move {
+        self.sent.note();
         match std::mem::replace(&mut self.phase, Phase::Find) {
             Phase::Note(invitation) => self.phase = Phase::Send(invitation),
             other => self.phase = other,
@@ -94,25 +121,20 @@ impl Course {
         self.go_on(now)
     }
 
-    pub(super) fn answered(&mut self, now: Time, answer: Result<Answer, WriteFault>) -> Move {
+    fn answered(&mut self, now: Now, answer: Result<Answer, WriteFault>) -> Move {
         match (std::mem::replace(&mut self.phase, Phase::Find), answer) {
-            (Phase::Find, Ok(Answer::View(listing))) => self.listed(&listing),
+            (Phase::Find, Ok(Answer::View(listing))) => {
+                let sought = self.seek.at(self.wanted.start, &listing);
+                self.sought(sought)
+            }
             (Phase::Match, Ok(Answer::Items(found))) => {
-                let found = found.iter().find_map(|one| self.is_meant(one));
-                match found {
-                    Some(item) => self.read(item, Reach::Item),
-                    None => self.absent(),
-                }
+                let sought = self.seek.among(&found);
+                self.sought(sought)
             }
             (Phase::Read, Ok(Answer::Read(None))) => self.absent(),
             (Phase::Read, Ok(Answer::Read(Some(invitation)))) => self.weigh(now, &invitation),
             (Phase::Send(_), Ok(Answer::Done)) => self.done(),
-            (Phase::Send(_), Err(WriteFault::InDoubt(fault))) => {
-                let quiet = now + WriteFault::SETTLED_AFTER;
-                self.doubt = Some(fault);
-                self.quiet = Some(quiet);
-                Move::Wait(quiet)
-            }
+            (Phase::Send(_), Err(WriteFault::InDoubt(fault))) => self.sent.doubted(now, fault),
             (Phase::Send(_), Err(WriteFault::Conflict(fault))) => Move::Again(fault),
             (_, Err(failed)) if self.is_in_doubt() => Move::Again(fault(failed)),
             (_, Err(failed)) => trouble(fault(failed)),
@@ -120,80 +142,7 @@ impl Course {
         }
     }
 
-    fn listed(&mut self, listing: &Listing) -> Move {
-        let key = |uid, original| self.installation.record_key(&self.user, uid, original);
-        let (start, id) = (self.wanted.start, &self.wanted.id);
-        let then: Vec<_> = listing.entries.iter().filter(|one| one.start == start).collect();
-        for entry in &then {
-            if key(&entry.uid, None) == *id {
-                let reach = if entry.recurring { Reach::Series } else { Reach::Item };
-                return self.read(entry.item.clone(), reach);
-            }
-            if entry.recurring && key(&entry.uid, Some(entry.start)) == *id {
-                return self.read(entry.item.clone(), Reach::Item);
-            }
-        }
-        // An occurrence that was moved, or a single one of a series to which its owner was invited.
-        let rest: Vec<_> = then.iter().map(|one| one.item.clone()).take(ITEMS_PER_ASK).collect();
-        if rest.is_empty() {
-            return self.absent();
-        }
-        self.phase = Phase::Match;
-        Move::Ask(Ask::Items(rest))
-    }
-
-    fn is_meant(&self, found: &Found) -> Option<ItemId> {
-        let Found::Meeting(meeting) = found else { return None };
-        let key = record::key(&self.installation, &self.user, meeting);
-        (key == self.wanted.id).then(|| meeting.item.clone())
-    }
-
-    fn read(&mut self, item: ItemId, reach: Reach) -> Move {
-        self.phase = Phase::Read;
-        Move::Ask(Ask::Read(item, reach))
-    }
-
-    fn weigh(&mut self, now: Time, invitation: &Invitation) -> Move {
-        if invitation.answer == self.wanted.response.into() {
-            return self.done();
-        }
-        if invitation.mine {
-            return Move::End(Ending::Refused("an organiser does not answer"));
-        }
-        if invitation.cancelled {
-            return Move::End(Ending::Refused("the meeting was called off"));
-        }
-        if let Some(wait) = self.unsettled() {
-            return wait;
-        }
-        self.quiet = None;
-        if let Some(fault) = self.doubt.take() {
-            return trouble(fault);
-        }
-        let (item, version) = (invitation.item.clone(), invitation.version.clone());
-        let written = Written { item, version };
-        self.phase = if self.noted { Phase::Send(written) } else { Phase::Note(written) };
-        self.go_on(now)
-    }
-
-    /// What was declined leaves the calendar.
-    fn absent(&mut self) -> Move {
-        if self.noted && self.wanted.response == Response::Declined {
-            return self.done();
-        }
-        if let Some(wait) = self.unsettled() {
-            return wait;
-        }
-        Move::End(Ending::Refused("there is no such meeting at that time"))
-    }
-
-    fn unsettled(&mut self) -> Option<Move> {
-        let quiet = self.quiet.filter(|quiet| self.looked < *quiet)?;
-        self.phase = Phase::Find;
-        Some(Move::Wait(quiet))
-    }
-
-    fn done(&self) -> Move {
-        Move::End(Ending::Done(Some(self.wanted.id.clone()), Some(self.wanted.start)))
+    fn is_in_doubt(&self) -> bool {
+        self.sent.is_in_doubt()
     }
 }

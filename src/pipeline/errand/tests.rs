@@ -136,7 +136,7 @@ fn working_hours_are_those_of_the_people_who_are_to_come() {
 
 #[test]
 fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
-    let mut desk = Desk::new(installation(), 1);
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
     desk.handle(now(0), Input::Added(user(1), ada()));
     desk.handle(now(0), Input::Filed(vec![filed(1, question(&["ben@corp.example"]))]));
     let (mut waits, mut ended) = (0, None);
@@ -166,7 +166,7 @@ fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
 #[test]
 fn a_question_is_answered_for_each_mailbox_and_names_nobody_in_the_clear() {
     let emails = ["ben@corp.example", "cas@corp.example", "dan@corp.example"];
-    let mut desk = Desk::new(installation(), 1);
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
     desk.handle(now(0), Input::Added(user(1), ada()));
     desk.handle(now(0), Input::Filed(vec![filed(1, question(&emails))]));
     let Some(Output::Ask(ticket, _, Ask::FreeBusy(all, _))) = desk.drain().pop() else { panic!() };
@@ -242,7 +242,7 @@ fn a_refusal_that_left_doubt_is_looked_after_and_then_told() {
 #[test]
 fn what_the_organiser_or_nobody_can_answer_is_refused() {
     let play = |change: fn(&mut Invitation), there: bool| {
-        let mut desk = Desk::new(installation(), 1);
+        let mut desk = Desk::new(installation(), Rules::default(), 1);
         desk.handle(now(0), Input::Added(user(1), ada()));
         desk.handle(now(0), Input::Filed(vec![filed(1, respond(Response::Accepted))]));
         let mailbox = Mailbox::default();
@@ -279,7 +279,7 @@ fn what_the_organiser_or_nobody_can_answer_is_refused() {
 
 #[test]
 fn whose_server_rests_waits_and_nobody_elses_does_and_places_are_few() {
-    let mut desk = Desk::new(installation(), 1);
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
     for n in 1..=9 {
         let one = Filed { user: user(n), ..filed(n as i64, create(When::At(NOON))) };
         desk.handle(now(0), Input::Added(user(n), ada()));
@@ -350,7 +350,7 @@ fn a_command_that_comes_again_after_the_disk_was_lost_makes_no_second_meeting() 
 
 #[test]
 fn nothing_is_done_for_whom_nobody_activated_or_who_went_meanwhile() {
-    let mut desk = Desk::new(installation(), 1);
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
     desk.handle(now(0), Input::Filed(vec![filed(1, create(When::At(NOON)))]));
     assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
     desk.handle(now(0), Input::Added(user(1), ada()));

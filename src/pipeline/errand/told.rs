@@ -1,12 +1,16 @@
 //! What the cloud is told at the end of an errand.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::request::Question;
-use super::{Ending, ErrandKind, Told};
-use crate::model::{BusyType, CommandId, Fault, FreeBusy, Next, RecordKey, Time};
-use crate::pipeline::limits::FREE_BUSY_BYTES;
-use crate::pipeline::record::rfc3339;
+use super::{Ending, ErrandKind, Told, judge};
+use crate::model::{BusyType, CommandId, Fault, FreeBusy, Invitation, Next, RecordKey, Time};
+use crate::pipeline::decorate::Language;
+use crate::pipeline::keyword::Asked;
+use crate::pipeline::limits::{FREE_BUSY_BYTES, LINE_BYTES};
+use crate::pipeline::record::{self, Writer, rfc3339};
 use crate::pipeline::seal::{Sealed, Sealer};
 use crate::pipeline::sync::EventKind;
 
@@ -15,14 +19,61 @@ pub fn result(id: &CommandId, kind: ErrandKind, refused: &str) -> Told {
     told(id, kind, ("refused", Some(refused)), (None, None))
 }
 
-/// How an errand ended. A question that was answered has its answer instead.
-pub(super) fn ending(id: &CommandId, kind: ErrandKind, ending: Ending) -> Told {
-    match ending {
-        Ending::Done(record, start) => told(id, kind, ("done", None), (record, start)),
-        Ending::Refused(why) => result(id, kind, why),
-        Ending::Failed(why) => told(id, kind, ("failed", Some(&why)), (None, None)),
+/// How an errand ended. A question that was answered has its answer instead; of what no command
+/// began nothing is told but what it asks.
+pub(super) fn ending(id: &CommandId, kind: ErrandKind, ending: Ending) -> Option<Told> {
+    Some(match ending {
         Ending::Answered(told) => told,
+        _ if kind.is_local() => return None,
+        Ending::Done(record, start) => told(id, kind, ("done", None), (record, start)),
+        Ending::Refused(why) => result(id, kind, &why),
+        Ending::Failed(why) => told(id, kind, ("failed", Some(&why)), (None, None)),
+    })
+}
+
+/// What the cloud is asked for.
+pub(super) struct Request<'a> {
+    pub(super) id: Arc<str>,
+    pub(super) record: &'a RecordKey,
+    pub(super) series: &'a RecordKey,
+    pub(super) start: Time,
+    pub(super) asked: &'a Asked,
+    pub(super) language: Language,
+    /// Its words are not shown to anybody.
+    pub(super) hidden: bool,
+    pub(super) invitation: &'a Invitation,
+}
+
+/// `calendar.decorate.request`. A later one for the same meeting takes its place.
+pub(super) fn request(request: &Request<'_>, sealer: &dyn Sealer) -> Result<Told, Fault> {
+    let invitation = request.invitation;
+    let participants = record::first(&invitation.participants);
+    let mut out = Writer::new(sealer, 2_048 + 512 * participants.len());
+    out.begin("calendarDecorateRequest");
+    out.word("requestId", &request.id);
+    out.word("id", request.record.as_str());
+    out.word("seriesId", request.series.as_str());
+    out.word("start", &rfc3339(request.start));
+    out.bare("durationMinutes", invitation.end.since(invitation.start).as_ms() / 60_000);
+    out.bare("isRecurring", judge::recurs(invitation));
+    out.word("keyword", &request.asked.keyword);
+    out.word("mode", request.asked.mode.as_str());
+    out.word("language", request.language.tag());
+    out.text("encryptionKeyUrl", sealer.key_uri().as_str());
+    let subject = invitation.subject.reveal();
+    if !request.hidden && !subject.trim().is_empty() {
+        out.sealed("encryptedSubject", subject, LINE_BYTES)?;
     }
+    if !request.hidden && !participants.is_empty() {
+        out.name("encryptedParticipants");
+        out.list(participants)?;
+    }
+    out.end();
+    Ok(Told {
+        kind: EventKind::Decorate,
+        key: RecordKey::new(format!("decorate:{}", request.record)),
+        data: out.finish()?,
+    })
 }
 
 fn told(

@@ -168,12 +168,17 @@ pub enum EventKind {
     Result,
     /// `calendar.free_busy`
     FreeBusy,
+    /// `calendar.decorate.request`
+    Decorate,
 }
 
 impl EventKind {
     /// Whether it is none of the calendar's events: it has a count of its own.
     pub fn is_message(self) -> bool {
-        matches!(self, Self::Presence | Self::State | Self::Result | Self::FreeBusy)
+        match self {
+            Self::Create | Self::Update | Self::Delete | Self::Complete => false,
+            Self::Presence | Self::State | Self::Result | Self::FreeBusy | Self::Decorate => true,
+        }
     }
 }
 

@@ -158,7 +158,7 @@ fn untell(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE mailbox SET presence = NULL, state = NULL WHERE user = ?1")?
         .execute([user.as_str()])?;
     tx.prepare_cached(
-        "DELETE FROM outbox WHERE kind IN (10, 11)
+        "DELETE FROM outbox WHERE kind IN (10, 11, 14)
          AND mailbox = (SELECT id FROM mailbox WHERE user = ?1)",
     )?
     .execute([user.as_str()])?;

@@ -45,6 +45,7 @@ fn kind_number(kind: EventKind) -> i64 {
         EventKind::State => 11,
         EventKind::Result => 12,
         EventKind::FreeBusy => 13,
+        EventKind::Decorate => 14,
     }
 }
 
@@ -57,6 +58,7 @@ pub(super) fn kind_of(number: i64) -> EventKind {
         11 => EventKind::State,
         12 => EventKind::Result,
         13 => EventKind::FreeBusy,
+        14 => EventKind::Decorate,
         _ => EventKind::Update,
     }
 }
