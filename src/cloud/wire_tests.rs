@@ -164,7 +164,9 @@ fn what_is_not_known_or_does_not_fit_is_told_so() {
         CommandKind::Unknown { why } => why.reveal().to_owned(),
         known => panic!("{known:?}"),
     };
-    assert_eq!(why(frame("meeting.decorate", "alice-id", json!({}))), "unknown command");
+    assert_eq!(why(frame("settings", "alice-id", json!({}))), "unknown command");
+    assert_eq!(why(frame("meeting.decorate", "alice-id", json!({}))), "data needs requestId");
+    assert_eq!(why(frame("meeting.decorate", "", json!({}))), "subject is not a user's id");
     assert_eq!(why(frame("user.deactivate", "", json!({}))), "subject is not a user's id");
     assert_eq!(why(frame("user.deactivate", "a\nb", json!({}))), "subject is not a user's id");
     let needs = "data needs encryptedEmailAddress and encryptionKeyUrl";

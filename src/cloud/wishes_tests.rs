@@ -33,6 +33,47 @@ fn question() -> Value {
         "emails": ["a.jwe", "b.jwe"], "encryptionKeyUrl": KEY})
 }
 
+fn details_data() -> Value {
+    json!({"requestId": "q-1", "id": "r-1", "start": "2026-01-05T14:00:00Z",
+        "encryptedJoinDetails": "d.jwe", "encryptionKeyUrl": KEY})
+}
+
+#[test]
+fn join_details_stay_sealed_and_without_them_there_is_a_reason() {
+    let (id, start) = (RecordKey::new("r-1"), Time::from_ms(1_767_621_600_000));
+    let what = |reason: Option<&str>| Wanted::Decorate {
+        request: "q-1".into(),
+        id: id.clone(),
+        start,
+        reason: reason.map(Arc::from),
+    };
+    let wish = decorate(user(), Some(details_data())).unwrap();
+    assert_eq!(wish.what, what(None));
+    assert_eq!((wish.sealed, wish.key), (vec!["d.jwe".into()], Some(KeyUri::new(KEY))));
+    let without = |reason: Value| {
+        let bare = with(details_data(), "encryptedJoinDetails", Value::Null);
+        decorate(user(), with(bare.unwrap(), "reason", reason))
+    };
+    let wish = without(json!(" no\u{1b} licence ")).unwrap();
+    assert_eq!((wish.what, wish.sealed.len()), (what(Some("no licence")), 0));
+    assert_eq!(without(json!("")).unwrap().what, what(Some("no reason is given")));
+    let long = without(json!("x".repeat(999))).unwrap();
+    assert_eq!(long.what, what(Some(&"x".repeat(200))));
+    let either = "data needs either encryptedJoinDetails or reason";
+    for (member, value, why) in [
+        ("requestId", Value::Null, "data needs requestId"),
+        ("requestId", json!(""), "requestId is not an id"),
+        ("id", json!("x".repeat(257)), "id is not a record's"),
+        ("start", json!("tomorrow"), "start is no time in UTC"),
+        ("encryptedJoinDetails", json!(7), "encryptedJoinDetails is not a text"),
+        ("encryptedJoinDetails", Value::Null, either),
+        ("reason", json!("both"), either),
+        ("encryptionKeyUrl", Value::Null, "data needs encryptionKeyUrl"),
+    ] {
+        assert_eq!(decorate(user(), with(details_data(), member, value)), Err(why), "{member}");
+    }
+}
+
 #[test]
 fn what_is_well_formed_is_read_and_what_is_sealed_stays_so() {
     let start = Time::from_ms(1_767_621_600_000);
