@@ -7,6 +7,7 @@ mod canaries;
 mod cloud;
 mod crash;
 mod crowd;
+mod decorate;
 mod discovery;
 mod edits;
 mod errands;
