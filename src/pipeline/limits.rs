@@ -255,5 +255,13 @@ pub const FREE_BUSY_DIGITS: u64 = 300_000;
 /// Bytes that the single engagements of such an answer may take.
 pub const FREE_BUSY_BYTES: usize = 256 * 1024;
 
+/// An invitation that is not where it was said to begin is looked for so long before and after: the
+/// usual window reaches no further, and it is one request to Exchange.
+pub const SOUGHT: Span = Span::DAY.times(31);
+
+/// So many of the items there are read for it, the nearest first: five requests. Only one of a
+/// series that was moved more than once needs it.
+pub const SOUGHT_ITEMS: usize = 50;
+
 /// Where a meeting is placed into free time it begins on such a minute.
 pub const PLACE_STEP: Span = Span::MINUTE.times(15);

@@ -1,4 +1,7 @@
 //! An answer to an invitation: what the mailbox's own copy says decides whether it is to be sent.
+//!
+//! The invitation is known by its record, and looked for where it was said to begin. One that was
+//! moved meanwhile is looked for around that: what is answered is the meeting, wherever it is now.
 
 use std::sync::Arc;
 
@@ -6,17 +9,25 @@ use super::request::Respond;
 use super::seek::{Seek, Sought};
 use super::sent::Sent;
 use super::{Answer, Ask, Course as _, Ending, Move, Stage, fault, out_of_turn, trouble};
-use crate::model::{Invitation, ItemId, Now, Reach, Response, Span, UserId, WriteFault, Written};
+use crate::model::{
+    Invitation, ItemId, Now, Reach, Response, Span, Time, UserId, WriteFault, Written,
+};
+use crate::pipeline::limits::{ITEMS_PER_ASK, SOUGHT};
 use crate::pipeline::seal::Installation;
+
+/// Where it was sought: [`SOUGHT`].
+const NOWHERE: &str = "there is no such meeting within 31 days of that time";
 
 #[derive(Debug)]
 enum Phase {
     /// What begins at that time.
     Find,
-    /// Which of these it is.
-    Match,
-    /// What was answered so far.
-    Read,
+    /// What is around that time.
+    Seek,
+    /// Which of these it is. Of those around that time, these are to be read then.
+    Match(Option<Vec<ItemId>>),
+    /// What was answered so far; to the series as a whole, or to one item.
+    Read(Reach),
     /// It is to be noted on the disk that it is being sent.
     Note(Written),
     Send(Written),
@@ -28,6 +39,8 @@ pub(super) struct Course {
     seek: Seek,
     phase: Phase,
     sent: Sent,
+    /// When it begins now.
+    begins: Time,
 }
 
 impl Course {
@@ -39,14 +52,31 @@ impl Course {
         installation: Arc<Installation>,
     ) -> Self {
         let seek = Seek { installation, user, id: wanted.id.clone() };
-        Self { wanted, seek, phase: Phase::Find, sent: Sent::new(now, stage) }
+        let begins = wanted.start;
+        Self { wanted, seek, phase: Phase::Find, sent: Sent::new(now, stage), begins }
     }
 
     fn sought(&mut self, sought: Sought) -> Move {
         match sought {
             Sought::At(item, reach) => self.read(item, reach),
             Sought::Among(items) => {
-                self.phase = Phase::Match;
+                self.phase = Phase::Match(None);
+                Move::Ask(Ask::Items(items))
+            }
+            Sought::Absent => {
+                self.phase = Phase::Seek;
+                let start = self.wanted.start;
+                Move::Ask(Ask::View(start - SOUGHT, start + SOUGHT))
+            }
+        }
+    }
+
+    fn sought_around(&mut self, sought: Sought) -> Move {
+        match sought {
+            Sought::At(item, reach) => self.read(item, reach),
+            Sought::Among(mut items) => {
+                let rest = items.split_off(items.len().min(ITEMS_PER_ASK));
+                self.phase = Phase::Match(Some(rest));
                 Move::Ask(Ask::Items(items))
             }
             Sought::Absent => self.absent(),
@@ -54,7 +84,7 @@ impl Course {
     }
 
     fn read(&mut self, item: ItemId, reach: Reach) -> Move {
-        self.phase = Phase::Read;
+        self.phase = Phase::Read(reach);
         Move::Ask(Ask::Read(item, reach))
     }
 
@@ -83,12 +113,12 @@ impl Course {
         if self.sent.is_noted() && self.wanted.response == Response::Declined {
             return self.done();
         }
-        let absent = || Move::End(Ending::Refused("there is no such meeting at that time".into()));
+        let absent = || Move::End(Ending::Refused(NOWHERE.into()));
         self.sent.unsettled().unwrap_or_else(absent)
     }
 
     fn done(&self) -> Move {
-        Move::End(Ending::Done(Some(self.wanted.id.clone()), Some(self.wanted.start)))
+        Move::End(Ending::Done(Some(self.wanted.id.clone()), Some(self.begins)))
     }
 }
 
@@ -96,7 +126,7 @@ impl super::Course for Course {
     fn go_on(&mut self, now: Now) -> Move {
         match &self.phase {
             // What was read before a pause is read anew.
-            Phase::Find | Phase::Match | Phase::Read => {
+            Phase::Find | Phase::Seek | Phase::Match(_) | Phase::Read(_) => {
                 self.phase = Phase::Find;
                 self.sent.look(now);
                 let start = self.wanted.start;
@@ -127,12 +157,26 @@ impl super::Course for Course {
                 let sought = self.seek.at(self.wanted.start, &listing);
                 self.sought(sought)
             }
-            (Phase::Match, Ok(Answer::Items(found))) => {
-                let sought = self.seek.among(&found);
-                self.sought(sought)
+            (Phase::Seek, Ok(Answer::View(listing))) => {
+                let sought = self.seek.around(self.wanted.start, &listing);
+                self.sought_around(sought)
             }
-            (Phase::Read, Ok(Answer::Read(None))) => self.absent(),
-            (Phase::Read, Ok(Answer::Read(Some(invitation)))) => self.weigh(now, &invitation),
+            (Phase::Match(rest), Ok(Answer::Items(found))) => {
+                match (self.seek.among(&found), rest) {
+                    (Sought::Absent, Some(rest)) if !rest.is_empty() => {
+                        self.sought_around(Sought::Among(rest))
+                    }
+                    (Sought::Absent, Some(_)) => self.absent(),
+                    (sought, _) => self.sought(sought),
+                }
+            }
+            (Phase::Read(_), Ok(Answer::Read(None))) => self.absent(),
+            (Phase::Read(reach), Ok(Answer::Read(Some(invitation)))) => {
+                if reach == Reach::Item {
+                    self.begins = invitation.start;
+                }
+                self.weigh(now, &invitation)
+            }
             (Phase::Send(_), Ok(Answer::Done)) => self.done(),
             (Phase::Send(_), Err(WriteFault::InDoubt(fault))) => self.sent.doubted(now, fault),
             (Phase::Send(_), Err(WriteFault::Conflict(fault))) => Move::Again(fault),
@@ -146,3 +190,7 @@ impl super::Course for Course {
         self.sent.is_in_doubt()
     }
 }
+
+#[cfg(test)]
+#[path = "respond_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::model::{Found, ItemId, Listing, Plain, Reach, RecordKey, Time, UserId};
-use crate::pipeline::limits::ITEMS_PER_ASK;
+use crate::model::{Entry, Found, ItemId, Listing, Plain, Reach, RecordKey, Time, UserId};
+use crate::pipeline::limits::{ITEMS_PER_ASK, SOUGHT_ITEMS};
 use crate::pipeline::record;
 use crate::pipeline::seal::Installation;
 
@@ -51,6 +51,29 @@ impl Seek {
             Some(entry) => Sought::At(entry.item.clone(), Reach::Item),
             None => Sought::Absent,
         }
+    }
+
+    /// Around the time at which it once began, the nearest first. Of an occurrence that was moved
+    /// only its item tells where the pattern had put it.
+    pub(super) fn around(&self, start: Time, listing: &Listing) -> Sought {
+        let mut entries: Vec<_> = listing.entries.iter().collect();
+        entries.sort_by_key(|one| one.start.since(start).as_ms() + start.since(one.start).as_ms());
+        for entry in &entries {
+            if self.key(&entry.uid, None) == self.id {
+                let reach = if entry.recurring { Reach::Series } else { Reach::Item };
+                return Sought::At(entry.item.clone(), reach);
+            }
+            if entry.recurring && self.key(&entry.uid, Some(entry.start)) == self.id {
+                return Sought::At(entry.item.clone(), Reach::Item);
+            }
+        }
+        // The pattern had put it there: it stands somewhere else in its series now.
+        let of_series = |one: &&Entry| one.recurring && self.key(&one.uid, Some(start)) == self.id;
+        if entries.iter().any(|one| of_series(one)) {
+            entries.retain(of_series);
+        }
+        let items: Vec<_> = entries.iter().map(|one| one.item.clone()).take(SOUGHT_ITEMS).collect();
+        if items.is_empty() { Sought::Absent } else { Sought::Among(items) }
     }
 
     /// The item of those that were asked for.
