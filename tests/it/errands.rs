@@ -115,6 +115,17 @@ async fn a_meeting_is_placed_where_nobody_has_another() {
     let start = start.to_zoned(jiff::tz::TimeZone::UTC);
     assert!((8..17).contains(&start.hour()), "{start}");
     assert!(start.weekday().to_monday_one_offset() <= 5, "{start}");
+    // Two people who work together on Wednesday mornings only.
+    let calendars = house.calendars();
+    calendars.set_working_hours(ALICE.1, "Tuesday Wednesday", 9 * 60, 13 * 60);
+    calendars.set_working_hours(BOB.1, "Wednesday Thursday", 10 * 60 + 30, 18 * 60);
+    let plan = NewMeeting { subject: "Mittwochs".into(), ..plan };
+    let command = house.stage.cloud.create_meeting(ALICE.0, &plan).await;
+    let result = within(house.stage.cloud.result(&command)).await;
+    let start: jiff::Timestamp = result.start.expect("it is placed").parse().unwrap();
+    let start = start.to_zoned(jiff::tz::TimeZone::UTC);
+    assert_eq!(start.weekday(), jiff::civil::Weekday::Wednesday, "{start}");
+    assert!((10..13).contains(&start.hour()), "{start}");
     let plan = NewMeeting { when, minutes: 241, ..plan };
     let command = house.stage.cloud.create_meeting(ALICE.0, &plan).await;
     let result = within(house.stage.cloud.result(&command)).await;
@@ -171,6 +182,29 @@ async fn an_invitation_is_answered_from_the_cloud_and_the_organiser_hears_it_onc
         assert_eq!(within(house.stage.cloud.result(&command)).await.outcome, "refused");
     }
     nothing_is_readable(&house);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invitation_that_was_moved_meanwhile_is_answered_where_it_is_now() {
+    let house = House::active(talkative()).await;
+    let start = in_hours(5);
+    let guest = Attendee::required(BOB.1, BOB.2);
+    let draft = Draft::meeting(TITLE, start, 60).invite(guest);
+    let own = house.calendars().create(ALICE.1, draft);
+    house.live(BOB, 1).await;
+    let record = house.stage.cloud.view(|view| view.meetings(BOB.0)[0].json["id"].clone());
+    let (id, start) = (record.as_str().unwrap().to_owned(), utc(start));
+    let moved_to = in_hours(80);
+    house.calendars().update(ALICE.1, &own, |draft| {
+        (draft.start_ms, draft.end_ms) = (moved_to, moved_to + 3_600_000);
+    });
+    // The app's view is the old one.
+    let command = house.stage.cloud.respond(BOB.0, &tentative((id.clone(), start))).await;
+    let result = within(house.stage.cloud.result(&command)).await;
+    assert_eq!(result.outcome, "done", "{:?}\n{}", result.reason, house.log());
+    assert_eq!((result.id, result.start), (Some(id), Some(utc(moved_to))));
+    assert_eq!(my_response(&house, BOB.1, TITLE), Some(Response::Tentative));
+    assert_eq!(mails(&house, "Meeting.Resp", ALICE.1), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

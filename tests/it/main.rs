@@ -1,5 +1,6 @@
 //! The one integration binary.
 
+mod active;
 mod architecture;
 mod bad_input;
 mod calendar;

@@ -11,6 +11,7 @@ use super::item::{Field, Instance, Item, now_ms};
 use super::letters::Letters;
 use super::made::Made;
 use super::oof::Oof;
+use super::ops::Hours;
 use super::rooms::RoomRules;
 use super::zone::Zone;
 
@@ -109,6 +110,8 @@ pub(super) struct Mailbox {
     pub(super) spoilt: HashMap<u64, &'static str>,
     /// What its owner reads and writes in, such as `de-DE`; nothing is English.
     pub(super) culture: Option<Box<str>>,
+    /// When its owner works, where that is not from nine to five.
+    pub(super) hours: Option<Box<Hours>>,
     /// What GetUserAvailability says of it, if that is an error.
     pub(super) free_busy_error: Option<Box<str>>,
     oof: Option<Box<Oof>>,
@@ -157,6 +160,7 @@ impl Mailbox {
             lost_calendar: false,
             spoilt: HashMap::new(),
             culture: None,
+            hours: None,
             free_busy_error: None,
             oof: None,
             letters: Letters::new(),

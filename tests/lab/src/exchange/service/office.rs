@@ -4,6 +4,7 @@ use super::calendars::Calendars;
 use super::letters::{About, INBOX, Letter};
 use super::mailbox::Mailbox;
 use super::oof::Oof;
+use super::ops::Hours;
 
 /// A message that the server sent because of an EWS request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,12 @@ impl Calendars {
     /// named in it, where the lab knows the names.
     pub fn set_culture(&self, address: &str, culture: &str) {
         self.change(address, |mailbox| mailbox.culture = Some(culture.into()));
+    }
+
+    /// When the owner works: on these days (`Monday Tuesday`), from and to these minutes of the day.
+    pub fn set_working_hours(&self, address: &str, days: &str, from: u16, to: u16) {
+        let hours = Hours { days: days.to_owned(), from, to };
+        self.change(address, |mailbox| mailbox.hours = Some(Box::new(hours)));
     }
 
     /// GetUserAvailability answers with this code for the mailbox, or as usual again.

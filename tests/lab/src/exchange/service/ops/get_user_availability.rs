@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::working_hours;
+use super::working_hours::{self, Hours};
 use crate::exchange::service::days::{self, DAY_MS};
 use crate::exchange::service::draft::{FreeBusy, Sensitivity};
 use crate::exchange::service::envelope::{Failure, Writer};
@@ -181,6 +181,7 @@ impl Wanted {
 struct Found {
     items: Vec<Arc<Item>>,
     zone: &'static Zone,
+    hours: Hours,
 }
 
 fn calendar(request: &Request<'_>, address: &str, wanted: &Wanted) -> Result<Found, Failure> {
@@ -194,11 +195,12 @@ fn calendar(request: &Request<'_>, address: &str, wanted: &Wanted) -> Result<Fou
         return Err(Failure::of(code));
     }
     let items = mailbox.candidates(wanted.from_ms, wanted.to_ms);
-    Ok(Found { items, zone: mailbox.zone.unwrap_or(Zone::utc()) })
+    let hours = mailbox.hours.as_deref().cloned().unwrap_or_default();
+    Ok(Found { items, zone: mailbox.zone.unwrap_or(Zone::utc()), hours })
 }
 
 fn write(out: &mut Writer, found: &Result<Found, Failure>, wanted: &Wanted) {
-    let (items, zone) = match found {
+    let (items, zone, hours) = match found {
         Err(failure) => {
             out.start("m:ResponseMessage", &[("ResponseClass", "Error")]);
             failure.write(out);
@@ -208,7 +210,7 @@ fn write(out: &mut Writer, found: &Result<Found, Failure>, wanted: &Wanted) {
             out.close("m:FreeBusyView");
             return;
         }
-        Ok(found) => (&found.items, found.zone),
+        Ok(found) => (&found.items, found.zone, &found.hours),
     };
     out.start("m:ResponseMessage", &[("ResponseClass", "Success")]);
     out.leaf("m:ResponseCode", "NoError");
@@ -226,7 +228,7 @@ fn write(out: &mut Writer, found: &Result<Found, Failure>, wanted: &Wanted) {
             write_event(out, one, wanted);
         }
         out.close("t:CalendarEventArray");
-        working_hours::write(out, zone);
+        working_hours::write(out, zone, hours);
     }
     out.close("m:FreeBusyView");
 }

@@ -19,6 +19,8 @@ mod sync_folder_items;
 mod update_item;
 mod working_hours;
 
+pub(super) use working_hours::Hours;
+
 pub(super) use streaming::open as open_stream;
 pub(super) use sync_folder_items::stand_still;
 pub(super) use update_item::rival_edit;

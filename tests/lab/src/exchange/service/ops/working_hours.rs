@@ -1,4 +1,4 @@
-//! `WorkingHours` of a mailbox: from nine to five, in its own zone.
+//! `WorkingHours` of a mailbox: from nine to five, or as it was told, in its own zone.
 
 use crate::exchange::service::days;
 use crate::exchange::service::envelope::Writer;
@@ -8,8 +8,26 @@ use crate::exchange::service::zone::{Turn, Zone};
 const WEEK: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
+/// On these days, as the schema has them; from and to these minutes.
+#[derive(Clone, Debug)]
+pub struct Hours {
+    /// `Monday Tuesday` …
+    pub days: String,
+    /// Of the day.
+    pub from: u16,
+    /// Of the day.
+    pub to: u16,
+}
+
+impl Default for Hours {
+    fn default() -> Self {
+        let days = "Monday Tuesday Wednesday Thursday Friday".to_owned();
+        Self { days, from: 9 * 60, to: 17 * 60 }
+    }
+}
+
 /// Writes them. The rules of the zone are those of this year, as Windows keeps one for each.
-pub(super) fn write(out: &mut Writer, zone: &'static Zone) {
+pub(super) fn write(out: &mut Writer, zone: &'static Zone, hours: &Hours) {
     let (year, ..) = days::date(days::split(now_ms()).0);
     let minutes = |offset_ms: i64| -offset_ms / 60_000;
     out.open("t:WorkingHours");
@@ -34,9 +52,9 @@ pub(super) fn write(out: &mut Writer, zone: &'static Zone) {
     out.close("t:TimeZone");
     out.open("t:WorkingPeriodArray");
     out.open("t:WorkingPeriod");
-    out.leaf("t:DayOfWeek", "Monday Tuesday Wednesday Thursday Friday");
-    out.leaf("t:StartTimeInMinutes", "540");
-    out.leaf("t:EndTimeInMinutes", "1020");
+    out.leaf("t:DayOfWeek", &hours.days);
+    out.leaf("t:StartTimeInMinutes", &hours.from.to_string());
+    out.leaf("t:EndTimeInMinutes", &hours.to.to_string());
     out.close("t:WorkingPeriod");
     out.close("t:WorkingPeriodArray");
     out.close("t:WorkingHours");
