@@ -1,5 +1,5 @@
-//! Only mailboxes of active users are touched, whatever is asked for: the simulated Exchange's access
-//! log tells. What is begun with an activation ends with the deactivation.
+//! Only mailboxes of active users are touched, whatever is asked for: the simulated Exchange's
+//! access log tells. What is begun with an activation ends with the deactivation.
 
 use calway_lab::cloud::{NewMeeting, Reply, When};
 use calway_lab::exchange::{Attendee, Draft, Fault, MailboxKind, Match};

@@ -1,11 +1,11 @@
 //! The errands of one calendar: which of them may go on, and when.
 //!
 //! **Promise.** Of one mailbox what commands write goes in the order in which it was accepted, one
-//! at a time; nobody waits for another mailbox's. What somebody asked for goes before what a reading
-//! noticed, of which there may be thousands at once; of that, one that fails lets the next one go.
-//! At most [`limits::ERRANDS_AT_ONCE`] ask something at
-//! once, and after a mailbox's server asked for rest nothing of this mailbox is asked before it is
-//! over. Whoever is not active is not touched.
+//! at a time; nobody waits for another mailbox's. What somebody asked for goes before what a
+//! reading noticed, of which there may be thousands at once; of that, one that fails lets the next
+//! one go. At most [`limits::ERRANDS_AT_ONCE`] ask something at once, and after a mailbox's server
+//! asked for rest nothing of this mailbox is asked before it is over. Whoever is not active is not
+//! touched.
 //!
 //! Which other mailboxes are on that server only the provider knows. It sends nothing there while
 //! it rests (port, promise 7) and says at once how long that is; each of them learns it by its own

@@ -88,7 +88,7 @@ impl Calendars {
         self.change(address, |mailbox| mailbox.culture = Some(culture.into()));
     }
 
-    /// When the owner works: on these days (`Monday Tuesday`), from and to these minutes of the day.
+    /// When the owner works: on these days (`Monday Tuesday`), from and to these minutes of a day.
     pub fn set_working_hours(&self, address: &str, days: &str, from: u16, to: u16) {
         let hours = Hours { days: days.to_owned(), from, to };
         self.change(address, |mailbox| mailbox.hours = Some(Box::new(hours)));
