@@ -162,22 +162,32 @@ fn open_call<'a>(
     ews: &'a Ews,
     group: &Group,
     ids: Vec<Arc<str>>,
-) -> BoxFuture<'a, Result<(Events, Arc<Server>), Fault>> {
+) -> BoxFuture<'a, Result<Opened, Fault>> {
     let (route, anchor) = (route(group), group.anchor().cloned());
     async move {
         let anchor = anchor.ok_or_else(|| Fault::refused("a group without members"))?;
-        ews.open(&anchor, &route, |header| {
-            get_streaming_events::request(header, ids.iter().map(|id| &**id))
-        })
-        .await
+        if let Some(left) = ews.home(&anchor).await?.1.rests_for() {
+            return Ok(Opened::Rests(left));
+        }
+        let request =
+            |header: &Header<'_>| get_streaming_events::request(header, ids.iter().map(|id| &**id));
+        let (events, server) = ews.open(&anchor, &route, request).await?;
+        Ok(Opened::Stands(Box::new(events), server))
     }
     .boxed()
+}
+
+/// What came of opening a stream.
+enum Opened {
+    Stands(Box<Events>, Arc<Server>),
+    /// It was not asked for: the server wants to be left alone for so long.
+    Rests(Span),
 }
 
 /// The group's stream.
 enum Feed<'a> {
     None,
-    Opening(BoxFuture<'a, Result<(Events, Arc<Server>), Fault>>),
+    Opening(BoxFuture<'a, Result<Opened, Fault>>),
     Open { events: Box<Events>, server: Arc<Server>, splitter: Splitter, reader: EventReader },
 }
 
@@ -187,9 +197,13 @@ impl Feed<'_> {
         match self {
             Self::None => pending().await,
             Self::Opening(opening) => match opening.await {
-                Ok((events, server)) => {
+                Ok(Opened::Rests(left)) => {
+                    *self = Self::None;
+                    Input::Rests(left)
+                }
+                Ok(Opened::Stands(events, server)) => {
                     *self = Self::Open {
-                        events: Box::new(events),
+                        events,
                         server,
                         splitter: Splitter::default(),
                         reader: EventReader::default(),

@@ -262,8 +262,24 @@ impl Group {
             return self.fail(now, fault);
         }
         self.outputs.push_back(Output::Close);
-        let rest = asked.max(Span::SECOND);
-        // Up to a quarter more, as chance made each group's roll-over: not all come back at once.
+        self.wait_for(now, asked.max(Span::SECOND));
+    }
+
+    /// The server rests, for whatever was asked of it: nothing broke, and the subscriptions are
+    /// good when it has had its rest.
+    pub(super) fn put_off(&mut self, now: Time, left: Span) {
+        if self.phase != Phase::Opening {
+            return;
+        }
+        if left > LONGEST_REST {
+            let next = Next::BackOff { after: Some(left) };
+            return self.fail(now, Fault::new(next, "the server wants a long rest"));
+        }
+        self.wait_for(now, left);
+    }
+
+    /// Up to a quarter more, as chance made each group's roll-over: not all come back at once.
+    fn wait_for(&mut self, now: Time, rest: Span) {
         let part = rest.as_ms() / 4 * (self.roll.as_ms() % 1_000) / 1_000;
         self.phase = Phase::Waiting(now + rest + Span::from_ms(part));
     }

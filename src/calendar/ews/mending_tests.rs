@@ -31,6 +31,30 @@ fn an_overwhelmed_server_has_its_rest_and_costs_no_subscription() {
 }
 
 #[test]
+fn a_rest_that_somebody_else_was_told_of_costs_no_subscription() {
+    let mut group = streaming(2);
+    let mut now = at(1);
+    let cut = Input::Broke(Fault::retry("connection reset"));
+    assert_eq!(on(&mut group, now, cut), [Output::Close, open(&["s0", "s1"])]);
+    // However often it comes, and although it takes longer than a silence.
+    for _ in 0..10 {
+        assert_eq!(on(&mut group, now, Input::Rests(Span::MINUTE.times(2))), []);
+        now = now + Span::MINUTE.times(2);
+        assert_eq!(group.deadline(), now);
+        assert_eq!(on(&mut group, now, Input::Tick), [open(&["s0", "s1"])]);
+    }
+    assert_eq!(on(&mut group, now, opened()), ["u0", "u1"].map(listening));
+    // Who would not be heard of for so long is polled.
+    let mut group = streaming(1);
+    on(&mut group, at(1), Input::Broke(Fault::retry("connection reset")));
+    let next = on(&mut group, at(1), Input::Rests(Span::HOUR));
+    let [Output::Close, Output::End(ListenEnd::Failed(fault))] = next.as_slice() else {
+        panic!("{next:?}")
+    };
+    assert_eq!(fault.next, Next::BackOff { after: Some(Span::HOUR) });
+}
+
+#[test]
 fn a_stream_that_ends_every_minute_is_given_up() {
     let mut group = streaming(1);
     let mut now = START;

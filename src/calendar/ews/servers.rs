@@ -12,7 +12,7 @@ use super::gate::SignIn;
 use super::http::{Http, Limits};
 use super::soap::{self, ServerVersion};
 use super::versions::Versions;
-use crate::model::{Fault, Time};
+use crate::model::{Fault, Span, Time};
 use crate::net::{Connector, Origin};
 
 /// Servers that are remembered beyond those in use; an organisation has some dozens. Redirects and
@@ -63,6 +63,11 @@ impl Server {
     /// alone.
     pub(super) fn autodiscover(&self) -> MutexGuard<'_, Versions> {
         lock(&self.autodiscover)
+    }
+
+    /// For how long it wants to be left alone, if it does.
+    pub(super) fn rests_for(&self) -> Option<Span> {
+        self.http.turns.rests_for()
     }
 
     /// Hears from an answer whether the server wants to be left alone, and for how long.
@@ -147,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::calendar::ews::{Auth, Gates};
-    use crate::model::{Next, Secret, Span};
+    use crate::model::{Next, Secret};
     use crate::net::Trust;
 
     fn servers() -> Servers {

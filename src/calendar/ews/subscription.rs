@@ -58,6 +58,8 @@ pub enum Input {
     Events(Vec<StreamEvent>),
     /// The stream could not be opened, or broke.
     Broke(Fault),
+    /// The stream was not asked for, as the server wants to be left alone for so long.
+    Rests(Span),
     /// One more mailbox of the group.
     Join(Target),
     /// One less.
@@ -244,6 +246,7 @@ impl Group {
             Input::Heard => self.heard_at = now,
             Input::Events(events) => self.on_events(now, events),
             Input::Broke(fault) => self.on_broke(now, fault),
+            Input::Rests(left) => self.put_off(now, left),
             Input::Join(target) => self.join(target),
             Input::Leave(user) => self.leave(now, &user),
             Input::Tick => self.on_tick(now),

@@ -101,13 +101,14 @@ impl Turns {
         }
     }
 
-    /// Waits for the right to open a stream in this mailbox's name, and for the server's rest.
+    /// Waits for the right to open a stream in this mailbox's name.
     ///
     /// # Errors
-    /// None but at the end of the process.
+    /// [`Next::BackOff`] where the server rests: whoever waited for that here would be taken for
+    /// one whom the server does not answer.
     pub(super) async fn enter_stream(&self, whose: &Arc<Address>) -> Result<Named, Fault> {
         loop {
-            self.may_go(true).await?;
+            self.may_go(false).await?;
             let named = self.names.enter(whose).await?;
             if !self.is_resting() {
                 return Ok(named);
@@ -122,9 +123,18 @@ impl Turns {
         if !codes::is_answer(fault) {
             return;
         }
-        let length = after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR);
-        let until = Instant::now() + Duration::from_millis(length.as_ms());
+        let now = Instant::now();
+        let ends = |length: Span| now + Duration::from_millis(length.as_ms());
+        let until = ends(after.unwrap_or_default().max(Span::SECOND).min(Span::HOUR));
         let mut rest = self.rest();
+        // Whoever was told of this rest has nothing new to say: it would never end.
+        let ours = |rest: &Rest| {
+            let after = after.filter(|after| *after > Span::default());
+            rest.why == fault.cause && after.is_some_and(|left| ends(left) <= rest.until + SHORT)
+        };
+        if rest.as_ref().is_some_and(ours) {
+            return;
+        }
         if rest.as_ref().is_none_or(|rest| rest.until < until) {
             *rest = Some(Rest { until, why: fault.cause.clone() });
         }
@@ -135,14 +145,17 @@ impl Turns {
         self.rests().is_some()
     }
 
+    /// For how long it wants to be left alone, where that is worth speaking of.
+    pub(super) fn rests_for(&self) -> Option<Span> {
+        let left = self.rests()?.0.saturating_duration_since(Instant::now());
+        (left > SHORT).then(|| told(left))
+    }
+
     async fn may_go(&self, waits: bool) -> Result<(), Fault> {
         while let Some((until, why)) = self.rests() {
             let left = until.saturating_duration_since(Instant::now());
             if !waits && left > SHORT {
-                // Not a moment too early for whoever comes back then.
-                let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
-                let next = Next::BackOff { after: Some(Span::from_ms(left)) };
-                return Err(Fault { next, cause: why });
+                return Err(Fault { next: Next::BackOff { after: Some(told(left)) }, cause: why });
             }
             sleep_until(until).await;
         }
@@ -158,6 +171,11 @@ impl Turns {
     fn rest(&self) -> MutexGuard<'_, Option<Rest>> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Not a moment too early for whoever comes back then.
+fn told(left: Duration) -> Span {
+    Span::from_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
 }
 
 /// In whose names requests are under way.
@@ -243,13 +261,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_waits_for_the_end_of_a_rest_and_no_longer() {
+    async fn a_stream_is_told_of_a_rest_and_when_it_ends() {
         let turns = Turns::new(4);
         turns.heard(&busy(None));
         let ann = address("ann");
-        let began = Instant::now();
+        let told = turns.enter_stream(&ann).await.err().expect("it is not opened");
+        let Next::BackOff { after: Some(left) } = told.next else { panic!("{told:?}") };
+        assert_eq!(turns.rests_for(), Some(left));
+        assert!((1_000..=1_001).contains(&left.as_ms()), "a floor of our own: {left}");
+        advance(Duration::from_millis(left.as_ms())).await;
+        assert_eq!(turns.rests_for(), None);
         turns.enter_stream(&ann).await.unwrap();
-        assert_eq!(began.elapsed(), SECOND, "a floor of our own");
         turns.heard(&Fault::new(Next::BackOff { after: None }, "connection refused"));
         assert!(turns.enter(Lane::Live, None).await.is_ok(), "nobody said that it is busy");
     }
@@ -261,6 +283,22 @@ mod tests {
         turns.heard(&busy(None));
         advance(SECOND * 59).await;
         assert!(turns.enter(Lane::Live, None).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_told_of_a_rest_does_not_make_it_longer() {
+        let turns = Turns::new(4);
+        turns.heard(&busy(Some(Span::from_secs(3))));
+        for _ in 0..28 {
+            advance(SECOND / 10).await;
+            let told = turns.enter(Lane::Live, None).await.err().expect("it is not sent");
+            turns.heard(&told);
+        }
+        turns.heard(&busy(None));
+        advance(SECOND / 2).await;
+        assert!(turns.is_resting(), "the server itself said it once more");
+        advance(SECOND / 2).await;
+        assert!(!turns.is_resting());
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use calway::model::{Fault, Found, ListenEnd, Next, Span, Target, Time};
 use calway_lab::exchange::{Draft, Fault as Wrong, Match};
 
 use super::listening::{listen, lively, quick};
-use super::{DAY, HOUR, MONDAY, Stage};
+use super::{DAY, HOUR, MONDAY, Stage, soon};
 
 /// Who is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,4 +221,32 @@ async fn what_a_standing_stream_says_counts_for_the_whole_server() {
     assert_eq!(end, ListenEnd::Stopped);
     let log = stage.exchange.log();
     assert_eq!((log.count("Subscribe"), log.count("GetStreamingEvents")), (2, 2));
+}
+
+/// Another request met the signal, and the rest lasts longer than a stream may be silent.
+#[tokio::test]
+async fn a_stream_whose_time_is_over_in_a_rest_is_opened_after_it_on_the_same_subscriptions() {
+    const REST: u64 = 4_000;
+    let stage = Stage::with(lively(), |options| {
+        quick(options);
+        options.roll_over = (Duration::from_millis(700), Duration::from_millis(700));
+    })
+    .await;
+    let group = stage.mailboxes(2);
+    let end = listen(&stage, &group, async |ear| {
+        ear.all_listen(&group).await;
+        let busy = Wrong::ServerBusy { back_off_ms: Some(REST), inner: false };
+        stage.exchange.faults().next(Match::operation("SyncFolderItems"), busy);
+        let told = Instant::now();
+        stage.ews.changes(&group[1], None).await.expect_err("it is busy");
+        let log = stage.exchange.log();
+        let opened = log.count("GetStreamingEvents");
+        soon("a stream after the rest", log.wait_for("GetStreamingEvents", opened + 1)).await;
+        assert!(told.elapsed() >= Duration::from_millis(REST), "{:?}", told.elapsed());
+        ear.stop();
+    })
+    .await;
+    assert_eq!(end, ListenEnd::Stopped);
+    let log = stage.exchange.log();
+    assert_eq!(log.count("Subscribe"), 2, "the subscriptions were good");
 }

@@ -191,7 +191,7 @@ impl Drive {
 
     fn put(&mut self, input: Input) -> Held {
         self.say(|| format!("  > {input:?}"));
-        if matches!(input, Input::Broke(_)) {
+        if matches!(input, Input::Broke(_) | Input::Rests(_)) {
             self.reads = None;
         }
         let now = Time::from_ms(self.now);

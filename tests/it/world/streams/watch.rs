@@ -213,6 +213,10 @@ impl Watch {
                 self.giving -= 1;
             }
             Input::Broke(fault) => self.wrong(now, fault, &[]),
+            Input::Rests(left) => {
+                let fault = Fault::new(Next::BackOff { after: Some(*left) }, "it rests");
+                self.wrong(now, &fault, &[]);
+            }
             Input::Events(told) => {
                 for event in told {
                     match event {
