@@ -9,6 +9,8 @@ const FLOOR: Span = Span::SECOND;
 pub(super) const INVALID_SERVER_VERSION: &str = "ErrorInvalidServerVersion";
 /// The code of a mailbox that this server does not have.
 pub(super) const NON_EXISTENT_MAILBOX: &str = "ErrorNonExistentMailbox";
+/// Our own, for an answer that did not come in time.
+pub(super) const TOO_LATE: &str = "no answer in time";
 /// The code of a view that holds too many items.
 pub(super) const EXCEEDED_FIND_COUNT: &str = "ErrorExceededFindCountLimit";
 
@@ -140,9 +142,30 @@ pub(super) fn is_missing_item(code: &str) -> bool {
     )
 }
 
-/// What Exchange also says of a single item that it cannot render, and goes on saying.
+/// What Exchange may also say of a single item that it cannot render, and go on saying: whatever
+/// is not known to be of the mailbox, the server or the way to it.
 pub(super) fn is_perhaps_the_item(fault: &Fault) -> bool {
-    fault.cause.code == "ErrorInternalServerError"
+    let wider = matches!(
+        fault.cause.code.as_str(),
+        "ErrorADOperation"
+            | "ErrorADUnavailable"
+            | "ErrorBatchProcessingStopped"
+            | "ErrorConnectionFailed"
+            | "ErrorConnectionFailedTransientError"
+            | "ErrorInternalServerTransientError"
+            | "ErrorMailboxFailover"
+            | "ErrorMailboxMoveInProgress"
+            | "ErrorMailboxStoreUnavailable"
+            | "ErrorTimeoutExpired"
+            | "ErrorTooManyObjectsOpened"
+    );
+    is_exchange_code(fault) && fault.next == Next::Retry { after: None } && !wider
+}
+
+/// It took longer than the server, somebody in front of it, or we had patience for.
+pub(super) fn is_too_slow(fault: &Fault) -> bool {
+    let code = fault.cause.code.as_str();
+    matches!(code, "ErrorTimeoutExpired" | "HTTP 408" | "HTTP 504" | TOO_LATE)
 }
 
 /// The subscription does not exist any more, or is somebody else's now: there is nothing to give

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::codes::TOO_LATE;
 use super::gate::SignIn;
 use super::session::{Entrance, Sent, Slot};
 use super::turns::{Lane, Named, Turns};
@@ -131,7 +132,7 @@ impl Http {
         let body = Bytes::from(xml);
         timeout(self.limits.request_timeout, self.exchange(uri, route, body))
             .await
-            .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))
+            .unwrap_or_else(|_| Err(Fault::retry(TOO_LATE)))
     }
 
     /// Sends a request that may not come twice, in a mailbox's name. It goes on a connection of its
@@ -155,7 +156,7 @@ impl Http {
             self.finish(slot, response).await
         };
         let sent = timeout(self.limits.request_timeout, sending).await;
-        let sent = sent.unwrap_or_else(|_| Err(Fault::retry("no answer in time")));
+        let sent = sent.unwrap_or_else(|_| Err(Fault::retry(TOO_LATE)));
         sent.map_err(|fault| match entrance.has_let_in() {
             true => effect::of_status(fault),
             false => WriteFault::NoEffect(fault),
@@ -210,7 +211,7 @@ impl Http {
         };
         let (slot, response) = timeout(self.limits.request_timeout, opening)
             .await
-            .unwrap_or_else(|_| Err(Fault::retry("no answer in time")))?;
+            .unwrap_or_else(|_| Err(Fault::retry(TOO_LATE)))?;
         let request_id = answer::request_id(response.headers());
         let body = response.into_body();
         Ok(Events { body, request_id, _slot: slot, _place: place, _named: named })

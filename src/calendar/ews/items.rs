@@ -1,16 +1,21 @@
 //! Items in batches, and those among them that fail alone.
 //!
 //! **Promise.** A bad item holds nobody up. Exchange says `ErrorInternalServerError` of itself when
-//! it is ill, and also, for ever, of an item that it cannot render. Where something else of the
-//! mailbox can be read, such an item is [`Found::Unreadable`] beside its neighbours: with
-//! [`Next::Retry`] at first, so that it is asked for again, and with [`Next::Refused`] once it has
-//! failed [`PATIENCE`] times, over [`LONG_ENOUGH`].
+//! it is ill, and also, for ever, of an item that it cannot render, as it does with other codes.
+//! Where something else of the mailbox can be read, such an item is [`Found::Unreadable`] beside
+//! its neighbours: with [`Next::Retry`] at first, so that it is asked for again, and with
+//! [`Next::Refused`] once it has failed [`PATIENCE`] times, over [`LONG_ENOUGH`].
+//!
+//! Nor do items that are too much at once: where a batch takes too long, the mailbox's next ones
+//! are half as large, and in the end each item is asked for alone and without its body. One
+//! time-out a reading, and [`LATE`] of single items, are all that a server is asked to bear which
+//! is slow for everybody.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Ews, codes, get_folder, get_item, http};
-use crate::model::{Fault, Found, ItemId, Next, Span, Target, Time};
+use crate::model::{Fault, Found, ItemId, Next, Span, Target, Time, UserId};
 
 /// How often an item must have failed before it is given up.
 const PATIENCE: u32 = 6;
@@ -21,6 +26,45 @@ const LONG_ENOUGH: Span = Span::MINUTE.times(15);
 /// Items that are remembered as failing; beyond it the one that fails longest is forgotten, and
 /// counted anew.
 const MOST: usize = 10_000;
+
+/// Single items of one reading that may take too long.
+const LATE: usize = 3;
+
+/// How many items are asked for at once, where it is fewer than usual; without their bodies where
+/// even one was too much.
+#[derive(Debug, Default)]
+pub(super) struct Heavy(Mutex<HashMap<UserId, usize>>);
+
+impl Heavy {
+    fn at_once(&self, user: &UserId) -> usize {
+        self.known().get(user).copied().unwrap_or(get_item::BATCH)
+    }
+
+    /// So many took too long.
+    fn is_too_much(&self, user: &UserId, at_once: usize) {
+        self.known().insert(user.clone(), at_once / 2);
+    }
+
+    /// All that was asked for came in time.
+    fn is_well(&self, user: &UserId) {
+        let mut known = self.known();
+        if let Some(at_once) = known.get_mut(user) {
+            *at_once = (*at_once * 2).max(1);
+            if *at_once >= get_item::BATCH {
+                known.remove(user);
+            }
+        }
+    }
+
+    /// Nobody asks for it any more.
+    pub(super) fn forget(&self, user: &UserId) {
+        self.known().remove(user);
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Since when, and how often, items have failed.
 #[derive(Debug, Default)]
@@ -76,19 +120,35 @@ type Answer = Result<Found, Fault>;
 /// # Errors
 /// What concerns more than single items.
 pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
-    let mut answers = Vec::with_capacity(ids.len());
-    let mut batches: Vec<&[ItemId]> = ids.chunks(get_item::BATCH).rev().collect();
+    let mut answers: Vec<Answer> = Vec::with_capacity(ids.len());
+    let at_once = ews.heavy.at_once(&target.user);
+    let bodies = at_once > 0;
+    let slow = |answer: &Answer| answer.as_ref().is_err_and(codes::is_too_slow);
+    let mut batches: Vec<&[ItemId]> = ids.chunks(at_once.max(1)).rev().collect();
     while let Some(batch) = batches.pop() {
-        match ask(ews, target, batch, true).await {
-            Ok(some) => take(ews, target, some, &mut answers).await?,
+        let asked = ask(ews, target, batch, bodies).await;
+        let is_slow = match &asked {
+            Ok(some) => some.iter().any(slow),
+            Err(fault) => codes::is_too_slow(fault),
+        };
+        if is_slow {
+            ews.heavy.is_too_much(&target.user, at_once);
+        }
+        match asked {
+            Ok(some) => take(ews, target, some, !bodies, &mut answers).await?,
             Err(fault) if fault.cause.code == http::TOO_LONG => {
                 if batch.len() < 2 {
                     let some = ask(ews, target, batch, false).await?;
-                    take(ews, target, some, &mut answers).await?;
+                    take(ews, target, some, true, &mut answers).await?;
                 } else {
                     let (first, second) = batch.split_at(batch.len() / 2);
                     batches.extend([second, first]);
                 }
+            }
+            Err(fault)
+                if is_slow && !bodies && answers.iter().filter(|a| slow(a)).count() < LATE =>
+            {
+                answers.push(Err(fault));
             }
             Err(fault) => return Err(fault),
         }
@@ -96,6 +156,9 @@ pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<V
     if !answers.is_empty() && answers.iter().all(Result::is_err) {
         // Is it the items, or all of it?
         ews.ask_home(target, get_folder::request, get_folder::read).await?;
+    }
+    if !answers.iter().any(slow) {
+        ews.heavy.is_well(&target.user);
     }
     Ok(ids.iter().zip(answers).map(|(id, answer)| settle(ews, id, answer)).collect())
 }
@@ -114,16 +177,21 @@ async fn ask(
     .await
 }
 
-/// Takes a batch's answers, unless one says something of the mailbox or the server.
+/// Takes a batch's answers, unless one says something of the mailbox or the server. `least`: one
+/// alone was asked for without its body, so that taking too long is its own fault, too.
 async fn take(
     ews: &Ews,
     target: &Target,
     some: Vec<Answer>,
+    least: bool,
     answers: &mut Vec<Answer>,
 ) -> Result<(), Fault> {
     for answer in some {
+        let alone = |fault: &Fault| {
+            codes::is_perhaps_the_item(fault) || (least && codes::is_too_slow(fault))
+        };
         match answer {
-            Err(fault) if !codes::is_perhaps_the_item(&fault) => {
+            Err(fault) if !alone(&fault) => {
                 return Err(ews.met(target, fault).await);
             }
             answer => answers.push(answer),
@@ -151,6 +219,22 @@ mod tests {
 
     fn id(name: &str) -> ItemId {
         ItemId(name.into())
+    }
+
+    #[test]
+    fn a_batch_that_took_too_long_is_asked_for_in_halves_until_all_is_well() {
+        let (heavy, ann) = (Heavy::default(), UserId::new("ann"));
+        let mut sizes = vec![heavy.at_once(&ann)];
+        for _ in 0..5 {
+            heavy.is_too_much(&ann, heavy.at_once(&ann));
+            sizes.push(heavy.at_once(&ann));
+        }
+        assert_eq!(sizes, [get_item::BATCH, 5, 2, 1, 0, 0]);
+        for size in [1, 2, 4, 8, get_item::BATCH] {
+            heavy.is_well(&ann);
+            assert_eq!(heavy.at_once(&ann), size);
+        }
+        assert!(heavy.known().is_empty(), "nothing is remembered of it");
     }
 
     #[test]

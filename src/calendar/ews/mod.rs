@@ -103,6 +103,7 @@ pub struct Ews {
     servers: Arc<Servers>,
     discovery: Discovery,
     ill: items::Ill,
+    heavy: items::Heavy,
     languages: languages::Languages,
 }
 
@@ -152,8 +153,8 @@ impl Ews {
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
         let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
         let discovery = Discovery::new(&options, Arc::new(steps), ledger);
-        let (ill, languages) = Default::default();
-        Ok(Self { options, servers, discovery, ill, languages })
+        let (ill, heavy, languages) = Default::default();
+        Ok(Self { options, servers, discovery, ill, heavy, languages })
     }
 
     /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
@@ -307,6 +308,7 @@ impl Calendar for Ews {
 
     fn forget<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, ()> {
         self.languages.forget(&target.address);
+        self.heavy.forget(&target.user);
         self.discovery.forget(&target.address).boxed()
     }
 

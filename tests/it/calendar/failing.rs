@@ -27,7 +27,14 @@ async fn twelve(desk: &Desk) -> (Book, Vec<ItemId>) {
 async fn an_item_that_cannot_be_read_does_not_take_its_neighbours_along() {
     let desk = Desk::new().await;
     let (mut ann, ids) = twelve(&desk).await;
-    for code in ["ErrorItemCorrupt", "ErrorContentConversionFailed", "ErrorVirusDetected"] {
+    for code in [
+        "ErrorItemCorrupt",
+        "ErrorContentConversionFailed",
+        "ErrorVirusDetected",
+        // Of which nothing is known here.
+        "ErrorRightsManagementPermanentException",
+        "ErrorOfALaterExchange",
+    ] {
         desk.calendars().spoil(ANN, &ids[3], Some(code));
         for id in &ids {
             desk.calendars().update(ANN, id, |draft| draft.location.push('x'));
@@ -90,6 +97,33 @@ async fn ill_items_in_several_batches_hold_nobody_up_and_are_asked_for_until_the
     log.clear();
     ann.check(&desk, MONDAY, "and quiet").await;
     assert_eq!((log.count("GetItem"), log.count("FindItem")), (0, 0));
+}
+
+/// A batch has one minute of the server's time: what is too much together is asked for in parts.
+#[tokio::test]
+async fn an_item_that_takes_the_server_too_long_holds_its_neighbours_up_for_some_passes_only() {
+    let desk = Desk::new().await;
+    let (mut ann, ids) = twelve(&desk).await;
+    for id in &ids {
+        desk.calendars().update(ANN, id, |draft| draft.location = "Elsewhere".into());
+    }
+    desk.calendars().spoil(ANN, &ids[3], Some("ErrorTimeoutExpired"));
+    let moved = |book: &Book| {
+        let there = |one: &&serde_json::Value| one["encryptedLocation"] == "Elsewhere";
+        book.records.values().filter(there).count()
+    };
+    let log = desk.exchange.log();
+    for at_once in [10, 5, 2, 1] {
+        log.clear();
+        let fault = ann.read(&desk, MONDAY).await.expect_err("too much");
+        assert_eq!(fault.cause.code, "ErrorTimeoutExpired", "{at_once} at once");
+        assert!(log.count("GetItem") <= 4, "one time-out a pass");
+    }
+    ann.read(&desk, MONDAY).await.expect("one by one");
+    assert_eq!((moved(&ann), ann.ill), (11, true));
+    desk.calendars().spoil(ANN, &ids[3], None);
+    ann.check(&desk, MONDAY, "well again").await;
+    assert!(!ann.ill);
 }
 
 #[tokio::test]
