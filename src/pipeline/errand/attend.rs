@@ -9,7 +9,7 @@ use super::remark::{Remark, Why};
 use super::seek::{Seek, Sought};
 use super::update::{self, Came, Update};
 use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, told, trouble};
-use crate::model::{Invitation, Mark, Now, Reach, Span, UserId, WriteFault};
+use crate::model::{Invitation, InvitationKind, Mark, Now, Reach, Span, UserId, WriteFault};
 use crate::pipeline::decorate::{self, Language};
 use crate::pipeline::keyword::{Asked, Verdict};
 use crate::pipeline::seal::{Installation, Sealer};
@@ -163,11 +163,13 @@ impl Course {
         sealer: &dyn Sealer,
     ) -> Move {
         let record = &self.noticed.record;
+        // The first of a series may be years ago, or gone.
+        let whole = invitation.kind == InvitationKind::Series;
         let request = told::Request {
             id: judge::request_id(&self.installation, record, asked, invitation),
             record,
             series: &judge::series_key(&self.installation, &self.seek.user, &invitation.uid),
-            start: self.noticed.start,
+            start: if whole { self.noticed.start } else { invitation.start },
             asked,
             language,
             hidden: self.rules.showing.hides(invitation.sensitivity),

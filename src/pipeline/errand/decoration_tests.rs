@@ -101,11 +101,11 @@ impl Play {
     }
 
     fn remarks(&self) -> Vec<&Remark> {
-        let remark = |note| match note {
-            &desk::Note::Remark(_, ref remark) => Some(remark),
+        let of = self.notes.iter().filter_map(|note| match note {
+            desk::Note::Remark(_, remark) => Some(remark),
             _ => None,
-        };
-        self.notes.iter().filter_map(remark).collect()
+        });
+        of.collect()
     }
 }
 

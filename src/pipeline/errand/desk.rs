@@ -329,7 +329,10 @@ impl Desk {
                 let advance = Advance { id, stage, body, told: Vec::new(), done: false };
                 self.advance(row, Box::new(advance));
             }
-            Move::Wait(until) => self.wait(row, until),
+            Move::Wait(until) => {
+                job.due = until;
+                self.give_way(now, row);
+            }
             Move::Again(fault) => self.again(now, row, &fault),
             Move::End(ending) => self.end(row, ending),
         }
