@@ -24,6 +24,8 @@ mod page;
 mod separator;
 mod text;
 
+use memchr::memmem;
+
 pub use self::block::Block;
 pub use self::details::JoinDetails;
 use self::known::Known;
@@ -101,6 +103,14 @@ pub fn decorate(request: &Request<'_>, details: &JoinDetails, own: &OwnTexts) ->
         block: block.digest().into(),
     };
     Writing { body, place, mark, found }
+}
+
+/// What stands between the two lines of the first block of ours in a text or a page; nothing where
+/// there is none.
+pub fn inside(text: &str) -> Option<&str> {
+    let start = memmem::find(text.as_bytes(), separator::BEGIN.as_bytes())?;
+    let rest = text.get(start + separator::BEGIN.len()..)?;
+    rest.get(..separator::ends(rest)?.start)
 }
 
 /// The body with a block in it, in the place of any earlier one, and what was found of those.

@@ -7,6 +7,7 @@ use super::scan::{bare, links};
 use super::table::{Kind, Service};
 use super::unwrap::{Unwrapped, unwrap};
 use crate::model::Meeting;
+use crate::pipeline::decorate;
 use crate::pipeline::limits::LINE_BYTES;
 
 /// Doors that are compared. The first of them is the one, but for its length.
@@ -32,6 +33,8 @@ pub(super) enum Way {
     OwnRoom,
     /// Of the table: a room.
     Room,
+    /// The table does not know it, but the connector wrote it there itself.
+    Written,
     /// The table does not know it, but it is all that is said.
     Unlisted,
 }
@@ -44,6 +47,7 @@ impl Way {
             Self::Event => "event",
             Self::OwnRoom => "own-room",
             Self::Room => "room",
+            Self::Written => "written",
             Self::Unlisted => "unlisted",
         }
     }
@@ -55,6 +59,8 @@ pub(super) struct Candidates<'a> {
     doors: Vec<Candidate>,
     /// Of a conference property or a location that is an address and nothing else.
     unlisted: Vec<Candidate>,
+    /// Of a location: what stands in the join details as well that the connector put into the body.
+    written: Option<Candidate>,
     /// Links that are no doors themselves but tell what a device needs.
     pub(super) links: Vec<String>,
     /// What rewritten links were before, for the administrator's rules.
@@ -68,6 +74,7 @@ impl<'a> Candidates<'a> {
             meeting,
             doors: Vec::new(),
             unlisted: Vec::new(),
+            written: None,
             links: Vec::new(),
             taken_off: Vec::new(),
         };
@@ -77,8 +84,26 @@ impl<'a> Candidates<'a> {
         all.place(known, Source::Conference, conference);
         all.place(known, Source::Location, location);
         let body = &meeting.body;
+        if all.doors.is_empty() {
+            all.find_written(known);
+        }
         links(body.text.reveal(), body.html, &mut |link| all.add(known, Source::Body, &link));
         all
+    }
+
+    fn find_written(&mut self, known: &Known) {
+        let body = &self.meeting.body;
+        let Some(inside) = decorate::inside(body.text.reveal()) else { return };
+        let strange = |link: &str| stranger(known, Source::Location, link).map(|(url, _)| url);
+        let mut there = Vec::new();
+        links(inside, body.html, &mut |link| there.extend(strange(&link)));
+        let location = self.meeting.location.reveal();
+        links(location, false, &mut |link| {
+            let url = strange(&link).filter(|url| self.written.is_none() && there.contains(url));
+            let (source, way) = (Source::Location, Way::Written);
+            let found = url.map(|url| Candidate { url, service: None, source, way });
+            self.written = self.written.take().or(found);
+        });
     }
 
     fn place(&mut self, known: &Known, source: Source, text: &str) {
@@ -163,27 +188,9 @@ impl<'a> Candidates<'a> {
 
     /// An address that the table does not know, where the whole text is that address.
     fn alone(&mut self, known: &Known, source: Source, text: &str) {
-        let https = text.get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case("https://"));
-        if !https || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return;
+        if let Some((url, service)) = stranger(known, source, text) {
+            self.unlisted.push(Candidate { url, service, source, way: Way::Unlisted });
         }
-        let Some(outer) = Address::parse(text) else { return };
-        let inner = match unwrap(&outer) {
-            Unwrapped::Plain => None,
-            Unwrapped::To(inner) => Some(inner),
-            Unwrapped::Broken => return,
-        };
-        let text = inner.as_deref().unwrap_or(text);
-        let Some(address) = Address::parse(text) else { return };
-        let service = match (known.verdict(&address), source) {
-            _ if text.len() > LINE_BYTES => return,
-            (Verdict::Stranger, _) => None,
-            // A service may have found another form of address; the property says what it is.
-            (Verdict::Page(service), Source::Conference) => Some(service),
-            _ => return,
-        };
-        let (url, way) = (address.canonical(), Way::Unlisted);
-        self.unlisted.push(Candidate { url, service, source, way });
     }
 
     /// What the links of a source were before anybody rewrote them.
@@ -203,6 +210,7 @@ impl<'a> Candidates<'a> {
         let best = of(Source::Conference)
             .or_else(|| unlisted(Source::Conference))
             .or_else(|| of(Source::Location))
+            .or(self.written.as_ref())
             .or_else(|| of(Source::Body))
             .or_else(|| unlisted(Source::Location))?;
         Some(self.longest(best))
@@ -228,6 +236,34 @@ impl<'a> Candidates<'a> {
         }
         longest
     }
+}
+
+/// The address that a text is, where the table does not know it, or only the service.
+fn stranger(
+    known: &Known,
+    source: Source,
+    text: &str,
+) -> Option<(String, Option<&'static Service>)> {
+    let https = text.get(..8).is_some_and(|begin| begin.eq_ignore_ascii_case("https://"));
+    if !https || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return None;
+    }
+    let outer = Address::parse(text)?;
+    let inner = match unwrap(&outer) {
+        Unwrapped::Plain => None,
+        Unwrapped::To(inner) => Some(inner),
+        Unwrapped::Broken => return None,
+    };
+    let text = inner.as_deref().unwrap_or(text);
+    let address = Address::parse(text)?;
+    let service = match (known.verdict(&address), source) {
+        _ if text.len() > LINE_BYTES => return None,
+        (Verdict::Stranger, _) => None,
+        // A service may have found another form of address; the property says what it is.
+        (Verdict::Page(service), Source::Conference) => Some(service),
+        _ => return None,
+    };
+    Some((address.canonical(), service))
 }
 
 /// Whether an address is another with more behind it: what tells one meeting from the next stands

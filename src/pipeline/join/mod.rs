@@ -38,7 +38,7 @@ use crate::model::{Meeting, Plain};
 
 /// To be raised where the way from a text to its address changes, or what of it is in a record, and
 /// not the table alone.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// How a meeting is joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

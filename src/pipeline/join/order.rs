@@ -4,7 +4,7 @@ use super::unwrap::REWRITERS;
 
 /// What may choose an address, the first first: its id, as `calway join-test` prints it, and what
 /// it means. An administrator's rules go before all of them.
-pub const ORDER: [(&str, &str); 20] = [
+pub const ORDER: [(&str, &str); 21] = [
     ("conference-meeting", "A property of the item that is for it: a meeting of the table."),
     ("conference-event", "There: an event of the table."),
     ("conference-own-room", "There: a room of the table that has the organiser's name."),
@@ -14,6 +14,11 @@ pub const ORDER: [(&str, &str); 20] = [
     ("location-event", "There: an event of the table."),
     ("location-own-room", "There: a room of the table that has the organiser's name."),
     ("location-room", "There: any other room of the table."),
+    (
+        "location-written",
+        "There: any other `https:` address, if it stands in join details that the connector put \
+         into the body.",
+    ),
     ("body-meeting", "The body: a meeting of the table."),
     ("body-event", "There: an event of the table."),
     ("body-own-room", "There: a room of the table that has the organiser's name."),

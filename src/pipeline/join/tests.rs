@@ -3,6 +3,7 @@
 use super::scan::{LINKS, links, visited};
 use super::*;
 use crate::model::Body;
+use crate::pipeline::decorate::{self, Block, JoinDetails, Language, OwnText, OwnTexts};
 use crate::pipeline::samples;
 
 #[test]
@@ -95,4 +96,36 @@ fn the_order_of_sources_and_rules_is_the_one_that_is_published() {
     is(join("", "Room 5", "sip:4711@vc.example.com"), "", "body-sip");
     is(join("", "+49 30 1234567, PIN: 4711#", ""), "", "location-phone");
     is(join("", "https://maps.google.com/?q=1", ""), "", "");
+}
+
+#[test]
+fn what_the_connector_wrote_is_joined_whatever_its_host() {
+    let ours = "https://meet.cloud.example/room/7?a=1&b=2";
+    let details = format!("{{\"url\": \"{ours}\"}}");
+    let details = JoinDetails::parse(&Plain::new(details)).unwrap();
+    let help = "Help: https://help.corp.example";
+    let texts = OwnText { header: help.into(), footer: help.into() };
+    let texts = OwnTexts::new(None, [("en".to_owned(), texts)]).unwrap();
+    let block = Block::new(&details, Language::ENGLISH, &texts);
+    let zoom = "https://zoom.us/j/98765432101";
+    for html in [false, true] {
+        let agenda = Body { text: Plain::new(format!("See {zoom} and {ours}")), html };
+        let written = decorate::insert(&agenda, &block, &texts).0;
+        let join = |location: &str, body: &Body| {
+            let (location, body) = (Plain::new(location), body.clone());
+            let meeting = Meeting { location, body, ..samples::meeting("uid", "item") };
+            let found = Rules::TABLE.join(&meeting);
+            let rule = found.chosen.map(|chosen| chosen.rule.to_string()).unwrap_or_default();
+            (found.url.map(|url| url.reveal().to_owned()).unwrap_or_default(), rule)
+        };
+        let is = |url: &str, rule: &str| (url.to_owned(), rule.to_owned());
+        let place = format!("Room 5 {ours}; 3rd floor");
+        assert_eq!(join(&place, &written), is(ours, "location-written"), "{html}");
+        assert_eq!(join(&place, &agenda), is(zoom, "body-meeting"), "{html}");
+        assert_eq!(join("Room 5", &written), is(zoom, "body-meeting"), "{html}");
+        let other = format!("{zoom} {ours}");
+        assert_eq!(join(&other, &written), is(zoom, "location-meeting"), "{html}");
+        let help = "Room 5, https://status.corp.example";
+        assert_eq!(join(help, &written), is(zoom, "body-meeting"), "{html}");
+    }
 }
