@@ -21,8 +21,8 @@ pub(super) struct Demo {
     /// Tell the story without pauses.
     #[arg(long)]
     once: bool,
-    /// End with one line of JSON: stored, opened, lost, duplicated, plaintext, created, away,
-    /// latency_ms.
+    /// End with one line of JSON: stored, opened, lost, duplicated, plaintext, decorated, created,
+    /// away, latency_ms.
     #[arg(long)]
     json: bool,
     /// Keep everything that was written (store, configuration, log) in this folder.

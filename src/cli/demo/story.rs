@@ -2,6 +2,7 @@
 //! stands in the calendar at that moment.
 
 mod asked;
+mod keyword;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -26,7 +27,7 @@ const DAY_MS: i64 = 86_400_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Planted where only Exchange and the user's app may show them.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     "Merger with Fabrikam",
     "Board room, floor 9",
     "The offer is 41 million",
@@ -35,6 +36,7 @@ const SECRETS: [&str; 10] = [
     "Bob Baker",
     "bob.baker",
     "meet.example/j/4711?pwd=s3cr3t",
+    "meet.lab.example/myroom",
     asked::REPLY,
     "Correct-Horse-Battery-9",
 ];
@@ -47,6 +49,7 @@ pub(super) struct Sums {
     lost: usize,
     duplicated: usize,
     plaintext: usize,
+    decorated: usize,
     created: usize,
     away: usize,
     p50: f64,
@@ -67,6 +70,7 @@ impl Sums {
             "lost": self.lost,
             "duplicated": self.duplicated,
             "plaintext": self.plaintext,
+            "decorated": self.decorated,
             "created": self.created,
             "away": self.away,
             "latency_ms": {"p50": tenths(self.p50), "p99": tenths(self.p99)},
@@ -109,6 +113,7 @@ impl Story {
         self.moves(&meeting).await?;
         self.declines(&meeting).await?;
         self.series().await?;
+        self.keyword().await?;
         self.created().await?;
         self.away().await?;
         self.cancels(&meeting).await?;
