@@ -1,5 +1,7 @@
 #!/bin/sh
-# Lets exchangelib and ews-javascript-api loose on the lab's Exchange.
+# Lets exchangelib and ews-javascript-api loose on the lab's Exchange; exchangelib also with the
+# connector beside it, which writes join details into its invitations. CALWAY and CALWAY_LAB may
+# name programs that are built already.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../part.sh"
@@ -30,6 +32,11 @@ if install_python; then
     echo "exchangelib, $options"
     with_lab "$work/venv/bin/python" "$here/exchangelib_client.py" ntlm
     options=
+    build_calway
+    export CALWAY CALWAY_LAB="$lab" CONNECTOR="$work/connector"
+    mkdir -p "$CONNECTOR"
+    echo "exchangelib, and the connector"
+    with_lab "$work/venv/bin/python" "$here/decorated.py"
 else
     skip "exchangelib could not be installed (see $work/pip.log)"
 fi
