@@ -17,8 +17,11 @@ use crate::pipeline::notes;
 /// times a hundred.
 pub const LINKS: usize = 1_024;
 
-/// What a link begins with, with and without the reference of HTML; and what hides one.
-const MARKS: [&str; 4] = ["://", "&#58;//", "&#x3a;//", "<!--"];
+/// What stands behind the scheme of a link, the colon or the slash perhaps as a reference of HTML,
+/// as those write it who escape more than they must; and what hides links.
+const MARKS: [&str; 10] = [
+    "://", ":&#47;", ":&#x2f;", ":&#x2F;", ":&sol;", "&#58;", "&#x3a;", "&#x3A;", "&colon;", "<!--",
+];
 
 /// Schemes that a link to a meeting has.
 const SCHEMES: [&str; 5] = ["https", "http", "zoommtg", "zoomus", "msteams"];
@@ -64,6 +67,13 @@ struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
+    /// Whether a colon and two slashes stand there, in whatever way each of them is written.
+    fn is_opened(&self, start: usize) -> bool {
+        const LONGEST: usize = 32;
+        let rest = self.text.get(start..).unwrap_or_default();
+        notes::resolve(beginning(rest, LONGEST)).starts_with("://")
+    }
+
     /// Looks at a mark; whether to go on.
     fn hit(
         &mut self,
@@ -86,6 +96,9 @@ impl<'a> Links<'a> {
             }
             return true;
         }
+        if mark != 0 && !(self.html && self.is_opened(start)) {
+            return true;
+        }
         let before = self.text.get(..start).unwrap_or_default();
         let scheme = SCHEMES.iter().find(|own| {
             let begin = before.len().checked_sub(own.len());
@@ -95,7 +108,7 @@ impl<'a> Links<'a> {
         let Some(scheme) = scheme else { return true };
         let begin = start - scheme.len();
         let (before, rest) = self.text.split_at_checked(begin).unwrap_or_default();
-        let (link, length) = link(before.chars().next_back(), rest, self.html);
+        let (link, length) = link(before, rest, self.html);
         self.behind = begin + length.max(1);
         if let Some(link) = link {
             self.left -= 1;
@@ -106,8 +119,9 @@ impl<'a> Links<'a> {
 }
 
 /// The link that a text begins with, and how many bytes of it were seen.
-fn link(before: Option<char>, rest: &str, html: bool) -> (Option<Cow<'_, str>>, usize) {
+fn link<'a>(before: &str, rest: &'a str, html: bool) -> (Option<Cow<'a, str>>, usize) {
     let window = beginning(rest, ADDRESS_BYTES + 1);
+    let (line, before) = (before, before.chars().next_back());
     let quote = before.filter(|c| *c == '"' || *c == '\'');
     if let Some(quote) = quote
         && html
@@ -129,6 +143,12 @@ fn link(before: Option<char>, rest: &str, html: bool) -> (Option<Cow<'_, str>>, 
     if end > ADDRESS_BYTES {
         // Too long for a link; what follows belongs to it.
         return (None, end);
+    }
+    if !html
+        && before != Some('<')
+        && let Some((whole, length)) = broken(line, window, end)
+    {
+        return (Some(Cow::Owned(trimmed(&whole).to_owned())), length);
     }
     let raw = window.get(..end).unwrap_or_default();
     if !html || !raw.contains('&') {
@@ -171,6 +191,40 @@ fn folded(window: &str) -> Option<(Cow<'_, str>, usize)> {
     let whole = lines.all(|line| !line.is_empty() && extent(line) == line.len());
     let joined: String = raw.lines().map(str::trim).collect();
     (whole && joined.matches("://").count() == 1).then_some((Cow::Owned(joined), end))
+}
+
+/// A link that some mail program broke at the end of its lines without a word. That is believed
+/// where its line has the length of such lines and the next one is nothing but more of a link; and
+/// so on as long as lines have that length.
+fn broken(before: &str, window: &str, end: usize) -> Option<(String, usize)> {
+    const FULL: std::ops::RangeInclusive<usize> = 60..=80;
+    let before = last(before, *FULL.end());
+    let full = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + end;
+    if !FULL.contains(&full) {
+        return None;
+    }
+    let (mut whole, mut at, mut goes_on) = (window.get(..end)?.to_owned(), end, true);
+    while goes_on {
+        let rest = window.get(at..).unwrap_or_default();
+        let next = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n');
+        let Some(next) = next else { break };
+        let line = beginning(next, full + 1);
+        let line = line.get(..extent(line)).unwrap_or_default();
+        let alone = next.get(line.len()..).is_none_or(|after| {
+            after.is_empty() || after.starts_with('\n') || after.starts_with("\r\n")
+        });
+        let more = at > end
+            || line.contains(['%', '&'])
+            || (line.contains('=') && !whole.contains('?') && !line.contains('@'));
+        let fits = (1..=full).contains(&line.len()) && line.contains(char::is_alphanumeric);
+        if !alone || !more || !fits || line.contains("://") {
+            break;
+        }
+        whole.push_str(line);
+        at += rest.len() - next.len() + line.len();
+        goes_on = line.len() == full;
+    }
+    (at > end && whole.len() <= ADDRESS_BYTES).then_some((whole, at))
 }
 
 /// Bytes until something that no link has. Of other alphabets letters may be in one that people
@@ -311,6 +365,36 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_was_broken_at_the_end_of_its_lines_is_whole_again() {
+        let guid = "0123456789abcdef-0123456789abcdef-ab";
+        let link = format!(
+            "https://a.example/l/meetup-join/19%3ameeting_{}%40thread.v2/0\
+             ?context=%7b%22Tid%22%3a%22{guid}%22%2c%22Oid%22%3a%22{guid}%22%7d",
+            "Nz".repeat(24)
+        );
+        for (width, end) in [(60, "\n"), (72, "\r\n"), (76, "\n"), (80, "\r\n")] {
+            let text = format!("Beitreten: {link}");
+            let lines: Vec<_> =
+                text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
+            for behind in
+                ["", "________", "Teams", "a@b.example", "Kennung: 5%", "https://c.example"]
+            {
+                let text = format!("Hallo,{end}{}{end}{behind}{end}", lines.join(end));
+                assert_eq!(all(&text, false).first(), Some(&link), "{text}");
+            }
+        }
+        let long = format!("https://a.example/j/5?pwd={}", "z".repeat(44));
+        for behind in
+            ["________", "Teams", "a@b.example", "ID: 5%", "", "PIN=5", "https://b.example/%"]
+        {
+            let text = format!("{long}\r\n{behind}\r\n");
+            assert_eq!(all(&text, false).first(), Some(&long), "{text}");
+        }
+        let short = "https://a.example/x\r\n?y=%20z";
+        assert_eq!(all(short, false), ["https://a.example/x"]);
+    }
+
+    #[test]
     fn a_link_of_a_page_is_what_a_browser_would_open() {
         for (page, link) in [
             (r#"<a href="https://a.example/?x=1&amp;y=2">J</a>"#, "https://a.example/?x=1&y=2"),
@@ -318,11 +402,17 @@ mod tests {
             ("<a href=https://a.example/x>J</a>", "https://a.example/x"),
             ("<p>&lt;https://a.example/x&gt;</p>", "https://a.example/x"),
             ("<a href=\"https&#58;//a.example/x\">", "https://a.example/x"),
+            ("<a href=\"https:&#x2F;&#x2F;a.example&#x2F;x?y&#x3D;z\">", "https://a.example/x?y=z"),
+            ("<p>https:&#47;&#47;a.example&#47;x</p>", "https://a.example/x"),
+            ("<a href='https&#x3A;//a.example/x'>", "https://a.example/x"),
+            ("<a href=https&colon;&sol;/a.example/x>", "https://a.example/x"),
             ("<a href=\"https://a.example/\r\nx\">", "https://a.example/x"),
         ] {
             let found = all(page, true);
             assert_eq!(found.first().map(String::as_str), Some(link), "{page}");
         }
+        assert!(all("https:&#47;&#47;a.example/x", false).is_empty(), "that is no page");
+        assert!(all("<p>https:&#47; &#47;a.example/x https&#58;a</p>", true).is_empty());
         assert!(all("<!-- <a href=\"https://a.example\"> -->", true).is_empty());
         assert_eq!(all("<!-- <a href=\"https://a.example\">", true).len(), 1);
     }

@@ -21,6 +21,11 @@ fn what_is_read_grows_with_the_text_and_not_with_its_square() {
         "<https://a\n",
         "&#58;//",
         "https&#58;//a ",
+        "https://a.example/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n%\n",
+        "https://a.example/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n\
+         %xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+        "https:&#47;&#47;a ",
+        ":&#x2F;",
         "https://a.example/x)))) ",
     ] {
         for html in [false, true] {

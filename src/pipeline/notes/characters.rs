@@ -69,8 +69,11 @@ const LATIN: [&str; 96] = [
 ];
 
 /// What else is met in letters.
-const OTHERS: [(&str, char); 46] = [
+const OTHERS: [(&str, char); 49] = [
     ("amp", '&'),
+    ("colon", ':'),
+    ("sol", '/'),
+    ("equals", '='),
     ("lt", '<'),
     ("gt", '>'),
     ("quot", '"'),

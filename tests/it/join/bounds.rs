@@ -53,6 +53,7 @@ fn five_megabytes_of_whatever_begins_a_link_end_soon() {
         "a.b/",
         "zoom.us/j/",
         "&#58;//",
+        ":&#x2F;",
         "&amp;",
         ":",
         "https://www.google.com/url?q=",

@@ -27,6 +27,7 @@ const AFTER_ORDER: &str = "
 - For devices that need it: with a Teams meeting the id of the video conference and the tenant key (`name@host`); with a Webex meeting its number.
 - `Pages` and hosts below are never joined: recordings, help, numbers to dial, registration, settings, and what has nothing to do with meetings.
 - In a body a link is found in plain text and in HTML, in the text and in attributes, with its character references resolved; comments of a page hide what is in them. Where no link of the table is found, one without `https://` is looked for on hosts that the table names.
+- A link of plain text that was broken at the end of its lines is whole again: within `<…>` always, otherwise where its line is 60 to 80 bytes long and the next one is nothing but more of a link.
 
 ## Rewritten links
 Links that a mail filter or client rewrote are taken back first, also when one was rewritten by several; MOST deep, and beyond that they are no links. What cannot be read from a link (Mimecast keeps it to itself, and tells the host at most) is not guessed: an administrator who wants it opened by way of the filter adds a rule.
