@@ -240,6 +240,10 @@ pub const NOTICED_LIFE: Span = Span::DAY.times(7);
 /// there: a series that comes once a month has another occurrence there.
 pub const DECORATION_REACH: Span = Span::DAY.times(35);
 
+/// So often a guest whose free times could not be seen is asked for again, for half a minute,
+/// before a meeting is placed without them.
+pub const PLACE_TRIES: u8 = 6;
+
 /// After so many failures in a row it is told that an errand waits.
 pub const ERRAND_FAILS: u8 = 5;
 

@@ -1,5 +1,6 @@
 //! A new meeting, made exactly once: it carries a mark by which it is found again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::request::{self, Create};
@@ -9,7 +10,7 @@ use crate::model::{
     Address, BusyType, BusyWindow, Entry, Fault, FreeBusy, Hours, Invitee, Next, Now, Span, Time,
     UserId, WorkHours, WorkPeriod, WriteFault, Zone,
 };
-use crate::pipeline::limits::PLACE_STEP;
+use crate::pipeline::limits::{PLACE_STEP, PLACE_TRIES};
 use crate::pipeline::seal::{Installation, Stashed};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,13 +41,15 @@ pub(super) struct Course {
     phase: Phase,
     /// Where the organiser is, if nobody tells when they work and it is to be at working hours.
     zone: Option<Zone>,
+    /// How often a guest's times could not be seen, and might have been later.
+    tries: u8,
     sent: Sent,
 }
 
 impl Course {
     pub(super) fn new(
         now: Now,
-        wanted: Create,
+        mut wanted: Create,
         (mark, user, own): (Arc<str>, UserId, Arc<Address>),
         (body, stage): (Stashed, Stage),
         installation: Arc<Installation>,
@@ -56,7 +59,10 @@ impl Course {
             Stage::Sending => Phase::Look,
         };
         let sent = Sent::new(now, stage);
-        Self { wanted, mark, user, own, body, installation, phase, zone: None, sent }
+        let all = std::mem::take(&mut wanted.meeting.invitees);
+        wanted.meeting.invitees = once_each(&own, all);
+        let (zone, tries) = (None, 0);
+        Self { wanted, mark, user, own, body, installation, phase, zone, tries, sent }
     }
 
     fn done(&self, entry: &Entry) -> Move {
@@ -65,15 +71,13 @@ impl Course {
     }
 
     fn choose(&mut self, now: Now, all: &[Result<FreeBusy, Fault>]) -> Move {
-        // Whoever cannot be seen at all is taken for free; whoever may be seen later is waited for.
-        let passing = all.iter().filter_map(|one| one.as_ref().err()).find(|fault| {
-            matches!(fault.next, Next::Retry { .. } | Next::BackOff { .. } | Next::Moved)
-        });
-        if let Some(fault) = passing {
-            return Move::Again(fault.clone());
+        if let Some(fault) = self.unseen(all) {
+            return Move::Again(fault);
         }
-        let Some((from, to, hours)) = self.wanted.between.take() else { return out_of_turn() };
-        let taken: Vec<_> = all.iter().flatten().flat_map(|one| engaged(from, one)).collect();
+        let Some((asked, to, hours)) = self.wanted.between.take() else { return out_of_turn() };
+        // It may have waited for a server until a part of the span was over.
+        let from = asked.max(now.wall);
+        let taken: Vec<_> = all.iter().flatten().flat_map(|one| engaged(asked, one)).collect();
         let length = self.wanted.length;
         let free = |off: Vec<(i64, i64)>| {
             first_free(from, to, length.as_ms(), [taken.as_slice(), &off].concat())
@@ -95,6 +99,20 @@ impl Course {
         self.wanted.meeting.end = start + length;
         self.phase = Phase::Note;
         self.go_on(now)
+    }
+
+    /// Why it is too early to choose. Whoever cannot be seen at all is taken for free, and so is a
+    /// guest who might be seen later and never is: a server of theirs that does not answer ours is
+    /// the same tomorrow. Without the organiser's own times nothing is chosen.
+    fn unseen(&mut self, all: &[Result<FreeBusy, Fault>]) -> Option<Fault> {
+        let fault = |one: &Result<FreeBusy, Fault>| one.as_ref().err().filter(may_pass).cloned();
+        let own = all.first().and_then(fault);
+        if own.is_some() {
+            return own;
+        }
+        let guest = all.iter().find_map(fault)?;
+        self.tries += 1;
+        (self.tries < PLACE_TRIES).then_some(guest)
     }
 
     /// The organiser's hours, and those of the people who are invited, where they are told. A room
@@ -197,6 +215,16 @@ impl super::Course for Course {
     }
 }
 
+fn may_pass(fault: &&Fault) -> bool {
+    matches!(fault.next, Next::Retry { .. } | Next::BackOff { .. } | Next::Moved)
+}
+
+/// Nobody is invited twice, and the organiser is not invited by themselves.
+fn once_each(own: &Address, all: Vec<Invitee>) -> Vec<Invitee> {
+    let mut known = BTreeSet::from([own.reveal().to_lowercase()]);
+    all.into_iter().filter(|one| known.insert(one.address.reveal().to_lowercase())).collect()
+}
+
 fn window(from: Time, to: Time) -> BusyWindow {
     let minutes = PLACE_STEP.as_ms() / 60_000;
     BusyWindow { from, to, interval_minutes: u16::try_from(minutes).unwrap_or(15) }
@@ -234,7 +262,7 @@ fn off_work(from: Time, to: Time, hours: &WorkHours) -> Vec<(i64, i64)> {
         // on a Thursday.
         let day = (midnight + Span::HOUR.times(13)).midnight().as_ms() / Span::DAY.as_ms() as i64;
         let weekday = usize::try_from((day + 4).rem_euclid(7)).unwrap_or(0);
-        let at = |minute: u16| (midnight + Span::MINUTE.times(minute.into())).min(next);
+        let at = |minute: u16| clock_shows(minute, midnight, next);
         let on = |period: &&WorkPeriod| period.days.get(weekday) == Some(&true);
         let mut on: Vec<_> = hours.periods.iter().filter(on).collect();
         on.sort_unstable_by_key(|period| period.from);
@@ -251,6 +279,18 @@ fn off_work(from: Time, to: Time, hours: &WorkHours) -> Vec<(i64, i64)> {
     off
 }
 
+/// When the clock shows a minute of a day. Where it is set in that day, it is set in its first
+/// hours: what is later is counted from the day's end.
+fn clock_shows(minute: u16, midnight: Time, next: Time) -> Time {
+    const SET_BEFORE: u16 = 4 * 60;
+    const DAY: u16 = 24 * 60;
+    if minute < SET_BEFORE {
+        return midnight + Span::MINUTE.times(minute.into());
+    }
+    let left = Span::MINUTE.times(DAY.saturating_sub(minute).into()).as_ms();
+    Time::from_ms(next.as_ms().saturating_sub_unsigned(left)).max(midnight)
+}
+
 /// When somebody is engaged, and whoever works elsewhere is not: by what is listed, or by the
 /// digits where nothing is.
 fn engaged(from: Time, one: &FreeBusy) -> Vec<(i64, i64)> {
@@ -260,7 +300,8 @@ fn engaged(from: Time, one: &FreeBusy) -> Vec<(i64, i64)> {
         return listed.map(|one| (one.start.as_ms(), one.end.as_ms())).collect();
     }
     let digits = one.merged.as_deref().unwrap_or_default().bytes().enumerate();
-    let busy = digits.filter(|(_, digit)| *digit != b'0');
+    // 4 is elsewhere, or says nothing.
+    let busy = digits.filter(|(_, digit)| matches!(digit, b'1'..=b'3'));
     let at = |n: usize| (from + PLACE_STEP.times(n as u64)).as_ms();
     busy.map(|(n, _)| (at(n), at(n + 1))).collect()
 }

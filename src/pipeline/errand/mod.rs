@@ -305,6 +305,9 @@ fn fault(failed: WriteFault) -> Fault {
 #[cfg(test)]
 mod decoration_tests;
 #[cfg(test)]
+#[path = "placing_tests.rs"]
+mod placing;
+#[cfg(test)]
 #[path = "play_tests.rs"]
 mod play;
 #[cfg(test)]

@@ -26,6 +26,10 @@ pub struct Mailbox {
     /// Questions, by what they are.
     pub asked: BTreeMap<&'static str, usize>,
     pub busy: Vec<Engagement>,
+    /// Instead of that: digits alone.
+    pub digits: Option<&'static str>,
+    /// Whose free times cannot be seen for now: the organiser is the first.
+    pub unseen: Vec<usize>,
     /// When they work: the organiser, and each who is invited, where that is told.
     pub hours: Vec<Option<WorkHours>>,
     /// A meeting of the mailbox's own.
@@ -88,8 +92,12 @@ impl Mailbox {
             Ask::FreeBusy(all, _) => {
                 let hours = |n: usize| self.hours.get(n).cloned().flatten();
                 let engagements = self.busy.clone();
-                let one = FreeBusy { merged: Some("0".into()), engagements, hours: None };
-                let one = |n| Ok(FreeBusy { hours: hours(n), ..one.clone() });
+                let merged = Some(self.digits.unwrap_or("0").into());
+                let one = FreeBusy { merged, engagements, hours: None };
+                let one = |n| match self.unseen.contains(&n) {
+                    true => Err(Fault::retry("ErrorServiceDiscoveryFailed")),
+                    false => Ok(FreeBusy { hours: hours(n), ..one.clone() }),
+                };
                 Answer::FreeBusy((0..all.len()).map(one).collect())
             }
             Ask::Created(mark) => {

@@ -2,10 +2,7 @@
 
 use super::play::{Mailbox, Play, invitation};
 use super::*;
-use crate::model::{
-    Answer as Answered, BusyType, Engagement, Hours, KeyUri, Span, Wanted, When, Wish, WorkHours,
-    WorkPeriod,
-};
+use crate::model::{Answer as Answered, BusyType, Engagement, KeyUri, Span, Wanted, When, Wish};
 use crate::pipeline::samples::{NOON, installation, key, now, user};
 
 pub const UID: &str = "040000008200E00074C5B7101A82E008";
@@ -14,7 +11,7 @@ pub fn ada() -> Arc<Address> {
     Arc::new(Address::parse("ada@corp.example").unwrap())
 }
 
-fn wish(what: Wanted, sealed: &[&str]) -> (Wish, Vec<Plain>) {
+pub fn wish(what: Wanted, sealed: &[&str]) -> (Wish, Vec<Plain>) {
     let opened = sealed.iter().map(|text| Plain::new(*text)).collect();
     let key = Some(KeyUri::new("kms://kms.example/keys/1"));
     (Wish { user: user(1), what, sealed: vec![String::new(); sealed.len()], key }, opened)
@@ -73,68 +70,6 @@ fn an_accepted_meeting_is_sent_as_it_was_wanted_and_told_by_its_record() {
 }
 
 #[test]
-fn a_meeting_is_placed_behind_what_is_in_its_way_and_stays_there() {
-    let busy = |from: u64, to: u64, busy| {
-        let at = |minutes| NOON + Span::MINUTE.times(minutes);
-        Engagement { start: at(from), end: at(to), busy }
-    };
-    let place = |engagements: Vec<Engagement>, hours: u64| {
-        let when = When::Between(NOON + Span::MINUTE, NOON + Span::HOUR.times(hours), Hours::Any);
-        let mut play = Play::new(1, vec![filed(1, create(when))]);
-        play.mailbox.busy = engagements;
-        let play = play.run(0);
-        let minutes = |start: Time| start.since(NOON).as_ms() / 60_000;
-        play.mailbox.made.first().map(|(_, start)| minutes(*start))
-    };
-    assert_eq!(place(vec![], 9), Some(15), "on a quarter of an hour");
-    assert_eq!(place(vec![busy(0, 50, BusyType::Busy)], 9), Some(60));
-    assert_eq!(place(vec![busy(0, 50, BusyType::Free)], 9), Some(15));
-    assert_eq!(place(vec![busy(0, 50, BusyType::Elsewhere)], 9), Some(15));
-    let gap = vec![busy(60, 90, BusyType::Away), busy(0, 40, BusyType::Tentative)];
-    assert_eq!(place(gap, 9), Some(90), "fifteen minutes are too few");
-    assert_eq!(place(vec![busy(0, 100, BusyType::Busy)], 2), None, "and none is made elsewhere");
-}
-
-#[test]
-fn at_working_hours_no_meeting_is_placed_into_a_night_or_a_weekend() {
-    // NOON is that of a Friday, 13 o'clock in the zone of the mailbox.
-    let place = |from: Time, days: u64| {
-        let when = When::Between(from, from + Span::DAY.times(days), Hours::Working);
-        let play = Play::new(1, vec![filed(1, create(when))]).run(0);
-        play.mailbox.made.first().map(|(_, start)| start.since(NOON).as_ms() / 60_000)
-    };
-    assert_eq!(place(NOON, 1), Some(0));
-    assert_eq!(place(NOON + Span::MINUTE.times(3 * 60 + 30), 1), Some(210), "until five exactly");
-    let monday = 3 * 24 * 60 - 5 * 60;
-    assert_eq!(place(NOON + Span::MINUTE.times(3 * 60 + 31), 4), Some(monday), "at eight o'clock");
-    assert_eq!(place(NOON + Span::HOUR.times(5), 2), None, "that is the weekend alone");
-}
-
-#[test]
-fn working_hours_are_those_of_the_people_who_are_to_come() {
-    // NOON is that of a Friday, in UTC.
-    let works = |days: [u8; 7], from: u16, to: u16, bias: i16| {
-        let period = WorkPeriod { days: days.map(|on| on == 1), from: from * 60, to: to * 60 };
-        Some(WorkHours { zone: Zone::fixed(bias), periods: vec![period] })
-    };
-    let place = |hours: Vec<Option<WorkHours>>| {
-        let when = When::Between(NOON, NOON + Span::DAY.times(7), Hours::Working);
-        let mut play = Play::new(1, vec![filed(1, create(when))]);
-        play.mailbox.hours = hours;
-        let play = play.run(0);
-        play.mailbox.made.first().map(|(_, start)| start.since(NOON).as_ms() / 3_600_000)
-    };
-    let (week, sunday) = ([0, 1, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(place(vec![works(sunday, 9, 12, 0)]), Some(45), "Sunday at nine, as told");
-    assert_eq!(place(vec![works(week, 14, 18, 120)]), Some(4), "two in the afternoon of UTC-2");
-    let late = works(week, 15, 18, 0);
-    assert_eq!(place(vec![works(week, 9, 17, 0), late.clone()]), Some(3), "when both work");
-    assert_eq!(place(vec![None, late]), Some(3), "an organiser who tells nothing has the usual");
-    // Nobody waits for hours that two never share.
-    assert_eq!(place(vec![works(week, 13, 14, 0), works(week, 20, 22, 0)]), Some(1));
-}
-
-#[test]
 fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
     let mut desk = Desk::new(installation(), Rules::default(), 1);
     desk.handle(now(0), Input::Added(user(1), ada()));
@@ -161,6 +96,33 @@ fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
     assert!(advance.done && (600..800).contains(&after), "{after}");
     assert!(advance.told[0].data.json().contains("given up"));
     assert_eq!(waits, 1);
+}
+
+#[test]
+fn what_works_on_the_way_makes_nobody_ask_a_failing_server_each_second() {
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
+    desk.handle(now(0), Input::Added(user(1), ada()));
+    desk.handle(now(0), Input::Filed(vec![filed(1, respond(Response::Accepted))]));
+    let (mailbox, mut reads, mut waits) = (Mailbox::default(), 0, 0);
+    for second in 1..3_600 {
+        for output in desk.drain() {
+            match output {
+                Output::Ask(ticket, _, ask) => {
+                    let fails = matches!(ask, Ask::Read(..));
+                    reads += usize::from(fails);
+                    let ill =
+                        || Err(WriteFault::NoEffect(Fault::retry("ErrorInternalServerError")));
+                    let answer = if fails { ill() } else { Ok(mailbox.read(&ask)) };
+                    desk.handle(now(second), Input::Answered(ticket, answer));
+                }
+                Output::Note(Note::Waits(..)) => waits += 1,
+                _ => {}
+            }
+        }
+        desk.handle(now(second), Input::Tick);
+    }
+    assert!((20..60).contains(&reads), "{reads} in an hour");
+    assert_eq!(waits, 1, "and somebody hears of it");
 }
 
 #[test]

@@ -164,11 +164,12 @@ fn digits(question: &Question, answer: &FreeBusy) -> Option<String> {
     if let Some(merged) = &answer.merged
         && merged.len() == count
     {
-        let digit = |c: char| if matches!(c, '0'..='4') { c } else { '4' };
         return Some(merged.chars().map(digit).collect());
     }
-    if answer.merged.is_none() && answer.engagements.is_empty() {
-        return None;
+    if answer.engagements.is_empty() {
+        // As far as it goes, where a server counts the intervals in another way.
+        let merged = answer.merged.as_deref()?.chars().map(digit);
+        return Some(merged.chain(std::iter::repeat('4')).take(count).collect());
     }
     let mut digits = vec![b'0'; count];
     for one in &answer.engagements {
@@ -182,6 +183,10 @@ fn digits(question: &Question, answer: &FreeBusy) -> Option<String> {
         }
     }
     String::from_utf8(digits).ok()
+}
+
+fn digit(said: char) -> char {
+    if matches!(said, '0'..='4') { said } else { '4' }
 }
 
 fn level(busy: BusyType) -> u8 {
@@ -218,4 +223,31 @@ fn engagements(answer: &FreeBusy) -> Vec<Value> {
         })
     };
     answer.engagements.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BusyWindow, Engagement, Span};
+    use crate::pipeline::samples::NOON;
+
+    #[test]
+    fn who_is_busy_is_told_so_where_a_server_counts_intervals_in_its_own_way() {
+        // An hour and a half in intervals of 40 minutes: two of them and a rest.
+        let window =
+            BusyWindow { from: NOON, to: NOON + Span::MINUTE.times(90), interval_minutes: 40 };
+        let question = Question { request: "q".into(), window, mailboxes: Vec::new() };
+        let told = |merged: &str, engagements: Vec<Engagement>| {
+            let merged = Some(merged.into());
+            digits(&question, &FreeBusy { merged, engagements, hours: None })
+        };
+        assert_eq!(told("020", Vec::new()).as_deref(), Some("020"));
+        assert_eq!(told("02", Vec::new()).as_deref(), Some("024"), "the rest is not known");
+        assert_eq!(told("0229", Vec::new()).as_deref(), Some("022"));
+        let start = NOON + Span::MINUTE.times(85);
+        let last = Engagement { start, end: start + Span::HOUR, busy: BusyType::Busy };
+        assert_eq!(told("00", vec![last]).as_deref(), Some("002"));
+        let nothing = FreeBusy { merged: None, engagements: Vec::new(), hours: None };
+        assert_eq!(digits(&question, &nothing), None);
+    }
 }
