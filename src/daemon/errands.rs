@@ -1,6 +1,5 @@
 //! What commands began in Exchange: carries out what `pipeline::errand` decides.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use tokio::task::JoinSet;
 use super::clock;
 use super::disk::Disk;
 use super::intake::Tell;
+use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::condition;
 use crate::kms::Keys;
@@ -39,7 +39,7 @@ pub(super) struct Parts {
 struct Loop {
     parts: Parts,
     desk: Desk,
-    targets: HashMap<UserId, Target>,
+    targets: Targets,
     tasks: JoinSet<Input>,
     /// The last errand that was read from the disk.
     read: i64,
@@ -56,7 +56,7 @@ pub(super) async fn run(
 ) {
     let seed = u64::from(std::process::id());
     let desk = Desk::new(parts.installation.clone(), parts.rules.clone(), seed);
-    let (targets, tasks) = (HashMap::new(), JoinSet::new());
+    let (targets, tasks) = (Targets::default(), JoinSet::new());
     let mut all = Loop { parts, desk, targets, tasks, read: 0, unread: None, known: false };
     loop {
         let wake = [all.desk.wake_at(), all.unread].into_iter().flatten().min();
@@ -81,7 +81,7 @@ impl Loop {
         match tell {
             Tell::Add(user, address) => {
                 let target = Target { user: user.clone(), address: address.clone() };
-                let before = self.targets.insert(user.clone(), target.clone());
+                let before = self.targets.add(target.clone());
                 let same = before.as_ref() == Some(&target);
                 if before.is_some() && !same {
                     self.take(Input::Removed(user.clone()));
@@ -134,20 +134,24 @@ impl Loop {
         match output {
             Output::Ask(ticket, user, ask) => {
                 let (calendar, keys) = (self.parts.calendar.clone(), self.parts.keys.clone());
-                let (disk, target) = (self.parts.disk.clone(), self.targets.get(&user).cloned());
+                let (disk, target) = (self.parts.disk.clone(), self.targets.get(&user));
                 let writes = ask.writes();
                 // Each question has its answer, also if it panics.
                 self.tasks.spawn(async move {
-                    let gone = || WriteFault::NoEffect(Fault::retry("mailbox was removed"));
                     let asked = async {
-                        let target = target.ok_or_else(gone)?;
-                        match ask {
-                            Ask::Key => key(keys.as_ref(), &disk, &target.user)
-                                .await
-                                .map(Answer::Key)
-                                .map_err(WriteFault::NoEffect),
-                            ask => put(calendar.as_ref(), &target, ask).await,
-                        }
+                        let (target, life) = target.map_err(WriteFault::NoEffect)?;
+                        let asked = async {
+                            match ask {
+                                Ask::Key => key(keys.as_ref(), &disk, &target.user)
+                                    .await
+                                    .map(Answer::Key)
+                                    .map_err(WriteFault::NoEffect),
+                                ask => put(calendar.as_ref(), &target, ask).await,
+                            }
+                        };
+                        // Its errand ended with it, whatever becomes of what was sent.
+                        let asked = life.of(asked).await;
+                        asked.unwrap_or_else(|| Err(WriteFault::NoEffect(gone())))
                     };
                     let answer = AssertUnwindSafe(asked).catch_unwind().await;
                     let answer = answer.unwrap_or_else(|_| {

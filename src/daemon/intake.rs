@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::announce::Announcer;
 use super::clock;
 use super::disk::Disk;
+use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
@@ -92,7 +93,7 @@ pub(super) struct Parts {
 struct Intake {
     parts: Parts,
     fleet: Fleet,
-    targets: HashMap<UserId, Target>,
+    targets: Targets,
     inputs: mpsc::Sender<Input>,
     streams: HashMap<StreamId, mpsc::Sender<Order>>,
     tasks: JoinSet<()>,
@@ -114,7 +115,7 @@ pub(super) async fn run(
     let mut intake = Intake {
         fleet: Fleet::new(parts.rules, parts.installation.clone()).showing(parts.showing.clone()),
         parts,
-        targets: HashMap::new(),
+        targets: Targets::default(),
         inputs,
         streams: HashMap::new(),
         tasks: JoinSet::new(),
@@ -161,7 +162,7 @@ impl Intake {
         match tell {
             Tell::Add(user, address) => {
                 let target = Target { user: user.clone(), address };
-                let before = self.targets.insert(user.clone(), target.clone());
+                let before = self.targets.add(target.clone());
                 if let Some(before) = before.filter(|before| *before != target) {
                     self.take(Input::Removed(user.clone()));
                     self.forget(before);
@@ -177,8 +178,7 @@ impl Intake {
             }
             Tell::Stir(user) => self.take(Input::Stirred(user)),
             Tell::StirAll => {
-                let users: Vec<_> = self.targets.keys().cloned().collect();
-                for user in users {
+                for user in self.targets.users() {
                     self.take(Input::Stirred(user));
                 }
             }
@@ -249,10 +249,14 @@ impl Intake {
             Output::Homes(ticket, users, doubt) => self.homes(ticket, &users, doubt),
             Output::Ask(ticket, user, ask) => {
                 let calendar = self.parts.calendar.clone();
-                let target = self.target(&user);
+                let target = self.targets.get(&user);
                 self.work(
                     move |result| Input::Got(ticket, result),
-                    Box::pin(async move { put(calendar.as_ref(), &target?, ask).await }),
+                    Box::pin(async move {
+                        let (target, life) = target?;
+                        let asked = life.of(put(calendar.as_ref(), &target, ask)).await;
+                        asked.unwrap_or_else(|| Err(gone()))
+                    }),
                 );
             }
             Output::Key(ticket, user, want) => {
@@ -266,7 +270,7 @@ impl Intake {
     }
 
     fn target(&self, user: &UserId) -> Result<Target, Fault> {
-        self.targets.get(user).cloned().ok_or_else(|| Fault::retry("mailbox was removed"))
+        self.targets.get(user).map(|(target, _)| target)
     }
 
     /// Every piece of work answers exactly once, also if it panics: a ticket without an answer

@@ -22,6 +22,7 @@ mod ledger;
 mod presence;
 mod run;
 mod status;
+mod targets;
 mod uplink;
 mod verdicts;
 

@@ -1,6 +1,5 @@
 //! Who is out of office: carries out what `pipeline::presence` decides.
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -11,9 +10,10 @@ use tokio::task::JoinSet;
 use super::announce::Announcer;
 use super::clock;
 use super::intake::Tell;
+use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::condition;
-use crate::model::{CalendarName, Fault, Span, Target, UserId};
+use crate::model::{CalendarName, Fault, Span, Target};
 use crate::observe::condition::{PRESENCE_FAILS, PRESENCE_WELL};
 use crate::pipeline::presence::{Input, Output, Presences};
 use crate::pipeline::seal::Installation;
@@ -31,7 +31,7 @@ pub(super) struct Parts {
 struct Loop {
     parts: Parts,
     presences: Presences,
-    targets: HashMap<UserId, Target>,
+    targets: Targets,
     tasks: JoinSet<Input>,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn run(
 ) {
     let seed = u64::from(std::process::id());
     let presences = Presences::new(parts.installation.clone(), parts.every, seed);
-    let (targets, tasks) = (HashMap::new(), JoinSet::new());
+    let (targets, tasks) = (Targets::default(), JoinSet::new());
     let mut all = Loop { parts, presences, targets, tasks };
     loop {
         let wake = all.presences.wake_at();
@@ -68,7 +68,7 @@ impl Loop {
         match tell {
             Tell::Add(user, address) => {
                 let target = Target { user: user.clone(), address };
-                let before = self.targets.insert(user.clone(), target.clone());
+                let before = self.targets.add(target.clone());
                 if before.is_some_and(|before| before != target) {
                     self.take(Input::Removed(user.clone()));
                 }
@@ -80,8 +80,7 @@ impl Loop {
             }
             Tell::Stir(user) => self.take(Input::Stirred(user)),
             Tell::StirAll => {
-                let users: Vec<_> = self.targets.keys().cloned().collect();
-                for user in users {
+                for user in self.targets.users() {
                     self.take(Input::Stirred(user));
                 }
             }
@@ -101,11 +100,13 @@ impl Loop {
         match output {
             Output::Ask(ticket, user) => {
                 let provider = self.parts.calendar.clone();
-                let target = self.targets.get(&user).cloned();
+                let target = self.targets.get(&user);
                 // Each question has its answer, also if it panics.
                 self.tasks.spawn(async move {
-                    let target = target.ok_or_else(|| Fault::retry("mailbox was removed"));
-                    let asked = async { provider.absence(&target?).await };
+                    let asked = async {
+                        let (target, life) = target?;
+                        life.of(provider.absence(&target)).await.unwrap_or_else(|| Err(gone()))
+                    };
                     let seen = AssertUnwindSafe(asked).catch_unwind().await;
                     let seen = seen.unwrap_or_else(|_| Err(Fault::retry("internal error")));
                     Input::Seen(ticket, seen)

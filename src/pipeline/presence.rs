@@ -165,14 +165,14 @@ impl Presences {
     }
 
     fn seen(&mut self, now: Now, ticket: Ticket, seen: Result<Absence, Fault>) {
-        let Some(at) = self.tickets.remove(&ticket) else { return };
+        // What is asked for somebody who went meanwhile says nothing of the others.
+        let Some(at) = self.tickets.remove(&ticket).flatten() else { return };
         self.count(&seen);
-        let Some(person) = at.and_then(|at| self.person(at)) else { return };
+        let Some(person) = self.person(at) else { return };
         person.asked = None;
         if let Ok(absence) = seen {
             person.absence = Some(absence);
         }
-        let Some(at) = at else { return };
         self.tell(now, at);
         self.plan(now, at);
     }
