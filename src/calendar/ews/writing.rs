@@ -108,15 +108,27 @@ pub(super) async fn free_busy(
     mailboxes: &[Arc<Address>],
     window: &BusyWindow,
 ) -> Result<Vec<Result<FreeBusy, Fault>>, Fault> {
-    let mut all = Vec::with_capacity(mailboxes.len());
-    for some in mailboxes.chunks(get_user_availability::MOST) {
+    // What a server says of a mailbox that is named twice nobody promises.
+    let mut once: Vec<&Arc<Address>> = Vec::with_capacity(mailboxes.len());
+    let mut places = Vec::with_capacity(mailboxes.len());
+    for one in mailboxes {
+        let place = once.iter().position(|own| **own == *one);
+        places.push(place.unwrap_or(once.len()));
+        if place.is_none() {
+            once.push(one);
+        }
+    }
+    let mut all = Vec::with_capacity(once.len());
+    for some in once.chunks(get_user_availability::MOST) {
         let write = |header: &Header<'_>| {
-            get_user_availability::request(header, some.iter().map(|one| &**one), window)
+            get_user_availability::request(header, some.iter().map(|one| &***one), window)
         };
         let read = |xml: &[u8]| get_user_availability::read_free_busy(xml, some.len());
         all.extend(look(ews, target, write, read).await?);
     }
-    Ok(all)
+    let unsaid = || Err(Fault::retry("no answer for the mailbox"));
+    let said = |at: usize| all.get(at).cloned().unwrap_or_else(unsaid);
+    Ok(places.into_iter().map(said).collect())
 }
 
 fn route(target: &Target) -> Route {

@@ -1,6 +1,5 @@
 //! A new meeting, made exactly once: it carries a mark by which it is found again.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::request::{self, Create};
@@ -221,8 +220,13 @@ fn may_pass(fault: &&Fault) -> bool {
 
 /// Nobody is invited twice, and the organiser is not invited by themselves.
 fn once_each(own: &Address, all: Vec<Invitee>) -> Vec<Invitee> {
-    let mut known = BTreeSet::from([own.reveal().to_lowercase()]);
-    all.into_iter().filter(|one| known.insert(one.address.reveal().to_lowercase())).collect()
+    let mut kept: Vec<Invitee> = Vec::with_capacity(all.len());
+    for one in all {
+        if one.address != *own && kept.iter().all(|other| other.address != one.address) {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 fn window(from: Time, to: Time) -> BusyWindow {

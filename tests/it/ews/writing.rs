@@ -359,12 +359,17 @@ async fn more_than_a_hundred_mailboxes_are_asked_for_in_pieces_and_answered_in_o
     stage.create(&all[129], Draft::meeting("a", MONDAY, 60));
     let (from, to) = (Time::from_ms(MONDAY), Time::from_ms(MONDAY + HOUR));
     let window = BusyWindow { from, to, interval_minutes: 60 };
-    let asked: Vec<_> = all.iter().map(|one| Arc::clone(&one.address)).collect();
+    let mut asked: Vec<_> = all.iter().map(|one| Arc::clone(&one.address)).collect();
+    // Whoever is named twice is asked for once, and told twice.
+    asked.insert(1, Arc::clone(&all[129].address));
     let told = stage.ews.free_busy(&all[0], &asked, &window).await.unwrap();
+    let log = stage.exchange.log();
+    let named = log.of("GetUserAvailability").iter().map(|one| one.named.len()).max();
+    assert!(named <= Some(100) && log.count("GetUserAvailability") == 2);
     let busy = |one: &Result<calway::model::FreeBusy, _>| {
         one.as_ref().is_ok_and(|one| one.merged.as_deref() == Some("2"))
     };
     let busy: Vec<usize> =
         told.iter().enumerate().filter(|(_, one)| busy(one)).map(|(at, _)| at).collect();
-    assert_eq!((told.len(), busy), (130, vec![129]));
+    assert_eq!((told.len(), busy), (131, vec![1, 130]));
 }
