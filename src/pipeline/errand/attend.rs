@@ -9,9 +9,10 @@ use super::remark::{Remark, Why};
 use super::seek::{Seek, Sought};
 use super::update::{self, Came, Update};
 use super::{Answer, Ask, Ending, Move, Stage, fault, out_of_turn, told, trouble};
-use crate::model::{Invitation, InvitationKind, Mark, Now, Reach, Span, UserId, WriteFault};
+use crate::model::{Invitation, InvitationKind, Mark, Now, Reach, Span, Time, UserId, WriteFault};
 use crate::pipeline::decorate::{self, Language};
 use crate::pipeline::keyword::{Asked, Verdict};
+use crate::pipeline::limits::DECORATION_REACH;
 use crate::pipeline::seal::{Installation, Sealer};
 
 #[derive(Debug)]
@@ -20,7 +21,7 @@ enum Phase {
     Before,
     /// The invitation itself.
     Read,
-    /// What begins at that time, where the item is gone.
+    /// What begins at that time, where the item is gone; of a series, whatever is left of it.
     Find,
     /// Which of these it is.
     Match,
@@ -88,7 +89,12 @@ impl Course {
         self.sought = true;
         self.phase = Phase::Find;
         let start = self.noticed.start;
-        Move::Ask(Ask::View(start, start + Span::MINUTE))
+        if self.noticed.part != Part::Series {
+            return Move::Ask(Ask::View(start, start + Span::MINUTE));
+        }
+        let reach = i64::try_from(DECORATION_REACH.as_ms()).unwrap_or(0);
+        let from = Time::from_ms(start.as_ms() - reach);
+        Move::Ask(Ask::View(from, start + DECORATION_REACH))
     }
 
     fn sought(&mut self, now: Now, sought: Sought) -> Move {
@@ -106,12 +112,16 @@ impl Course {
     }
 
     /// What is written into the series may reach this one too: then that goes first, and comes back
-    /// here by the change that it is.
-    fn behind(&mut self, now: Now, series: &Invitation) -> Move {
+    /// here by the change that it is. Nobody else may have noticed it: this one may be alone in the
+    /// window.
+    fn behind(&mut self, now: Now, series: Box<Invitation>) -> Move {
         let key = judge::series_key(&self.installation, &self.seek.user, &series.uid);
-        let verdict = self.rules.judge(&key, series, false, now.wall);
+        let verdict = self.rules.judge(&key, &series, false, now.wall);
         if matches!(verdict, Verdict::Ask(_) | Verdict::Change(_)) {
-            return nothing();
+            self.seek.id = key.clone();
+            (self.noticed.record, self.noticed.part) = (key, Part::Series);
+            self.reach = Reach::Series;
+            return self.weigh(now, series);
         }
         self.phase = Phase::Read;
         Move::Ask(Ask::Read(self.noticed.item.clone(), self.reach))
@@ -222,10 +232,13 @@ impl super::Course for Course {
         }
         match (std::mem::replace(&mut self.phase, Phase::Read), answer) {
             (Phase::Before | Phase::Read, Ok(Answer::Read(None))) => self.gone(),
-            (Phase::Before, Ok(Answer::Read(Some(series)))) => self.behind(now, &series),
+            (Phase::Before, Ok(Answer::Read(Some(series)))) => self.behind(now, series),
             (Phase::Read, Ok(Answer::Read(Some(invitation)))) => self.weigh(now, invitation),
             (Phase::Find, Ok(Answer::View(listing))) => {
-                let sought = self.seek.at(self.noticed.start, &listing);
+                let sought = match self.noticed.part {
+                    Part::Series => self.seek.whenever(&listing),
+                    _ => self.seek.at(self.noticed.start, &listing),
+                };
                 self.sought(now, sought)
             }
             (Phase::Match, Ok(Answer::Items(found))) => {

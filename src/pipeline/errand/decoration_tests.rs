@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+#[path = "series_tests.rs"]
+mod series;
+
 use super::noticed;
 use super::play::{Mailbox, Play, invitation};
 use super::tests::UID;
@@ -293,47 +296,6 @@ fn a_body_that_somebody_edited_is_remarked_upon() {
     let play = play.run(0);
     assert!(play.body().contains("Ring Eve") && !play.body().contains(URL));
     assert!(matches!(play.remarks()[..], [Remark::Edited(found)] if found.edited == 1));
-}
-
-#[test]
-fn a_series_is_found_by_whichever_of_its_occurrences_is_left() {
-    let first = START - Span::DAY.times(7);
-    let series = |at| Invitation {
-        kind: InvitationKind::Series,
-        start: at,
-        end: at + Span::HOUR,
-        last_end: None,
-        ..meeting("@webex")
-    };
-    // The occurrence that was named is not there any more, another one is.
-    for at in [START, START + Span::DAY.times(7), first] {
-        assert!(decorated(series(at)).outcome(0).contains("done"));
-    }
-    let gone = decorated(series(START + Span::DAY.times(40)));
-    assert!(gone.outcome(0).contains("no such meeting"));
-}
-
-#[test]
-fn what_was_changed_by_itself_waits_for_its_series() {
-    let exception = vec![attend(1, Part::Exception)];
-    let series = Invitation { kind: InvitationKind::Series, ..meeting("@webex") };
-    assert_eq!(play(series, exception.clone()).run(0).told.len(), 0);
-    // The series asks for nothing; the simulated mailbox shows the one for the other.
-    let mut desk = Desk::new(installation(), Rules::default(), 1);
-    let now = crate::pipeline::samples::now;
-    desk.handle(now(0), desk::Input::Added(user(1), super::tests::ada()));
-    desk.handle(now(0), desk::Input::Filed(exception));
-    let mut read = Vec::new();
-    for place in ["Room 5", "Room 6 @webex"] {
-        let Some(Output::Ask(ticket, _, Ask::Read(_, reach))) = desk.drain().pop() else {
-            panic!()
-        };
-        read.push(reach);
-        let one = Answer::Read(Some(Box::new(meeting(place))));
-        desk.handle(now(1), desk::Input::Answered(ticket, Ok(one)));
-    }
-    assert_eq!(read, [Reach::Series, Reach::Item]);
-    assert!(matches!(desk.drain().pop(), Some(Output::Ask(_, _, Ask::Language))));
 }
 
 #[test]

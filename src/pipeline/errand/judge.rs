@@ -98,21 +98,26 @@ pub(super) fn mark_of(meeting: &RecordKey, invitation: &Invitation) -> Option<Ma
     mark.filter(|mark| mark.meeting == *meeting)
 }
 
-/// The id of a request: the same as long as the same is asked for.
+/// The id of a request: the same as long as the same is asked for. Of the times of a series only
+/// its length counts: whoever notices it sees its occurrences, and not when the first one was.
 pub(super) fn request_id(
     installation: &Installation,
     meeting: &RecordKey,
     asked: &Asked,
     invitation: &Invitation,
 ) -> Arc<str> {
+    let (start, end) = (invitation.start.as_ms(), invitation.end.as_ms());
+    let times = match invitation.kind {
+        InvitationKind::Series => [0, end - start],
+        _ => [start, end],
+    };
     let tag = installation.tag(&[
         b"decorate",
         meeting.as_str().as_bytes(),
         asked.keyword.as_bytes(),
         asked.mode.as_str().as_bytes(),
         invitation.subject.reveal().as_bytes(),
-        &invitation.start.as_ms().to_be_bytes(),
-        &invitation.end.as_ms().to_be_bytes(),
+        &times.map(i64::to_be_bytes).concat(),
     ]);
     tag.hex().into()
 }
