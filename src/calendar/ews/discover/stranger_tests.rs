@@ -56,6 +56,25 @@ fn directories_that_point_to_each_other_are_searched_once_each() {
     assert_eq!(searches, 1 + names.len(), "{:#?}", played.steps);
 }
 
+/// The servers of other sites, which a firewall keeps us from, take a minute of the two.
+#[test]
+fn sites_that_cannot_be_reached_do_not_keep_the_domains_own_host_from_being_asked() {
+    let names: Vec<String> = (0..5).map(|n| format!("https://m{n}.corp.example/a.xml")).collect();
+    let many: Vec<_> = names.iter().map(|name| point(&[URL], name)).collect();
+    let mut world: Vec<(String, Answer)> = vec![("search".into(), points(&many))];
+    let away = || Answer::Seen(Err(Fault::retry("no connection in time")));
+    world.extend(names.iter().map(|name| (format!("look {name}"), away())));
+    let world: Vec<_> = world.iter().map(|(step, answer)| (&**step, answer.clone())).collect();
+    let played = play(rules(), ANN, &world);
+    let at = |step: &str| {
+        let found = played.steps.iter().position(|one| one.starts_with(step));
+        found.unwrap_or_else(|| panic!("{step}: {:#?}", played.steps))
+    };
+    let own = at("look https://autodiscover.corp.example");
+    assert!(at("look https://m1.") < own && own < at("look https://m2."), "{:#?}", played.steps);
+    assert!(at("look https://m4.") > own, "they are asked all the same");
+}
+
 #[test]
 fn a_directory_full_of_addresses_does_not_hold_everybody_up() {
     let names: Vec<String> = (0..60).map(|n| format!("https://m{n}.corp.example/a.xml")).collect();

@@ -14,6 +14,9 @@ use crate::net::gate::REFUSED_HERE;
 /// each other, and redirects, would go on for long.
 const MOST_STEPS: usize = 50;
 
+/// So many that the directory names are waited for in vain before others are asked.
+const MOST_SILENT: usize = 2;
+
 /// One thing to try.
 #[derive(Clone, Debug)]
 pub(super) struct Try {
@@ -80,6 +83,8 @@ pub(super) struct Group {
     pub(super) last: Option<Try>,
     /// What was taken up: nothing is asked twice.
     asked: Vec<What>,
+    /// Directories, and places that they named, which gave no answer.
+    silent: usize,
     /// What kept it from an answer, the most telling.
     fault: Option<(u8, Option<Via>, Fault)>,
 }
@@ -146,6 +151,22 @@ impl Group {
     ) {
         for way in ways.into_iter().rev() {
             self.ways.push_front(way);
+        }
+    }
+
+    /// The directory names the servers of all sites, and other directories, and each that cannot
+    /// be reached from here takes its time: after [`MOST_SILENT`] the domain's own hosts are asked
+    /// before the rest of them.
+    pub(super) fn is_silent(&mut self, way: &Try) {
+        if way.via != Via::Directory {
+            return;
+        }
+        self.silent += 1;
+        if self.silent == MOST_SILENT {
+            let ways = std::mem::take(&mut self.ways).into_iter();
+            let (named, own): (Vec<_>, Vec<_>) =
+                ways.partition(|way| way.via == Via::Directory && !way.kept);
+            self.ways = own.into_iter().chain(named).collect();
         }
     }
 
