@@ -159,7 +159,9 @@ pub(super) fn is_perhaps_the_item(fault: &Fault) -> bool {
             | "ErrorTimeoutExpired"
             | "ErrorTooManyObjectsOpened"
     );
-    is_exchange_code(fault) && fault.next == Next::Retry { after: None } && !wider
+    // Rights to a mailbox are refused in other words, and to all that is asked of it.
+    let denied = fault.cause.code == "ErrorAccessDenied";
+    is_exchange_code(fault) && (denied || fault.next == Next::Retry { after: None }) && !wider
 }
 
 /// It took longer than the server, somebody in front of it, or we had patience for.

@@ -31,6 +31,7 @@ async fn an_item_that_cannot_be_read_does_not_take_its_neighbours_along() {
         "ErrorItemCorrupt",
         "ErrorContentConversionFailed",
         "ErrorVirusDetected",
+        "ErrorAccessDenied",
         // Of which nothing is known here.
         "ErrorRightsManagementPermanentException",
         "ErrorOfALaterExchange",

@@ -257,7 +257,7 @@ async fn f15_nobody_gets_mail_and_a_conflict_is_read_again() {
     assert!(writing.is_empty(), "{writing:?}");
     assert_eq!(house.calendars().mails().len(), 0);
 
-    // Nothing writes so far. Whoever lets something write plays this on the wire, with the program.
+    // What a conflict says; on the wire it is played where something is written (`ews/writing.rs`).
     let conflict = "<s:Envelope xmlns:s='s'><s:Body><m:UpdateItemResponse xmlns:m='m'>\
         <m:ResponseMessages><m:UpdateItemResponseMessage ResponseClass='Error'>\
         <m:ResponseCode>ErrorIrresolvableConflict</m:ResponseCode><m:Items/>\
