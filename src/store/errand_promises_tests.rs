@@ -24,7 +24,7 @@ fn all(store: &mut impl Store) -> Vec<Filed> {
 }
 
 fn step(sequence: u64, stage: Stage) -> Advance {
-    Advance { id: id(sequence), stage, body: None, told: Vec::new(), done: false }
+    Advance { id: id(sequence), stage, body: None, told: Vec::new(), done: false, anew: None }
 }
 
 fn messages(store: &mut impl Store) -> Vec<Outgoing> {
@@ -133,6 +133,9 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     assert_eq!((&filed[0].id, &filed[0].user), (&CommandId::new("attend:1"), &ada()));
     assert_eq!((&filed[0].body, filed[0].born), (&address("first"), noon()), "it waits already");
     let done = Advance { id: CommandId::new("attend:1"), done: true, ..step(1, Stage::Accepted) };
+    let other = Advance { done: false, anew: Some(Tag([2; 16])), ..done.clone() };
+    assert_eq!(store.advance(&other, noon()), Ok(true));
+    assert_eq!(index(store), first.rows);
     assert_eq!(store.advance(&done, noon()), Ok(true));
     let late = Commit { generation: 7, ..noticing(store, "attend:2", "late") };
     assert_eq!(store.commit(&[late], noon()), Ok(vec![false]));
@@ -140,6 +143,9 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     let anew = noticing(store, "attend:1", "anew");
     store.commit(&[anew], noon()).unwrap();
     assert_eq!(all(store).len(), 1, "what is done can come anew");
+    let waits = Advance { anew: Some(Tag([1; 16])), ..done };
+    assert_eq!(store.advance(&waits, noon()), Ok(true));
+    assert_eq!(index(store)[0].asked, None, "its row says no more that it asks");
     deactivate(store, 2);
     assert_eq!((all(store), messages(store)), (vec![], vec![]), "nobody asked to be told of it");
 }

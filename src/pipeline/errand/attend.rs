@@ -41,6 +41,8 @@ pub(super) struct Course {
     reach: Reach,
     /// Whether the item was sought by its time already.
     sought: bool,
+    /// Its series is attended to in its place.
+    is_behind: bool,
     /// The mailbox's, where it was asked for.
     language: Option<Option<Arc<str>>>,
     update: Update,
@@ -66,6 +68,7 @@ impl Course {
             phase: Phase::Read,
             reach,
             sought: false,
+            is_behind: false,
             language: None,
             update: Update::new(now, stage),
             found: decorate::Found::default(),
@@ -118,9 +121,10 @@ impl Course {
         let key = judge::series_key(&self.installation, &self.seek.user, &series.uid);
         let verdict = self.rules.judge(&key, &series, false, now.wall);
         if matches!(verdict, Verdict::Ask(_) | Verdict::Change(_)) {
+            self.is_behind = true;
             self.seek.id = key.clone();
             (self.noticed.record, self.noticed.part) = (key, Part::Series);
-            self.reach = Reach::Series;
+            (self.noticed.conference, self.reach) = (false, Reach::Series);
             return self.weigh(now, series);
         }
         self.phase = Phase::Read;
@@ -262,6 +266,10 @@ impl super::Course for Course {
 
     fn is_in_doubt(&self) -> bool {
         self.update.sent.is_in_doubt()
+    }
+
+    fn is_anew(&self) -> bool {
+        self.is_behind
     }
 
     fn remark(&mut self) -> Option<Remark> {

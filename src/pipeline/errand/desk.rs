@@ -327,7 +327,8 @@ impl Desk {
             }
             Move::Stage(body) => {
                 let (id, stage) = (job.id.clone(), Stage::Sending);
-                let advance = Advance { id, stage, body, told: Vec::new(), done: false };
+                let advance =
+                    Advance { id, stage, body, told: Vec::new(), done: false, anew: None };
                 self.advance(row, Box::new(advance));
             }
             Move::Wait(until) => {
@@ -353,8 +354,9 @@ impl Desk {
         if !kind.is_local() || matches!(ending, Ending::Failed(_)) {
             self.out.push(Output::Note(Note::Ended(id.clone(), kind.command(), how)));
         }
+        let anew = if job.course.is_anew() { noticed::tag(&id) } else { None };
         let told = told::ending(&id, kind, ending).into_iter().collect();
-        let advance = Advance { id, stage, body: None, told, done: true };
+        let advance = Advance { id, stage, body: None, told, done: true, anew };
         self.advance(row, Box::new(advance));
     }
 

@@ -35,7 +35,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::seal::{Sealed, Sealer, Stashed};
+use super::seal::{Sealed, Sealer, Stashed, Tag};
 use super::sync::EventKind;
 use crate::model::{
     Address, BusyWindow, CommandId, Entry, Fault, Found, FreeBusy, Invitation, ItemId, Listing,
@@ -134,6 +134,9 @@ pub struct Advance {
     pub told: Vec<Told>,
     /// Whether it ends with this.
     pub done: bool,
+    /// Rows of the index that say that they ask for this say so no more, so that it is noticed anew
+    /// where they are read again.
+    pub anew: Option<Tag>,
 }
 
 /// A message of an errand to the cloud.
@@ -228,6 +231,11 @@ trait Course: fmt::Debug + Send {
 
     /// Whether something of it may have taken effect, and nobody knows.
     fn is_in_doubt(&self) -> bool {
+        false
+    }
+
+    /// Whether what was noticed is not attended to yet, and to be noticed anew.
+    fn is_anew(&self) -> bool {
         false
     }
 

@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 use crate::model::{CommandId, Fault, ItemId, RecordKey, Time};
 use crate::pipeline::seal::{Installation, Stashed, Tag};
 
+/// What the ids of such errands begin with; no command of the cloud has one like it.
+const PREFIX: &str = "attend:";
+
 /// An invitation that is to be looked at: its place asks for something, or lost what was put there.
 /// What it is by now shows when it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +72,18 @@ pub fn file(
         conference: noticed.conference,
     };
     let json = serde_json::to_string(&kept).map_err(|_| Fault::refused("errand: not JSON"))?;
-    let id = CommandId::new(format!("attend:{}", tag.hex()));
+    let id = CommandId::new(format!("{PREFIX}{}", tag.hex()));
     Ok((id, installation.stash(&Zeroizing::new(json))?))
+}
+
+/// The tag under which it was filed.
+pub(super) fn tag(id: &CommandId) -> Option<Tag> {
+    let hex = id.as_str().strip_prefix(PREFIX)?;
+    let mut tag = Tag::default();
+    for (at, byte) in tag.0.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(tag)
 }
 
 /// What was filed.
@@ -122,6 +135,7 @@ mod tests {
             let (id, body) = file(&noticed(part), &installation(), Tag([171; 16])).unwrap();
             assert_eq!(id.as_str(), format!("attend:{}", "ab".repeat(16)));
             assert_eq!(open(&body, &installation()), Ok(noticed(part)));
+            assert_eq!(tag(&id), Some(Tag([171; 16])));
         }
     }
 

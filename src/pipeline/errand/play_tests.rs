@@ -164,6 +164,8 @@ pub struct Play {
     pub rules: Rules,
     pub disk: Vec<Filed>,
     pub told: Vec<Told>,
+    /// What rows do not say any more.
+    pub anew: Vec<Tag>,
     pub mailbox: Mailbox,
     /// Answers on their way.
     pub coming: Vec<(Time, Input)>,
@@ -183,6 +185,7 @@ impl Play {
             rules: Rules::default(),
             disk,
             told: Vec::new(),
+            anew: Vec::new(),
             mailbox: Mailbox::default(),
             coming: Vec::new(),
             calm: false,
@@ -233,6 +236,7 @@ impl Play {
             self.disk[at].body = body.clone();
         }
         self.told.extend(advance.told.iter().cloned());
+        self.anew.extend(advance.anew);
         if advance.done {
             self.disk.remove(at);
         }

@@ -78,6 +78,7 @@ fn what_was_changed_by_itself_waits_for_its_series() {
     let request = &asked.results()[0]["calendarDecorateRequest"];
     assert_eq!((asked.told.len(), &request["id"]), (1, &record().as_str().into()));
     assert_eq!(request["requestId"], *id_of(&series), "as any other of the series would ask");
+    assert_eq!(asked.anew, [Tag([1; 16])], "and it is noticed anew after that");
     // The series asks for nothing; the simulated mailbox shows the one for the other.
     let mut desk = Desk::new(installation(), Rules::default(), 1);
     let now = crate::pipeline::samples::now;

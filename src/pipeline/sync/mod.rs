@@ -71,8 +71,9 @@ pub struct Pass {
     removed: BTreeMap<RecordKey, Tag>,
     /// What asks for something, to be filed with the next commit.
     sighted: BTreeMap<Tag, Noticed>,
-    /// Of what is staged, what asks for something unless its series does.
-    waiting: BTreeMap<RecordKey, (Tag, Noticed)>,
+    /// Of what is staged, what asks for something unless its series does; with what is to be filed
+    /// then, where that was not.
+    waiting: BTreeMap<RecordKey, (Tag, Option<Noticed>)>,
     /// Records of this page that more than one item makes.
     contested: BTreeSet<RecordKey>,
     first_sequence: u64,

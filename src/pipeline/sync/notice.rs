@@ -5,9 +5,9 @@
 //! asks of it any more is forgotten, so that the same asked anew is filed anew.
 //!
 //! Of a series one is filed, whichever of its occurrences are in the window. One of them that was
-//! changed by itself waits while its series asks: what is written into the series may reach it, and
-//! the series that was written into is read again, and it with it. What of the series asks is known
-//! when everything is read, so these are decided last.
+//! changed by itself waits while its series asks, and what it asked for before is forgotten: what is
+//! written into the series may reach it, and the series that was written into is read again, and it
+//! with it. What of the series asks is known when everything is read, so these are decided last.
 //!
 //! A private meeting of which nothing is shown has no row, but its organiser asked all the same: it
 //! is filed each time it is read.
@@ -101,8 +101,8 @@ impl Pass {
         self.waiting.remove(&row.key);
         let Sighting { noticed, tag } = sighting?;
         let known = self.index.of_series(row.series).any(|row| row.asked == Some(tag));
-        if !known && noticed.part == Part::Exception {
-            self.waiting.insert(row.key.clone(), (tag, noticed));
+        if noticed.part == Part::Exception {
+            self.waiting.insert(row.key.clone(), (tag, (!known).then_some(noticed)));
             return None;
         }
         if !known {
@@ -131,7 +131,7 @@ impl Pass {
             }
             row.asked = Some(tag);
             self.index.insert(row.clone());
-            self.sighted.insert(tag, noticed);
+            self.sighted.extend(noticed.map(|noticed| (tag, noticed)));
         }
         let sighted = std::mem::take(&mut self.sighted);
         sighted.iter().map(|(tag, one)| errand::file(one, &self.installation, *tag)).collect()

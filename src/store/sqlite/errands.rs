@@ -97,6 +97,10 @@ pub(super) fn advance(tx: &Transaction, step: &Advance, now: Time) -> rusqlite::
     for told in &step.told {
         tell(tx, mailbox, told, now)?;
     }
+    if let Some(tag) = step.anew {
+        tx.prepare_cached("UPDATE record SET asked = NULL WHERE mailbox = ?1 AND asked = ?2")?
+            .execute(params![mailbox, tag.0])?;
+    }
     if step.done {
         tx.prepare_cached("DELETE FROM errand WHERE id = ?1")?.execute([step.id.as_str()])?;
     }

@@ -315,6 +315,10 @@ impl Store for Memory {
         one.body = step.body.clone().unwrap_or_else(|| one.body.clone());
         let user = one.user.clone();
         step.told.iter().for_each(|told| self.tell(&user, told, now));
+        if let (Some(tag), Some(mailbox)) = (step.anew, self.mailboxes.get_mut(&user)) {
+            let rows = mailbox.index.values_mut().filter(|row| row.asked == Some(tag));
+            rows.for_each(|row| row.asked = None);
+        }
         if step.done {
             self.errands.remove(at);
         }

@@ -242,6 +242,14 @@ fn an_occurrence_changed_by_itself_waits_for_its_series_and_is_not_forgotten() {
     // Its series asks for nothing.
     let (played, _) = first(&[&own, &occurrence("s", 1)]);
     assert_eq!((played.noticed().len(), played.noticed()[0].part), (1, Part::Exception));
+    // It asked before its series did, and asks after it.
+    let (_, before) = first(&[&own, &occurrence("s", 1)]);
+    let both = [again(&own), again(&again(&regular))];
+    let (played, before) = series_changed(&before, &both.iter().collect::<Vec<_>>());
+    assert_eq!((played.noticed().len(), played.noticed()[0].part), (1, Part::Series));
+    let both = [again(&both[0]), again(&occurrence("s", 1))];
+    let (played, _) = series_changed(&before, &both.iter().collect::<Vec<_>>());
+    assert_eq!((played.noticed().len(), played.noticed()[0].part), (1, Part::Exception));
     // It lost what was written into its series, not into it.
     let moved = marked(&at("Room 7", &own), series_of(&own));
     assert_eq!(first(&[&moved, &occurrence("s", 1)]).0.filed(), "");
