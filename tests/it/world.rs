@@ -15,6 +15,8 @@
 //! - `world::groups`: the fleet with the real machines of many groups, against the faults of
 //!   `world::streams`: servers that restart, forget, rest and fall deaf while mailboxes come, go
 //!   and move. What the two of them promise each other is played here alone.
+//! - `world::errands`: keywords, join details and commands, with the real store, readings and desk,
+//!   between calendars that people write in and a cloud that answers as it likes.
 //! - `world::discovery`: one hunt after the other, `ews::discover::Hunt`: every way to a server,
 //!   forms, redirects, circles and thieves.
 //!
@@ -28,6 +30,7 @@ mod check;
 pub(super) mod dice;
 mod discovery;
 pub(super) mod disk;
+mod errands;
 mod groups;
 pub(super) mod keys;
 mod meetings;

@@ -69,7 +69,7 @@ impl Seek {
         }
         // The pattern had put it there: it stands somewhere else in its series now.
         let of_series = |one: &&Entry| one.recurring && self.key(&one.uid, Some(start)) == self.id;
-        if entries.iter().any(|one| of_series(one)) {
+        if entries.iter().any(&of_series) {
             entries.retain(of_series);
         }
         let items: Vec<_> = entries.iter().map(|one| one.item.clone()).take(SOUGHT_ITEMS).collect();
