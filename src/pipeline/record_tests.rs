@@ -178,6 +178,53 @@ fn a_person_has_both_fields_always() {
 }
 
 #[test]
+fn people_have_the_words_of_what_they_are_and_what_they_answered() {
+    let guest = meeting("a", "b").participants[0].clone();
+    let said = |change: &dyn Fn(&mut Participant)| {
+        let mut guest = guest.clone();
+        change(&mut guest);
+        let record = made(&Meeting { participants: vec![guest], ..meeting("uid", "item") });
+        let one = record["encryptedParticipants"][0].clone();
+        ["type", "participantType", "responseType"].map(|name| one[name].clone())
+    };
+    for (answer, word) in [
+        (Answer::None, "NO_RESPONSE"),
+        (Answer::Accepted, "ACCEPTED"),
+        (Answer::Tentative, "TENTATIVE"),
+        (Answer::Declined, "DECLINED"),
+        (Answer::Organizer, "ORGANIZER"),
+        (Answer::Unknown, "UNKNOWN_RESPONSE"),
+    ] {
+        assert_eq!(said(&|one| one.answer = answer), ["PERSON", "REQUIRED", word]);
+    }
+    let [_, role, _] = said(&|one| one.role = ParticipantRole::Optional);
+    assert_eq!(role, "OPTIONAL");
+    let [kind, role, _] = said(&|one| one.kind = ParticipantKind::Room);
+    assert_eq!([kind, role], ["ROOM", "REQUIRED"], "readers know no third word for it");
+    for (sensitivity, word) in [
+        (Sensitivity::Normal, "NORMAL"),
+        (Sensitivity::Personal, "PERSONAL"),
+        (Sensitivity::Private, "PRIVATE"),
+        (Sensitivity::Confidential, "CONFIDENTIAL"),
+    ] {
+        let record = made(&Meeting { sensitivity, ..meeting("uid", "item") });
+        assert_eq!(record["meetingSensitivity"], word);
+    }
+}
+
+#[test]
+fn who_was_invited_to_one_occurrence_alone_has_the_record_of_that_occurrence() {
+    let own = occurrence("s", 1);
+    let alone = Meeting { kind: MeetingKind::Single, ..own.clone() };
+    assert!(alone.original_start.is_some());
+    let (own, alone) = (made(&own), made(&alone));
+    for name in ["id", "seriesId", "isRecurring"] {
+        assert_eq!(own[name], alone[name], "{name}");
+    }
+    assert_ne!(alone["id"], alone["seriesId"]);
+}
+
+#[test]
 fn occurrences_share_a_series_and_nothing_else() {
     let records: Vec<_> = (0..3).map(|n| made(&occurrence("s", n))).collect();
     assert!(records.iter().all(|record| record["seriesId"] == records[0]["seriesId"]));

@@ -202,9 +202,18 @@ async fn an_invitation_that_was_moved_meanwhile_is_answered_where_it_is_now() {
     let command = house.stage.cloud.respond(BOB.0, &tentative((id.clone(), start))).await;
     let result = within(house.stage.cloud.result(&command)).await;
     assert_eq!(result.outcome, "done", "{:?}\n{}", result.reason, house.log());
-    assert_eq!((result.id, result.start), (Some(id), Some(utc(moved_to))));
+    assert_eq!((result.id.as_ref(), result.start), (Some(&id), Some(utc(moved_to))));
     assert_eq!(my_response(&house, BOB.1, TITLE), Some(Response::Tentative));
     assert_eq!(mails(&house, "Meeting.Resp", ALICE.1), 1);
+    // Both records say what Bob answered: the organiser's, and his own.
+    house.exact(&[ALICE, BOB]).await;
+    let answers = |user: &str| {
+        house.stage.cloud.view(|view| {
+            let guests = view.meetings(user)[0].json["encryptedParticipants"].clone();
+            guests[0]["responseType"].clone()
+        })
+    };
+    assert_eq!([answers(ALICE.0), answers(BOB.0)], ["TENTATIVE", "TENTATIVE"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

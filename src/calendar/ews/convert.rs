@@ -26,8 +26,13 @@ const PARTICIPANTS: usize = 2_000;
 /// As [`PARTICIPANTS`].
 const PARTICIPANTS_BYTES: usize = 1024 * 1024;
 
-/// Reads the item that `element` begins. The id in the result is the item's own.
-pub(super) fn item(pull: &mut Pull<'_>, element: &Element<'_>) -> Result<Found, Fault> {
+/// Reads the item that `element` begins; `owner` is whose copy it is, where that is known. The id
+/// in the result is the item's own.
+pub(super) fn item(
+    pull: &mut Pull<'_>,
+    element: &Element<'_>,
+    owner: Option<&Address>,
+) -> Result<Found, Fault> {
     if element.name() != "CalendarItem" {
         let mut id = None;
         while let Some(property) = pull.child()? {
@@ -42,6 +47,7 @@ pub(super) fn item(pull: &mut Pull<'_>, element: &Element<'_>) -> Result<Found, 
     while let Some(property) = pull.child()? {
         draft.read(pull, &property)?;
     }
+    draft.attendees.note(owner, draft.answer);
     Ok(draft.finish())
 }
 
@@ -212,6 +218,17 @@ pub(super) struct Attendees {
 }
 
 impl Attendees {
+    /// What the owner answered stands beside the list, which says it of nobody but in the
+    /// organiser's copy.
+    fn note(&mut self, owner: Option<&Address>, answer: Option<Answer>) {
+        let Some(answer) = answer.filter(|one| !matches!(one, Answer::Unknown | Answer::Organizer))
+        else {
+            return;
+        };
+        let own = |one: &&mut Participant| owner.is_some() && one.person.address.as_ref() == owner;
+        self.all.iter_mut().filter(own).for_each(|one| one.answer = answer);
+    }
+
     /// Reads one of the three lists to its end; false where the property is none of them.
     pub(super) fn read(&mut self, name: &str, pull: &mut Pull<'_>) -> Result<bool, Fault> {
         let (kind, role) = match name {

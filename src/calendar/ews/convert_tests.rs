@@ -5,7 +5,8 @@ use super::*;
 fn read(item_xml: &str) -> Found {
     let mut pull = Pull::new(item_xml);
     let element = pull.child().unwrap().unwrap();
-    let found = item(&mut pull, &element).unwrap();
+    let owner = Address::parse("BOB@corp.example").unwrap();
+    let found = item(&mut pull, &element, Some(&owner)).unwrap();
     assert!(pull.child().unwrap().is_none(), "it was read to its end");
     found
 }
@@ -132,6 +133,33 @@ fn what_is_missing_has_its_default() {
     assert_eq!(bare.body, Body::default());
     assert_eq!(bare.sensitivity, Sensitivity::Normal);
     assert!(!bare.all_day && !bare.cancelled);
+}
+
+#[test]
+fn the_owners_own_answer_stands_beside_the_list_of_invitees() {
+    let answers = |mine: &str, listed: &str| {
+        let attendee = |name: &str| {
+            format!(
+                "<t:Attendee><t:Mailbox><t:EmailAddress>{name}@corp.example</t:EmailAddress>\
+                 </t:Mailbox><t:ResponseType>{listed}</t:ResponseType></t:Attendee>"
+            )
+        };
+        let read = meeting(&format!(
+            "<t:RequiredAttendees>{}{}</t:RequiredAttendees>{mine}",
+            attendee("bob"),
+            attendee("carol")
+        ));
+        let [bob, carol] = read.participants.as_slice() else { panic!() };
+        (bob.answer, carol.answer)
+    };
+    let mine = |answer: &str| format!("<t:MyResponseType>{answer}</t:MyResponseType>");
+    let unknown = Answer::Unknown;
+    assert_eq!(answers(&mine("Accept"), "Unknown"), (Answer::Accepted, unknown));
+    assert_eq!(answers(&mine("Decline"), "Unknown"), (Answer::Declined, unknown));
+    assert_eq!(answers(&mine("NoResponseReceived"), "Unknown"), (Answer::None, unknown));
+    assert_eq!(answers("", "Unknown"), (unknown, unknown));
+    let tentative = Answer::Tentative;
+    assert_eq!(answers(&mine("Organizer"), "Tentative"), (tentative, tentative), "their own");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::convert;
 use super::own::{self, Own};
 use super::soap::{self, Answered, Header, ServerVersion};
 use super::xml::{malformed, push_escaped};
-use crate::model::{Fault, Found, ItemId, Next};
+use crate::model::{Address, Fault, Found, ItemId, Next};
 
 /// How many items are asked for at once: a batch has one minute of the server's time, and one
 /// body may be megabytes.
@@ -72,20 +72,26 @@ pub fn request(header: &Header<'_>, ids: &[ItemId], bodies: bool) -> String {
 /// the server: that is asked again. What concerns the item alone is [`Found::Missing`],
 /// [`Found::Other`] or [`Found::Unreadable`].
 pub fn read(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
-    read_each(xml, ids)?.into_iter().collect()
+    read_each(xml, ids, None)?.into_iter().collect()
 }
 
-/// As [`read`], with the fault of an item in its place.
+/// As [`read`], with the fault of an item in its place, and with what the mailbox's `owner`
+/// answered. An invitee's copy says of nobody what they answered ([MS-OXOCAL] 3.1.4.8.5: answers
+/// are noted in the organiser's), and what its owner did beside the list of invitees.
 ///
 /// # Errors
 /// Where the answer as a whole is of no use.
-pub fn read_each(xml: &[u8], ids: &[ItemId]) -> Result<Vec<Result<Found, Fault>>, Fault> {
+pub fn read_each(
+    xml: &[u8],
+    ids: &[ItemId],
+    owner: Option<&Address>,
+) -> Result<Vec<Result<Found, Fault>>, Fault> {
     let answers = soap::answers::<Option<Found>>(xml, |pull, element, found| {
         if element.name() != "Items" {
             return Ok(false);
         }
         while let Some(item) = pull.child()? {
-            *found = Some(convert::item(pull, &item)?);
+            *found = Some(convert::item(pull, &item, owner)?);
         }
         Ok(true)
     })?;
@@ -173,7 +179,7 @@ mod tests {
         for code in ["ErrorMailboxStoreUnavailable", "ErrorServerBusy", "ErrorNonExistentMailbox"] {
             let xml = answer(&[MEETING, &error(code)]);
             assert_eq!(read(&xml, &ids(2)).unwrap_err().cause.code, code);
-            let each = read_each(&xml, &ids(2)).unwrap();
+            let each = read_each(&xml, &ids(2), None).unwrap();
             assert!(each[0].is_ok() && each[1].is_err());
         }
         let xml = answer(&[&error("ErrorServerBusy")]);

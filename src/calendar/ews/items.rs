@@ -172,7 +172,7 @@ async fn ask(
     ews.ask_home(
         target,
         |header| get_item::request(header, ids, bodies),
-        |xml| get_item::read_each(xml, ids),
+        |xml| get_item::read_each(xml, ids, Some(&target.address)),
     )
     .await
 }

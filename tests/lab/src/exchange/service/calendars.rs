@@ -104,6 +104,17 @@ pub struct Shown {
     pub my_response: Response,
 }
 
+impl Shown {
+    /// A copy that was received knows what its owner answered, and of nobody else.
+    fn note_own_answer(&mut self, address: &str) {
+        if matches!(self.my_response, Response::Unknown | Response::Organizer) {
+            return;
+        }
+        let own = self.attendees.iter_mut().filter(|one| one.address.eq_ignore_ascii_case(address));
+        own.for_each(|one| one.response = self.my_response);
+    }
+}
+
 /// Every mailbox of the simulated Exchange; clones share them.
 ///
 /// The closures that edit a draft run while the server stands still: they must not call back.
@@ -413,7 +424,9 @@ impl Calendars {
             let mailbox = world.here(address).and_then(|number| world.mailbox(number));
             mailbox.map(|mailbox| mailbox.items().cloned().collect()).unwrap_or_default()
         };
-        super::view::shown(&items, from_ms, to_ms)
+        let mut shown = super::view::shown(&items, from_ms, to_ms);
+        shown.iter_mut().for_each(|one| one.note_own_answer(address));
+        shown
     }
 
     /// Every sync state of the mailbox becomes invalid, as after a restore.
