@@ -125,11 +125,15 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     assert_eq!(index(store), first.rows);
     let again = noticing(store, "attend:1", "second");
     assert_eq!(store.commit(&[again], noon() + Span::HOUR), Ok(vec![true]));
+    let third = noticing(store, "attend:1", "third");
+    assert_eq!(store.commit(&[third], noon() + Span::HOUR), Ok(vec![true]));
     let filed = all(store);
     assert_eq!(
         (filed.len(), filed[0].kind, filed[0].stage),
-        (1, ErrandKind::Attend, Stage::Accepted)
+        (2, ErrandKind::Attend, Stage::Accepted),
+        "the first may be under way; the second is not"
     );
+    assert_eq!((&filed[1].body, filed[1].stage), (&address("second"), Stage::Accepted));
     assert_eq!((&filed[0].id, &filed[0].user), (&CommandId::new("attend:1"), &ada()));
     assert_eq!((&filed[0].body, filed[0].born), (&address("first"), noon()), "it waits already");
     let done = Advance { id: CommandId::new("attend:1"), done: true, ..step(1, Stage::Accepted) };
@@ -137,6 +141,9 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     assert_eq!(store.advance(&other, noon()), Ok(true));
     assert_eq!(index(store), first.rows);
     assert_eq!(store.advance(&done, noon()), Ok(true));
+    assert_eq!(all(store).len(), 1, "it ends alone");
+    let more = Advance { id: filed[1].id.clone(), ..done.clone() };
+    assert_eq!(store.advance(&more, noon()), Ok(true));
     let late = Commit { generation: 7, ..noticing(store, "attend:2", "late") };
     assert_eq!(store.commit(&[late], noon()), Ok(vec![false]));
     assert_eq!(all(store), [], "an older activation files nothing");

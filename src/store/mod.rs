@@ -3,7 +3,8 @@
 //! 1. **One transaction.** [`Store::commit`] writes cursor, index, keys and outbox together or not
 //!    at all, and they are on the disk (synced) before it returns. The cursor never passes a record
 //!    that is not in the outbox; so the outbox lives here. What the cloud has answered goes along,
-//!    and so do the errands of what was noticed: one that waits already stays as it is.
+//!    and so do the errands of what was noticed: one that waits already stays as it is, and there
+//!    is at most one more of the same, as the first may be under way.
 //! 2. **An older activation cannot write.** A commit whose generation is not the mailbox's is
 //!    dropped and answered false.
 //! 3. **A newer event of a record takes the place of an older one that still waits**, so that the

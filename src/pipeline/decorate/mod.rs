@@ -81,6 +81,8 @@ pub struct Request<'a> {
     pub meeting: &'a RecordKey,
     /// The id of the request that the cloud answered.
     pub id: &'a str,
+    /// How often it was written into before.
+    pub before: u32,
     /// What the place asks for, as it is now.
     pub asked: &'a Asked,
     /// The body as it is now.
@@ -101,6 +103,7 @@ pub fn decorate(request: &Request<'_>, details: &JoinDetails, own: &OwnTexts) ->
         mode: request.asked.mode,
         put,
         block: block.digest().into(),
+        before: request.before,
     };
     Writing { body, place, mark, found }
 }

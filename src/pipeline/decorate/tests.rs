@@ -82,7 +82,8 @@ fn what_is_written_is_what_the_verdict_of_the_next_reading_calls_done() {
     let asked = keywords.find(&place).unwrap();
     let body = html("<p>a</p>");
     let language = own_texts().language(Some("de-CH"), None);
-    let request = Request { meeting: &meeting, id: "r-1", asked: &asked, body: &body, language };
+    let request =
+        Request { meeting: &meeting, id: "r-1", before: 0, asked: &asked, body: &body, language };
     let written = decorate(&request, &details(), &own_texts());
     assert!(written.body.text.reveal().contains("Besprechungsnummer"));
     let mark = Mark::parse(written.mark.text().reveal()).unwrap();

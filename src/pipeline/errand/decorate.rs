@@ -142,9 +142,11 @@ impl Course {
             return Move::Ask(Ask::Language);
         };
         let Ok(details) = &self.wanted.details else { return out_of_turn() };
+        let earlier = judge::mark_of(&self.wanted.id, &invitation);
         let request = decorate::Request {
             meeting: &self.wanted.id,
             id: &self.wanted.request,
+            before: earlier.map_or(0, |mark| mark.before.saturating_add(1)),
             asked: &asked,
             body: &invitation.body,
             language,

@@ -1,12 +1,10 @@
 //! Invitations that ask for join details, and get them: asked once, written once, told once.
 
-use proptest::prelude::*;
-
 #[path = "series_tests.rs"]
 mod series;
 
 use super::noticed;
-use super::play::{Mailbox, Play, invitation};
+use super::play::{Play, invitation};
 use super::tests::UID;
 use super::*;
 use crate::model::{
@@ -15,20 +13,21 @@ use crate::model::{
 };
 use crate::pipeline::decorate::OwnTexts;
 use crate::pipeline::keyword::Mark as Written;
-use crate::pipeline::samples::{NOON, cases, installation, item, person, user};
+use crate::pipeline::samples::{NOON, installation, item, person, user};
 use crate::pipeline::seal::Tag;
 use crate::pipeline::showing::{Private, Showing};
 
-const START: Time = Time::from_ms(NOON.as_ms() + 86_400_000);
-const URL: &str = "https://meet.example/ada";
-const DETAILS: &str = r#"{"kind":"myroom","url":"https://meet.example/ada","number":"2551 204"}"#;
+pub const START: Time = Time::from_ms(NOON.as_ms() + 86_400_000);
+pub const URL: &str = "https://meet.example/ada";
+pub const DETAILS: &str =
+    r#"{"kind":"myroom","url":"https://meet.example/ada","number":"2551 204"}"#;
 
-fn record() -> RecordKey {
+pub fn record() -> RecordKey {
     installation().record_key(&user(1), &Plain::new(UID), None)
 }
 
 /// An own meeting with a guest, and this place.
-fn meeting(place: &str) -> Invitation {
+pub fn meeting(place: &str) -> Invitation {
     let ben = Participant {
         person: person("Ben", "ben@corp.example"),
         kind: ParticipantKind::Person,
@@ -44,7 +43,7 @@ fn meeting(place: &str) -> Invitation {
     }
 }
 
-fn attend(row: i64, part: Part) -> Filed {
+pub fn attend(row: i64, part: Part) -> Filed {
     let record = match part {
         Part::Exception => installation().record_key(&user(1), &Plain::new(UID), Some(START)),
         _ => record(),
@@ -56,12 +55,12 @@ fn attend(row: i64, part: Part) -> Filed {
 }
 
 /// The id that a meeting as it is now is asked for by.
-fn id_of(own: &Invitation) -> Arc<str> {
+pub fn id_of(own: &Invitation) -> Arc<str> {
     let asked = Rules::default().showing.keywords.find(&own.location).unwrap();
     judge::request_id(&installation(), &record(), &asked, own)
 }
 
-fn decorate(row: i64, request: &str, details: Result<&str, &str>) -> Filed {
+pub fn decorate(row: i64, request: &str, details: Result<&str, &str>) -> Filed {
     let what = Wanted::Decorate {
         request: request.into(),
         id: record(),
@@ -86,19 +85,19 @@ fn decorated(own: Invitation) -> Play {
 }
 
 impl Play {
-    fn own(&self) -> &Invitation {
+    pub fn own(&self) -> &Invitation {
         self.mailbox.own.as_ref().unwrap()
     }
 
-    fn body(&self) -> &str {
+    pub fn body(&self) -> &str {
         self.own().body.text.reveal()
     }
 
-    fn mark(&self) -> Option<Written> {
+    pub fn mark(&self) -> Option<Written> {
         Written::parse(self.own().mark.as_ref()?.reveal())
     }
 
-    fn outcome(&self, n: usize) -> String {
+    pub fn outcome(&self, n: usize) -> String {
         let said = &self.results()[n]["commandResult"];
         format!("{} {}", said["outcome"], said["reason"])
     }
@@ -374,87 +373,4 @@ fn the_organisations_own_words_stand_in_it() {
     play.rules.texts = Arc::new(texts);
     play.begin();
     assert!(play.run(0).body().contains("Werk Nord"));
-}
-
-/// A guest answers, the organiser writes more: neither changes what is asked for.
-fn others_write(mailbox: &mut Mailbox, dice: &mut crate::pipeline::pace::Dice) {
-    let Some(own) = &mut mailbox.own else { return };
-    own.version = format!("{}.", own.version).into();
-    if dice.below(2) == 0 {
-        let text = own.body.text.reveal().replace("Agenda", "Agenda, more");
-        own.body.text = Plain::new(text);
-    }
-}
-
-/// The organiser thinks better of it.
-fn keyword_goes(mailbox: &mut Mailbox, dice: &mut crate::pipeline::pace::Dice) {
-    others_write(mailbox, dice);
-    let Some(own) = &mut mailbox.own else { return };
-    if own.location.reveal().contains('@') && dice.below(3) == 0 {
-        own.location = Plain::new("Room 5");
-    }
-}
-
-proptest! {
-    #![proptest_config(cases(400))]
-
-    /// Whatever is lost, late or killed, and whoever writes meanwhile: the details stand there
-    /// once, with everything that was written, and the guests had one mail.
-    #[test]
-    fn an_invitation_is_decorated_exactly_once(seed: u64, trouble in 0..120usize) {
-        let own = meeting("Room 5; @webex");
-        let id = id_of(&own);
-        let mut play = Play::new(seed, vec![decorate(1, &id, Ok(DETAILS))]);
-        play.mailbox.own = Some(own);
-        play.edit = Some(others_write);
-        let mut play = play.run(trouble);
-        prop_assert_eq!(&play.mailbox.updates, &[Notify::All]);
-        prop_assert_eq!(play.told.len(), 1);
-        prop_assert!(play.outcome(0).contains("done"));
-        prop_assert_eq!(&*play.mark().unwrap().request, &*id);
-        prop_assert_eq!(play.body().matches("Agenda").count(), 1);
-        prop_assert_eq!(play.body().matches("id=\"calway-join\"").count(), 1);
-        // Taken out again with as much trouble.
-        let own = play.mailbox.own.as_mut().unwrap();
-        own.location = Plain::new("Room 5");
-        let more = own.body.text.reveal().matches(", more").count();
-        (play.mailbox.updates, play.disk) = (Vec::new(), vec![attend(2, Part::Single)]);
-        play.begin();
-        let play = play.run(trouble);
-        prop_assert_eq!(&play.mailbox.updates, &[Notify::All]);
-        prop_assert_eq!(play.told.len(), 1);
-        let bare = play.body().replace(", more", "");
-        let before = meeting("").body.text;
-        prop_assert_eq!(bare.as_str(), before.reveal());
-        prop_assert!(play.body().matches(", more").count() >= more);
-    }
-
-    /// Whenever the organiser takes the keyword out: either the details were written before, or
-    /// nothing was, and nobody had a mail.
-    #[test]
-    fn what_is_not_asked_for_any_more_is_not_written(seed: u64, trouble in 0..120usize) {
-        let own = meeting("Room 5; @webex");
-        let id = id_of(&own);
-        let mut play = Play::new(seed, vec![decorate(1, &id, Ok(DETAILS))]);
-        play.mailbox.own = Some(own);
-        play.edit = Some(keyword_goes);
-        let play = play.run(trouble);
-        prop_assert_eq!(play.told.len(), 1);
-        let written = play.mailbox.updates.len();
-        prop_assert_eq!(play.outcome(0).contains("done"), written == 1, "{}", play.outcome(0));
-        prop_assert_eq!(play.outcome(0).contains("refused"), written == 0);
-        prop_assert_eq!(play.body().contains(URL), written == 1);
-    }
-
-    /// The cloud is asked once, whatever is lost or killed.
-    #[test]
-    fn what_was_noticed_is_asked_for_once(seed: u64, trouble in 0..120usize) {
-        let mut play = Play::new(seed, vec![attend(1, Part::Single)]);
-        play.mailbox.own = Some(meeting("Room 5 @webex"));
-        play.edit = Some(others_write);
-        let play = play.run(trouble);
-        prop_assert_eq!(play.told.len(), 1);
-        prop_assert_eq!(play.told[0].kind, EventKind::Decorate);
-        prop_assert_eq!(play.mailbox.updates.len(), 0);
-    }
 }

@@ -311,6 +311,8 @@ fn fault(failed: WriteFault) -> Fault {
 }
 
 #[cfg(test)]
+mod decoration_play_tests;
+#[cfg(test)]
 mod decoration_tests;
 #[cfg(test)]
 #[path = "placing_tests.rs"]

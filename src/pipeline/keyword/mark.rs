@@ -34,6 +34,9 @@ pub struct Mark {
     /// A digest of the block that was put into the body: the same details in the same words have
     /// the same.
     pub block: Arc<str>,
+    /// How often this meeting had been written into before: the same words typed anew are asked for
+    /// anew.
+    pub before: u32,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +48,8 @@ struct Read {
     mode: String,
     put: String,
     block: String,
+    #[serde(default)]
+    before: u32,
 }
 
 impl Mark {
@@ -63,6 +68,7 @@ impl Mark {
                 "mode": self.mode.as_str(),
                 "put": put,
                 "block": &*self.block,
+                "before": self.before,
             })
             .to_string(),
         )
@@ -82,6 +88,7 @@ impl Mark {
             mode: Mode::parse(&read.mode)?,
             put: Plain::new(read.put),
             block: read.block.into(),
+            before: read.before,
         })
     }
 

@@ -233,6 +233,7 @@ fn mark(put: &str) -> Mark {
         mode: Mode::Space,
         put: Plain::new(put),
         block: "0123456789abcdef".into(),
+        before: 3,
     }
 }
 

@@ -54,6 +54,7 @@ impl Pass {
             return None;
         }
         let (keyword, mode) = asked.map(|asked| (asked.keyword, asked.mode.as_str())).unzip();
+        let before = mark.as_ref().map_or(0, |mark| mark.before).to_be_bytes();
         let request = mark.map(|mark| mark.request);
         let (item, numbers) = match part {
             // Of every occurrence the same.
@@ -76,6 +77,7 @@ impl Pass {
             keyword.as_deref().unwrap_or_default().as_bytes(),
             mode.unwrap_or_default().as_bytes(),
             request.as_deref().unwrap_or_default().as_bytes(),
+            &before,
             &numbers,
         ]);
         let [.., last] = &mut tag.0;

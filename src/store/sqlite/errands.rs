@@ -37,25 +37,25 @@ pub(super) fn file(
     Ok(None)
 }
 
-/// Puts what a pass noticed there; what waits already stays as it is.
+/// Puts what a pass noticed there. What waits already may have read its invitation just now, and
+/// before it was changed to and fro: so there is a second place, whose errand reads after that one.
 pub(super) fn notice(
     tx: &Transaction,
     mailbox: i64,
     noticed: &[(CommandId, Stashed)],
     now: Time,
 ) -> rusqlite::Result<()> {
+    let mut put = tx.prepare_cached(
+        "INSERT INTO errand (id, mailbox, kind, stage, body, born)
+         VALUES (?1, ?2, ?3, 0, ?4, ?5) ON CONFLICT (id) DO NOTHING",
+    )?;
+    let kind = number(ErrandKind::Attend);
     for (id, body) in noticed {
-        tx.prepare_cached(
-            "INSERT INTO errand (id, mailbox, kind, stage, body, born)
-             VALUES (?1, ?2, ?3, 0, ?4, ?5) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
-            id.as_str(),
-            mailbox,
-            number(ErrandKind::Attend),
-            body.0,
-            now.as_ms()
-        ])?;
+        for id in [id.as_str(), &format!("{id}+")] {
+            if put.execute(params![id, mailbox, kind, body.0, now.as_ms()])? > 0 {
+                break;
+            }
+        }
     }
     Ok(())
 }

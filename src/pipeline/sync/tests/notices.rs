@@ -40,6 +40,7 @@ fn marked(one: &Meeting, record: RecordKey) -> Meeting {
         mode: Mode::MyRoom,
         put: Plain::new(PUT),
         block: "b".into(),
+        before: 0,
     };
     Meeting { mark: Some(mark.text()), ..one.clone() }
 }
