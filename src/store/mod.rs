@@ -200,8 +200,9 @@ pub trait Store: Shelf + Send + 'static {
     /// `Retry` with the engine's code.
     fn errands(&mut self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault>;
 
-    /// Writes one step of an errand, puts what is told of it into the outbox, and takes off the rows
-    /// what is to be noticed anew. Whether it was still there: where its user is not active any more it is not, and nothing was written.
+    /// Writes one step of an errand, puts what is told of it into the outbox, and takes off the
+    /// rows what is to be noticed anew. Whether it was still there: where its user is not active
+    /// any more it is not, and nothing was written.
     ///
     /// # Errors
     /// `Retry` with the engine's code; nothing of it was written then.

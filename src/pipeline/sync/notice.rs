@@ -5,9 +5,9 @@
 //! asks of it any more is forgotten, so that the same asked anew is filed anew.
 //!
 //! Of a series one is filed, whichever of its occurrences are in the window. One of them that was
-//! changed by itself waits while its series asks, and what it asked for before is forgotten: what is
-//! written into the series may reach it, and the series that was written into is read again, and it
-//! with it. What of the series asks is known when everything is read, so these are decided last.
+//! changed by itself waits while its series asks, and what it asked for before is forgotten: what
+//! is written into the series may reach it, and the series that was written into is read again, and
+//! it with it. What of the series asks is known when everything is read, so these are decided last.
 //!
 //! A private meeting of which nothing is shown has no row, but its organiser asked all the same: it
 //! is filed each time it is read.
@@ -45,8 +45,8 @@ impl Pass {
                 (Part::Series, self.installation.record_key(&self.user, &meeting.uid, None))
             }
         };
-        // A copy of a meeting has the mark of the one it was copied from, and an occurrence that was
-        // changed by itself may have that of its series: once it has, it may ask for itself.
+        // A copy of a meeting has the mark of the one it was copied from, and an occurrence that
+        // was changed by itself may have that of its series: once it has, it may ask for itself.
         let mark = meeting.mark.as_ref().and_then(|mark| Mark::parse(mark.reveal()));
         let own = mark.as_ref().filter(|mark| mark.meeting == record);
         let stands = own.is_none_or(|mark| mark.stands_in(&meeting.location));
