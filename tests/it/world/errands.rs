@@ -13,6 +13,7 @@
 mod calendar;
 mod cloud;
 mod fate;
+mod orders;
 mod passes;
 mod people;
 mod play;
@@ -39,7 +40,7 @@ const PLAYED_AT_LEAST: usize = 300;
 const RESENT_ONE_IN: u64 = 4;
 
 /// How long the trouble lasts.
-const STORM: Span = Span::MINUTE.times(50);
+const STORM: Span = Span::MINUTE.times(42);
 /// When all is well, everything is done and told in this time.
 const SETTLES: Span = Span::HOUR;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use calway::model::{Address, Command, CommandId, Fault, Next, Now, Plain, Span, Time, UserId};
-use calway::pipeline::command::{self, Decision, Effect, Need};
+use calway::model::{Address, Command, CommandId, Fault, Now, Span, Time, UserId};
+use calway::pipeline::command;
 use calway::pipeline::errand::{Ask, Desk, Input, Output, Rules, Ticket};
 use calway::pipeline::seal::Installation;
 use calway::pipeline::sync::Ask as Reading;
@@ -14,7 +14,6 @@ use calway::store::Store;
 use calway::store::sqlite::Sqlite;
 
 use super::super::dice::Dice;
-use super::super::keys::open;
 use super::super::play::Held;
 use super::calendar::Exchange;
 use super::cloud::Cloud;
@@ -69,7 +68,7 @@ pub struct Connector {
     /// Who rang while a pass was under way.
     pub again: BTreeSet<UserId>,
     pub commands: VecDeque<Command>,
-    obeying: bool,
+    pub obeying: bool,
     /// The outbox is being emptied.
     pub uplink: bool,
     /// Writes whose answers are waited for.
@@ -96,10 +95,10 @@ pub struct Play {
     pub watch: Watch,
     pub users: Vec<(UserId, String)>,
     /// What a life before heard, and nobody acknowledged.
-    heard: BTreeSet<CommandId>,
+    pub heard: BTreeSet<CommandId>,
     pub edit_every: u64,
     /// When the last word of the channel arrives.
-    channel: Time,
+    pub channel: Time,
     trace: bool,
 }
 
@@ -341,7 +340,7 @@ impl Play {
         now
     }
 
-    fn add(&mut self, user: UserId, address: Arc<Address>) -> Held {
+    pub fn add(&mut self, user: UserId, address: Arc<Address>) -> Held {
         if let Some(connector) = &mut self.connector {
             connector.people.insert(user.clone(), address.clone());
         }
@@ -349,7 +348,7 @@ impl Play {
         self.ring(&user)
     }
 
-    fn remove(&mut self, user: &UserId) -> Held {
+    pub fn remove(&mut self, user: &UserId) -> Held {
         let Some(connector) = &mut self.connector else { return Ok(()) };
         connector.people.remove(user);
         connector.passes.remove(user);
@@ -426,113 +425,5 @@ impl Play {
             self.at(soon, Event::Kill);
         }
         if self.dice.one_in(20) { self.leave(user) } else { Ok(()) }
-    }
-
-    // ---- commands ----
-
-    pub fn send(&mut self, command: Command) {
-        let life = self.life;
-        let after = self.in_order();
-        self.at(after, Event::Heard(life, command.clone()));
-        if !self.calm && self.dice.one_in(8) {
-            self.watch.played(Kind::CommandTwice);
-            let later = after + self.dice.of(1..60_000);
-            self.at(later, Event::Heard(life, command));
-        }
-    }
-
-    /// When a word of the channel arrives: none before the one that was said before it.
-    fn in_order(&mut self) -> u64 {
-        let at = self.now.mono + Span::from_ms(self.delay());
-        self.channel = self.channel.max(at);
-        self.channel.since(self.now.mono).as_ms()
-    }
-
-    fn obey(&mut self) -> Held {
-        let Some(connector) = &mut self.connector else { return Ok(()) };
-        let Some(head) = connector.commands.front().cloned() else { return Ok(()) };
-        if std::mem::replace(&mut connector.obeying, true) {
-            return Ok(());
-        }
-        self.heard.insert(head.id.clone());
-        let decided = self.decide(&head);
-        let life = self.life;
-        match decided {
-            Err(_) => {
-                let after = self.dice.of(500..20_000);
-                self.at(after, Event::Obey(life));
-            }
-            Ok((decision, outcome)) => {
-                self.say(|| format!("command {} {outcome:?}", head.id));
-                if self.kill_now() || (!self.calm && self.dice.one_in(40)) {
-                    self.kill();
-                    return Ok(());
-                }
-                if let Some(decision) = decision {
-                    self.effect(decision.effect)?;
-                }
-                // What is not acknowledged comes again with the next channel.
-                if self.calm || !self.dice.one_in(10) {
-                    self.cloud.acknowledge(&head.id, &outcome)?;
-                } else {
-                    self.send(head);
-                }
-                if let Some(connector) = &mut self.connector {
-                    connector.commands.pop_front();
-                }
-                let after = self.delay();
-                self.at(after, Event::Obey(life));
-            }
-        }
-        Ok(())
-    }
-
-    fn decide(
-        &mut self,
-        command: &Command,
-    ) -> Result<(Option<Decision>, calway::model::Outcome), Fault> {
-        let wall = self.now.wall;
-        if let Some(outcome) = self.disk()?.outcome(&command.id)? {
-            return Ok((None, outcome));
-        }
-        let decision = match command::decide(command) {
-            Need::Nothing(decision) => decision,
-            Need::Open { .. } if self.dice.per_mille(self.weather.kms) => {
-                return Err(Fault::retry("kms 503"));
-            }
-            Need::Open { jwes, .. } => {
-                let open = |jwe: &String| open(jwe).map(|(_, text)| Plain::new(text));
-                let plain = jwes.iter().map(open).collect::<Option<Vec<_>>>();
-                let plain = plain.ok_or_else(|| Fault::new(Next::Refused, "not a JWE"));
-                command::opened(command, &self.installation, plain)?
-            }
-        };
-        let outcome = self.disk()?.decide(&decision, wall)?;
-        Ok((Some(decision), outcome))
-    }
-
-    fn effect(&mut self, effect: Effect) -> Held {
-        match effect {
-            Effect::None => {}
-            Effect::Errand { .. } => self.filed()?,
-            Effect::Activate { user, address } => {
-                let address = command::address(&self.installation, &address);
-                self.add(user, address.map_err(|fault| fault.to_string())?)?;
-                self.filed()?;
-            }
-            Effect::Deactivate { user } => {
-                self.watch.played(Kind::Deactivated);
-                self.remove(&user)?;
-            }
-            Effect::Resend { user } => {
-                let all = self.connector.as_ref().map(|connector| connector.people.keys().cloned());
-                let all: Vec<_> = all.into_iter().flatten().collect();
-                for one in all.iter().filter(|one| user.as_ref().is_none_or(|u| u == *one)) {
-                    self.ring(one)?;
-                }
-            }
-        }
-        self.wake_uplink();
-        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use calway::model::{Notify, Outcome, RecordKey, Response, Time, UserId};
+use calway::model::{Notify, Outcome, RecordKey, Time, UserId};
 use calway::pipeline::keyword::Mark;
 use calway::pipeline::seal::Installation;
 
@@ -317,7 +317,8 @@ fn took_effect(
         ("done", What::Create) => times == 1,
         // Somebody may have answered in the same way already.
         ("done", _) => times <= 1,
-        ("refused", What::Respond(Response::Declined)) => times <= 1,
+        // What was answered in doubt may be called off or thrown away before anybody can look.
+        ("refused", What::Respond(_)) => times <= 1,
         _ if left => times <= 1,
         _ => times == 0,
     };
