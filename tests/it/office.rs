@@ -104,6 +104,10 @@ async fn the_cloud_hears_that_a_mailbox_cannot_be_read_and_that_it_is_relayed_ag
     assert_eq!(state(&house, ALICE.0, "active").await.get("reason"), None);
     let bob = state(&house, BOB.0, "error").await;
     assert_eq!(bob["reason"], "mailbox-failing");
+    // Mended, it is tried as soon as somebody asks for it.
+    house.calendars().deny_impersonation(BOB.1, false);
+    house.activate(BOB.0, BOB.1).await;
+    assert_eq!(state(&house, BOB.0, "active").await.get("reason"), None);
     let touched = house.stage.exchange.log().touched();
     let others: Vec<_> = touched.keys().filter(|one| **one != ALICE.1 && **one != BOB.1).collect();
     assert!(others.is_empty(), "only mailboxes of active users are touched: {others:?}");

@@ -300,9 +300,9 @@ impl Fleet {
         self.looked = now.mono;
         self.roll_days(now);
         match input {
-            Input::Added(user) => self.added(user),
+            Input::Added(user) => self.added(now, user),
             Input::Removed(user) => self.removed(&user),
-            Input::Stirred(user) => self.stirred(&user),
+            Input::Stirred(user) => self.stirred(now, &user),
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
             Input::Ended(stream, end) => self.ended(now, stream, end),
             Input::Loaded(ticket, loaded) => self.loaded(now, ticket, loaded),
@@ -379,9 +379,9 @@ impl Fleet {
 
     // ---- who is there ----
 
-    fn added(&mut self, user: UserId) {
+    fn added(&mut self, now: Now, user: UserId) {
         if self.names.contains_key(&user) {
-            self.stirred(&user);
+            self.stirred(now, &user);
             return;
         }
         let mailbox = Some(Mailbox::new(user.clone()));
@@ -402,10 +402,19 @@ impl Fleet {
     }
 
     /// The cloud wants to hear all of it again.
-    fn stirred(&mut self, user: &UserId) {
+    /// Somebody asked for all of it. Where it fails, that somebody may just have mended it.
+    fn stirred(&mut self, now: Now, user: &UserId) {
         let at = self.names.get(user).copied();
         if let Some(mailbox) = at.and_then(|at| self.mailbox(at)) {
             mailbox.relayed = false;
+            let waits = mailbox.timer.is_some();
+            if let Some(trouble) = &mut mailbox.trouble {
+                // It is told anew, where it is still so. A rest that a server asked for is kept.
+                trouble.code = "".into();
+                if let Some(at) = at.filter(|_| waits && trouble.shut) {
+                    return self.set_timer(at, Some(now.mono));
+                }
+            }
         }
         self.ring(user, Queue::Backlog);
     }

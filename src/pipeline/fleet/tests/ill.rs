@@ -143,3 +143,27 @@ fn a_mailbox_whose_calendar_appears_later_is_read_within_the_hour() {
     desk.pass(&unreadable(Next::Refused), &Listing { complete: true, ..Listing::default() });
     assert!(desk.noted().contains(&Note::MailboxWell(user(0))));
 }
+
+#[test]
+fn whoever_is_asked_for_again_is_tried_at_once_and_told_anew() {
+    let mut desk = Desk::new(2, 2);
+    desk.put(Input::Added(user(0)));
+    let fails = |desk: &mut Desk| {
+        let (ticket, _) = desk.until_asked().expect("it is tried");
+        let denied = Fault::new(Next::Denied, "ErrorImpersonateUserDenied");
+        desk.put(Input::Got(ticket, Err(denied)));
+        assert!(desk.until_asked().is_none(), "then it waits");
+        desk.noted().iter().filter(|note| matches!(note, Note::MailboxFailing(..))).count()
+    };
+    assert_eq!(fails(&mut desk), 1);
+    // It is activated again, and sent again: the cloud has forgotten what it was told.
+    desk.put(Input::Added(user(0)));
+    assert_eq!(fails(&mut desk), 1);
+    desk.put(Input::Stirred(user(0)));
+    assert_eq!(fails(&mut desk), 1);
+    // By itself it is tried later, and nothing new is told.
+    desk.later(Span::HOUR.times(2));
+    assert_eq!(fails(&mut desk), 0);
+    desk.put(Input::Stirred(user(0)));
+    assert!(desk.until_asked().is_some());
+}

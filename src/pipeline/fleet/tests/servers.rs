@@ -187,7 +187,6 @@ fn a_mailbox_that_is_gone_is_named_once_and_asked_for_hourly() {
             let fault = Fault::new(Next::Gone, "ErrorNonExistentMailbox");
             desk.put(Input::Got(ticket, Err(fault)));
         }
-        desk.put(Input::Stirred(user(0)));
         desk.later(Span::MINUTE);
     }
     assert!(asks <= 6, "{asks} requests in five hours");
