@@ -6,7 +6,6 @@
 //! wrong length; whatever is longer than [`LONGEST`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -21,6 +20,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use zeroize::{Zeroize, Zeroizing};
+
+use super::ivs::Ivs;
 
 /// The longest message that is read or written, in bytes.
 pub const LONGEST: usize = 8 << 20;
@@ -110,27 +111,6 @@ pub struct Key {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
-    }
-}
-
-/// IVs of which none comes twice: the first is random, each other is the one before and one (SP
-/// 800-38D, 8.2.2).
-struct Ivs {
-    first: u128,
-    given: AtomicU64,
-}
-
-impl Ivs {
-    fn new() -> Result<Self, Bad> {
-        let mut bytes = [0; 16];
-        rand::fill(&mut bytes).map_err(|_| Bad("no randomness"))?;
-        Ok(Self { first: u128::from_be_bytes(bytes), given: AtomicU64::new(0) })
-    }
-
-    fn next(&self) -> [u8; NONCE_LEN] {
-        let given = self.given.fetch_add(1, Ordering::Relaxed);
-        let [_, _, _, _, iv @ ..] = self.first.wrapping_add(u128::from(given)).to_be_bytes();
-        iv
     }
 }
 

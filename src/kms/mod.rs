@@ -10,6 +10,7 @@ pub mod anchor;
 mod carrier;
 mod client;
 mod content;
+mod ivs;
 pub mod jose;
 pub mod messages;
 mod session;
