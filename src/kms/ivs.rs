@@ -27,3 +27,14 @@ impl Ivs {
         iv
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_last_of_all_ivs_comes_the_first() {
+        let ivs = Ivs { first: u128::MAX, given: AtomicU64::new(0) };
+        assert_eq!([ivs.next(), ivs.next(), ivs.next()].map(|iv| iv[11]), [0xff, 0, 1]);
+    }
+}

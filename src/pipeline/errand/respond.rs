@@ -113,8 +113,12 @@ impl Course {
         if self.sent.is_noted() && self.wanted.response == Response::Declined {
             return self.done();
         }
-        let absent = || Move::End(Ending::Refused(NOWHERE.into()));
-        self.sent.unsettled().unwrap_or_else(absent)
+        // It may have been answered before somebody threw it away.
+        let absent = || match self.sent.is_noted() {
+            true => Ending::Failed(format!("whether it took effect is not known: {NOWHERE}")),
+            false => Ending::Refused(NOWHERE.into()),
+        };
+        self.sent.unsettled().unwrap_or_else(|| Move::End(absent()))
     }
 
     fn done(&self) -> Move {

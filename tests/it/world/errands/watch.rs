@@ -319,6 +319,7 @@ fn took_effect(
         ("done", _) => times <= 1,
         // What was answered in doubt may be called off or thrown away before anybody can look.
         ("refused", What::Respond(_)) => times <= 1,
+        ("failed", What::Respond(_)) if reason.contains("is not known") => times <= 1,
         _ if left => times <= 1,
         _ => times == 0,
     };
