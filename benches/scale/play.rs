@@ -22,6 +22,8 @@ pub struct Figures {
     pub lab_cpu: f64,
     /// From the first activation until all are listened to.
     pub all_streaming_seconds: f64,
+    /// Signed in to the cloud, with nobody to serve.
+    pub alone_kib: f64,
     pub idle_kib: f64,
     pub idle_cpu_second: f64,
     pub edits: usize,
@@ -107,6 +109,7 @@ async fn first(
 ) -> Result<(), String> {
     let cloud = stage.cloud.clone();
     one.within(60, "sign in to the cloud", cloud.wait(|view| view.channel_open())).await?;
+    figures.alone_kib = one.resident_kib()?;
     note(size, "activating");
     let users = content::users(size);
     let (cpu, lab_cpu) = (one.usage()?.cpu, process::usage(std::process::id())?.cpu);
