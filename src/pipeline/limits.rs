@@ -152,8 +152,10 @@ pub const MIDNIGHT_SPREAD: Span = Span::MINUTE.times(30);
 /// recovery, so the floor holds even where it suggests 0 ms.
 pub const SERVER_RETRY: (Span, Span) = (Span::SECOND, Span::MINUTE);
 
-/// First and longest wait after sign-in was refused: slow, so that the account is never locked.
-pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::HOUR);
+/// First and longest wait after sign-in was refused. Whoever asks then asks the gate of the account
+/// first, which sends a refused secret again after one, two and four hours: this only says how long
+/// after that it is noticed.
+pub const SIGN_IN_RETRY: (Span, Span) = (Span::from_secs(900), Span::from_secs(900));
 
 /// First and longest wait before a broken stream is opened again; polling bridges it.
 pub const LISTEN_RETRY: (Span, Span) = (Span::SECOND, Span::from_secs(600));

@@ -303,6 +303,26 @@ fn once_sign_in_works_again_calendars_are_read_before_all_homes_are_known() {
 }
 
 #[test]
+fn a_password_that_is_right_again_is_noticed_soon_however_long_it_was_wrong() {
+    let mut desk = spread(&["one"], 3);
+    desk.put(Input::Stirred(user(0)));
+    for _ in 0..8 {
+        let (ticket, _) = desk.until_asked().expect("it is asked again");
+        desk.put(Input::Got(ticket, Err(Fault::new(Next::SignIn, "401"))));
+        let said = desk.noted();
+        let wait = said.iter().find_map(|note| match note {
+            Note::SignInRefused(_, wait) => Some(*wait),
+            _ => None,
+        });
+        let wait = wait.expect("the operator is told");
+        assert!(wait <= Span::from_secs(18 * 60), "{wait:?}");
+        desk.later(wait);
+    }
+    let (ticket, _) = desk.until_asked().unwrap();
+    desk.put(Input::Got(ticket, nothing_new()));
+}
+
+#[test]
 fn nor_do_homes_wait_for_a_server_that_takes_nobody() {
     let mut desk = spread(&["one"], 3);
     for n in 0..2 {
