@@ -104,6 +104,7 @@ pub struct Ews {
     discovery: Discovery,
     ill: items::Ill,
     heavy: items::Heavy,
+    slow: view::Slow,
     languages: languages::Languages,
 }
 
@@ -153,8 +154,8 @@ impl Ews {
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
         let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
         let discovery = Discovery::new(&options, Arc::new(steps), ledger);
-        let (ill, heavy, languages) = Default::default();
-        Ok(Self { options, servers, discovery, ill, heavy, languages })
+        let (ill, heavy, slow, languages) = Default::default();
+        Ok(Self { options, servers, discovery, ill, heavy, slow, languages })
     }
 
     /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
@@ -309,6 +310,7 @@ impl Calendar for Ews {
     fn forget<'a>(&'a self, target: &'a Target) -> BoxFuture<'a, ()> {
         self.languages.forget(&target.address);
         self.heavy.forget(&target.user);
+        self.slow.forget(&target.user);
         self.discovery.forget(&target.address).boxed()
     }
 

@@ -3,7 +3,7 @@
 use calway::calendar::Calendar;
 use calway::model::Next;
 use calway_lab::exchange::service::{End, Pattern};
-use calway_lab::exchange::{Draft, Fault, ItemId, Match};
+use calway_lab::exchange::{self, Draft, Fault, ItemId, Match};
 
 use super::desk::{Book, Desk};
 use super::{HOUR, MONDAY};
@@ -125,6 +125,31 @@ async fn an_item_that_takes_the_server_too_long_holds_its_neighbours_up_for_some
     desk.calendars().spoil(ANN, &ids[3], None);
     ann.check(&desk, MONDAY, "well again").await;
     assert!(!ann.ill);
+}
+
+#[tokio::test]
+async fn a_window_that_takes_the_server_too_long_to_list_holds_nobody_up_for_good() {
+    let server = exchange::Options { find_days: Some(10), ..exchange::Options::default() };
+    let desk = Desk::with(server).await;
+    let mut ann = desk.user("ann");
+    let make = |n: i64| Draft::meeting(&format!("n{n}"), MONDAY + n * 24 * HOUR, 30);
+    for n in 0..30 {
+        desk.calendars().create(ANN, make(n));
+    }
+    let log = desk.exchange.log();
+    let mut passes = 0;
+    while let Err(fault) = ann.read(&desk, MONDAY).await {
+        assert_eq!(fault.cause.code, "ErrorTimeoutExpired");
+        assert_eq!(log.count("FindItem"), 1, "one time-out a pass");
+        log.clear();
+        passes += 1;
+        assert!(passes < 10, "it is never read");
+    }
+    ann.check(&desk, MONDAY, "in pieces").await;
+    assert_eq!(ann.records.len(), 30);
+    log.clear();
+    ann.check(&desk, MONDAY + 24 * HOUR, "the next day").await;
+    assert!(!log.counts().codes.contains_key("ErrorTimeoutExpired"), "it is remembered");
 }
 
 #[tokio::test]

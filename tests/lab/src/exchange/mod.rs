@@ -108,6 +108,8 @@ pub struct Options {
     pub max_concurrency: usize,
     /// Items of one answer of FindItem (EWSFindCountLimit); who asks for more is refused.
     pub find_limit: usize,
+    /// Days of a calendar view that are listed within the server's minute; `None`: all.
+    pub find_days: Option<i64>,
     /// TCP connections in all; beyond it requests meet 503.
     pub max_connections: usize,
     /// The SOAP prefix of answers.
@@ -154,6 +156,7 @@ impl Default for Options {
             max_subscriptions: settings.max_subscriptions,
             max_concurrency: 27,
             find_limit: settings.find_limit,
+            find_days: settings.find_days,
             max_connections: 10_000,
             prefix: settings.prefix,
             // As real servers write it; there are clients that read nothing else.
@@ -178,6 +181,7 @@ impl Options {
             back_ends: self.back_ends,
             hanging_connection_limit: self.hanging_connection_limit,
             find_limit: self.find_limit,
+            find_days: self.find_days,
             max_subscriptions: self.max_subscriptions,
             keep_events_between_streams: self.keep_events_between_streams,
             mixed_ids_deliver: self.mixed_ids_deliver,

@@ -83,6 +83,8 @@ pub struct Settings {
     pub hanging_connection_limit: usize,
     /// Items of one answer of FindItem (EWSFindCountLimit).
     pub find_limit: usize,
+    /// Days of a calendar view that are listed in time; a longer one is `ErrorTimeoutExpired`.
+    pub find_days: Option<i64>,
     /// Subscriptions of one mailbox, beyond it `ErrorExceededSubscriptionCount`.
     pub max_subscriptions: usize,
     /// Events between two streams of a subscription are kept for the second one.
@@ -104,6 +106,7 @@ impl Default for Settings {
             back_ends: 3,
             hanging_connection_limit: 10,
             find_limit: 1_000,
+            find_days: None,
             max_subscriptions: 5000,
             keep_events_between_streams: false,
             mixed_ids_deliver: false,

@@ -31,6 +31,7 @@ pub(super) fn answer(request: &Request<'_>) -> Result<Reply, Refusal> {
         let found = folders.iter().map(|folder| {
             refuse(too_much)?;
             window.check(body)?;
+            window.takes_too_long(request.shared.settings.find_days)?;
             Ok((items(request, folder)?, &window))
         });
         let mut replies = Vec::new();
@@ -116,6 +117,13 @@ impl Window {
         if self.to_ms - self.from_ms > TWO_YEARS_MS {
             let text = "The specified view range exceeds the maximum range of two years.";
             return Err(Failure::new("ErrorCalendarViewRangeTooBig", text));
+        }
+        Ok(())
+    }
+
+    fn takes_too_long(&self, days: Option<i64>) -> Result<(), Failure> {
+        if days.is_some_and(|days| self.to_ms - self.from_ms > days * 86_400_000) {
+            return Err(Failure::of("ErrorTimeoutExpired"));
         }
         Ok(())
     }
