@@ -42,6 +42,9 @@ pub(super) fn weight(way: Option<&Try>, fault: &Fault) -> u8 {
 /// The weight from which on a fault speaks for itself.
 pub(super) const SPEAKS: u8 = 2;
 
+/// The weight from which on somebody has to do something, whatever else may still be met.
+pub(super) const DECIDED: u8 = 6;
+
 /// The company's web site, with its own certificate; the redirect and the DNS records that few
 /// organisations have.
 fn is_often_nothing(way: &Try) -> bool {

@@ -10,7 +10,7 @@ use super::hosts::{Standing, is_cloud, is_within, plain};
 use super::places::{leads_to_cloud, place};
 use super::services::{draw, in_order};
 use super::trail::Trail;
-use super::ways::{Group, Try, What, redirected, waits_for_trust};
+use super::ways::{Group, Try, UNASKED, What, redirected, waits_for_trust};
 use super::{
     Answer, BLOCKED, Endpoint, Form, Found, IN_THE_CLOUD, Note, Points, Rules, Seen, Service, Step,
     Via, domain_of, points,
@@ -126,11 +126,15 @@ impl Hunt {
         std::mem::take(&mut self.notes)
     }
 
-    /// What came of it all.
+    /// What came of it all; of those that have no answer yet, what was met so far.
     pub fn finish(self) -> Outcome {
-        let unasked = || Err(Fault::retry("Autodiscover was not asked to the end"));
-        let outcomes = self.users.into_iter().map(|user| user.outcome.unwrap_or_else(unasked));
-        Outcome { homes: outcomes.collect(), endpoints: self.endpoints, kept: self.kept }
+        let so_far = |at: usize| {
+            let group = self.groups.iter().find(|group| group.users.contains(&at));
+            Err(group.map_or_else(|| Fault::retry(UNASKED), Group::so_far))
+        };
+        let users = self.users.into_iter().enumerate();
+        let homes = users.map(|(at, user)| user.outcome.unwrap_or_else(|| so_far(at))).collect();
+        Outcome { homes, endpoints: self.endpoints, kept: self.kept }
     }
 
     fn asked(&self, way: &Try, users: &[usize]) -> Step {

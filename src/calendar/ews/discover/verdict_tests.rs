@@ -5,7 +5,7 @@ use super::hunt_tests::{
     settings, told,
 };
 use super::*;
-use crate::model::{Next, Verdict};
+use crate::model::{Address, Next, Verdict};
 
 const ANN: &[&str] = &["ann@corp.example"];
 
@@ -34,6 +34,44 @@ fn a_bad_certificate_is_told_and_not_what_failed_after_it() {
         let (next, code) = played.fault(0);
         assert_eq!(next, Next::Retry { after: None });
         assert!(code.contains(begin) && code.contains(why), "{code}");
+    }
+}
+
+#[test]
+fn a_hunt_that_runs_out_of_time_says_what_it_met() {
+    let cut = |met: Option<Fault>| {
+        let ann = Arc::new(Address::parse(ANN[0]).unwrap());
+        let mut hunt = Hunt::new(Rules { directory: false, ..rules() }, [ann]);
+        let met = met.map(|fault| [Fault::retry("connection refused"), fault]);
+        for fault in met.into_iter().flatten() {
+            assert!(matches!(hunt.step(), Some(Step::Look(_))));
+            hunt.answer(Answer::Seen(Err(fault)));
+        }
+        assert!(hunt.step().is_some());
+        hunt.finish().homes.remove(0).unwrap_err()
+    };
+    let retry = Next::Retry { after: None };
+    let unasked = "Autodiscover was not asked to the end";
+    let expired = "TLS: the server's certificate has expired";
+    let table = [
+        (None, retry, unasked.to_owned()),
+        (
+            Some(Fault::retry(expired)),
+            retry,
+            format!("Autodiscover (autodiscover host): {expired}"),
+        ),
+        (
+            Some(Fault::retry("no connection in time")),
+            retry,
+            format!("{unasked}; look first at: no connection in time"),
+        ),
+        (Some(Fault::new(Next::SignIn, "HTTP 407")), Next::SignIn, "HTTP 407".to_owned()),
+        // What one of several ways denied, the next may know better.
+        (Some(Fault::new(Next::Denied, BLOCKED)), retry, unasked.to_owned()),
+    ];
+    for (met, next, code) in table {
+        let fault = cut(met);
+        assert_eq!((fault.next, fault.cause.code.as_str()), (next, code.as_str()));
     }
 }
 

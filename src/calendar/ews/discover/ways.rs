@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use http::Uri;
 
-use super::faults::{SPEAKS, weight};
+use super::faults::{DECIDED, SPEAKS, weight};
 use super::trail::Trail;
 use super::{Endpoint, Form, Rules, Server, Via, WAITS_FOR_TRUST};
 use crate::model::{Fault, Next, Span};
@@ -247,7 +247,21 @@ impl Group {
             ),
         }
     }
+
+    /// What to say to those for whom there was no time: nothing is denied for what one way said.
+    pub(super) fn so_far(&self) -> Fault {
+        match &self.fault {
+            Some((SPEAKS | DECIDED.., ..)) => self.verdict(),
+            Some((0..SPEAKS, _, fault)) => {
+                Fault::retry(format!("{UNASKED}; look first at: {fault}"))
+            }
+            _ => Fault::retry(UNASKED),
+        }
+    }
 }
+
+/// What to say where there was no time for all ways.
+pub(super) const UNASKED: &str = "Autodiscover was not asked to the end";
 
 /// Somebody has to decide; asked again after a minute, so that the decision is soon taken up.
 pub(super) fn waits_for_trust() -> Fault {
