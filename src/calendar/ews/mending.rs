@@ -117,6 +117,10 @@ impl Group {
     pub(super) fn on_refused(&mut self, now: Time, member: usize, fault: Fault) {
         match fault.next {
             Next::SignIn => self.fail(now, fault),
+            _ if self.hangs_alone(&fault) => {
+                self.led_anew = true;
+                self.refuse(member, &fault);
+            }
             Next::BackOff { .. } if self.members.holds_any() => self.ask_later(now, member, &fault),
             Next::BackOff { .. } => self.fail(now, fault),
             _ if self.phase == Phase::Subscribing && self.doubt_leader(member, &fault) => {}
@@ -158,6 +162,13 @@ impl Group {
     /// Whether somebody else could lead; not twice in a row.
     fn may_lead_anew(&self) -> bool {
         !self.led_anew && self.members.held().len() > 1
+    }
+
+    /// Whoever was to lead was not answered, as when its database is being moved, which says
+    /// nothing of the others: one of them leads. Not twice in a row: then it is the server.
+    fn hangs_alone(&self, fault: &Fault) -> bool {
+        let others = self.members.wants_any() && !self.members.holds_any();
+        codes::is_too_slow(fault) && others && !self.led_anew
     }
 
     /// The one who leads is served elsewhere now, as it seems: it is found anew, and the others

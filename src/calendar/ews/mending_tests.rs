@@ -196,6 +196,33 @@ fn a_leader_whose_way_nobody_can_go_is_replaced_and_the_others_are_not_refused()
 }
 
 #[test]
+fn a_leader_whose_mailbox_hangs_does_not_cost_its_neighbours_their_stream() {
+    for code in [codes::TOO_LATE, "HTTP 504"] {
+        let late = Fault::retry(code);
+        let first = || {
+            let mut group = group(3);
+            drain(&mut group);
+            let next = on(&mut group, at(100), refused(0, late.clone()));
+            assert_eq!(next, [told_refused("u0", &late), Output::Subscribe(1)], "{code}");
+            group
+        };
+        let mut group = first();
+        assert_eq!(on(&mut group, at(101), subscribed(1, "s1")), [Output::Subscribe(2)]);
+        assert_eq!(on(&mut group, at(101), subscribed(2, "s2")), [open(&["s1", "s2"])], "{code}");
+        // Where the next one hangs as well, it is the server.
+        let mut group = first();
+        let end = [Output::Close, Output::End(ListenEnd::Failed(late.clone()))];
+        assert_eq!(on(&mut group, at(200), refused(1, late.clone())), end, "{code}");
+    }
+    // A way that breaks is broken for everybody.
+    let reset = Fault::retry("connection reset");
+    let mut group = group(3);
+    drain(&mut group);
+    let end = [Output::Close, Output::End(ListenEnd::Failed(reset.clone()))];
+    assert_eq!(on(&mut group, at(1), refused(0, reset)), end);
+}
+
+#[test]
 fn one_that_moved_alone_is_refused_and_its_leader_stays() {
     let moved = exchange("ErrorProxyRequestNotAllowed");
     // With another that can go the way of the leader, before or after; and without.

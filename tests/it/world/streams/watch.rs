@@ -27,6 +27,9 @@ const HANGS_AFTER: Span = Span::from_secs(5);
 /// Longest time that giving back takes.
 const GIVES_BACK_WITHIN: Span = Span::from_secs(11);
 
+/// What is said of a call that hangs.
+const HANGS: &str = "no answer in time";
+
 /// Eyes on a group.
 #[derive(Debug)]
 pub struct Watch {
@@ -69,6 +72,10 @@ pub struct Watch {
     ended: bool,
     /// What the group does now, it does as somebody's Subscribe failed, which concerns that one.
     blamed: Option<String>,
+    /// Somebody's Subscribe hung, or somebody was served elsewhere: the next one led, or may have.
+    led_anew: bool,
+    /// What the group does now, it does as the first of several hung, before anybody was through.
+    hangs_alone: bool,
     /// A stream ended, a call was answered, or the server wants its rest.
     stirred: Time,
     calls: usize,
@@ -103,6 +110,8 @@ impl Watch {
             silent: false,
             ended: false,
             blamed: None,
+            led_anew: false,
+            hangs_alone: false,
             stirred: Time::from_ms(start),
             calls: 0,
             edits: 0,
@@ -191,6 +200,7 @@ impl Watch {
     /// What the group is told.
     pub fn input(&mut self, now: Time, input: &Input) {
         self.blamed = None;
+        self.hangs_alone = false;
         match input {
             Input::Subscribed { member, result } => {
                 self.stirred = self.stirred.max(now);
@@ -201,6 +211,9 @@ impl Watch {
                     self.blamed = Some(fault.to_string());
                 }
                 self.asking.remove(member);
+                if let Err(fault) = result {
+                    self.hangs(*member, fault);
+                }
                 match result {
                     Ok((id, _)) => {
                         self.held.insert(*member, id.as_str().into());
@@ -250,8 +263,19 @@ impl Watch {
         }
     }
 
+    fn hangs(&mut self, member: usize, fault: &Fault) {
+        let late = fault.cause.code == HANGS;
+        let mine = self.users.get(&member);
+        let others =
+            self.wanted.iter().any(|user| !self.refused.contains(user) && mine != Some(user));
+        let nobody = self.held.is_empty() && self.asking.is_empty() && self.told_to_stop.is_none();
+        self.hangs_alone = late && others && nobody && !self.led_anew;
+        self.led_anew |= late || fault.next == Next::Moved;
+    }
+
     fn wrong(&mut self, now: Time, fault: &Fault, ids: &[String]) {
         self.trouble = Some(now);
+        self.led_anew |= fault.next == Next::Moved;
         if let Next::BackOff { after } | Next::Retry { after } = fault.next {
             let rest = after.unwrap_or_default();
             self.stirred = self.stirred.max(now + rest + Span::from_ms(rest.as_ms() / 4));
@@ -418,6 +442,9 @@ impl Watch {
 
     fn ends(&mut self, now: Time, end: &ListenEnd) -> Held {
         self.ended = true;
+        if self.hangs_alone && matches!(end, ListenEnd::Failed(why) if why.cause.code == HANGS) {
+            return Err("one hangs, and nobody has a stream".into());
+        }
         match end {
             ListenEnd::RollOver if now < self.ends_at && !self.emptied => {
                 Err("it rolls over before its time".into())
