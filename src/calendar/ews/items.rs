@@ -7,9 +7,9 @@
 //! [`Next::Refused`] once it has failed [`PATIENCE`] times, over [`LONG_ENOUGH`].
 //!
 //! Nor do items that are too much at once: where a batch takes too long, the mailbox's next ones
-//! are half as large, and in the end each item is asked for alone and without its body. One
-//! time-out a reading, and [`LATE`] of single items, are all that a server is asked to bear which
-//! is slow for everybody.
+//! are half as large, and in the end each item is asked for alone, and only where that takes too
+//! long without its body. One time-out a reading, and [`LATE`] of single items, with the body and
+//! without it, are all that a server is asked to bear which is slow for everybody.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,26 +30,31 @@ const MOST: usize = 10_000;
 /// Single items of one reading that may take too long.
 const LATE: usize = 3;
 
-/// How many items are asked for at once, where it is fewer than usual; without their bodies where
-/// even one was too much.
+/// So long after a time-out more at once are tried again. A pass asks for items more than once: if
+/// it asked for more each time, it might never come to its end.
+const BEARS_AGAIN: Span = Span::MINUTE.times(15);
+
+/// How many items are asked for at once, where it is fewer than usual, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Heavy(Mutex<HashMap<UserId, usize>>);
+pub(super) struct Heavy(Mutex<HashMap<UserId, (usize, Time)>>);
 
 impl Heavy {
     fn at_once(&self, user: &UserId) -> usize {
-        self.known().get(user).copied().unwrap_or(get_item::BATCH)
+        self.known().get(user).map_or(get_item::BATCH, |(at_once, _)| *at_once)
     }
 
     /// So many took too long.
-    fn is_too_much(&self, user: &UserId, at_once: usize) {
-        self.known().insert(user.clone(), at_once / 2);
+    fn is_too_much(&self, now: Time, user: &UserId, at_once: usize) {
+        self.known().insert(user.clone(), ((at_once / 2).max(1), now));
     }
 
     /// All that was asked for came in time.
-    fn is_well(&self, user: &UserId) {
+    fn is_well(&self, now: Time, user: &UserId) {
         let mut known = self.known();
-        if let Some(at_once) = known.get_mut(user) {
-            *at_once = (*at_once * 2).max(1);
+        if let Some((at_once, since)) = known.get_mut(user)
+            && (now.since(*since) >= BEARS_AGAIN || *since > now)
+        {
+            (*at_once, *since) = (*at_once * 2, now);
             if *at_once >= get_item::BATCH {
                 known.remove(user);
             }
@@ -61,7 +66,7 @@ impl Heavy {
         self.known().remove(user);
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<UserId, usize>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<UserId, (usize, Time)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,34 +126,35 @@ type Answer = Result<Found, Fault>;
 /// What concerns more than single items.
 pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<Vec<Found>, Fault> {
     let mut answers: Vec<Answer> = Vec::with_capacity(ids.len());
+    let mut late = 0;
     let at_once = ews.heavy.at_once(&target.user);
-    let bodies = at_once > 0;
     let slow = |answer: &Answer| answer.as_ref().is_err_and(codes::is_too_slow);
-    let mut batches: Vec<&[ItemId]> = ids.chunks(at_once.max(1)).rev().collect();
+    let mut batches: Vec<&[ItemId]> = ids.chunks(at_once).rev().collect();
     while let Some(batch) = batches.pop() {
-        let asked = ask(ews, target, batch, bodies).await;
+        let asked = ask(ews, target, batch, true).await;
         let is_slow = match &asked {
             Ok(some) => some.iter().any(slow),
             Err(fault) => codes::is_too_slow(fault),
         };
         if is_slow {
-            ews.heavy.is_too_much(&target.user, at_once);
+            ews.heavy.is_too_much(ews.discovery.now(), &target.user, at_once);
+        }
+        let too_long = asked.as_ref().is_err_and(|fault| fault.cause.code == http::TOO_LONG);
+        let gives_way = too_long || (is_slow && at_once < 2 && late < LATE);
+        if batch.len() < 2 && gives_way {
+            late += usize::from(is_slow);
+            match ask(ews, target, batch, false).await {
+                Ok(some) => take(ews, target, some, true, &mut answers).await?,
+                Err(fault) if is_slow && codes::is_too_slow(&fault) => answers.push(Err(fault)),
+                Err(fault) => return Err(fault),
+            }
+            continue;
         }
         match asked {
-            Ok(some) => take(ews, target, some, !bodies, &mut answers).await?,
-            Err(fault) if fault.cause.code == http::TOO_LONG => {
-                if batch.len() < 2 {
-                    let some = ask(ews, target, batch, false).await?;
-                    take(ews, target, some, true, &mut answers).await?;
-                } else {
-                    let (first, second) = batch.split_at(batch.len() / 2);
-                    batches.extend([second, first]);
-                }
-            }
-            Err(fault)
-                if is_slow && !bodies && answers.iter().filter(|a| slow(a)).count() < LATE =>
-            {
-                answers.push(Err(fault));
+            Ok(some) => take(ews, target, some, at_once < 2, &mut answers).await?,
+            Err(_) if too_long => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                batches.extend([second, first]);
             }
             Err(fault) => return Err(fault),
         }
@@ -158,7 +164,7 @@ pub(super) async fn read(ews: &Ews, target: &Target, ids: &[ItemId]) -> Result<V
         ews.ask_home(target, get_folder::request, get_folder::read).await?;
     }
     if !answers.iter().any(slow) {
-        ews.heavy.is_well(&target.user);
+        ews.heavy.is_well(ews.discovery.now(), &target.user);
     }
     Ok(ids.iter().zip(answers).map(|(id, answer)| settle(ews, id, answer)).collect())
 }
@@ -178,7 +184,7 @@ async fn ask(
 }
 
 /// Takes a batch's answers, unless one says something of the mailbox or the server. `least`: one
-/// alone was asked for without its body, so that taking too long is its own fault, too.
+/// alone was asked for, so that taking too long is its own fault, too.
 async fn take(
     ews: &Ews,
     target: &Target,
@@ -224,14 +230,18 @@ mod tests {
     #[test]
     fn a_batch_that_took_too_long_is_asked_for_in_halves_until_all_is_well() {
         let (heavy, ann) = (Heavy::default(), UserId::new("ann"));
+        let mut now = Time::from_ms(1_000_000_000);
         let mut sizes = vec![heavy.at_once(&ann)];
         for _ in 0..5 {
-            heavy.is_too_much(&ann, heavy.at_once(&ann));
+            heavy.is_too_much(now, &ann, heavy.at_once(&ann));
             sizes.push(heavy.at_once(&ann));
         }
-        assert_eq!(sizes, [get_item::BATCH, 5, 2, 1, 0, 0]);
-        for size in [1, 2, 4, 8, get_item::BATCH] {
-            heavy.is_well(&ann);
+        assert_eq!(sizes, [get_item::BATCH, 5, 2, 1, 1, 1]);
+        heavy.is_well(now, &ann);
+        assert_eq!(heavy.at_once(&ann), 1, "a pass asks for items more than once");
+        for size in [2, 4, 8, get_item::BATCH] {
+            now = now + BEARS_AGAIN;
+            heavy.is_well(now, &ann);
             assert_eq!(heavy.at_once(&ann), size);
         }
         assert!(heavy.known().is_empty(), "nothing is remembered of it");
