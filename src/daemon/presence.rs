@@ -14,7 +14,7 @@ use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::condition;
 use crate::model::{CalendarName, Fault, Span, Target};
-use crate::observe::condition::{PRESENCE_FAILS, PRESENCE_WELL};
+use crate::observe::condition::{PRESENCE_FAILS, PRESENCE_IN_TIME, PRESENCE_LATE, PRESENCE_WELL};
 use crate::pipeline::presence::{Input, Output, Presences};
 use crate::pipeline::seal::Installation;
 
@@ -116,6 +116,15 @@ impl Loop {
             Output::Fails(fault) => {
                 condition!(warn, PRESENCE_FAILS, CALENDAR = calendar, CAUSE = fault,;
                     "calendar {calendar}: nobody's out-of-office settings can be read ({fault})");
+            }
+            Output::Late => {
+                condition!(warn, PRESENCE_LATE, CALENDAR = calendar,;
+                    "calendar {calendar}: who is out of office is seen late, as Exchange answers \
+                     too slowly for so many mailboxes");
+            }
+            Output::InTime => {
+                condition!(info, PRESENCE_IN_TIME, CALENDAR = calendar,;
+                    "calendar {calendar}: who is out of office is seen in time again");
             }
             Output::Well => {
                 condition!(info, PRESENCE_WELL, CALENDAR = calendar,;

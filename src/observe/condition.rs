@@ -63,6 +63,15 @@ conditions! {
     /// They can be read again.
     PRESENCE_WELL = "presence-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e66"
         "Nothing to do.";
+    /// Out-of-office settings are not read within their round.
+    PRESENCE_LATE = "presence-late" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e74"
+        "The cloud learns later than after five minutes who is out of office; calendars are relayed \
+         as before. Exchange answers slowly, asked for rest, or serves more mailboxes than its \
+         places allow: look at GetUserOofSettings in its load, raise `connections` of the calendar, \
+         or ask less often with `presence_seconds`.";
+    /// They are again.
+    PRESENCE_IN_TIME = "presence-in-time" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e75"
+        "Nothing to do.";
     /// One mailbox is in Microsoft 365 now.
     MAILBOX_IN_CLOUD = "mailbox-in-cloud" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
         "Exchange says that the mailbox was moved to Microsoft 365 (Get-RemoteMailbox shows it), \

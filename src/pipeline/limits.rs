@@ -123,8 +123,19 @@ pub const UNRUNG: u8 = 2;
 /// minutes; the rest is for the way.
 pub const PRESENCE: Span = Span::from_secs(270);
 
-/// Questions of that kind that are open at once, of half a server's ten places.
+/// Questions of that kind that are open at once for a small calendar.
 pub const PRESENCES_AT_ONCE: usize = 4;
+
+/// One more for each so many mailboxes: a round ends in time where an answer takes a quarter of a
+/// second. How many of them are open at one server is the provider's matter.
+pub const PRESENCES_EACH: usize = 1_000;
+
+/// So many at most.
+pub const PRESENCES_MOST: usize = 64;
+
+/// A question that waits so long for its turn is told of: what it would show may be seen later than
+/// after five minutes.
+pub const PRESENCE_LATE: Span = Span::from_secs(25);
 
 /// Calls for the homes of fewer than [`HOMES_PER_CALL`] mailboxes come no closer than this on
 /// average: where thousands are activated, nearly each would be asked for alone.

@@ -2,7 +2,8 @@
 //!
 //! **Promise.** A change in Exchange is seen within a round and what an answer takes;
 //! the beginning and the end of a schedule that is known are told at their time. Questions come at
-//! even distances, [`limits::PRESENCES_AT_ONCE`] at most at once. What is the same is told once.
+//! even distances, [`limits::PRESENCES_AT_ONCE`] at once, and more of large calendars. What is the
+//! same is told once. Where a round takes too long, that is told.
 //!
 //! Contract: [`Presences::handle`] one input, then [`Presences::drain`] all outputs and carry them
 //! out. Every [`Output::Ask`] is answered by exactly one [`Input::Seen`] with its ticket.
@@ -45,6 +46,10 @@ pub enum Output {
     Fails(Fault),
     /// They can be seen again.
     Well,
+    /// Questions wait for their turn so long that a change is seen late.
+    Late,
+    /// They do no more.
+    InTime,
 }
 
 #[derive(Debug)]
@@ -75,6 +80,7 @@ pub struct Presences {
     /// Failures since somebody's was seen.
     failures: usize,
     fails: bool,
+    late: bool,
     out: Vec<Output>,
 }
 
@@ -93,6 +99,7 @@ impl Presences {
             last_ticket: 0,
             failures: 0,
             fails: false,
+            late: false,
             out: Vec::new(),
         }
     }
@@ -107,6 +114,7 @@ impl Presences {
             Input::Tick => {}
         }
         self.go_on(now);
+        self.watch(now);
     }
 
     /// What is to be done, in order. To be emptied after each input.
@@ -116,8 +124,13 @@ impl Presences {
 
     /// When the next [`Input::Tick`] is due; `None` while nobody is, or all places are taken.
     pub fn wake_at(&self) -> Option<Time> {
-        let has_place = self.tickets.len() < limits::PRESENCES_AT_ONCE;
+        let has_place = self.tickets.len() < self.at_once();
         self.due.first().filter(|_| has_place).map(|(at, _)| *at)
+    }
+
+    fn at_once(&self) -> usize {
+        let many = self.names.len() / limits::PRESENCES_EACH;
+        many.clamp(limits::PRESENCES_AT_ONCE, limits::PRESENCES_MOST)
     }
 
     fn added(&mut self, now: Now, user: UserId) {
@@ -221,7 +234,7 @@ impl Presences {
 
     fn go_on(&mut self, now: Now) {
         while let Some(&(due, at)) = self.due.first() {
-            if due > now.mono || self.tickets.len() >= limits::PRESENCES_AT_ONCE {
+            if due > now.mono || self.tickets.len() >= self.at_once() {
                 return;
             }
             self.due.remove(&(due, at));
@@ -241,6 +254,22 @@ impl Presences {
             self.last_ticket = ticket;
             self.tickets.insert(ticket, Some(at));
             self.out.push(Output::Ask(ticket, user));
+        }
+    }
+
+    /// Whether those whose turn it is get it. Late ones have caught up once nobody waits.
+    fn watch(&mut self, now: Now) {
+        let waits = self.due.first().filter(|(due, _)| *due <= now.mono);
+        match waits.map(|(due, _)| now.mono.since(*due)) {
+            Some(waits) if waits >= limits::PRESENCE_LATE && !self.late => {
+                self.late = true;
+                self.out.push(Output::Late);
+            }
+            None if self.late => {
+                self.late = false;
+                self.out.push(Output::InTime);
+            }
+            _ => {}
         }
     }
 

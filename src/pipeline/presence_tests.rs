@@ -133,6 +133,30 @@ fn a_slow_server_is_asked_no_more_at_once() {
 }
 
 #[test]
+fn a_large_calendar_is_seen_in_time_also_where_answers_take_a_while() {
+    let people = 20_000;
+    let mut office = Office::new(people);
+    office.answer_after = Span::from_ms(250);
+    office.run(limits::PRESENCE);
+    let begin = office.asked.len();
+    office.run(limits::PRESENCE);
+    assert!(office.asked.len() - begin > people * 49 / 50, "{}", office.asked.len() - begin);
+    assert_eq!(office.others, []);
+    assert!(office.most_open <= people / limits::PRESENCES_EACH);
+}
+
+#[test]
+fn where_a_round_takes_too_long_it_is_told_once_and_again_when_it_does_not() {
+    let mut office = Office::new(100);
+    office.answer_after = Span::MINUTE;
+    office.run(Span::HOUR);
+    assert_eq!(office.others, [Output::Late]);
+    office.answer_after = Span::from_ms(20);
+    office.run(Span::HOUR);
+    assert_eq!(office.others, [Output::Late, Output::InTime]);
+}
+
+#[test]
 fn a_schedule_that_is_known_begins_and_ends_at_its_time() {
     let mut office = Office::new(1);
     office.run(Span::MINUTE.times(6));
