@@ -18,12 +18,15 @@ const CONFERENCES: [&str; 6] = [
     "X-MICROSOFT-ONLINEMEETINGCONFLINK",
 ];
 
-/// Reads a message; nothing where it is none.
+/// So often an invitation may have been forwarded as an attachment of an attachment.
+const FORWARDED: usize = 4;
+
+/// Reads a message; nothing where it is none. Where it only brings another one along, that is meant.
 pub fn read(bytes: &[u8]) -> Option<Meeting> {
     let message = MessageParser::default().parse(bytes)?;
-    let event = event(&message).unwrap_or_default();
-    let own = body(&message).unwrap_or_default();
-    let links = |body: &Body| body.text.reveal().contains("://");
+    let message = meant(&message, FORWARDED);
+    let event = event(message).unwrap_or_default();
+    let own = body(message).unwrap_or_default();
     // Of a calendar that was attached its own words count, where the message has nothing to open.
     let body = match event.body() {
         of_event if !links(&own) && (links(&of_event) || own.text.is_blank()) => of_event,
@@ -54,6 +57,25 @@ pub fn read(bytes: &[u8]) -> Option<Meeting> {
         mine: false,
         mark: None,
     })
+}
+
+/// The message itself, where it invites or has anything to open; else the first that is attached.
+fn meant<'a, 'x>(message: &'a Message<'x>, deep: usize) -> &'a Message<'x> {
+    if deep == 0
+        || message.parts.iter().any(is_calendar)
+        || body(message).is_some_and(|b| links(&b))
+    {
+        return message;
+    }
+    let attached = message.parts.iter().find_map(|part| match &part.body {
+        PartType::Message(inner) => Some(inner),
+        _ => None,
+    });
+    attached.map_or(message, |inner| meant(inner, deep - 1))
+}
+
+fn links(body: &Body) -> bool {
+    body.text.reveal().contains("://")
 }
 
 /// A header that a test reads, as it stands.

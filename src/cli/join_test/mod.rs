@@ -67,12 +67,17 @@ impl JoinTest {
         };
         let mut bytes = Vec::new();
         let read = if self.message.as_os_str() == "-" {
-            std::io::stdin().lock().take(MESSAGE_BYTES).read_to_end(&mut bytes)
+            std::io::stdin().lock().take(MESSAGE_BYTES + 1).read_to_end(&mut bytes)
         } else {
             let file = std::fs::File::open(&self.message).map_err(failed)?;
-            file.take(MESSAGE_BYTES).read_to_end(&mut bytes)
+            file.take(MESSAGE_BYTES + 1).read_to_end(&mut bytes)
         };
-        read.map(|_| bytes).map_err(failed)
+        read.map_err(failed)?;
+        if bytes.len() as u64 > MESSAGE_BYTES {
+            let file = self.message.display();
+            return Err(Failure::Usage(format!("{file}: a message has 64 MiB at most")));
+        }
+        Ok(bytes)
     }
 }
 

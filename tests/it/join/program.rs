@@ -56,6 +56,38 @@ fn an_invitation_on_standard_input_is_told_with_its_service_and_rule() {
 }
 
 #[test]
+fn an_invitation_that_was_forwarded_as_an_attachment_is_the_one_that_is_meant() {
+    let forwarded = |inner: &str, edge: &str| {
+        format!(
+            "From: Ben <ben@corp.example>\r\nSubject: no Join button\r\nMIME-Version: 1.0\r\n\
+             Content-Type: multipart/mixed; boundary={edge}\r\n\r\n\
+             --{edge}\r\nContent-Type: text/plain\r\n\r\nPlease look.\r\n\
+             --{edge}\r\nContent-Type: message/rfc822\r\n\r\n{inner}\r\n--{edge}--\r\n"
+        )
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let none = configured(&folder, "");
+    let twice = forwarded(&forwarded(INVITATION, "inner"), "outer");
+    for message in [forwarded(INVITATION, "one"), twice] {
+        let (told, why, code) = run(&["--config", &none, "-"], &message);
+        let first = told.lines().next();
+        assert_eq!(first, Some("https://acme.zoom.us/j/98765432101?pwd=abc"), "{why}");
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_message_is_refused_and_not_read_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = configured(&folder, "");
+    let large = folder.path().join("disk.img");
+    std::fs::File::create(&large).unwrap().set_len((64 << 20) + 1).unwrap();
+    let (told, why, code) = run(&["--config", &none, &large.to_string_lossy()], "");
+    assert_eq!((told.as_str(), code), ("", Some(2)));
+    assert!(why.contains("disk.img: a message has 64 MiB at most"), "{why}");
+}
+
+#[test]
 fn an_administrators_rule_is_tried_on_a_file_and_told_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let rules = configured(
