@@ -32,7 +32,16 @@ fn a_group_that_stops_while_calls_hang_leaves_nothing_behind_and_places_are_used
     assert!(broken.is_empty(), "these seeds break a promise: {broken:?}");
 }
 
+/// As it is, and once more with rests that the server told others of.
+fn play_twice(seed: u64, trace: bool) -> Result<String, String> {
+    let plain = play(seed, trace)?;
+    let drive = Drive::new(Dice::new(seed ^ 0x5EED_0F57), trace);
+    let mut drive = drive.resting(Dice::new(seed ^ 0x0E57_5000));
+    drive.play().map_err(|why| format!("with rests: {why}"))?;
+    Ok(format!("{plain}; with rests {}", drive.summary()))
+}
+
 #[test]
 fn streams() {
-    super::play_all(REGRESSIONS, "world::streams", play);
+    super::play_all(REGRESSIONS, "world::streams", play_twice);
 }

@@ -64,6 +64,8 @@ pub struct Drive {
     edit_every: u64,
     mischief_every: u64,
     change_every: u64,
+    /// Now and then the server has told somebody else to leave it alone.
+    rests: Option<Dice>,
     /// All addresses that may be in.
     pool: Vec<String>,
     trace: bool,
@@ -111,6 +113,7 @@ impl Drive {
             edit_every: dice.of(2..120) * 1_000,
             mischief_every,
             change_every,
+            rests: None,
             pool,
             trace,
             dice,
@@ -128,6 +131,12 @@ impl Drive {
             drive.at(stop, Event::Stop);
         }
         drive
+    }
+
+    /// With rests that others were told of, by a chance of their own.
+    pub fn resting(mut self, dice: Dice) -> Self {
+        self.rests = Some(dice);
+        self
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -293,6 +302,13 @@ impl Drive {
 
     fn open(&mut self, number: u64, ids: Vec<Arc<str>>) -> Held {
         let after = self.delay();
+        if let Some(dice) = &mut self.rests
+            && dice.one_in(30)
+        {
+            let left = Span::from_ms(dice.of(0..90_000));
+            self.at(after, Event::Word(number, Input::Rests(left)));
+            return Ok(());
+        }
         match self.server.open(&ids, &mut self.dice)? {
             Opening::Fails(fault) => self.at(after, Event::Word(number, Input::Broke(fault))),
             Opening::Lacks(bad) => {

@@ -70,7 +70,8 @@ pub struct Watch {
     /// Some subscription was lost, and nobody told.
     silent: bool,
     ended: bool,
-    /// What the group does now, it does as somebody's Subscribe failed, which concerns that one.
+    /// What the group does now, it does as somebody's Subscribe failed, which concerns that one, or
+    /// as the server rests, which says nothing of what is subscribed.
     blamed: Option<String>,
     /// Somebody's Subscribe hung, or somebody was served elsewhere: the next one led, or may have.
     led_anew: bool,
@@ -229,6 +230,8 @@ impl Watch {
             Input::Rests(left) => {
                 let fault = Fault::new(Next::BackOff { after: Some(*left) }, "it rests");
                 self.wrong(now, &fault, &[]);
+                let any = self.good().next().is_some();
+                self.blamed = any.then(|| fault.to_string());
             }
             Input::Events(told) => {
                 for event in told {
@@ -312,7 +315,7 @@ impl Watch {
                 self.stirred = self.stirred.max(now);
                 // Before anything is given back, and before the end.
                 match &self.blamed {
-                    Some(why) => Err(format!("one could not be subscribed, all are closed: {why}")),
+                    Some(why) => Err(format!("all are closed, although they are good: {why}")),
                     None => Ok(()),
                 }
             }
