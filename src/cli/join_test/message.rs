@@ -21,7 +21,8 @@ const CONFERENCES: [&str; 6] = [
 /// So often an invitation may have been forwarded as an attachment of an attachment.
 const FORWARDED: usize = 4;
 
-/// Reads a message; nothing where it is none. Where it only brings another one along, that is meant.
+/// Reads a message; nothing where it is none. Where it only brings another one along, that one is
+/// meant.
 pub fn read(bytes: &[u8]) -> Option<Meeting> {
     let message = MessageParser::default().parse(bytes)?;
     let message = meant(&message, FORWARDED);
