@@ -306,7 +306,7 @@ async fn carry_out(parts: &Parts, steps: Vec<Step>) -> (Vec<Outcome>, Option<Fau
             Step::Known(outcome) => outcomes.push(outcome),
             Step::Decide(_, tale) => {
                 let Some(outcome) = made.next() else { break };
-                tell(&parts.switchboard, tale).await;
+                tell(parts, tale).await;
                 outcomes.push(outcome);
             }
         }
@@ -314,11 +314,15 @@ async fn carry_out(parts: &Parts, steps: Vec<Step>) -> (Vec<Outcome>, Option<Fau
     (outcomes, fault)
 }
 
-async fn tell(switchboard: &Switchboard, tale: Tale) {
+async fn tell(parts: &Parts, tale: Tale) {
+    let switchboard = &parts.switchboard;
     match tale {
         Tale::Nothing => {}
         Tale::Activated(user, address) => switchboard.activate(user, address).await,
-        Tale::Deactivated(user) => switchboard.all(|| Tell::Remove(user.clone())).await,
+        Tale::Deactivated(user) => {
+            switchboard.all(|| Tell::Remove(user.clone())).await;
+            parts.keys.forget();
+        }
         Tale::Resend(Some(user)) => switchboard.all(|| Tell::Stir(user.clone())).await,
         Tale::Filed => switchboard.all(|| Tell::Filed).await,
         Tale::Resend(None) => switchboard.all(|| Tell::StirAll).await,

@@ -1,6 +1,7 @@
 //! Commands that come together, one of which is bad, or late.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt};
 
@@ -37,6 +38,7 @@ struct FakeKeys {
     disk: Disk,
     /// Where the channel would go on, whenever `late` was asked for.
     late: Mutex<Vec<u64>>,
+    forgotten: AtomicUsize,
 }
 
 impl Keys for FakeKeys {
@@ -71,6 +73,9 @@ impl Keys for FakeKeys {
         }
         .boxed()
     }
+    fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 struct Desk {
@@ -84,7 +89,8 @@ fn desk() -> Desk {
     let folder = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
     let disk = Disk::start(Box::new(store)).unwrap();
-    let keys = Arc::new(FakeKeys { disk: disk.clone(), late: Mutex::default() });
+    let (late, forgotten) = (Mutex::default(), AtomicUsize::new(0));
+    let keys = Arc::new(FakeKeys { disk: disk.clone(), late, forgotten });
     let (tell, tells) = mpsc::channel(64);
     let mut switchboard = Switchboard::default();
     switchboard.add(BTreeSet::new(), vec![tell]);
@@ -155,6 +161,16 @@ async fn a_command_that_is_late_holds_back_those_after_it_and_none_before() {
     assert_eq!(desk.obey(&group).await, [(1, true), (2, true), (3, true)]);
     assert_eq!(desk.told(), "add ada ada@corp.example, add ben late@corp.example, remove ada");
     assert_eq!(*desk.keys.late.lock().unwrap(), [0, 1], "a crash then would lose no command");
+}
+
+#[tokio::test]
+async fn of_whoever_is_deactivated_no_key_stays_in_memory() {
+    let mut desk = desk();
+    let forgotten = |desk: &Desk| desk.keys.forgotten.load(Ordering::Relaxed);
+    desk.obey(&[activate(1, "ada", "ada")]).await;
+    assert_eq!(forgotten(&desk), 0);
+    desk.obey(&[deactivate(2, "ada")]).await;
+    assert_eq!(forgotten(&desk), 1);
 }
 
 #[tokio::test]

@@ -111,6 +111,10 @@ impl Recent {
         (since.elapsed() < MEMORY).then(|| found.clone())
     }
 
+    pub(super) fn clear(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
     pub(super) fn put(&self, uri: KeyUri, key: Remembered) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
@@ -127,5 +131,23 @@ impl Recent {
                 held.keys.remove(&oldest);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_remembered_until_it_is_forgotten() {
+        let recent = Recent::new(4);
+        let uri = KeyUri::new("kms://kms.example.org/keys/1");
+        let key = Arc::new(ContentKey::new(uri.clone(), Octets::random().unwrap()).unwrap());
+        let held = Arc::downgrade(&key);
+        recent.put(uri.clone(), Remembered { key, resource: None, until: None });
+        assert!(recent.get(&uri).is_some());
+        recent.clear();
+        assert!(recent.get(&uri).is_none());
+        assert!(held.upgrade().is_none(), "nothing of it stays in memory");
     }
 }

@@ -55,4 +55,8 @@ pub trait Keys: Send + Sync + 'static {
 
     /// Opens a compact JWE that somebody sealed for us with the named key.
     fn open<'a>(&'a self, key: &'a KeyUri, jwe: &'a str) -> BoxFuture<'a, Result<Plain, Fault>>;
+
+    /// Keys that are remembered so that they need not be read again are forgotten: somebody was
+    /// deactivated, and none of theirs is to stay in memory. Whoever has one in use keeps it.
+    fn forget(&self) {}
 }
