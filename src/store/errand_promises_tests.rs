@@ -23,8 +23,15 @@ fn all(store: &mut impl Store) -> Vec<Filed> {
     store.errands(0, 1_000).unwrap()
 }
 
-fn step(sequence: u64, stage: Stage) -> Advance {
-    Advance { id: id(sequence), stage, body: None, told: Vec::new(), done: false, anew: None }
+/// Of the errand that is filed under that id now; 0 where none is.
+fn row(store: &mut impl Store, id: &CommandId) -> i64 {
+    all(store).iter().find(|filed| filed.id == *id).map_or(0, |filed| filed.row)
+}
+
+fn step(store: &mut impl Store, sequence: u64, stage: Stage) -> Advance {
+    let id = id(sequence);
+    let (body, told, done, anew) = (None, Vec::new(), false, None);
+    Advance { row: row(store, &id), id, stage, body, told, done, anew }
 }
 
 fn messages(store: &mut impl Store) -> Vec<Outgoing> {
@@ -42,14 +49,15 @@ pub fn an_errand_is_there_with_its_outcome_and_goes_with_its_result(store: &mut 
     assert_eq!((filed[0].body.clone(), filed[0].born), (address("wanted"), noon()));
     assert_eq!(store.errands(filed[0].row, 9).unwrap(), filed[1..], "those after it");
     assert_eq!(store.errands(0, 1).unwrap(), filed[..1]);
-    let sending = Advance { body: Some(address("placed")), ..step(2, Stage::Sending) };
+    let sending = Advance { body: Some(address("placed")), ..step(store, 2, Stage::Sending) };
     assert_eq!(store.advance(&sending, noon()), Ok(true));
     let now = &all(store)[0];
     assert_eq!((now.stage, now.body.clone()), (Stage::Sending, address("placed")));
-    assert_eq!(store.advance(&step(2, Stage::Sending), noon()), Ok(true));
+    let again = step(store, 2, Stage::Sending);
+    assert_eq!(store.advance(&again, noon()), Ok(true));
     assert_eq!(all(store)[0].body, address("placed"), "it stays where nothing else is said");
     let told = vec![errand::result(&id(2), ErrandKind::Create, "no")];
-    let end = Advance { told, done: true, ..step(2, Stage::Sending) };
+    let end = Advance { told, done: true, ..step(store, 2, Stage::Sending) };
     assert_eq!(store.advance(&end, noon() + Span::HOUR), Ok(true));
     assert_eq!(all(store).len(), 1);
     let told = messages(store);
@@ -74,7 +82,8 @@ pub fn a_command_that_comes_again_is_no_second_errand(store: &mut impl Store) {
     assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
     assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
     assert_eq!(all(store).len(), 1);
-    store.advance(&Advance { done: true, ..step(2, Stage::Accepted) }, noon()).unwrap();
+    let done = Advance { done: true, ..step(store, 2, Stage::Accepted) };
+    store.advance(&done, noon()).unwrap();
     assert_eq!(file(store, 2, ErrandKind::Create), Outcome::Done);
     assert_eq!(all(store).len(), 0, "nor after it is done");
 }
@@ -87,8 +96,9 @@ pub fn errands_end_with_the_activation_and_that_is_told(store: &mut impl Store) 
     activate(store, 4, "b");
     assert_eq!(all(store), []);
     file(store, 5, ErrandKind::Respond);
+    let sending = step(store, 5, Stage::Sending);
     deactivate(store, 6);
-    assert_eq!(store.advance(&step(5, Stage::Sending), noon()), Ok(false), "nothing is sent");
+    assert_eq!(store.advance(&sending, noon()), Ok(false), "nothing is sent");
     let told = messages(store);
     for (one, command) in told.iter().zip(["c-2", "c-5"]) {
         let said = one.data.json();
@@ -106,7 +116,8 @@ pub fn errands_of_one_mailbox_are_bounded(store: &mut impl Store) {
     }
     let beyond = Outcome::Refused(TOO_MANY.into());
     assert_eq!(file(store, 9_000, ErrandKind::FreeBusy), beyond);
-    store.advance(&Advance { done: true, ..step(10, Stage::Accepted) }, noon()).unwrap();
+    let done = Advance { done: true, ..step(store, 10, Stage::Accepted) };
+    store.advance(&done, noon()).unwrap();
     assert_eq!(file(store, 9_001, ErrandKind::FreeBusy), Outcome::Done);
 }
 
@@ -136,13 +147,14 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     assert_eq!((&filed[1].body, filed[1].stage), (&address("second"), Stage::Accepted));
     assert_eq!((&filed[0].id, &filed[0].user), (&CommandId::new("attend:1"), &ada()));
     assert_eq!((&filed[0].body, filed[0].born), (&address("first"), noon()), "it waits already");
-    let done = Advance { id: CommandId::new("attend:1"), done: true, ..step(1, Stage::Accepted) };
+    let (row, id) = (filed[0].row, CommandId::new("attend:1"));
+    let done = Advance { row, id, done: true, ..step(store, 1, Stage::Accepted) };
     let other = Advance { done: false, anew: Some(Tag([2; 16])), ..done.clone() };
     assert_eq!(store.advance(&other, noon()), Ok(true));
     assert_eq!(index(store), first.rows);
     assert_eq!(store.advance(&done, noon()), Ok(true));
     assert_eq!(all(store).len(), 1, "it ends alone");
-    let more = Advance { id: filed[1].id.clone(), ..done.clone() };
+    let more = Advance { row: filed[1].row, id: filed[1].id.clone(), ..done.clone() };
     assert_eq!(store.advance(&more, noon()), Ok(true));
     let late = Commit { generation: 7, ..noticing(store, "attend:2", "late") };
     assert_eq!(store.commit(&[late], noon()), Ok(vec![false]));
@@ -150,7 +162,9 @@ pub fn what_was_noticed_is_filed_with_its_row_and_once(store: &mut impl Store) {
     let anew = noticing(store, "attend:1", "anew");
     store.commit(&[anew], noon()).unwrap();
     assert_eq!(all(store).len(), 1, "what is done can come anew");
-    let waits = Advance { anew: Some(Tag([1; 16])), ..done };
+    assert_eq!(store.advance(&done, noon()), Ok(false), "what came before does not end it");
+    assert_eq!(all(store).len(), 1);
+    let waits = Advance { row: all(store)[0].row, anew: Some(Tag([1; 16])), ..done };
     assert_eq!(store.advance(&waits, noon()), Ok(true));
     assert_eq!(index(store)[0].asked, None, "its row says no more that it asks");
     deactivate(store, 2);

@@ -327,8 +327,8 @@ impl Desk {
             }
             Move::Stage(body) => {
                 let (id, stage) = (job.id.clone(), Stage::Sending);
-                let advance =
-                    Advance { id, stage, body, told: Vec::new(), done: false, anew: None };
+                let (told, done, anew) = (Vec::new(), false, None);
+                let advance = Advance { row, id, stage, body, told, done, anew };
                 self.advance(row, Box::new(advance));
             }
             Move::Wait(until) => {
@@ -356,7 +356,7 @@ impl Desk {
         }
         let anew = if job.course.is_anew() { noticed::tag(&id) } else { None };
         let told = told::ending(&id, kind, ending).into_iter().collect();
-        let advance = Advance { id, stage, body: None, told, done: true, anew };
+        let advance = Advance { row, id, stage, body: None, told, done: true, anew };
         self.advance(row, Box::new(advance));
     }
 

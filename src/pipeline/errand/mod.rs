@@ -124,6 +124,8 @@ pub struct Filed {
 /// One step of an errand on the disk: all of it in one transaction, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advance {
+    /// Its number: what was filed later under the same id is another one.
+    pub row: i64,
     /// Which.
     pub id: CommandId,
     /// How far it is now.

@@ -230,7 +230,8 @@ impl Play {
     }
 
     pub fn write(&mut self, advance: &Advance) -> bool {
-        let Some(at) = self.disk.iter().position(|one| one.id == advance.id) else { return false };
+        let is_it = |one: &Filed| one.row == advance.row && one.id == advance.id;
+        let Some(at) = self.disk.iter().position(is_it) else { return false };
         self.disk[at].stage = advance.stage;
         if let Some(body) = &advance.body {
             self.disk[at].body = body.clone();

@@ -85,11 +85,11 @@ pub(super) fn advance(tx: &Transaction, step: &Advance, now: Time) -> rusqlite::
     };
     let mailbox: Option<i64> = tx
         .prepare_cached(
-            "UPDATE errand SET stage = ?2, body = coalesce(?3, body) WHERE id = ?1
-             RETURNING mailbox",
+            "UPDATE errand SET stage = ?2, body = coalesce(?3, body)
+             WHERE id = ?1 AND row = ?4 RETURNING mailbox",
         )?
         .query_row(
-            params![step.id.as_str(), stage, step.body.as_ref().map(|body| &body.0)],
+            params![step.id.as_str(), stage, step.body.as_ref().map(|body| &body.0), step.row],
             |row| row.get(0),
         )
         .optional()?;
@@ -102,7 +102,7 @@ pub(super) fn advance(tx: &Transaction, step: &Advance, now: Time) -> rusqlite::
             .execute(params![mailbox, tag.0])?;
     }
     if step.done {
-        tx.prepare_cached("DELETE FROM errand WHERE id = ?1")?.execute([step.id.as_str()])?;
+        tx.prepare_cached("DELETE FROM errand WHERE row = ?1")?.execute([step.row])?;
     }
     Ok(true)
 }

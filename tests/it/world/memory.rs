@@ -307,9 +307,8 @@ impl Store for Memory {
     }
 
     fn advance(&mut self, step: &Advance, now: Time) -> Result<bool, Fault> {
-        let Some(at) = self.errands.iter().position(|one| one.id == step.id) else {
-            return Ok(false);
-        };
+        let is_it = |one: &Filed| one.row == step.row && one.id == step.id;
+        let Some(at) = self.errands.iter().position(is_it) else { return Ok(false) };
         let one = &mut self.errands[at];
         one.stage = step.stage;
         one.body = step.body.clone().unwrap_or_else(|| one.body.clone());
