@@ -207,8 +207,8 @@ proptest! {
     }
 }
 
-/// The disk said that it failed, and had written: what was filed under the same id in between is not
-/// ended by a second try.
+/// The disk said that it failed, and had written: what was filed under the same id in between is
+/// not ended by a second try.
 #[test]
 fn what_is_noticed_anew_is_not_ended_by_what_was_noticed_before() {
     wishes(12_499_451_526_505_458_230, 248).unwrap();
