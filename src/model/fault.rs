@@ -63,6 +63,13 @@ impl Cause {
         let code = code.as_ref().chars().filter(|c| !c.is_control()).take(200).collect();
         Self { code, request_id: None }
     }
+
+    /// The other side was silent until our own patience ended (`no connection in time`, `no answer
+    /// in time`): unlike a refusal it cost the whole of the wait.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.code.ends_with("in time")
+    }
 }
 
 impl Fault {

@@ -199,8 +199,7 @@ impl Hunt {
         let leads = match found {
             Ok(found) => points::leads(&found, &group.domain),
             Err(fault) => {
-                group.weigh(Some(way), fault);
-                group.is_silent(way);
+                group.no_answer(way, fault);
                 // It names nobody now; whom it named last it may well name again.
                 let last = group.last.take();
                 return group.now(last);
@@ -258,10 +257,7 @@ impl Hunt {
         let Some(group) = self.groups.front_mut() else { return };
         let seen = match seen {
             Ok(seen) => seen,
-            Err(fault) => {
-                group.is_silent(way);
-                return group.weigh(Some(way), fault);
-            }
+            Err(fault) => return group.no_answer(way, fault),
         };
         let plain = matches!(way.what, What::LookPlain(_));
         let target = seen.location.as_deref().and_then(|location| redirected(url, location));

@@ -19,8 +19,8 @@
 //! | 6 | POX at 2, where all that is known is a 401 of Windows | POX |
 //! | 7 | the hosts that answered anything | the JSON of version 2 |
 //!
-//! Where two that the directory names give no answer, the others of them come after 5: a hunt has
-//! two minutes, and an organisation has sites that cannot be reached from here.
+//! Where two that the directory names were waited for in vain, the others of them come after 5: a
+//! hunt has two minutes, and an organisation has sites that a firewall keeps from here.
 //!
 //! [`Hunt`] is asked for its [`Step`] with [`Hunt::step`] and told what came of it with
 //! [`Hunt::answer`], one at a time, until it is done; a driver carries the steps out.

@@ -1,7 +1,7 @@
 //! Hosts that nobody vouched for, wherever they are named.
 
 use super::hunt_tests::{
-    EWS, HOST, POINTER, URL, listed, play, point, points, rules, seen, settings, told,
+    EWS, HOST, POINTER, Played, URL, listed, play, point, points, rules, seen, settings, told,
 };
 use super::*;
 use crate::model::{Fault, Plain, Verdict};
@@ -56,23 +56,42 @@ fn directories_that_point_to_each_other_are_searched_once_each() {
     assert_eq!(searches, 1 + names.len(), "{:#?}", played.steps);
 }
 
-/// The servers of other sites, which a firewall keeps us from, take a minute of the two.
-#[test]
-fn sites_that_cannot_be_reached_do_not_keep_the_domains_own_host_from_being_asked() {
+/// What a directory with five sites leads to, when none of them gives an answer.
+fn five_sites_that_fail(why: &str) -> Played {
     let names: Vec<String> = (0..5).map(|n| format!("https://m{n}.corp.example/a.xml")).collect();
     let many: Vec<_> = names.iter().map(|name| point(&[URL], name)).collect();
     let mut world: Vec<(String, Answer)> = vec![("search".into(), points(&many))];
-    let away = || Answer::Seen(Err(Fault::retry("no connection in time")));
+    let away = || Answer::Seen(Err(Fault::retry(why)));
     world.extend(names.iter().map(|name| (format!("look {name}"), away())));
     let world: Vec<_> = world.iter().map(|(step, answer)| (&**step, answer.clone())).collect();
-    let played = play(rules(), ANN, &world);
-    let at = |step: &str| {
-        let found = played.steps.iter().position(|one| one.starts_with(step));
-        found.unwrap_or_else(|| panic!("{step}: {:#?}", played.steps))
-    };
-    let own = at("look https://autodiscover.corp.example");
-    assert!(at("look https://m1.") < own && own < at("look https://m2."), "{:#?}", played.steps);
-    assert!(at("look https://m4.") > own, "they are asked all the same");
+    play(rules(), ANN, &world)
+}
+
+fn place(played: &Played, step: &str) -> usize {
+    let found = played.steps.iter().position(|one| one.starts_with(step));
+    found.unwrap_or_else(|| panic!("{step}: {:#?}", played.steps))
+}
+
+/// The servers of other sites, which a firewall keeps us from, take a minute of the two.
+#[test]
+fn sites_that_cannot_be_reached_do_not_keep_the_domains_own_host_from_being_asked() {
+    for why in ["no connection in time", "no answer in time"] {
+        let played = five_sites_that_fail(why);
+        let own = place(&played, "look https://autodiscover.corp.example");
+        let (before, after) =
+            (place(&played, "look https://m1."), place(&played, "look https://m2."));
+        assert!(before < own && own < after, "{:#?}", played.steps);
+        assert!(place(&played, "look https://m4.") > own, "they are asked all the same");
+    }
+}
+
+#[test]
+fn sites_that_refuse_at_once_keep_their_place_before_the_domains_own_host() {
+    for why in ["connection refused", "TLS: certificate expired", "DNS: no such name"] {
+        let played = five_sites_that_fail(why);
+        let own = place(&played, "look https://autodiscover.corp.example");
+        assert!(place(&played, "look https://m4.") < own, "{why}: {:#?}", played.steps);
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) struct Group {
     pub(super) last: Option<Try>,
     /// What was taken up: nothing is asked twice.
     asked: Vec<What>,
-    /// Directories, and places that they named, which gave no answer.
+    /// Directories, and places that they named, which were waited for in vain.
     silent: usize,
     /// What kept it from an answer, the most telling.
     fault: Option<(u8, Option<Via>, Fault)>,
@@ -154,11 +154,15 @@ impl Group {
         }
     }
 
-    /// The directory names the servers of all sites, and other directories, and each that cannot
-    /// be reached from here takes its time: after [`MOST_SILENT`] the domain's own hosts are asked
-    /// before the rest of them.
-    pub(super) fn is_silent(&mut self, way: &Try) {
-        if way.via != Via::Directory {
+    /// Weighs what a directory, or a place that was looked at, answered instead of a way on.
+    ///
+    /// The directory names the servers of all sites, and other directories, and each that a
+    /// firewall keeps us from is waited for: after [`MOST_SILENT`] of them the domain's own hosts
+    /// are asked before the rest. One that refuses at once costs nothing and keeps its turn.
+    pub(super) fn no_answer(&mut self, way: &Try, fault: Fault) {
+        let late = fault.cause.is_late();
+        self.weigh(Some(way), fault);
+        if way.via != Via::Directory || !late {
             return;
         }
         self.silent += 1;
