@@ -3,9 +3,11 @@
 //! Built: `run`, `demo`, `discover`, `trust`, `join-test`. Their places are kept for `check`,
 //! `status`, `user`, `secret`, `diagnose`, `completions`.
 
+mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod discover;
+mod explain;
 pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
@@ -31,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
     Run(run::Run),
+    /// Show the configuration in force, and which file each value came from.
+    Config(config::Config),
     /// Find out where a mailbox is served, and show each step on the way.
     Discover(discover::Discover),
     /// Show which address an invitation is joined by, and which rule chose it.
@@ -54,6 +58,7 @@ pub(crate) enum Failure {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => run.run(),
+        Command::Config(config) => config.run(),
         Command::Discover(discover) => discover.run(),
         Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),

@@ -8,8 +8,10 @@
 mod connection;
 mod decorate;
 mod discover;
+pub mod explain;
 mod join;
 mod records;
+pub mod reference;
 pub mod secrets;
 mod written;
 
@@ -60,6 +62,10 @@ pub struct Settings {
     pub store: PathBuf,
     /// What the journal holds.
     pub log: String,
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// Each value, and where it came from.
+    pub lines: Vec<explain::Line>,
 }
 
 /// One `[[calendar]]`.
@@ -103,7 +109,12 @@ impl std::error::Error for Mistakes {}
 /// # Errors
 /// All mistakes that were found.
 pub fn read(file: &Path) -> Result<Settings, Mistakes> {
-    validate(merged(file)?).map_err(|mistakes| in_file(file, &mistakes))
+    let texts = texts(file)?;
+    let settings = validate(merge(file, &texts)?);
+    let mut settings = settings.map_err(|mistakes| in_file(file, &mistakes))?;
+    settings.lines = explain::lines(&texts, &settings);
+    settings.file = file.to_path_buf();
+    Ok(settings)
 }
 
 /// The calendars alone, and where the store lies: for whoever looks at one thing at a time, before
@@ -142,19 +153,29 @@ fn store_path(written: &Written) -> PathBuf {
 
 /// As written, one file over the other.
 fn merged(file: &Path) -> Result<Written, Mistakes> {
+    merge(file, &texts(file)?)
+}
+
+/// The file and its drop-ins.
+fn texts(file: &Path) -> Result<Vec<(PathBuf, String)>, Mistakes> {
     let mut files = vec![file.to_path_buf()];
     files.extend(drop_ins(file)?);
+    let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) => Err(Mistakes(vec![format!("{}: cannot be read: {error}", path.display())])),
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn merge(file: &Path, texts: &[(PathBuf, String)]) -> Result<Written, Mistakes> {
     let mut builder = layered::Config::builder();
     let mut mistakes = Vec::new();
-    for path in &files {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Mistakes(vec![format!("{}: cannot be read: {error}", path.display())])
-        })?;
+    for (path, text) in texts {
         // Each file alone first, so that a mistake is told with the file that it stands in.
-        if let Err(why) = parse(&text) {
+        if let Err(why) = parse(text) {
             mistakes.push(format!("{}: {why}", path.display()));
         }
-        builder = builder.add_source(layered::File::from_str(&text, layered::FileFormat::Toml));
+        builder = builder.add_source(layered::File::from_str(text, layered::FileFormat::Toml));
     }
     if !mistakes.is_empty() {
         return Err(Mistakes(mistakes));
@@ -248,6 +269,8 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             presence,
             store,
             log: written.log.unwrap_or_else(|| "info".into()),
+            file: PathBuf::new(),
+            lines: Vec::new(),
         }),
         _ => Err(wrong),
     }

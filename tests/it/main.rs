@@ -24,5 +24,6 @@ mod load;
 mod net;
 mod office;
 mod proxies;
+mod reference;
 mod wiped;
 mod world;
