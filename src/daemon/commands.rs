@@ -214,7 +214,8 @@ fn answered(command: &Command, outcome: Outcome) -> Answered {
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(why) => format!("refused: {why}"),
     };
-    condition!(info, COMMAND, COMMAND_ID = command.id,; "command {}: {word}", command.id);
+    condition!(info, COMMAND, COMMAND_ID = command.id, OUTCOME = word,;
+        "command {}: {word}", command.id);
     Answered { id: command.id.clone(), sequence: command.sequence, outcome }
 }
 

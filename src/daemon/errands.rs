@@ -185,7 +185,8 @@ impl Loop {
             }
             Note::Waits(id, fault) => {
                 condition!(warn, ERRAND_WAITS, CALENDAR = calendar, COMMAND_ID = id,
-                    CAUSE = fault,; "command {id} waits ({fault}); it is tried again");
+                    CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(),;
+                    "command {id} waits ({fault}); it is tried again");
             }
             Note::Remark(user, remark) => self.remark(user, remark),
             Note::GoesOn(id) => {

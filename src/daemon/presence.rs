@@ -114,7 +114,8 @@ impl Loop {
             }
             Output::Tell(one) => self.parts.announcer.tell(one),
             Output::Fails(fault) => {
-                condition!(warn, PRESENCE_FAILS, CALENDAR = calendar, CAUSE = fault,;
+                condition!(warn, PRESENCE_FAILS, CALENDAR = calendar, CAUSE = fault,
+                    EWS_REQUEST_ID = fault.cause.id(),;
                     "calendar {calendar}: nobody's out-of-office settings can be read ({fault})");
             }
             Output::Late => {

@@ -64,6 +64,12 @@ impl Cause {
         Self { code, request_id: None }
     }
 
+    /// The other side's id of the request, `-` where it gave none: as the journal has it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.request_id.as_deref().unwrap_or("-")
+    }
+
     /// The other side was silent until our own patience ended (`no connection in time`, `no answer
     /// in time`): unlike a refusal it cost the whole of the wait.
     #[must_use]

@@ -9,7 +9,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
+use super::condition::INTERNAL;
 use super::severity;
+use crate::condition;
 
 /// How lines look where journald does not listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +84,7 @@ fn bounded(filter: &str) -> Result<EnvFilter, String> {
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
-        tracing::error!(
-            MESSAGE_ID = super::condition::INTERNAL.message_id,
-            CONDITION = super::condition::INTERNAL.name,
-            SEVERITY = super::condition::INTERNAL.severity.as_str(),
-            PLACE = place,
-            "internal error; the part that failed is rebuilt from the store. Please report PLACE"
-        );
+        condition!(error, INTERNAL, PLACE = place,;
+            "internal error; the part that failed is rebuilt from the store. Please report PLACE");
     }));
 }

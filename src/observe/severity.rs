@@ -48,13 +48,18 @@ impl Severity {
             Self::Info => "info",
             Self::Debug => "debug",
         };
-        let (own, level) = (own.as_bytes(), level.as_bytes());
-        let mut same = own.len() == level.len();
+        assert!(Self::is_same(own, level), "the level is not that of the condition's severity");
+    }
+
+    /// Whether two texts are the same, at compile time.
+    pub(super) const fn is_same(one: &str, other: &str) -> bool {
+        let (one, other) = (one.as_bytes(), other.as_bytes());
+        let mut same = one.len() == other.len();
         let mut at = 0;
-        while same && at < own.len() {
-            same = own[at] == level[at];
+        while same && at < one.len() {
+            same = one[at] == other[at];
             at += 1;
         }
-        assert!(same, "the level is not that of the condition's severity");
+        same
     }
 }

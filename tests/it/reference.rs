@@ -1,12 +1,18 @@
-//! The pages of `docs/reference` that are made from the code say what the code says.
+//! Pages and files that are made from the code, and committed so that a change shows in review.
 
+mod conditions;
 mod configuration;
 
 use std::path::Path;
 
-/// Compares a page with what it is made from; `CALWAY_WRITE=1` writes it anew.
+/// Compares a page of `docs/reference` with what it is made from; `CALWAY_WRITE=1` writes it anew.
 pub fn holds(name: &str, page: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference").join(name);
+    file_holds(&format!("docs/reference/{name}"), page);
+}
+
+/// The same of any file of the repository.
+pub fn file_holds(name: &str, page: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("CALWAY_WRITE").is_some() {
         std::fs::write(&path, page).unwrap();
     }

@@ -1,0 +1,161 @@
+//! What the fleet notes, written as conditions.
+
+use super::{
+    CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_PROMOTED, ITEM_UNREADABLE,
+    KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING, MAILBOX_IN_CLOUD, MAILBOX_WELL,
+    PROXY_REFUSES, RELAYED, SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED, STORE_FAILS, STREAM_FAILED,
+    WINDOW_CUT, WINDOW_WHOLE,
+};
+use crate::condition;
+use crate::model::{Cause, Fault, Span, UserId};
+use crate::net::gate::REFUSED_HERE;
+use crate::net::proxy;
+use crate::pipeline::announcement::UserState;
+use crate::pipeline::fleet::Note;
+use crate::pipeline::limits::WINDOW_ENTRIES;
+use crate::pipeline::sync::Shortfall;
+
+/// Writes what the fleet noted.
+pub fn note(calendar: &str, note: &Note) {
+    match note {
+        Note::MailboxFailing(user, fault, wait) => failing(calendar, user, fault, *wait),
+        Note::Relayed(user) => {
+            condition!(debug, RELAYED, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} was read and is relayed");
+        }
+        Note::MailboxWell(user) => {
+            condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} can be read again");
+        }
+        Note::ServerWaits(fault, wait) if fault.cause.code.as_str() == REFUSED_HERE => {
+            condition!(error, SERVER_REFUSES_SIGN_IN, CALENDAR = calendar, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "one server does not let us in ({fault}); it is looked at again in {wait}");
+        }
+        Note::ServerWaits(fault, wait) => {
+            condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "Exchange is busy or away ({fault}); next try in {wait}");
+        }
+        Note::ServerWell => {
+            condition!(info, EXCHANGE_WELL, CALENDAR = calendar,; "Exchange answers again");
+        }
+        Note::SignInRefused(fault, wait) if proxy::is_refusal(fault) => {
+            condition!(error, PROXY_REFUSES, CALENDAR = calendar, CAUSE = fault,;
+                "the proxy refuses to sign us in ({fault}); looked at again in {wait}, or when the \
+                 secret calendar.{calendar}.proxy_password changes");
+        }
+        Note::SignInRefused(fault, wait) => {
+            condition!(error, SIGN_IN_REFUSED, CALENDAR = calendar, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "the account is not signed in ({fault}); looked at again in {wait}, or when the \
+                 secret calendar.{calendar}.password (or the keytab) changes");
+        }
+        Note::StoreFails(fault) => {
+            condition!(error, STORE_FAILS, CAUSE = fault,;
+                "the store cannot be written ({fault}); nothing is lost, reading waits for it");
+        }
+        Note::StreamFailed(fault, mailboxes) => {
+            condition!(warn, STREAM_FAILED, CALENDAR = calendar, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "a stream of {mailboxes} mailboxes broke ({fault}); they are polled meanwhile");
+        }
+        Note::Demoted(user, fault, wait) => {
+            condition!(warn, MAILBOX_DEMOTED, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "mailbox {user} cannot be listened to ({fault}); it is polled, and listening is \
+                 tried again in {wait}");
+        }
+        Note::GroupDemoted(fault, wait) => {
+            condition!(warn, GROUP_DEMOTED, CALENDAR = calendar, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "streams of a group of mailboxes fail again and again ({fault}); they are polled, \
+                 and one tries again in {wait}");
+        }
+        Note::GroupPromoted => {
+            condition!(info, GROUP_PROMOTED, CALENDAR = calendar,;
+                "streams work again; polled mailboxes are listened to");
+        }
+        Note::Listening(user) => {
+            condition!(debug, LISTENING, CALENDAR = calendar, USER_ID = user,;
+                "mailbox {user} is listened to");
+        }
+        Note::KeyLate(user, fault) => {
+            condition!(warn, KEY_LATE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,;
+                "no new key for mailbox {user} ({fault}); the old one is used meanwhile");
+        }
+        Note::CursorLost(user) => {
+            condition!(info, CURSOR_LOST, CALENDAR = calendar, USER_ID = user,;
+                "Exchange does not know the cursor of mailbox {user} any more; its window is read \
+                 anew");
+        }
+        Note::ItemUnreadable(user, fault) => {
+            condition!(warn, ITEM_UNREADABLE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+                EWS_REQUEST_ID = fault.cause.id(),;
+                "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
+        }
+        Note::Shortfall(user, shortfall) => cut(calendar, user, *shortfall),
+    }
+}
+
+/// What to do about a mailbox that fails for this reason, where that is known.
+fn remedy(fault: &Fault) -> &'static str {
+    match fault.cause.code.as_str() {
+        "ErrorFolderNotFound" | "ErrorNoCalendar" => {
+            "; it has no calendar: let its owner open Outlook once, or make one with outlook.exe \
+             /resetfolders (Get-MailboxFolderStatistics -FolderScope Calendar shows it), or \
+             deactivate the user"
+        }
+        "ErrorNonExistentMailbox" | "ErrorMailRecipientNotFound" => {
+            "; there is no such mailbox: check the address (Get-Mailbox), or deactivate the user"
+        }
+        "ErrorImpersonateUserDenied" | "ErrorImpersonationDenied" | "ErrorAccessDenied" => {
+            "; the service account lacks the role ApplicationImpersonation for it \
+             (Get-ManagementRoleAssignment)"
+        }
+        _ => "",
+    }
+}
+
+/// What of a note the cloud is to know: how that mailbox is.
+pub fn state(note: &Note) -> Option<(&UserId, UserState)> {
+    match note {
+        Note::Relayed(user) => Some((user, UserState::Active)),
+        Note::MailboxFailing(user, fault, _) if fault.cause.code == Cause::IN_THE_CLOUD => {
+            Some((user, UserState::Error(MAILBOX_IN_CLOUD.name)))
+        }
+        Note::MailboxFailing(user, ..) => Some((user, UserState::Error(MAILBOX_FAILING.name))),
+        _ => None,
+    }
+}
+
+fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
+    if fault.cause.code == Cause::IN_THE_CLOUD {
+        condition!(warn, MAILBOX_IN_CLOUD, CALENDAR = calendar, USER_ID = user,;
+            "mailbox {user} was moved to Microsoft 365, where it cannot be read from here; looked \
+             for again in {wait}");
+        return;
+    }
+    condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+        EWS_REQUEST_ID = fault.cause.id(),;
+        "mailbox {user} cannot be read ({fault}){}; next try in {wait}", remedy(fault));
+}
+
+fn cut(calendar: &str, user: &UserId, shortfall: Shortfall) {
+    match shortfall {
+        Shortfall { from: Some(_), .. } => {
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+                "the window of mailbox {user} holds more than {WINDOW_ENTRIES} meetings; the \
+                 earliest are relayed, the later ones are not");
+        }
+        Shortfall { crowded: true, .. } => {
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+                "more meetings of mailbox {user} touch one minute than Exchange lists; some of \
+                 them are not relayed, and one that is deleted may stay");
+        }
+        Shortfall { from: None, crowded: false } => {
+            condition!(info, WINDOW_WHOLE, CALENDAR = calendar, USER_ID = user,;
+                "the whole window of mailbox {user} is relayed again");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Conditions of the service as a whole, its disk and itself.
+
+use super::conditions;
+
+conditions! {
+    /// The service does its job
+    READY = "ready" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e01" []
+        what "The cloud is signed in, its command channel is open and the calendars are watched."
+        cause "The start is over."
+        remedy "Nothing to do.";
+    /// The service stops
+    STOPPING = "stopping" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e02" []
+        what "The subscriptions are given back to Exchange and the program ends. What was not sent \
+              stays on the disk and goes out after the next start."
+        cause "It was told to (systemctl stop, restart, SIGTERM), or a part of it ended that never \
+               should; then systemd starts it again."
+        remedy "Nothing to do.";
+    /// What is shown of meetings was configured in another way
+    SHOWN_ANEW = "shown-anew" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e63" []
+        what "All calendars are listed again, and records that differ are sent again."
+        cause "[records] or a rule for join links is not what it was when the connector last ran."
+        remedy "Nothing to do: records that differ are sent again as the calendars are listed.";
+    /// The store cannot be written
+    STORE_FAILS = "store-fails" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e08" [CAUSE]
+        what "The disk of the store takes or gives nothing: @CAUSE@. Reading waits for it, so that \
+              no change is passed over."
+        cause "The disk is full, broken or mounted read-only, or the store's file is not the \
+               service's own."
+        remedy "Make room on the disk of the store (df /var/lib/calway), or make it writable. \
+                Nothing is lost; reading goes on as soon as it can be written.";
+    /// The store can be written again
+    STORE_WELL = "store-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e54" []
+        what "The disk of the store takes what is written, and reading goes on."
+        cause "There is room on the disk again, or it is writable again."
+        remedy "Nothing to do.";
+    /// A mistake in Calway
+    INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14" [PLACE]
+        what "A part of the program ended at @PLACE@ where it never should. It is rebuilt from the \
+              store, and nothing is lost."
+        cause "A mistake in the program, not in its configuration."
+        remedy "Report it with its PLACE. The part that failed is rebuilt from the store.";
+    /// Lines are left out
+    LINES_LEFT_OUT = "lines-left-out" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e90" [OF SUPPRESSED]
+        what "@SUPPRESSED@ more lines of @OF@ came in the last five minutes and were not written."
+        cause "Something fails for many at once, and a line for each of them would fill the disk. \
+               The first of them and the first of each cause were written."
+        remedy "See the lines that were written: journalctl CONDITION=@OF@. How many mailboxes \
+                fail says calway status.";
+}
