@@ -1,7 +1,7 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`, `discover`, `trust`, `join-test`. Their places are kept for `check`,
-//! `status`, `user`, `secret`, `diagnose`, `completions`.
+//! Built: `run`, `demo`, `discover`, `trust`, `secret`, `join-test`. Their places are kept for
+//! `check`, `status`, `user`, `diagnose`, `completions`.
 
 mod config;
 #[cfg(feature = "demo")]
@@ -12,6 +12,7 @@ pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
 mod run;
+mod secret;
 mod trust;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     JoinTest(join_test::JoinTest),
     /// Say which hosts that a discovery met may be sent the account's credentials.
     Trust(trust::Trust),
+    /// Set, list and remove the secrets that the connector signs in with.
+    Secret(secret::Secret),
     /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Discover(discover) => discover.run(),
         Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),
+        Command::Secret(secret) => secret.run(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
     };

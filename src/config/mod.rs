@@ -9,6 +9,7 @@ mod connection;
 mod decorate;
 mod discover;
 pub mod explain;
+pub mod file;
 mod join;
 mod records;
 pub mod reference;

@@ -25,5 +25,6 @@ mod net;
 mod office;
 mod proxies;
 mod reference;
+mod secrets;
 mod wiped;
 mod world;

@@ -1,0 +1,193 @@
+//! `calway secret set` and `generate`: a new secret, handed to the running connector first, and
+//! written down when that has said what it is good for.
+
+use clap::Args;
+
+use super::{Desk, WITHOUT_KEY, ask};
+use crate::cli::Failure;
+use crate::config::secrets::{Kind, PREVIOUS, Place, STORE_KEY, decode_key, new_key};
+use crate::model;
+
+const LONG: &str = "\
+It is asked for twice, without showing it; from a pipe, or with --stdin, it is read from standard input.
+
+A running connector tries it once. Works: it is in use from then on, and stored. Refused: the old one \
+stays in use, nothing is stored. If that cannot be told now, it is stored and tried again by itself; \
+the old one stays in use, and is kept as NAME.previous until the new one has worked.";
+
+/// Sets one.
+#[derive(Args, Debug)]
+#[command(after_long_help = LONG)]
+pub(super) struct Set {
+    /// Which secret: calendar.NAME.password, cloud.client_secret … (calway secret list).
+    name: String,
+    /// Read it from standard input; one line end at its end does not belong to it.
+    #[arg(long)]
+    stdin: bool,
+    /// The key that systemd-creds encrypts with: host, tpm2, host+tpm2, auto (see its page).
+    #[arg(long, value_name = "KEY")]
+    with_key: Option<String>,
+    /// Store it without letting the running connector try it first: it has it at its next start.
+    #[arg(long)]
+    untried: bool,
+    /// Replace a store.key by another one, after which the store cannot be read any more.
+    #[arg(long)]
+    force: bool,
+}
+
+/// 32 bytes of chance, which nobody has to know. An installation has one for all its life.
+#[derive(Args, Debug)]
+pub(super) struct Generate {
+    /// What to make: store.key is the only one that is made here.
+    #[arg(value_parser = [STORE_KEY], default_value = STORE_KEY)]
+    name: String,
+    /// The key that systemd-creds encrypts with: host, tpm2, host+tpm2, auto (see its page).
+    #[arg(long, value_name = "KEY")]
+    with_key: Option<String>,
+    /// Make another one although there is one, after which the store cannot be read any more.
+    #[arg(long)]
+    force: bool,
+}
+
+/// What the running connector made of a new secret.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "the running connector is not asked yet")]
+pub(super) enum Tried {
+    /// It works, and is in use now.
+    Works,
+    /// It is refused, with the reason; the old one stays in use.
+    Refused(String),
+    /// It cannot be told now, with the reason; it is tried again by itself.
+    Later(String),
+    /// There is no connector to try it, for the reason.
+    Nobody(String),
+}
+
+impl Set {
+    pub(super) fn run(self, desk: &Desk) -> Result<(), Failure> {
+        let needed = desk.named(&self.name)?;
+        let place = desk.place(self.with_key)?;
+        if self.name == STORE_KEY {
+            return restore_key(desk, &place, self.stdin, self.force);
+        }
+        let secret = ask::secret(&needed.what, self.stdin)?;
+        let tried = match self.untried {
+            true => Tried::Nobody("it is not tried now".into()),
+            false => offer(desk, &self.name, &secret)?,
+        };
+        store(desk, &place, &self.name, &secret, &tried)
+    }
+}
+
+impl Generate {
+    pub(super) fn run(self, desk: &Desk) -> Result<(), Failure> {
+        let place = desk.place(self.with_key)?;
+        if place.has(STORE_KEY).map_err(Failure::Failed)? && !self.force {
+            return Err(there_already(&place));
+        }
+        let key = new_key().map_err(|fault| Failure::Failed(fault.to_string()))?;
+        place.put(STORE_KEY, &key).map_err(Failure::Failed)?;
+        desk.tell_service(&place)?;
+        println!("{STORE_KEY} is made: {}", place.says(STORE_KEY));
+        Ok(())
+    }
+}
+
+fn there_already(place: &Place) -> Failure {
+    Failure::Failed(format!(
+        "{STORE_KEY} is there already ({}): {WITHOUT_KEY}. If that is meant: --force",
+        place.says(STORE_KEY)
+    ))
+}
+
+/// A key that was kept elsewhere comes back, with the store that it was made for.
+fn restore_key(desk: &Desk, place: &Place, stdin: bool, force: bool) -> Result<(), Failure> {
+    let there = place.has(STORE_KEY).map_err(Failure::Failed)?;
+    if there && !force {
+        return Err(there_already(place));
+    }
+    if !stdin {
+        eprintln!(
+            "calway: for a new installation: calway secret generate store.key; here the key of \
+             one that is brought back is asked for"
+        );
+    }
+    let key = ask::secret("key that the store was made with", stdin)?;
+    decode_key(&key).map_err(|fault| Failure::Usage(fault.to_string()))?;
+    place.put(STORE_KEY, &key).map_err(Failure::Failed)?;
+    desk.tell_service(place)?;
+    println!("{STORE_KEY} is stored: {}", place.says(STORE_KEY));
+    Ok(())
+}
+
+/// Hands it to the running connector, which tries it.
+pub(super) fn offer(_desk: &Desk, _name: &str, _secret: &model::Secret) -> Result<Tried, Failure> {
+    Ok(Tried::Nobody("the connector is not running".into()))
+}
+
+/// Writes it down as far as what was tried allows, and says what is so now.
+pub(in crate::cli) fn store(
+    desk: &Desk,
+    place: &Place,
+    name: &str,
+    secret: &model::Secret,
+    tried: &Tried,
+) -> Result<(), Failure> {
+    let kept = match tried {
+        Tried::Refused(why) => {
+            return Err(Failure::Failed(format!(
+                "it is refused ({why}). The one before stays in use; nothing was stored"
+            )));
+        }
+        Tried::Works => {
+            place.put(name, secret).map_err(Failure::Failed)?;
+            forget_previous(place, name)?;
+            false
+        }
+        Tried::Later(_) | Tried::Nobody(_) => put_beside(place, name, secret)?,
+    };
+    desk.tell_service(place)?;
+    match tried {
+        Tried::Works => println!("It works, and is in use from now on."),
+        Tried::Later(why) => println!(
+            "Whether it works cannot be told now ({why}). The one before stays in use; the new \
+             one is tried again by itself, and taken when it works."
+        ),
+        Tried::Nobody(why) => println!("Not tried: {why}. It is used from the next start on."),
+        Tried::Refused(_) => {}
+    }
+    let sealed = match place.kind() {
+        Kind::Systemd => ", encrypted for this machine alone",
+        _ => "",
+    };
+    println!("Stored: {}{sealed}.", place.says(name));
+    if kept {
+        println!("The one before is kept beside it (….previous) until the new one has worked.");
+    }
+    Ok(())
+}
+
+/// Writes a secret of which nobody knows whether it works, and keeps the one that did. Whether
+/// there is such a one.
+fn put_beside(place: &Place, name: &str, secret: &model::Secret) -> Result<bool, Failure> {
+    let previous = format!("{name}{PREVIOUS}");
+    let mut kept = place.has(&previous).map_err(Failure::Failed)?;
+    // One that is kept already has worked; whatever came after it has not.
+    if !kept {
+        match place.get(name) {
+            Ok(Some(old)) if old != *secret => {
+                place.put(&previous, &old).map_err(Failure::Failed)?;
+                kept = true;
+            }
+            Ok(_) => {}
+            Err(why) => eprintln!("calway: the one before cannot be read, so not kept ({why})"),
+        }
+    }
+    place.put(name, secret).map_err(Failure::Failed)?;
+    Ok(kept)
+}
+
+/// Takes away what is kept from before; whether there was something.
+pub(super) fn forget_previous(place: &Place, name: &str) -> Result<bool, Failure> {
+    place.remove(&format!("{name}{PREVIOUS}")).map_err(Failure::Failed)
+}
