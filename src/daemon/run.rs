@@ -26,7 +26,7 @@ use crate::kms::{self, Keys, Kms};
 use crate::model::{Fault, Span, UserId};
 use crate::net::Trust;
 use crate::observe::condition::{SHOWN_ANEW, STOPPING};
-use crate::observe::notify;
+use crate::observe::{journal, notify};
 use crate::pipeline::fleet::Rules;
 use crate::pipeline::seal::{Installation, Stashed};
 use crate::pipeline::{command, errand};
@@ -131,6 +131,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let _ = stopper.send(true);
     let ended = async { while loops.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(STOP_WITHIN - Duration::from_secs(1), ended).await;
+    journal::stop();
     Ok(reason)
 }
 

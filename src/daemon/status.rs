@@ -6,13 +6,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::clock;
 use super::disk::Disk;
 use super::intake::Seen;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
 use crate::observe::condition::{Condition, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL};
-use crate::observe::notify;
 use crate::observe::severity::Severity;
+use crate::observe::{journal, notify};
 use crate::pipeline::fleet::Census;
 
 /// How often the cloud is told, by the relay protocol.
@@ -71,6 +72,7 @@ pub(super) async fn run(
             _ = stop.wait_for(|stop| *stop) => return,
             _ = tick.tick() => {}
         }
+        journal::tick(clock::now().mono);
         let (census, serving, refused) = sum(&views.intakes);
         let writes = *disk.writes.borrow();
         if writes && !std::mem::replace(&mut wrote, writes) {

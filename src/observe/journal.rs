@@ -4,14 +4,17 @@ use std::io::IsTerminal as _;
 
 use tracing::Metadata;
 use tracing_journald::{Priority, PriorityMappings};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::condition::INTERNAL;
+use super::restraint::Restraint;
 use super::severity;
 use crate::condition;
+
+pub use super::restraint::{stop, tick};
 
 /// How lines look where journald does not listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +31,7 @@ pub enum Shape {
 /// # Errors
 /// What is wrong with the filter.
 pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
-    let filter = bounded(filter)?;
+    let filter = bounded(filter)?.and(Restraint);
     let registry = tracing_subscriber::registry();
     let wanted = std::env::var_os("JOURNAL_STREAM");
     match wanted.and_then(|_| Some([journald(false)?, journald(true)?])) {

@@ -5,5 +5,7 @@
 
 pub mod condition;
 pub mod journal;
+pub mod limit;
 pub mod notify;
+mod restraint;
 pub mod severity;
