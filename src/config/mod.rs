@@ -31,6 +31,7 @@ use crate::cloud;
 use crate::model::{CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
+use crate::observe::journal;
 use crate::pipeline::decorate::OwnTexts;
 use crate::pipeline::join::Rules;
 use crate::pipeline::keyword::Keywords;
@@ -257,6 +258,8 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     let keywords = Arc::new(keywords);
     let texts = Arc::new(decorate::texts(&written.decorate, &mut wrong));
     let store = store_path(&written);
+    let log = written.log.unwrap_or_else(|| "info".into());
+    wrong.extend(journal::check(&log).err());
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
             calendars,
@@ -269,7 +272,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             poll: Span::from_secs(poll),
             presence,
             store,
-            log: written.log.unwrap_or_else(|| "info".into()),
+            log,
             file: PathBuf::new(),
             lines: Vec::new(),
         }),

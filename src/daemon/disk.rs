@@ -158,6 +158,11 @@ impl Disk {
         .await?
     }
 
+    /// Notes how meetings are shown; whether they were shown in another way before.
+    pub(super) async fn shown_as(&self, mark: Tag) -> Result<bool, Fault> {
+        self.call(move |store| store.shown_as(mark)).await?
+    }
+
     /// Errands after this row.
     pub(super) async fn errands(&self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
         self.call(move |store| store.errands(after, limit)).await?

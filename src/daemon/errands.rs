@@ -100,7 +100,12 @@ impl Loop {
                 self.known |= matches!(tell, Tell::Known);
                 self.unread = Some(clock::now().mono);
             }
-            Tell::Stir(_) | Tell::StirAll | Tell::SecretChanged | Tell::TrustChanged => {}
+            Tell::Ruled(ruling) => {
+                let (texts, showing) = (ruling.texts.clone(), ruling.showing.clone());
+                self.take(Input::Ruled(Rules { texts, showing }));
+            }
+            Tell::Stir(_) | Tell::StirAll | Tell::SecretChanged => {}
+            Tell::TrustChanged | Tell::ReadAnew => {}
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::announce::Announcer;
 use super::clock;
 use super::disk::Disk;
+use super::reload::Ruling;
 use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
@@ -63,6 +64,10 @@ pub(super) enum Tell {
     SecretChanged,
     /// Somebody decided about a host of the trust list.
     TrustChanged,
+    /// The configuration says something else now.
+    Ruled(Arc<Ruling>),
+    /// Every window counts as unread, or is another one.
+    ReadAnew,
 }
 
 /// What the loop shows of itself.
@@ -186,6 +191,12 @@ impl Intake {
             Tell::Filed => {}
             Tell::SecretChanged => self.take(Input::SecretChanged),
             Tell::TrustChanged => self.take(Input::TrustChanged),
+            Tell::Ruled(ruling) => {
+                self.parts.rules = ruling.rules(self.parts.rules);
+                self.parts.showing = Arc::clone(&ruling.showing);
+                self.take(Input::Ruled(self.parts.rules, Arc::clone(&ruling.showing)));
+            }
+            Tell::ReadAnew => self.take(Input::ReadAnew),
         }
     }
 

@@ -10,6 +10,7 @@
 //! | presence, one a calendar | provider | announce |
 //! | announce | intake, presence | store |
 //! | verdicts | disk | provider, intake |
+//! | reload | configuration | intake, presence, errands |
 
 pub(crate) mod account;
 mod announce;
@@ -20,6 +21,7 @@ mod errands;
 mod intake;
 mod ledger;
 mod presence;
+pub(crate) mod reload;
 mod run;
 mod status;
 mod targets;

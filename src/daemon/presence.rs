@@ -84,7 +84,9 @@ impl Loop {
                     self.take(Input::Stirred(user));
                 }
             }
-            Tell::Known | Tell::Filed | Tell::SecretChanged | Tell::TrustChanged => {}
+            Tell::Ruled(ruling) => self.take(Input::Ruled(ruling.presence)),
+            Tell::Known | Tell::Filed | Tell::SecretChanged => {}
+            Tell::TrustChanged | Tell::ReadAnew => {}
         }
     }
 

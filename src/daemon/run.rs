@@ -16,7 +16,7 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
-use super::{announce, clock, errands, intake, presence, status, uplink, verdicts};
+use super::{announce, clock, errands, intake, presence, reload, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -51,6 +51,7 @@ pub enum Reason {
 /// What kept it from starting, with what to do.
 pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fault> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| Fault::retry(e.to_string()))?;
+    let hangup = signal(SignalKind::hangup()).map_err(|e| Fault::retry(e.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
     let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
     let store = Sqlite::open(&settings.store).map_err(|fault| Fault {
@@ -60,9 +61,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut known = {
         let mut store = store;
         let mailboxes = store.mailboxes()?;
-        let mut parts = vec![b"showing".as_slice()];
-        parts.extend(settings.showing.mark());
-        let changed = store.shown_as(installation.tag(&parts))?;
+        let changed = store.shown_as(reload::mark(&installation, &settings.showing))?;
         if changed && !mailboxes.is_empty() {
             condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
                 calendars are listed again");
@@ -111,6 +110,17 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
     loops.spawn(uplink::run(disk.clone(), cloud.clone(), well, stop.clone()));
+    let (ready, is_ready) = watch::channel(false);
+    let (_bell, asks) = reload::Bell::new();
+    let parts = reload::Parts {
+        in_force: watch::channel(Arc::new(settings.clone())).0,
+        settings,
+        switchboard: switchboard.clone(),
+        disk: disk.clone(),
+        installation: installation.clone(),
+        ready: is_ready,
+    };
+    loops.spawn(reload::run(parts, (hangup, asks), stop.clone()));
     let parts = commands::Parts {
         cloud: cloud.clone(),
         keys,
@@ -119,7 +129,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         switchboard,
     };
     loops.spawn(commands::run(parts, open, stop.clone()));
-    let views = status::Views { intakes: views, cloud_well, channel_open };
+    let views = status::Views { intakes: views, cloud_well, channel_open, ready };
     loops.spawn(status::run(views, disk, cloud, stop));
     let reason = tokio::select! {
         _ = terminate.recv() => Reason::Asked,

@@ -48,6 +48,8 @@ pub(super) struct Views {
     pub(super) intakes: Vec<watch::Receiver<Seen>>,
     pub(super) cloud_well: watch::Receiver<bool>,
     pub(super) channel_open: watch::Receiver<bool>,
+    /// Told when systemd is.
+    pub(super) ready: watch::Sender<bool>,
 }
 
 /// Runs until `stop` becomes true.
@@ -83,6 +85,7 @@ pub(super) async fn run(
         if !ready && serving && open {
             ready = true;
             notify::ready();
+            views.ready.send_replace(true);
             condition!(info, READY,; "ready: the cloud is signed in and calendars are watched");
         }
         if start.takes_longer(ready, refused) {

@@ -1,13 +1,14 @@
 //! Where log lines go: to journald with fields if it listens, else to standard error.
 
 use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 
 use tracing::Metadata;
 use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, Layer as _, reload};
 
 use super::condition::INTERNAL;
 use super::restraint::Restraint;
@@ -31,7 +32,7 @@ pub enum Shape {
 /// # Errors
 /// What is wrong with the filter.
 pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
-    let filter = bounded(filter)?.and(Restraint);
+    let filter = bounded(filter)?;
     let registry = tracing_subscriber::registry();
     let wanted = std::env::var_os("JOURNAL_STREAM");
     match wanted.and_then(|_| Some([journald(false)?, journald(true)?])) {
@@ -39,22 +40,54 @@ pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
             let is_critical = |line: &Metadata<'_>| line.target() == severity::CRITICAL;
             let critical = critical.with_filter(filter_fn(is_critical));
             let other = other.with_filter(filter_fn(move |line| !is_critical(line)));
-            registry.with(other.and_then(critical).with_filter(filter)).init();
+            registry
+                .with(other.and_then(critical).with_filter(changeable(filter).and(Restraint)))
+                .init();
         }
         None if shape == Shape::Json => {
             let layer = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
-            registry.with(layer.with_filter(filter)).init();
+            registry.with(layer.with_filter(changeable(filter).and(Restraint))).init();
         }
         None => {
             let layer = tracing_subscriber::fmt::layer()
                 .with_ansi(std::io::stderr().is_terminal())
                 .with_target(false)
                 .with_writer(std::io::stderr);
-            registry.with(layer.with_filter(filter)).init();
+            registry.with(layer.with_filter(changeable(filter).and(Restraint))).init();
         }
     }
     quiet_panics();
     Ok(())
+}
+
+/// Puts another filter in the place of the one in force.
+static FILTER: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
+
+fn changeable<S: tracing::Subscriber>(filter: EnvFilter) -> reload::Layer<EnvFilter, S> {
+    let (layer, handle) = reload::Layer::new(filter);
+    // It fails only where the journal has ended.
+    let _ = FILTER.set(Box::new(move |filter| drop(handle.reload(filter))));
+    layer
+}
+
+/// Lets the journal hold what this filter says from now on.
+///
+/// # Errors
+/// What is wrong with the filter; the one before counts then.
+pub fn refilter(filter: &str) -> Result<(), String> {
+    let filter = bounded(filter)?;
+    if let Some(set) = FILTER.get() {
+        set(filter);
+    }
+    Ok(())
+}
+
+/// Whether a filter can be taken.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(filter: &str) -> Result<(), String> {
+    bounded(filter).map(drop)
 }
 
 /// A way to journald, for critical lines or for all others: their PRIORITY is not of one level.

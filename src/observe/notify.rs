@@ -1,4 +1,4 @@
-//! sd_notify(3): READY, more time, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
+//! sd_notify(3): READY, RELOADING, more time, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
 
 use std::time::Duration;
 
@@ -7,6 +7,15 @@ use sd_notify::NotifyState;
 /// The service does its job.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// The configuration is read anew; [`ready`] ends it (`Type=notify-reload`, systemd.service(5)).
+pub fn reloading() {
+    // Without the time systemd would take an older READY for the end.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
 }
 
 /// The start takes longer: systemd waits for so long from now on.

@@ -31,6 +31,8 @@ pub enum Input {
     Stirred(UserId),
     /// For [`Output::Ask`].
     Seen(Ticket, Result<Absence, Fault>),
+    /// A round takes so long from now on.
+    Ruled(Span),
     /// Time passed.
     Tick,
 }
@@ -111,6 +113,7 @@ impl Presences {
             Input::Removed(user) => self.removed(&user),
             Input::Stirred(user) => self.stirred(now, &user),
             Input::Seen(ticket, seen) => self.seen(now, ticket, seen),
+            Input::Ruled(every) => self.ruled(now, every),
             Input::Tick => {}
         }
         self.go_on(now);
@@ -166,6 +169,19 @@ impl Presences {
             self.tickets.insert(ticket, None);
         }
         self.free.push(at);
+    }
+
+    fn ruled(&mut self, now: Now, every: Span) {
+        let sooner = every < std::mem::replace(&mut self.every, every);
+        for at in 0..self.people.len() {
+            let until = now.mono + Span::from_ms(self.dice.below(every.as_ms()));
+            let Some(person) = self.person(at).filter(|_| sooner) else { continue };
+            person.next = person.next.min(until);
+            // Whoever is being asked is planned with the answer.
+            if person.asked.is_none() {
+                self.plan(now, at);
+            }
+        }
     }
 
     /// What was told is told again, once it is known.

@@ -209,7 +209,8 @@ pub trait Store: Shelf + Send + 'static {
     fn advance(&mut self, advance: &Advance, now: Time) -> Result<bool, Fault>;
 
     /// Notes how meetings are shown. Where they were shown in another way before, every window
-    /// counts as unread: each mailbox lists it, and what differs is sent. Whether that is so.
+    /// counts as unread: each mailbox lists it, and what differs is sent; the commits of passes
+    /// that have begun count no more. Whether that is so.
     ///
     /// # Errors
     /// `Retry` with the engine's code; nothing was written then.

@@ -18,7 +18,9 @@ pub fn meetings_that_are_shown_in_another_way_are_listed_again(store: &mut impl 
     let before = known(store);
     assert_eq!(store.shown_as(times), Ok(false));
     assert_eq!(known(store), before);
+    let begun = commit(store, &["c"]);
     assert_eq!(store.shown_as(full), Ok(true));
+    assert_eq!(store.commit(&[begun], noon()), Ok(vec![false]), "it shows them as before");
     let (loaded, rows) = known(store);
     assert_eq!(loaded.unwrap().window, None);
     assert_eq!(rows, before.1, "what was sent is still known");

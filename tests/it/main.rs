@@ -25,6 +25,7 @@ mod net;
 mod office;
 mod proxies;
 mod reference;
+mod reload;
 mod secrets;
 mod wiped;
 mod world;

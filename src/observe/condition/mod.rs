@@ -115,6 +115,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("COMMAND_ID", "The cloud's id of a command, or our own of what an invitation asked for."),
     ("EWS_REQUEST_ID", "Exchange's id of the request, for its logs; `-` where it gave none."),
     ("HOST", "A host that discovery was led to."),
+    ("KEYS", "Keys of the configuration by their places, as `calendar[0].url`."),
     ("OF", "The name of another condition."),
     ("OUTCOME", "How a command ended."),
     ("PLACE", "A place in the program's text."),

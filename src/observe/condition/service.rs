@@ -15,6 +15,27 @@ conditions! {
         cause "It was told to (systemctl stop, restart, SIGTERM), or a part of it ended that never \
                should; then systemd starts it again."
         remedy "Nothing to do.";
+    /// A changed configuration was taken up
+    RELOADED = "reloaded" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec0" [KEYS]
+        what "The configuration was read anew, and no stream was dropped. What counts from now on: \
+              @KEYS@."
+        cause "Somebody asked for it (systemctl reload, SIGHUP, or over the admin socket)."
+        remedy "Nothing to do.";
+    /// A changed configuration has mistakes
+    RELOAD_REFUSED = "reload-refused" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec1" [CAUSE]
+        what "The configuration was read anew, and nothing of it was taken up: @CAUSE@. The one \
+              before counts on, and everything is relayed as it was."
+        cause "A file of the configuration cannot be read, or has an unknown key or a value that is \
+               not allowed."
+        remedy "Correct what the cause names, by file and key (docs/reference/configuration.md has \
+                what is allowed; calway config show tries it), then: systemctl reload calway. Until \
+                then a restart would fail.";
+    /// Some of what was changed counts after a restart
+    RELOAD_NEEDS_RESTART = "reload-needs-restart" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec2" [KEYS]
+        what "The configuration was read anew. These keys were changed and do not count yet: \
+              @KEYS@. Everything else does."
+        cause "Connections, accounts and the store are made at the start."
+        remedy "When it suits: systemctl restart calway. Nothing is lost by it.";
     /// What is shown of meetings was configured in another way
     SHOWN_ANEW = "shown-anew" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e63" []
         what "All calendars are listed again, and records that differ are sent again."

@@ -44,6 +44,8 @@ pub enum Input {
     Answered(Ticket, Result<Answer, WriteFault>),
     /// For [`Output::Advance`]: whether the errand was still there.
     Advanced(Ticket, Result<bool, Fault>),
+    /// These rules count for what is filed from now on; what has begun ends as it began.
+    Ruled(Rules),
     /// Time passed.
     Tick,
 }
@@ -163,6 +165,7 @@ impl Desk {
             Input::Filed(all) => all.into_iter().for_each(|filed| self.filed(now, filed)),
             Input::Answered(ticket, answer) => self.answered(now, ticket, answer),
             Input::Advanced(ticket, there) => self.advanced(now, ticket, there),
+            Input::Ruled(rules) => self.rules = rules,
             Input::Tick => {}
         }
         self.go_on(now);

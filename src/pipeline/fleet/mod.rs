@@ -31,6 +31,7 @@ mod groups;
 mod keys;
 mod passes;
 mod queue;
+mod rules;
 mod servers;
 mod streams;
 mod trouble;
@@ -314,6 +315,8 @@ impl Fleet {
             Input::SecretChanged => self.secret_changed(),
             Input::TrustChanged => self.trust_changed(now),
             Input::OutboxLong(long) => self.outbox_long = long,
+            Input::Ruled(rules, showing) => self.ruled(now, rules, showing),
+            Input::ReadAnew => self.read_anew(),
             Input::Tick => {}
         }
         self.fire_timers(now);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Sealer;
+use crate::pipeline::showing::Showing;
 use crate::pipeline::sync::{Ask, Commit, Got, Loaded, Lookup, Row, Shortfall};
 use crate::pipeline::window::Reach;
 
@@ -67,6 +68,10 @@ pub enum Input {
     TrustChanged,
     /// The outbox is long: the cloud takes less than Exchange gives. Or: it is short again.
     OutboxLong(bool),
+    /// Other rules count from now on, and meetings are shown like that.
+    Ruled(Rules, Arc<Showing>),
+    /// The store takes every window for unread, or the window is another one: read everybody.
+    ReadAnew,
     /// Time passed.
     Tick,
 }

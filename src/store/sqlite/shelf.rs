@@ -35,7 +35,10 @@ pub(super) fn shown_as(tx: &Transaction, showing: Tag) -> rusqlite::Result<bool>
         [showing.0],
     )?;
     if put > 0 {
-        tx.execute("UPDATE mailbox SET window_from = NULL, window_to = NULL", [])?;
+        // A pass that has begun shows meetings as before: what it commits does not count.
+        let anew = "UPDATE mailbox SET window_from = NULL, window_to = NULL,
+            generation = generation + 1";
+        tx.execute(anew, [])?;
     }
     Ok(put > 0)
 }

@@ -328,7 +328,9 @@ impl Store for Memory {
         if self.showing.replace(showing) == Some(showing) {
             return Ok(false);
         }
-        self.mailboxes.values_mut().for_each(|mailbox| mailbox.window = None);
+        for mailbox in self.mailboxes.values_mut() {
+            (mailbox.window, mailbox.generation) = (None, mailbox.generation + 1);
+        }
         Ok(true)
     }
 

@@ -1,0 +1,236 @@
+//! The configuration, read anew while the connector runs: on SIGHUP, or when it is asked for.
+//!
+//! What can be applied is applied without dropping a stream; the rest is named, and counts after a
+//! restart. A configuration with a mistake changes nothing. Which keys are which, the reference
+//! says ([`crate::config::reference`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::commands::Switchboard;
+use super::disk::Disk;
+use super::intake::Tell;
+use crate::condition;
+use crate::config::explain::{self, Line};
+use crate::config::reference::{Reload, key_of};
+use crate::config::{self, Settings};
+use crate::model::Span;
+use crate::observe::condition::{RELOAD_NEEDS_RESTART, RELOAD_REFUSED, RELOADED, STORE_FAILS};
+use crate::observe::{journal, notify};
+use crate::pipeline::decorate::OwnTexts;
+use crate::pipeline::fleet::Rules;
+use crate::pipeline::limits::STORE_RETRY;
+use crate::pipeline::seal::{Installation, Tag};
+use crate::pipeline::showing::Showing;
+use crate::pipeline::window::Reach;
+
+/// How long the loops are waited for until they have taken other rules. They turn within
+/// milliseconds; one that hangs is the watchdog's.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+
+/// What is told to every loop. Each drops it once it has taken it.
+#[derive(Debug)]
+pub(super) struct Ruling {
+    pub(super) reach: Reach,
+    pub(super) poll: Span,
+    pub(super) presence: Span,
+    pub(super) showing: Arc<Showing>,
+    pub(super) texts: Arc<OwnTexts>,
+    /// Closed when all have it.
+    _taken: mpsc::Sender<()>,
+}
+
+impl Ruling {
+    /// A calendar's rules, with what a reload changes of them.
+    pub(super) fn rules(&self, before: Rules) -> Rules {
+        Rules { reach: self.reach, poll: self.poll, ..before }
+    }
+}
+
+/// What came of a reload: keys by their places, as `calendar[0].url`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reloaded {
+    /// These count from now on.
+    pub(crate) applied: Vec<String>,
+    /// These count after a restart.
+    pub(crate) needs_restart: Vec<String>,
+}
+
+/// What came of it, or the mistakes of the configuration, a line each.
+pub(crate) type Answer = Result<Reloaded, String>;
+
+/// Where a reload is asked for, beside SIGHUP.
+#[derive(Clone, Debug)]
+pub(crate) struct Bell(mpsc::Sender<oneshot::Sender<Answer>>);
+
+/// The other end of a [`Bell`].
+pub(super) type Asks = mpsc::Receiver<oneshot::Sender<Answer>>;
+
+impl Bell {
+    /// A bell, and where it is heard.
+    pub(super) fn new() -> (Self, Asks) {
+        let (bell, asks) = mpsc::channel(4);
+        (Self(bell), asks)
+    }
+
+    /// Reads the configuration anew and says what came of it; `None`: the connector stops.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) async fn ring(&self) -> Option<Answer> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(reply).await.ok()?;
+        answer.await.ok()
+    }
+}
+
+/// How meetings are shown, as the store knows it.
+pub(super) fn mark(installation: &Installation, showing: &Showing) -> Tag {
+    let mut parts = vec![b"showing".as_slice()];
+    let own = showing.mark();
+    parts.extend(own);
+    installation.tag(&parts)
+}
+
+/// What the loop needs.
+pub(super) struct Parts {
+    /// As read at the start.
+    pub(super) settings: Settings,
+    pub(super) switchboard: Switchboard,
+    pub(super) disk: Disk,
+    pub(super) installation: Arc<Installation>,
+    /// Whether systemd was told that the connector is ready.
+    pub(super) ready: watch::Receiver<bool>,
+    /// The settings in force, for whoever takes some of them up by itself.
+    pub(super) in_force: watch::Sender<Arc<Settings>>,
+}
+
+struct Loop {
+    parts: Parts,
+    /// The values in force.
+    lines: Vec<Line>,
+}
+
+/// Runs until `stop` becomes true.
+pub(super) async fn run(
+    parts: Parts,
+    (mut hangup, mut asks): (Signal, Asks),
+    mut stop: watch::Receiver<bool>,
+) {
+    let lines = parts.settings.lines.clone();
+    let mut all = Loop { parts, lines };
+    loop {
+        let reply = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            Some(()) = hangup.recv() => None,
+            Some(reply) = asks.recv() => Some(reply),
+        };
+        let answer = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            answer = all.reload() => answer,
+        };
+        if let Some(reply) = reply {
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl Loop {
+    async fn reload(&mut self) -> Answer {
+        // Who has not said that it is ready does not say so by a reload.
+        let tells = *self.parts.ready.borrow();
+        if tells {
+            notify::reloading();
+        }
+        let answer = self.try_reload().await;
+        if tells {
+            notify::ready();
+        }
+        answer
+    }
+
+    async fn try_reload(&mut self) -> Answer {
+        let file = self.parts.settings.file.clone();
+        let read = tokio::task::spawn_blocking(move || config::read(&file)).await;
+        let read = read.map_err(|_| "internal error".to_owned());
+        let new = match read.and_then(|read| read.map_err(|why| why.to_string())) {
+            Ok(new) => new,
+            Err(why) => {
+                let words = why.replace('\n', "; ");
+                condition!(error, RELOAD_REFUSED, CAUSE = words,;
+                    "the changed configuration is not taken up, the one before counts on ({words})");
+                return Err(why);
+            }
+        };
+        let changed = explain::changed(&self.lines, &new.lines);
+        let (applied, needs_restart): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|place| is_applied(place));
+        self.apply(&new).await;
+        self.lines.retain(|line| !is_applied(&line.key));
+        self.lines.extend(new.lines.iter().filter(|line| is_applied(&line.key)).cloned());
+        let told = list(&applied);
+        condition!(info, RELOADED, KEYS = told,; "the configuration was read anew: {told}");
+        if !needs_restart.is_empty() {
+            let told = list(&needs_restart);
+            condition!(warn, RELOAD_NEEDS_RESTART, KEYS = told,;
+                "these changes count after a restart: {told}");
+        }
+        Ok(Reloaded { applied, needs_restart })
+    }
+
+    async fn apply(&mut self, new: &Settings) {
+        let own = &mut self.parts.settings;
+        let reaches = own.reach != new.reach;
+        let shows = own.showing != new.showing;
+        own.log.clone_from(&new.log);
+        (own.reach, own.poll, own.presence) = (new.reach, new.poll, new.presence);
+        own.showing = Arc::clone(&new.showing);
+        own.keywords = Arc::clone(&new.keywords);
+        own.texts = Arc::clone(&new.texts);
+        // It was looked at when the file was read.
+        let _ = journal::refilter(&own.log);
+        let (taken, mut all) = mpsc::channel(1);
+        let ruling = Arc::new(Ruling {
+            reach: own.reach,
+            poll: own.poll,
+            presence: own.presence,
+            showing: Arc::clone(&own.showing),
+            texts: Arc::clone(&own.texts),
+            _taken: taken,
+        });
+        let own = Arc::new(own.clone());
+        self.parts.in_force.send_replace(own);
+        self.parts.switchboard.all(|| Tell::Ruled(Arc::clone(&ruling))).await;
+        drop(ruling);
+        // What was begun before shows meetings as before: the store must not hear of the change
+        // before the last loop has.
+        let _ = tokio::time::timeout(TAKEN_WITHIN, all.recv()).await;
+        if shows {
+            self.show_anew().await;
+        }
+        if reaches || shows {
+            self.parts.switchboard.all(|| Tell::ReadAnew).await;
+        }
+    }
+
+    async fn show_anew(&self) {
+        let mark = mark(&self.parts.installation, &self.parts.settings.showing);
+        while let Err(fault) = self.parts.disk.shown_as(mark).await {
+            condition!(error, STORE_FAILS, CAUSE = fault,; "the store does not answer ({fault})");
+            tokio::time::sleep(Duration::from_millis(STORE_RETRY.as_ms())).await;
+        }
+    }
+}
+
+/// Whether a reload applies what stands at this place.
+fn is_applied(place: &str) -> bool {
+    key_of(place).is_some_and(|key| key.reload == Reload::Applied)
+}
+
+fn list(keys: &[String]) -> String {
+    match keys {
+        [] => "no change".to_owned(),
+        some => some.join(", "),
+    }
+}
