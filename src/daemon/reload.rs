@@ -64,6 +64,7 @@ pub(crate) type Answer = Result<Reloaded, String>;
 
 /// Where a reload is asked for, beside SIGHUP.
 #[derive(Clone, Debug)]
+#[allow(dead_code)]
 pub(crate) struct Bell(mpsc::Sender<oneshot::Sender<Answer>>);
 
 /// The other end of a [`Bell`].
@@ -77,7 +78,7 @@ impl Bell {
     }
 
     /// Reads the configuration anew and says what came of it; `None`: the connector stops.
-    #[cfg_attr(not(test), allow(dead_code))]
+    #[allow(dead_code)]
     pub(crate) async fn ring(&self) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         self.0.send(reply).await.ok()?;
@@ -159,7 +160,7 @@ impl Loop {
             Err(why) => {
                 let words = why.replace('\n', "; ");
                 condition!(error, RELOAD_REFUSED, CAUSE = words,;
-                    "the changed configuration is not taken up, the one before counts on ({words})");
+                    "the changed configuration is not taken up, the old one counts on ({words})");
                 return Err(why);
             }
         };

@@ -1,4 +1,5 @@
-//! sd_notify(3): READY, RELOADING, more time, STATUS, STOPPING, WATCHDOG. Without systemd nothing happens.
+//! sd_notify(3): READY, RELOADING, more time, STATUS, STOPPING, WATCHDOG. Without systemd nothing
+//! happens.
 
 use std::time::Duration;
 

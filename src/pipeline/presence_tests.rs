@@ -220,3 +220,18 @@ fn what_was_known_stays_while_a_mailbox_does_not_answer_and_a_whole_round_of_it_
     assert_eq!(office.others[1], Output::Well);
     assert_eq!(office.is_away(0), Some(false));
 }
+
+#[test]
+fn a_shorter_round_counts_at_once_and_a_longer_one_with_the_next_question() {
+    let mut office = Office::new(3);
+    office.presences.handle(office.now, Input::Ruled(Span::HOUR));
+    office.run(Span::HOUR.times(3));
+    office.asked.clear();
+    let begin = office.now.mono;
+    office.tell(Input::Ruled(Span::from_secs(10)));
+    office.run(Span::from_secs(11));
+    let users: std::collections::BTreeSet<_> = office.asked.iter().map(|(_, user)| user).collect();
+    assert_eq!(users.len(), 3, "all within the new round");
+    assert!(office.asked.iter().all(|(at, _)| *at >= begin));
+    assert!(office.asked.len() <= 6, "{}", office.asked.len());
+}

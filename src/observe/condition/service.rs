@@ -25,8 +25,8 @@ conditions! {
     RELOAD_REFUSED = "reload-refused" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec1" [CAUSE]
         what "The configuration was read anew, and nothing of it was taken up: @CAUSE@. The one \
               before counts on, and everything is relayed as it was."
-        cause "A file of the configuration cannot be read, or has an unknown key or a value that is \
-               not allowed."
+        cause "A file of the configuration cannot be read, or has an unknown key or a value that \
+               is not allowed."
         remedy "Correct what the cause names, by file and key (docs/reference/configuration.md has \
                 what is allowed; calway config show tries it), then: systemctl reload calway. Until \
                 then a restart would fail.";

@@ -8,6 +8,7 @@ mod leaving;
 mod moves;
 mod nonsense;
 mod places;
+mod rules;
 mod servers;
 mod streams;
 
