@@ -26,6 +26,8 @@
 //!    cut: it is whole, or refused.
 //! 9. **Errands starve nobody.** What writes, and what is read for it, has half of the places
 //!    that meetings' readings have.
+//! 10. **A new secret is tried once** ([`Calendar::try_secret`]), before the same gate as every
+//!    other sign-in, while the old one stays in use.
 
 pub mod ews;
 mod ledger;
@@ -38,7 +40,7 @@ use tokio::sync::mpsc;
 use crate::model::{
     Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, Hint, Home,
     Invitation, ItemId, ListenEnd, Listing, NewMeeting, Notify, Order, Page, Plain, Reach,
-    Response, Rewrite, Target, Time, WriteFault, Written,
+    Response, Rewrite, Secret, Target, Time, Tried, WriteFault, Written,
 };
 
 pub use ledger::{Forgetful, Ledger};
@@ -167,6 +169,11 @@ pub trait Calendar: Send + Sync + 'static {
         mailboxes: &'a [Arc<Address>],
         window: &'a BusyWindow,
     ) -> BoxFuture<'a, Result<Vec<Result<FreeBusy, Fault>>, Fault>>;
+
+    /// Signs in once with another secret than the account's, which stays in use.
+    fn try_secret<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, Tried> {
+        ready(Tried::Untold(Fault::retry("this provider signs nobody in"))).boxed()
+    }
 
     /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
     /// told to stop; subscriptions are given back before it returns, within some seconds. Each

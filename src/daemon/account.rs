@@ -157,6 +157,11 @@ impl Account {
         Some(proxy || self.options.gates.as_ref()?.is_shut(password, keytab).await?)
     }
 
+    /// What its password and that of its proxy are called.
+    pub(super) fn names(&self) -> [&str; 2] {
+        [&self.password, &self.proxy_password]
+    }
+
     /// Where the provider asks for the account's password.
     pub(crate) fn password(&self) -> Box<dyn Fn() -> Option<Secret> + Send + Sync> {
         let (secrets, name) = (self.secrets.clone(), self.password.clone());

@@ -11,6 +11,7 @@
 //! | announce | intake, presence | store |
 //! | verdicts | disk | provider, intake |
 //! | reload | configuration | intake, presence, errands |
+//! | rotation | admin socket | secrets |
 
 pub(crate) mod account;
 mod announce;
@@ -22,6 +23,7 @@ mod intake;
 mod ledger;
 mod presence;
 pub(crate) mod reload;
+mod rotation;
 mod run;
 mod status;
 mod targets;

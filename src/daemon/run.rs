@@ -16,11 +16,12 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
+use super::rotation::{self, Rotation};
 use super::{announce, clock, errands, intake, presence, reload, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
-use crate::config::secrets::Secrets;
+use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY, Secrets};
 use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
 use crate::model::{Fault, Span, UserId};
@@ -82,6 +83,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
     let mut tellers = Vec::new();
+    let mut judges = rotation::of_cloud(&settings.cloud);
     let announcer = Announcer::default();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
         let (errand, tasks) = mpsc::channel(TELLS);
@@ -94,6 +96,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         )?;
         let (tell, inbox) = tells;
         tellers.push(tell.clone());
+        judges.append(&mut rotation::of_calendar(&account, &parts.calendar));
         loops.spawn(account::watch(account, tell.clone(), stop.clone()));
         let (presence, asks) = mpsc::channel(TELLS);
         let presences = presence_parts(&parts, settings.presence);
@@ -105,6 +108,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     }
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
+    let rotation = Arc::new(Rotation::new(secrets, judges));
+    loops.spawn(rotation.run(stop.clone()));
     loops.spawn(announce::run(announcer, disk.clone(), stop.clone()));
     loops.spawn(verdicts::watch(disk.clone(), turn, tellers, stop.clone()));
     let (well, cloud_well) = watch::channel(true);
@@ -151,13 +156,12 @@ fn cloud_proxy(
     secrets: &Arc<Secrets>,
     refused: &Refused,
 ) -> Result<(), Fault> {
-    const PASSWORD: &str = "cloud.proxy_password";
     let Some(proxy) = settings.cloud.proxy.take() else { return Ok(()) };
     if proxy.account.is_some() {
-        secrets.get(PASSWORD)?;
+        secrets.get(CLOUD_PROXY)?;
     }
     let secrets = secrets.clone();
-    let proxy = proxy.with_password(move || secrets.get(PASSWORD).ok());
+    let proxy = proxy.with_password(move || secrets.get(CLOUD_PROXY).ok());
     let proxy = proxy.remembering(|name| refused.memory("proxy", name));
     settings.cloud.proxy = Some(proxy.clone());
     settings.kms.proxy = Some(proxy);
@@ -166,9 +170,9 @@ fn cloud_proxy(
 
 fn link(settings: &Settings, secrets: &Arc<Secrets>) -> Result<Link, Fault> {
     // Asked once now, so that a missing secret is told at the start and not in the night.
-    secrets.get("cloud.client_secret")?;
+    secrets.get(CLIENT_SECRET)?;
     let secrets = secrets.clone();
-    Link::new(settings.cloud.clone(), Box::new(move || secrets.get("cloud.client_secret").ok()))
+    Link::new(settings.cloud.clone(), Box::new(move || secrets.get(CLIENT_SECRET).ok()))
 }
 
 fn key_client(settings: &Settings, link: &Link) -> Result<Kms, Fault> {

@@ -11,6 +11,7 @@ mod id;
 mod meeting;
 mod plain;
 mod time;
+mod tried;
 mod trust;
 mod writing;
 mod zone;
@@ -30,6 +31,7 @@ pub use meeting::{
 };
 pub use plain::{Address, Plain, Secret};
 pub use time::{Now, Span, Time};
+pub use tried::Tried;
 pub use trust::{TrustEntry, Verdict};
 pub use writing::{
     BusyType, BusyWindow, Engagement, FreeBusy, Invitation, InvitationKind, Invitee, Mark,

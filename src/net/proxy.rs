@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::model::{Fault, Next, Secret};
+use crate::model::{Fault, Next, Secret, Tried};
 use crate::net::Gate;
 use crate::net::gate::Memory;
 use crate::net::http::http_fault;
@@ -94,6 +94,19 @@ impl Proxy {
             Err(Next::SignIn) => Some(true),
             Err(Next::Retry { .. }) => None,
             _ => Some(false),
+        }
+    }
+
+    /// What the tunnels since the start say of this password; nothing is sent for it.
+    pub async fn judged(&self, password: &Secret) -> Tried {
+        let nobody = || Tried::Untold(Fault::retry("proxy: nobody went through it yet"));
+        let Some(account) = &self.account else { return nobody() };
+        if account.gate.is_proven(password) {
+            return Tried::Works;
+        }
+        match account.gate.check(password, "").await {
+            Err(fault) if fault.next == Next::SignIn => Tried::Refused(fault),
+            _ => nobody(),
         }
     }
 

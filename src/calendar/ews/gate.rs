@@ -60,6 +60,17 @@ impl Gates {
         Some(shut)
     }
 
+    /// Whether this password was right when it was last tried, since the start.
+    pub(super) fn is_proven(&self, password: &Secret) -> bool {
+        self.password.is_proven(password)
+    }
+
+    /// Whether this password is shut out everywhere.
+    pub(super) async fn refuses(&self, password: &Secret) -> bool {
+        let checked = self.password.check(password, KEY_SERVER).await;
+        checked.is_err_and(|fault| fault.next == Next::SignIn)
+    }
+
     /// Somebody who takes the blame wants these to be tried once more, although they were refused.
     ///
     /// # Errors
@@ -148,6 +159,11 @@ impl SignIn {
             Some(keytab) => Ok(keytab),
             None => self.password(),
         }
+    }
+
+    /// What is known of the account's secrets.
+    pub(super) fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// Where tokens come from.

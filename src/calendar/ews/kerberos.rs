@@ -108,6 +108,10 @@ impl Tickets for Kerberos {
         self.keytab.as_deref().map(|path| self.fingerprint(path).unwrap_or_else(unread))
     }
 
+    fn fresh(&self) -> Option<Arc<dyn Tickets>> {
+        Some(Arc::new(Self { keytab: self.keytab.clone(), ..Self::default() }))
+    }
+
     fn token(&self, wish: Wish) -> BoxFuture<'_, Result<Token, NoToken>> {
         let kept = Arc::clone(&self.kept);
         let key = self.keytab();

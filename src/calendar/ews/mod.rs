@@ -9,7 +9,8 @@
 //! `soap`, `xml`, `datetime`, `codes`, `effect`, `convert`, `folder_names`, [`own`], `windows`,
 //! [`stream`], [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are
 //! pure; `http` alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign
-//! in; `listen` drives a group's stream; `writing` sends what may not come twice.
+//! in; `listen` drives a group's stream; `writing` sends what may not come twice;
+//! `trial` tries a new password.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -59,6 +60,7 @@ mod options;
 mod phrases;
 mod servers;
 mod session;
+mod trial;
 mod turns;
 mod versions;
 mod view;
@@ -85,7 +87,7 @@ use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
     Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, GroupKey, Hint,
     Home, Invitation, ItemId, ListenEnd, Listing, NewMeeting, Next, Notify, Order, Page, Plain,
-    Reach, Response, Rewrite, Secret, Target, Time, WriteFault, Written,
+    Reach, Response, Rewrite, Secret, Target, Time, Tried, WriteFault, Written,
 };
 use crate::net::{Connector, Origin};
 
@@ -242,7 +244,7 @@ impl Ews {
     /// Where the target is served: as far as it is known, else it is asked for.
     async fn home(&self, target: &Target) -> Result<(Uri, Arc<Server>), Fault> {
         let url = self.discovery.ews(&target.address).await?;
-        let server = self.servers.at(&url)?;
+        let server = self.servers.of_mailbox(&url)?;
         Ok((url, server))
     }
 
@@ -396,6 +398,10 @@ impl Calendar for Ews {
         window: &'a BusyWindow,
     ) -> BoxFuture<'a, Result<Vec<Result<FreeBusy, Fault>>, Fault>> {
         writing::free_busy(self, target, mailboxes, window).boxed()
+    }
+
+    fn try_secret<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
+        trial::secret(self, secret).boxed()
     }
 
     fn listen<'a>(

@@ -1,6 +1,7 @@
 //! Where the tokens of Negotiate come from: what is asked of Kerberos, and what it answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
@@ -11,6 +12,11 @@ pub trait Tickets: fmt::Debug + Send + Sync {
     /// What the account's keytab is known by as it is now, where it signs in by one: something else
     /// as soon as the file changes. Without it the password is used.
     fn keytab(&self) -> Option<Secret>;
+
+    /// The same source without the tickets that it keeps: each is asked for with the password.
+    fn fresh(&self) -> Option<Arc<dyn Tickets>> {
+        None
+    }
 
     /// The token for one sign-in.
     fn token(&self, wish: Wish) -> BoxFuture<'_, Result<Token, NoToken>>;

@@ -35,6 +35,8 @@ pub(super) struct Servers {
     sites: Vec<String>,
     /// With the time when each was asked for last.
     known: Mutex<HashMap<Origin, (Arc<Server>, Instant)>>,
+    /// The EWS of the mailbox that was asked for last.
+    last: Mutex<Option<Uri>>,
 }
 
 impl fmt::Debug for Servers {
@@ -98,7 +100,8 @@ impl Servers {
         limits: Limits,
         sites: Vec<String>,
     ) -> Self {
-        Self { connector, sign_in, limits, sites, known: Mutex::default() }
+        let (known, last) = Default::default();
+        Self { connector, sign_in, limits, sites, known, last }
     }
 
     /// The server that an address leads to.
@@ -121,6 +124,24 @@ impl Servers {
         });
         *used = Instant::now();
         Ok(Arc::clone(server))
+    }
+
+    /// The server of a mailbox.
+    ///
+    /// # Errors
+    /// As [`Servers::at`].
+    pub(super) fn of_mailbox(&self, url: &Uri) -> Result<Arc<Server>, Fault> {
+        let server = self.at(url)?;
+        let mut last = lock(&self.last);
+        if last.as_ref() != Some(url) {
+            *last = Some(url.clone());
+        }
+        Ok(server)
+    }
+
+    /// The EWS of the mailbox that was asked for last.
+    pub(super) fn asked_last(&self) -> Option<Uri> {
+        lock(&self.last).clone()
     }
 
     /// Forgets the server that nobody asked for longest, with its connections and how it is signed

@@ -2,10 +2,8 @@
 //! the one before it. The old one stays in use until the new one has worked.
 //!
 //! ```text
-//!   keep ──▶ next ──worked──▶ taken          previous ──proven──▶ (forgotten)
-//!              │                 ▲               │
-//!              ├──refused──▶ (forgotten)         └──the one in use is refused──▶ taken
-//!              └──the one in use is refused──────────▶ taken, with that one as previous
+//!   keep ──▶ next ──worked──▶ taken ◀──the one in use is refused── previous
+//!              └──refused──▶ (forgotten) ◀──the one in use has worked──┘
 //! ```
 
 use crate::model::Secret;
@@ -24,17 +22,6 @@ pub struct Given {
 
 /// A digest of a secret, good for nothing but comparing.
 pub(super) type Mark = [u8; 32];
-
-/// What is used instead of a secret that was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// There is no other.
-    None,
-    /// The one that was given last, and could not be tried until now.
-    Next,
-    /// The one that was in use before.
-    Back,
-}
 
 impl Given {
     /// At a start: the store has `stored`, and beside it the one before, which is kept until
@@ -89,18 +76,10 @@ impl Given {
         self.next = None;
     }
 
-    /// The one in use was refused.
-    pub(super) fn refused(&mut self) -> Turn {
-        if let Some(next) = self.next.take() {
-            self.previous = self.taken.replace(next);
-            return Turn::Next;
-        }
-        match self.previous.take() {
-            Some(previous) => {
-                self.taken = Some(previous);
-                Turn::Back
-            }
-            None => Turn::None,
+    /// The one in use was refused: the one before is used again, if there is one.
+    pub(super) fn refused(&mut self) {
+        if let Some(previous) = self.previous.take() {
+            self.taken = Some(previous);
         }
     }
 
@@ -178,7 +157,7 @@ mod tests {
                 Event::Again(Tried::Refused) => self.given.drop_next(),
                 Event::Again(Tried::Untold) => {}
                 Event::InUse(true) => drop(self.given.proven()),
-                Event::InUse(false) => drop(self.given.refused()),
+                Event::InUse(false) => self.given.refused(),
                 Event::Written(n) => self.stored = secret(n),
             }
         }
@@ -209,10 +188,7 @@ mod tests {
                     Event::Again(Tried::Works) => {
                         prop_assert!(after == waiting.unwrap_or(before));
                     }
-                    // Whoever waits goes first, then the one that worked before.
-                    Event::InUse(false) => {
-                        prop_assert!(after == waiting.or(back).unwrap_or(before));
-                    }
+                    Event::InUse(false) => prop_assert!(after == back.unwrap_or(before)),
                     Event::Written(n) => prop_assert!(after == secret(n) || after == before),
                     _ => prop_assert!(after == before, "{event:?}"),
                 }
@@ -246,9 +222,9 @@ mod tests {
         let stored = secret(2);
         let in_use = |given: &mut Given| given.in_use(Some((&stored, mark(&stored)))).unwrap();
         assert!(in_use(&mut given) == secret(2));
-        assert_eq!(given.refused(), Turn::Back);
+        given.refused();
         assert!(in_use(&mut given) == secret(1));
-        assert_eq!(given.refused(), Turn::None);
+        given.refused();
         assert!(in_use(&mut given) == secret(1), "the wrong one is not taken again");
     }
 }

@@ -36,7 +36,6 @@ use self::handed::Handed;
 use crate::model::{Fault, Secret};
 
 pub use self::credstore::Credstore;
-pub use self::given::Turn;
 pub use self::names::{CLIENT_SECRET, CLOUD_PROXY, Needed, PREVIOUS, STORE_KEY, is_ours, needed};
 pub use self::place::{Kind, Place};
 
@@ -178,9 +177,11 @@ impl Secrets {
         }
     }
 
-    /// The one in use was refused: what is used from now on.
-    pub fn refused(&self, name: &str) -> Turn {
-        self.given().get_mut(name).map_or(Turn::None, Given::refused)
+    /// The one in use was refused: the one before is used again, if there is one.
+    pub fn refused(&self, name: &str) {
+        if let Some(given) = self.given().get_mut(name) {
+            given.refused();
+        }
     }
 
     /// The one in use has worked. Whether that is news: one from before was kept till then.
@@ -289,8 +290,7 @@ mod tests {
         let in_use = || secrets.get(name).unwrap();
         secrets.keep(name, Secret::new("second"));
         assert!(in_use() == Secret::new("first"));
-        assert_eq!(secrets.refused(name), Turn::Next);
-        assert!(in_use() == Secret::new("second"));
+        assert!(secrets.next(name) == Some(Secret::new("second")));
         secrets.take(name, Secret::new("third"));
         assert!(secrets.clone().get(name).unwrap() == Secret::new("third"), "clones share it");
         write("third\n");
@@ -312,11 +312,11 @@ mod tests {
         };
         let secrets = started();
         assert!(secrets.get(name).unwrap() == Secret::new("new"));
-        assert_eq!(secrets.refused(name), Turn::Back);
+        secrets.refused(name);
         assert!(secrets.get(name).unwrap() == Secret::new("old"));
         let secrets = started();
         assert!(secrets.proven(name) && !secrets.proven(name));
-        assert_eq!(secrets.refused(name), Turn::None, "it has worked: there is no way back");
-        assert!(secrets.get(name).unwrap() == Secret::new("new"));
+        secrets.refused(name);
+        assert!(secrets.get(name).unwrap() == Secret::new("new"), "there is no way back");
     }
 }

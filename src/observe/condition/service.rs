@@ -54,6 +54,26 @@ conditions! {
         what "The disk of the store takes what is written, and reading goes on."
         cause "There is room on the disk again, or it is writable again."
         remedy "Nothing to do.";
+    /// A new secret is in use
+    SECRET_CHANGED = "secret-changed" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4eb0" [SECRET]
+        what "The new secret @SECRET@ was tried and works; it is used from now on."
+        cause "calway secret set gave it."
+        remedy "Nothing to do.";
+    /// A new secret is refused
+    SECRET_REFUSED = "secret-refused" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4eb1" [SECRET CAUSE]
+        what "The new secret @SECRET@ was tried once and refused: @CAUSE@. The one before stays in \
+              use, and the new one is not sent again."
+        cause "It was mistyped, is meant for something else, or is not in force yet where it was \
+               changed."
+        remedy "See which one is right, and set it: calway secret set @SECRET@. As long as the one \
+                before works nothing is held up.";
+    /// A new secret cannot be tried yet
+    SECRET_WAITS = "secret-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4eb2" [SECRET CAUSE]
+        what "Whether the new secret @SECRET@ works cannot be told now: @CAUSE@. The one before \
+              stays in use, and the new one is tried again within minutes."
+        cause "Whoever judges it is away, asked for rest, or is not known yet."
+        remedy "Nothing to do, if what the cause names passes; secret-changed or secret-refused \
+                says how it ended.";
     /// A mistake in Calway
     INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14" [PLACE]
         what "A part of the program ended at @PLACE@ where it never should. It is rebuilt from the \

@@ -28,8 +28,8 @@ const OUTSIDE_PATHS: &[&str] =
 const SOCKETS: &[&str] = &["tokio::net", "tokio::fs", "std::net", "std::fs", "TcpStream"];
 
 /// Files of the provider that wait: the port itself, its listener, the gate that keeps a refused
-/// password from being tried again, what a connection does to be signed in, and what carries the
-/// decisions of a discovery out.
+/// password from being tried again, what a connection does to be signed in, the trial of a new
+/// password, and what carries the decisions of a discovery out.
 const GLUE: &[&str] = &[
     "src/calendar/ews/mod.rs",
     "src/calendar/ews/discovery.rs",
@@ -45,6 +45,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/gate.rs",
     "src/calendar/ews/servers.rs",
     "src/calendar/ews/session.rs",
+    "src/calendar/ews/trial.rs",
     "src/calendar/ews/turns.rs",
 ];
 
@@ -103,7 +104,7 @@ pub fn impure(path: &str, text: &str) -> Vec<String> {
             let first = used.split("::").next().unwrap_or_default();
             let own = [
                 "absence", "calendar", "command", "fault", "id", "meeting", "plain", "time",
-                "trust", "writing", "zone",
+                "tried", "trust", "writing", "zone",
             ];
             if !OF_THE_MODEL.contains(&first) && !own.contains(&first) {
                 wrong.push(format!("{path}:{}: the model uses {first}", at + 1));

@@ -1,0 +1,260 @@
+//! A new secret takes the place of an old one while the service runs.
+//!
+//! **Promise.** A new secret is tried once, and the old one stays in use until the new one has
+//! worked. What cannot be tried now is tried again, ever more seldom, and never twice where it was
+//! refused. A start finds the one from before beside the new one and does the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::account::Account;
+use crate::calendar::Calendar;
+use crate::cloud::{self, Link};
+use crate::condition;
+use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY, Secrets};
+use crate::model::{Fault, Next, Secret, Tried};
+use crate::net::proxy::{self, Proxy};
+use crate::observe::condition::{SECRET_CHANGED, SECRET_REFUSED, SECRET_WAITS};
+
+/// Whoever gives a secret waits for no longer; then it is tried again without him.
+#[allow(dead_code)]
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What could not be told is tried again after this, then after twice as long and so on.
+const FIRST_AGAIN: Duration = Duration::from_secs(5);
+/// … up to this.
+const LAST_AGAIN: Duration = Duration::from_secs(300);
+
+/// Who judges a secret.
+pub(super) trait Judge: Send + Sync {
+    /// Tries it once, beside the one in use.
+    fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried>;
+
+    /// Whether it can be tried beside the one in use at all; otherwise its use shows it.
+    #[allow(dead_code)]
+    fn can_try(&self) -> bool {
+        true
+    }
+}
+
+/// Judges by the names of their secrets.
+pub(super) type Judges = BTreeMap<String, Box<dyn Judge>>;
+
+/// An account's password: its calendar's servers.
+struct Servers(Arc<dyn Calendar>);
+
+/// The client's secret: the cloud's token endpoint.
+struct Endpoint(cloud::Options);
+
+/// A proxy, which sees its password with the next tunnel.
+struct Tunnels(Proxy);
+
+/// Those of a calendar's secrets.
+pub(super) fn of_calendar(account: &Account, calendar: &Arc<dyn Calendar>) -> Judges {
+    let [password, proxy_password] = account.names().map(str::to_owned);
+    let mut judges = Judges::new();
+    judges.insert(password, Box::new(Servers(calendar.clone())));
+    if let Some(proxy) = account.options.proxy.clone().filter(|one| one.account.is_some()) {
+        judges.insert(proxy_password, Box::new(Tunnels(proxy)));
+    }
+    judges
+}
+
+/// Those of the cloud's.
+pub(super) fn of_cloud(options: &cloud::Options) -> Judges {
+    let mut judges = Judges::new();
+    judges.insert(CLIENT_SECRET.to_owned(), Box::new(Endpoint(options.clone())));
+    if let Some(proxy) = options.proxy.clone().filter(|one| one.account.is_some()) {
+        judges.insert(CLOUD_PROXY.to_owned(), Box::new(Tunnels(proxy)));
+    }
+    judges
+}
+
+/// What came of a secret that was given.
+#[allow(dead_code)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// It works, and is in use.
+    Works,
+    /// It is refused; nothing has changed.
+    Refused(Fault),
+    /// It cannot be told now. It is tried again by itself, and taken when it works.
+    Later(Fault),
+    /// It is in use, as nothing can try it by itself; where it is refused, the old one is again.
+    Taken,
+    /// The configuration in force needs no secret of this name, or it is one that never changes.
+    NotNeeded,
+}
+
+/// The secrets of the running service, and who judges them.
+pub(super) struct Rotation {
+    secrets: Arc<Secrets>,
+    judges: Judges,
+    /// One is tried at a time.
+    turn: Mutex<()>,
+    nudge: Notify,
+}
+
+impl Rotation {
+    /// Takes over what a start finds beside the secrets.
+    pub(super) fn new(secrets: Arc<Secrets>, judges: Judges) -> Self {
+        secrets.recall(&judges.keys().cloned().collect::<Vec<_>>());
+        Self { secrets, judges, turn: Mutex::default(), nudge: Notify::new() }
+    }
+
+    /// Tries a new secret, and uses it if it works.
+    #[allow(dead_code)]
+    pub(super) async fn give(&self, name: &str, new: Secret) -> Given {
+        let Some(judge) = self.judges.get(name) else { return Given::NotNeeded };
+        let _turn = self.turn.lock().await;
+        if !judge.can_try() {
+            self.secrets.take_untried(name, new);
+            self.nudge.notify_one();
+            return Given::Taken;
+        }
+        let late = || Tried::Untold(Fault::retry("no answer in time"));
+        match timeout(PATIENCE, judge.try_once(&new)).await.unwrap_or_else(|_| late()) {
+            Tried::Works => {
+                self.take(name, new);
+                Given::Works
+            }
+            Tried::Refused(fault) => {
+                self.secrets.drop_next(name, &new);
+                refused(name, &fault);
+                Given::Refused(fault)
+            }
+            Tried::Untold(fault) => {
+                self.secrets.keep(name, new);
+                condition!(warn, SECRET_WAITS, SECRET = name, CAUSE = fault,;
+                    "whether the new secret {name} works cannot be told now ({fault}); the one \
+                     before stays in use");
+                self.nudge.notify_one();
+                Given::Later(fault)
+            }
+        }
+    }
+
+    /// Tries again what could not be told, until `stop`.
+    pub(super) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut wait = FIRST_AGAIN;
+        let mut due = Some(Instant::now());
+        loop {
+            let look = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+                self.look().await
+            };
+            // Nobody is nudged while somebody looks: both have the turn.
+            let left = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = self.nudge.notified() => {
+                    wait = FIRST_AGAIN;
+                    true
+                }
+                left = look => left,
+            };
+            due = left.then(|| Instant::now() + wait);
+            wait = (wait * 2).min(LAST_AGAIN);
+        }
+    }
+
+    /// Looks at everything that is not settled. Whether something is left.
+    async fn look(&self) -> bool {
+        let _turn = self.turn.lock().await;
+        let mut left = false;
+        for (name, judge) in &self.judges {
+            if let Some(next) = self.secrets.next(name) {
+                match judge.try_once(&next).await {
+                    Tried::Works => self.take(name, next),
+                    Tried::Refused(fault) => {
+                        self.secrets.drop_next(name, &next);
+                        refused(name, &fault);
+                    }
+                    Tried::Untold(_) => left = true,
+                }
+            } else if self.secrets.has_previous(name)
+                && let Ok(in_use) = self.secrets.get(name)
+            {
+                match judge.try_once(&in_use).await {
+                    Tried::Works => {
+                        self.secrets.proven(name);
+                        changed(name);
+                    }
+                    Tried::Refused(fault) => {
+                        self.secrets.refused(name);
+                        refused(name, &fault);
+                    }
+                    Tried::Untold(_) => left = true,
+                }
+            }
+        }
+        left
+    }
+
+    fn take(&self, name: &str, new: Secret) {
+        let same = self.secrets.get(name).is_ok_and(|old| old == new);
+        self.secrets.take(name, new);
+        if !same {
+            changed(name);
+        }
+    }
+}
+
+impl Judge for Servers {
+    fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
+        self.0.try_secret(secret)
+    }
+}
+
+impl Judge for Endpoint {
+    fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
+        cloud(&self.0, secret).boxed()
+    }
+}
+
+impl Judge for Tunnels {
+    fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
+        self.0.judged(secret).boxed()
+    }
+
+    fn can_try(&self) -> bool {
+        false
+    }
+}
+
+async fn cloud(options: &cloud::Options, secret: &Secret) -> Tried {
+    let given = secret.clone();
+    let link = Link::new(options.clone(), Box::new(move || Some(given.clone())));
+    let asked = match link {
+        Ok(link) => link.bearer()(None).await,
+        Err(fault) => Err(fault),
+    };
+    match asked {
+        Ok(_) => Tried::Works,
+        Err(fault) if fault.next == Next::SignIn && !proxy::is_refusal(&fault) => {
+            Tried::Refused(fault)
+        }
+        Err(fault) => Tried::Untold(fault),
+    }
+}
+
+fn changed(name: &str) {
+    condition!(info, SECRET_CHANGED, SECRET = name,; "the new secret {name} works and is in use");
+}
+
+fn refused(name: &str, fault: &Fault) {
+    condition!(warn, SECRET_REFUSED, SECRET = name, CAUSE = fault,;
+        "the new secret {name} is refused ({fault}); the one before stays in use");
+}
+
+#[cfg(test)]
+#[path = "rotation_tests.rs"]
+mod tests;
