@@ -1,13 +1,14 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`, `discover`, `trust`, `secret`, `join-test`. Their places are kept for
-//! `check`, `status`, `user`, `diagnose`, `completions`.
+//! Built: `run`, `demo`, `discover`, `trust`, `secret`, `join-test`, `completions`. Places are kept
+//! for `check`, `status`, `user`, `diagnose`.
 
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
 mod discover;
 mod explain;
+mod generate;
 pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
@@ -47,6 +48,11 @@ enum Command {
     /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
+    /// Print what makes a shell complete these commands.
+    Completions(generate::Completions),
+    /// Write what packages install beside the program.
+    #[command(hide = true)]
+    Generate(generate::Generate),
 }
 
 /// How a command ended badly.
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Secret(secret) => secret.run(),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Generate(generate) => generate.run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,6 +23,7 @@ mod kms;
 mod load;
 mod net;
 mod office;
+mod package;
 mod proxies;
 mod reference;
 mod reload;

@@ -52,6 +52,8 @@ pub const MOST_BYTES: usize = 1 << 20;
 pub struct Options {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The names that its certificate has beside those of this machine.
+    pub names: Vec<String>,
     /// Where the key server listens besides `<cloud>/v1`, if it does.
     pub kms_listen: Option<SocketAddr>,
     /// The connector's id: its source, its user at the key server, its status address.
@@ -77,6 +79,7 @@ impl Default for Options {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         Self {
             listen,
+            names: Vec::new(),
             kms_listen: None,
             connector_id: "hq-1".into(),
             client_id: "hq-1".into(),
@@ -107,7 +110,9 @@ impl Cloud {
     pub async fn start(options: Options) -> io::Result<Self> {
         let authority = options.authority.clone().unwrap_or_default();
         let core = Arc::new(Core::new(&options, Kms::new(options.kms.clone())));
-        let tls = authority.server_config(&LOOPBACK);
+        let own = options.names.iter().map(String::as_str);
+        let names: Vec<&str> = LOOPBACK.into_iter().chain(own).collect();
+        let tls = authority.server_config(&names);
         let routes = Arc::new(Routes(core.clone()));
         let front = Front::start(options.listen, tls.clone(), routes).await?;
         let kms_front = match options.kms_listen {

@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Where the cloud listens (HTTPS); the key server is below /v1/kms there.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// A name under which it is reached as well; the certificate has it.
+    #[arg(long = "name", value_name = "HOST")]
+    names: Vec<String>,
     /// Where the key server listens too, with an address of its own.
     #[arg(long, value_name = "ADDRESS")]
     kms_listen: Option<SocketAddr>,
@@ -45,6 +48,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> io::Result<()> {
     let options = Options {
         listen: arguments.listen,
+        names: arguments.names.clone(),
         kms_listen: arguments.kms_listen,
         connector_id: arguments.connector.clone(),
         client_id: arguments.client_id.clone(),

@@ -1,0 +1,65 @@
+//! What packages bring beside the program: the configuration as shipped, and the unit's generator.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use calway::config;
+
+fn shipped(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn the_configuration_as_shipped_starts_nothing_and_says_what_is_missing() {
+    let wrong = config::read(&shipped("packaging/etc/calway.toml")).expect_err("nothing in it");
+    assert!(wrong.to_string().contains("[[calendar]]"), "{wrong}");
+}
+
+#[test]
+fn without_its_marks_the_configuration_as_shipped_is_one() {
+    let text = fs::read_to_string(shipped("packaging/etc/calway.toml")).unwrap();
+    let bare: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with("# ") && *line != "#")
+        .map(|line| line.strip_prefix('#').unwrap_or(line))
+        .collect();
+    assert!(bare.contains(&"[[calendar]]") && bare.contains(&"[kms]"), "{bare:?}");
+    config::parse(&bare.join("\n")).expect("known keys with values of their kinds");
+}
+
+/// What the generator writes where `systemctl --version` says this.
+fn generated(says: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = folder.path().join("systemctl");
+    fs::write(&fake, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    let units = folder.path().join("normal");
+    fs::create_dir(&units).unwrap();
+    let done = Command::new("sh")
+        .arg(shipped("systemd/calway.generator"))
+        .args([&units, &units, &units])
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .status()
+        .unwrap();
+    assert!(done.success(), "{done}");
+    fs::read_to_string(units.join("calway.service.d/50-notify-reload.conf")).ok()
+}
+
+#[test]
+fn a_reload_is_waited_for_where_systemd_knows_how() {
+    for new in ["systemd 253 (253.5-1ubuntu6)", "systemd 257 (257.7-1)", "systemd 1000~rc1 (x)"] {
+        let drop_in = generated(new).expect(new);
+        assert!(drop_in.contains("Type=notify-reload\nExecReload=\n"), "{drop_in}");
+    }
+}
+
+#[test]
+fn an_older_systemd_is_told_no_type_that_it_does_not_know() {
+    for old in ["systemd 252 (252.39-1~deb12u2)", "systemd 249 (249.11)", ""] {
+        assert_eq!(generated(old), None, "{old}");
+    }
+    let unit = fs::read_to_string(shipped("systemd/calway.service")).unwrap();
+    assert!(unit.contains("\nType=notify\n") && unit.contains("\nExecReload="), "{unit}");
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The packages on a real systemd: a plain Debian is booted in a container, the .deb is installed
+# there, and the README's installation is followed to the first sealed record; then watchdog,
+# reload, stop, upgrade, downgrade, purge, and what the sandbox lets through. The .rpm is read with
+# rpm's own tools. PACKAGES may name a folder where both are built already.
+#
+# Nothing of it touches this machine's own systemd: its tools are unpacked beside the system, and
+# everything that runs ends with the first process of a namespace.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../part.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+[ "$(id -u)" = 0 ] || skip_all "a container can be booted by root alone"
+install_packages rpm dpkg-dev || skip_all "rpm cannot be installed (see $work/apt.log)"
+
+# A plain tree, once: what a Debian has that serves, and what the package needs.
+release=bookworm
+include=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,ca-certificates,libgssapi-krb5-2
+make_tree() {
+    [ "$(cat "$work/tree.made" 2>/dev/null)" != "$release $include" ] || return 0
+    rm -rf "$work/tools" "$work/tree" "$work/tree.made"
+    mkdir -p "$work/tools/archives" "$work/tree"
+    (
+        cd "$work/tools/archives" || exit 1
+        get() { timeout 200 apt-get -q download debootstrap systemd-container libsystemd-shared; }
+        get || { timeout 120 apt-get -q update && get; }
+    ) >"$work/tools.log" 2>&1 || return 1
+    for archive in "$work"/tools/archives/*.deb; do
+        dpkg-deb -x "$archive" "$work/tools" || return 1
+    done
+    DEBOOTSTRAP_DIR=$work/tools/usr/share/debootstrap timeout 500 \
+        sh "$work/tools/usr/sbin/debootstrap" --variant=minbase --include="$include" \
+        "$release" "$work/tree" >"$work/debootstrap.log" 2>&1 || return 1
+    echo "$release $include" >"$work/tree.made"
+}
+make_tree || skip_all "no Debian can be set up (see $work/tools.log and debootstrap.log)"
+
+if [ -z "${PACKAGES:-}" ]; then
+    # What cargo installs lies among its own programs, wherever those are.
+    for tool in cargo-deb cargo-generate-rpm; do
+        command -v "$tool" >/dev/null || cargo install --quiet --locked --debug "$tool" ||
+            skip_all "$tool cannot be installed"
+    done
+    PROFILE=${PROFILE:-release} bash "$root/packaging/build.sh" >"$work/build.log" 2>&1 ||
+        { cat "$work/build.log"; exit 1; }
+    PACKAGES=$target/packages
+fi
+build_lab || exit 1
+export PACKAGES CALWAY_LAB=$lab ROOT=$root
+
+bash "$here/packages.sh" >"$work/output" 2>&1
+count "$work/output"
+own=(unshare --mount --pid --fork --kill-child --mount-proc --propagation private)
+timeout 500 "${own[@]}" python3 -B "$here/appliance.py" "$work" >"$work/output" 2>&1
+[ $? -lt 124 ] || echo "0 passed, 1 failed" >>"$work/output"
+count "$work/output"
+finish
