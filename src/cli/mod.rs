@@ -1,8 +1,8 @@
 //! The command line: one file a subcommand.
 //!
-//! Built: `run`, `demo`, `discover`, `trust`, `secret`, `join-test`, `completions`. Places are kept
-//! for `check`, `status`, `user`, `diagnose`.
+//! Those that concern the running daemon ask it over its admin socket (`admin`).
 
+mod admin;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
@@ -12,8 +12,10 @@ mod generate;
 pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
+mod page;
 mod run;
 mod secret;
+mod status;
 mod trust;
 
 use std::process::ExitCode;
@@ -22,8 +24,9 @@ use clap::{Parser, Subcommand};
 
 /// An on-premises calendar connector: Exchange calendars to a collaboration cloud, sealed.
 ///
-/// Exit codes: 0 done; 1 it failed, and the last line says why and what to do; 2 the command line
-/// or the configuration is wrong.
+/// Exit codes: 0 done, and all is well; 1 it failed, or (status, check) something is wrong, and the
+/// last line says why and what to do; 2 the command line or the configuration is wrong; 3 the
+/// running service cannot be reached; 4 this user is not allowed to.
 #[derive(Parser, Debug)]
 #[command(name = "calway", version, about, max_term_width = 100)]
 struct Arguments {
@@ -37,6 +40,8 @@ enum Command {
     Run(run::Run),
     /// Show the configuration in force, and which file each value came from.
     Config(config::Config),
+    /// Show how the running service is, and what to do about what is wrong.
+    Status(status::Status),
     /// Find out where a mailbox is served, and show each step on the way.
     Discover(discover::Discover),
     /// Show which address an invitation is joined by, and which rule chose it.
@@ -61,6 +66,12 @@ pub(crate) enum Failure {
     Usage(String),
     /// It did not work: exit code 1.
     Failed(String),
+    /// It was shown that something is wrong: exit code 1, and nothing more to say.
+    Unwell,
+    /// The running service does not answer: exit code 3.
+    Unreachable(String),
+    /// The running service does not take orders from this user: exit code 4.
+    NotAllowed(String),
 }
 
 /// Reads the command line, does what it says, and tells the exit code.
@@ -68,6 +79,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Config(config) => config.run(),
+        Command::Status(status) => status.run(),
         Command::Discover(discover) => discover.run(),
         Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),
@@ -77,15 +89,14 @@ pub fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(),
         Command::Generate(generate) => generate.run(),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(why)) => {
-            eprintln!("calway: {why}");
-            ExitCode::from(2)
-        }
-        Err(Failure::Failed(why)) => {
-            eprintln!("calway: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    let (code, why) = match done {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Unwell) => return ExitCode::FAILURE,
+        Err(Failure::Failed(why)) => (1, why),
+        Err(Failure::Usage(why)) => (2, why),
+        Err(Failure::Unreachable(why)) => (3, why),
+        Err(Failure::NotAllowed(why)) => (4, why),
+    };
+    eprintln!("calway: {why}");
+    ExitCode::from(code)
 }

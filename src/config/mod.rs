@@ -5,6 +5,7 @@
 //! takes the place of an earlier one's. An unknown key or a wrong value is an error that names the
 //! file and the key and says what is allowed.
 
+mod admin;
 mod connection;
 mod decorate;
 mod discover;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use ::config as layered;
 use http::Uri;
 
+pub use self::admin::{AdminSettings, SOCKET};
 use self::written::{Written, WrittenCalendar, WrittenCloudAuth};
 use crate::calendar::ews;
 use crate::cloud;
@@ -68,6 +70,8 @@ pub struct Settings {
     pub file: PathBuf,
     /// Each value, and where it came from.
     pub lines: Vec<explain::Line>,
+    /// The admin socket.
+    pub admin: AdminSettings,
 }
 
 /// One `[[calendar]]`.
@@ -142,6 +146,13 @@ pub fn read_join(file: &Path) -> Result<Rules, Mistakes> {
     let mut wrong = Vec::new();
     let rules = join::rules(&merged(file)?.join, &mut wrong);
     if wrong.is_empty() { Ok(rules) } else { Err(in_file(file, &wrong)) }
+}
+
+/// Where the admin socket of the daemon is that this configuration is for. Who may look at the
+/// daemon need not be allowed to read its configuration: then it is where it usually is.
+pub fn admin_socket(file: &Path) -> PathBuf {
+    let written = merged(file).ok();
+    written.and_then(|written| written.admin.socket).unwrap_or_else(|| SOCKET.into())
 }
 
 fn in_file(file: &Path, mistakes: &[String]) -> Mistakes {
@@ -260,6 +271,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     let store = store_path(&written);
     let log = written.log.unwrap_or_else(|| "info".into());
     wrong.extend(journal::check(&log).err());
+    let admin = admin::admin(&written.admin, &mut wrong);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
             calendars,
@@ -275,6 +287,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             log,
             file: PathBuf::new(),
             lines: Vec::new(),
+            admin,
         }),
         _ => Err(wrong),
     }

@@ -24,6 +24,8 @@ pub(super) struct Written {
     pub(super) records: WrittenRecords,
     #[serde(default)]
     pub(super) store: WrittenStore,
+    #[serde(default)]
+    pub(super) admin: WrittenAdmin,
     pub(super) poll_seconds: Option<u64>,
     pub(super) presence_seconds: Option<u64>,
     pub(super) log: Option<String>,
@@ -182,4 +184,12 @@ pub(super) struct WrittenRecords {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenStore {
     pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenAdmin {
+    pub(super) socket: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) users: Vec<String>,
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::announce::Announcer;
 use super::clock;
 use super::disk::Disk;
+use super::questions::{self, Question};
 use super::reload::Ruling;
 use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
@@ -23,8 +24,10 @@ use crate::kms::{Bound, Keys};
 use crate::model::{
     Address, CalendarName, Doubt, Fault, ListenEnd, Order, ResourceUri, Span, Target, UserId,
 };
-use crate::observe::condition;
-use crate::pipeline::fleet::{Census, Fleet, Input, Note, Output, Rules, StreamId, Ticket, Want};
+use crate::observe::{condition, standing};
+use crate::pipeline::fleet::{
+    Census, Fleet, Input, Note, Output, Rules, StreamId, Tally, Ticket, Want,
+};
 use crate::pipeline::seal::{Installation, Sealer};
 use crate::pipeline::showing::Showing;
 use crate::pipeline::sync::{Ask, Got};
@@ -79,6 +82,8 @@ pub(super) struct Seen {
     pub(super) serving: bool,
     /// Sign-in is refused, so that nothing is read at all.
     pub(super) refused: bool,
+    /// What happened since the start.
+    pub(super) tally: Tally,
 }
 
 /// What the loop needs.
@@ -110,7 +115,7 @@ struct Intake {
 /// Runs until `stop` becomes true and all streams are given back.
 pub(super) async fn run(
     parts: Parts,
-    mut tells: mpsc::Receiver<Tell>,
+    (mut tells, mut questions): (mpsc::Receiver<Tell>, mpsc::Receiver<Question>),
     seen: watch::Sender<Seen>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -133,6 +138,7 @@ pub(super) async fn run(
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(tell) = tells.recv() => intake.tell(tell),
+            Some(question) = questions.recv() => intake.answer(question),
             Some(input) = inbox.recv() => intake.take(input),
             Ok(()) = outbox_long.changed() => {
                 let long = *outbox_long.borrow_and_update();
@@ -172,9 +178,11 @@ impl Intake {
                     self.take(Input::Removed(user.clone()));
                     self.forget(before);
                 }
+                standing::board().forget("", target.user.as_str());
                 self.take(Input::Added(user));
             }
             Tell::Remove(user) => {
+                standing::board().forget(self.parts.name.as_str(), user.as_str());
                 let target = self.targets.remove(&user);
                 self.take(Input::Removed(user));
                 if let Some(target) = target {
@@ -200,6 +208,10 @@ impl Intake {
         }
     }
 
+    fn answer(&mut self, question: Question) {
+        questions::answer(&mut self.fleet, &self.targets, question);
+    }
+
     fn forget(&mut self, target: Target) {
         let calendar = self.parts.calendar.clone();
         self.tasks.spawn(async move { calendar.forget(&target).await });
@@ -208,7 +220,8 @@ impl Intake {
     fn show(&mut self, seen: &watch::Sender<Seen>) {
         let census = self.fleet.census();
         self.served |= self.fleet.serving() || (census.active == 0 && self.known);
-        let now = Seen { census, serving: self.served, refused: self.refused };
+        let tally = self.fleet.tally();
+        let now = Seen { census, serving: self.served, refused: self.refused, tally };
         seen.send_if_modified(|seen| std::mem::replace(seen, now) != now);
     }
 

@@ -9,11 +9,13 @@
 //! | status | intake, disk | cloud, systemd |
 //! | presence, one a calendar | provider | announce |
 //! | announce | intake, presence | store |
+//! | admin | who asks on its socket | all of them, to look |
 //! | verdicts | disk | provider, intake |
 //! | reload | configuration | intake, presence, errands |
 //! | rotation | admin socket | secrets |
 
 pub(crate) mod account;
+mod admin;
 mod announce;
 mod clock;
 mod commands;
@@ -22,9 +24,11 @@ mod errands;
 mod intake;
 mod ledger;
 mod presence;
+mod questions;
 pub(crate) mod reload;
 mod rotation;
 mod run;
+mod serve;
 mod status;
 mod targets;
 mod uplink;

@@ -16,8 +16,9 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
+use super::questions::Line;
 use super::rotation::{self, Rotation};
-use super::{announce, clock, errands, intake, presence, reload, status, uplink, verdicts};
+use super::{admin, announce, clock, errands, intake, presence, reload, status, uplink, verdicts};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -30,6 +31,7 @@ use crate::observe::condition::{SHOWN_ANEW, STOPPING};
 use crate::observe::{journal, notify};
 use crate::pipeline::fleet::Rules;
 use crate::pipeline::seal::{Installation, Stashed};
+use crate::pipeline::spread::Spread;
 use crate::pipeline::{command, errand};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -79,7 +81,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let (stopper, stop) = watch::channel(false);
     let mut loops = JoinSet::new();
     let mut switchboard = Switchboard::default();
-    let mut views = Vec::new();
+    let (mut views, mut lines) = (Vec::new(), Vec::new());
     let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
     let mut tellers = Vec::new();
@@ -103,8 +105,10 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         loops.spawn(presence::run(presences, asks, stop.clone()));
         loops.spawn(errands::run(errand_parts(&parts, &settings), tasks, stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
+        let (questions, asked) = mpsc::channel(TELLS);
+        lines.push((Line { calendar: parts.name.clone(), questions }, seen.1.clone()));
         views.push(seen.1);
-        loops.spawn(intake::run(parts, inbox, seen.0, stop.clone()));
+        loops.spawn(intake::run(parts, (inbox, asked), seen.0, stop.clone()));
     }
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
@@ -114,8 +118,22 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     loops.spawn(verdicts::watch(disk.clone(), turn, tellers, stop.clone()));
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
-    loops.spawn(uplink::run(disk.clone(), cloud.clone(), well, stop.clone()));
+    let (sent, cloud_has) = watch::channel(uplink::Sent::default());
     let (ready, is_ready) = watch::channel(false);
+    let says = uplink::Says { well, sent, took: Spread::default() };
+    loops.spawn(uplink::run(disk.clone(), cloud.clone(), says, stop.clone()));
+    let parts = admin::Parts {
+        settings: settings.admin.clone(),
+        store: settings.store.clone(),
+        disk: disk.clone(),
+        calendars: lines,
+        switchboard: switchboard.clone(),
+        cloud_well: cloud_well.clone(),
+        channel_open: channel_open.clone(),
+        sent: cloud_has,
+        ready: is_ready.clone(),
+    };
+    loops.spawn(admin::run(parts, stop.clone()));
     let (_bell, asks) = reload::Bell::new();
     let parts = reload::Parts {
         in_force: watch::channel(Arc::new(settings.clone())).0,

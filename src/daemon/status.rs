@@ -129,7 +129,7 @@ fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
     let mut all = Census::default();
     let (mut serving, mut any_refused) = (true, false);
     for intake in intakes {
-        let Seen { census, serving: one, refused } = *intake.borrow();
+        let Seen { census, serving: one, refused, .. } = *intake.borrow();
         all.active += census.active;
         all.streaming += census.streaming;
         all.polling += census.polling;

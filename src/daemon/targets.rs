@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tokio::sync::watch;
 
-use crate::model::{Fault, Target, UserId};
+use crate::model::{Address, Fault, Target, UserId};
 
 /// Active mailboxes.
 #[derive(Default)]
@@ -36,6 +36,12 @@ impl Targets {
         Ok((target.clone(), Life(gone.subscribe())))
     }
 
+    /// Whose address this is.
+    pub(super) fn whose(&self, address: &Address) -> Option<UserId> {
+        let same = |(target, _): &&(Target, _)| *target.address == *address;
+        self.0.values().find(same).map(|(target, _)| target.user.clone())
+    }
+
     /// All of them.
     pub(super) fn users(&self) -> Vec<UserId> {
         self.0.keys().cloned().collect()
@@ -65,7 +71,6 @@ pub(super) fn gone() -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Address;
 
     fn target(address: &str) -> Target {
         let address = Address::parse(address).unwrap().into();

@@ -9,19 +9,55 @@ use super::clock;
 use super::disk::Disk;
 use crate::cloud::{self, Cloud, Received};
 use crate::condition;
-use crate::model::Fault;
+use crate::model::{Fault, Span, Time};
 use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE, STORE_FAILS};
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::outbox::{Input, Outbox, Outgoing, Output, Verdict};
+use crate::pipeline::spread::Spread;
 use crate::pipeline::sync::EventKind;
 use crate::store::Settled;
+
+/// What went to the cloud since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Events that it answered for.
+    pub(super) events: u64,
+    /// When it last did.
+    pub(super) last: Option<Time>,
+    /// From the disk to its answer: half of them, and 99 of 100, of the last minutes.
+    pub(super) to_cloud: Option<(Span, Span)>,
+}
+
+/// Where the loop shows how it is.
+pub(super) struct Says {
+    pub(super) well: watch::Sender<bool>,
+    pub(super) sent: watch::Sender<Sent>,
+    pub(super) took: Spread,
+}
+
+impl Says {
+    fn sent(&mut self, rows: &[Outgoing], verdicts: &BTreeMap<Arc<str>, Verdict>) {
+        let now = clock::now();
+        let answered = rows.iter().filter(|row| verdicts.contains_key(&row.id));
+        let mut events = 0;
+        for row in answered {
+            events += 1;
+            self.took.add(now.mono, now.wall.since(row.time));
+        }
+        let mut quantile = |share| self.took.quantile(now.mono, share);
+        let to_cloud = quantile(0.5).zip(quantile(0.99));
+        self.sent.send_modify(|sent| {
+            *sent = Sent { events: sent.events + events, last: Some(now.wall), to_cloud };
+        });
+    }
+}
 
 /// Runs until `stop` becomes true. A batch under way then is sent again at the next start; the
 /// cloud knows it.
 pub(super) async fn run(
     disk: Disk,
     cloud: Arc<dyn Cloud>,
-    well: watch::Sender<bool>,
+    mut says: Says,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut outbox = Outbox::new(u64::from(std::process::id()));
@@ -41,7 +77,7 @@ pub(super) async fn run(
         for output in outbox.handle(clock::now(), input) {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                input = carry_out(&disk, cloud.as_ref(), &well, output) => {
+                input = carry_out(&disk, cloud.as_ref(), &mut says, output) => {
                     next = next.or(input);
                 }
             }
@@ -52,12 +88,18 @@ pub(super) async fn run(
 async fn carry_out(
     disk: &Disk,
     cloud: &dyn Cloud,
-    well: &watch::Sender<bool>,
+    says: &mut Says,
     output: Output,
 ) -> Option<Input> {
     match output {
         Output::Load { limit } => Some(Input::Loaded(disk.outbox(limit, BATCH_BYTES).await)),
-        Output::Send(rows) => Some(Input::Answered(send(cloud, &rows).await)),
+        Output::Send(rows) => {
+            let answered = send(cloud, &rows).await;
+            if let Ok(verdicts) = &answered {
+                says.sent(&rows, verdicts);
+            }
+            Some(Input::Answered(answered))
+        }
         Output::Settle { done, aside } => {
             let settled = disk.settle(Settled { done, aside: aside.clone() }).await;
             for (row, reason) in aside.iter().filter(|_| settled.is_ok()) {
@@ -67,7 +109,7 @@ async fn carry_out(
             Some(Input::Settled(settled))
         }
         Output::Trouble(fault) => {
-            well.send_replace(false);
+            says.well.send_replace(false);
             condition!(warn, CLOUD_WAITS, CAUSE = fault,;
                 "events wait on the disk, the cloud does not take them ({fault})");
             None
@@ -78,7 +120,7 @@ async fn carry_out(
             None
         }
         Output::Well => {
-            well.send_replace(true);
+            says.well.send_replace(true);
             condition!(info, CLOUD_WELL,; "the cloud takes events again");
             None
         }

@@ -12,7 +12,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, reload};
 
 use super::condition::INTERNAL;
 use super::restraint::Restraint;
-use super::severity;
+use super::{severity, standing};
 use crate::condition;
 
 pub use super::restraint::{stop, tick};
@@ -33,7 +33,7 @@ pub enum Shape {
 /// What is wrong with the filter.
 pub fn start(filter: &str, shape: Shape) -> Result<(), String> {
     let filter = bounded(filter)?;
-    let registry = tracing_subscriber::registry();
+    let registry = tracing_subscriber::registry().with(standing::layer());
     let wanted = std::env::var_os("JOURNAL_STREAM");
     match wanted.and_then(|_| Some([journald(false)?, journald(true)?])) {
         Some([other, critical]) => {

@@ -9,3 +9,5 @@ pub mod limit;
 pub mod notify;
 mod restraint;
 pub mod severity;
+pub mod standing;
+pub mod tap;

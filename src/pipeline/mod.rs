@@ -19,6 +19,7 @@ pub mod presence;
 pub mod record;
 pub mod seal;
 pub mod showing;
+pub mod spread;
 pub mod sync;
 pub mod window;
 

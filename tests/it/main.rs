@@ -1,6 +1,7 @@
 //! The one integration binary.
 
 mod active;
+mod admin;
 mod architecture;
 mod bad_input;
 mod calendar;

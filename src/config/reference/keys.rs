@@ -199,6 +199,14 @@ pub const KEYS: &[Key] = &[
     Key::new("store.path", Path, "from `/` on")
         .or(Is(|settings, _| quoted(&settings.store.to_string_lossy())))
         .does("The file that keeps what is known and what waits; sealed with `store.key`."),
+    Key::new("admin.socket", Path, "an absolute path of at most 107 bytes; its folder is there")
+        .or(Is(|settings, _| quoted(&settings.admin.socket.to_string_lossy())))
+        .does(
+            "The socket at which `calway status`, `user`, `top` and `diagnose` reach the service.",
+        ),
+    Key::new("admin.users", Texts, "names or numbers of users of this system")
+        .or(Is(|settings, _| texts(&settings.admin.users)))
+        .does("Users who may look at the service, and change nothing, beside root and its own."),
 ];
 
 /// A text as TOML has it.

@@ -116,6 +116,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("EWS_REQUEST_ID", "Exchange's id of the request, for its logs; `-` where it gave none."),
     ("HOST", "A host that discovery was led to."),
     ("KEYS", "Keys of the configuration by their places, as `calendar[0].url`."),
+    ("NAME", "A name that stands in the configuration."),
     ("OF", "The name of another condition."),
     ("OUTCOME", "How a command ended."),
     ("PLACE", "A place in the program's text."),

@@ -74,6 +74,21 @@ conditions! {
         cause "Whoever judges it is away, asked for rest, or is not known yet."
         remedy "Nothing to do, if what the cause names passes; secret-changed or secret-refused \
                 says how it ended.";
+    /// The admin socket cannot be opened
+    ADMIN_SOCKET_FAILS = "admin-socket-fails" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e80" [CAUSE]
+        what "calway status, user, top and diagnose do not reach the service. Meetings are relayed \
+              all the same."
+        cause "The system answered: @CAUSE@. Its folder is not there or cannot be written, or another \
+               calway has it."
+        remedy "See that its folder is there and is the service's (systemd makes /run/calway: \
+                RuntimeDirectory=calway), and that no second calway runs; or name another place as \
+                socket in [admin] of calway.toml. Then: systemctl restart calway.";
+    /// A user who may look is not known to the system
+    ADMIN_USER_UNKNOWN = "admin-user-unknown" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e81" [NAME]
+        what "The user @NAME@, who may look at the service by [admin] of calway.toml, cannot."
+        cause "The system knows no user of this name."
+        remedy "Make the user (useradd), or take the name out of users in [admin] of calway.toml. \
+                Then: systemctl restart calway.";
     /// A mistake in Calway
     INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14" [PLACE]
         what "A part of the program ended at @PLACE@ where it never should. It is rebuilt from the \

@@ -34,12 +34,14 @@ mod queue;
 mod rules;
 mod servers;
 mod streams;
+mod survey;
 mod trouble;
 mod words;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+pub use self::survey::{Entry, Health, ServerView, Story, Survey, Tally, Upcoming};
 pub use self::words::{Census, Input, Note, Output, Rules, StreamId, Ticket, Want};
 
 use self::days::Days;
@@ -51,6 +53,7 @@ use super::limits;
 use super::pace::{Dice, Pace};
 use super::seal::{Installation, Sealer};
 use super::showing::Showing;
+use super::spread::Spread;
 use super::sync::{Ask, Keyed, Pass, Shortfall};
 use crate::model::{GroupKey, Now, ServerKey, Span, Time, UserId};
 
@@ -93,6 +96,8 @@ struct Run {
     rung: bool,
     /// There was something new.
     found: bool,
+    /// Records under way to the disk.
+    writes: usize,
 }
 
 /// Where a mailbox is served, as places in the fleet's lists.
@@ -109,6 +114,20 @@ struct Trouble {
     code: Box<str>,
     /// It may not be read, or is not there: an answer all the same.
     shut: bool,
+}
+
+/// What is remembered of a mailbox for whoever looks: 56 bytes. Times are of the day; the beginning
+/// of time is never.
+#[derive(Debug, Default)]
+struct Witnessed {
+    health: Health,
+    since: Time,
+    event: Time,
+    /// The first event that was not read yet (monotonic).
+    rung: Time,
+    read: Time,
+    record: Time,
+    fault: Option<Box<(String, Time)>>,
 }
 
 #[derive(Debug)]
@@ -153,6 +172,7 @@ struct Mailbox {
     trouble: Option<Trouble>,
     sealer: Option<(Keyed, Arc<dyn Sealer>)>,
     stored_keys: Option<Keyed>,
+    seen: Witnessed,
 }
 
 impl Mailbox {
@@ -185,6 +205,7 @@ impl Mailbox {
             trouble: None,
             sealer: None,
             stored_keys: None,
+            seen: Witnessed::default(),
         }
     }
 }
@@ -248,6 +269,9 @@ pub struct Fleet {
     has_read: bool,
     /// When it last looked at the clocks.
     looked: Time,
+    wall: Time,
+    tally: Tally,
+    to_disk: Spread,
     out: Vec<Output>,
 }
 
@@ -286,6 +310,9 @@ impl Fleet {
             shut: 0,
             has_read: false,
             looked: Time::default(),
+            wall: Time::default(),
+            tally: Tally::default(),
+            to_disk: Spread::default(),
             out: Vec::new(),
         }
     }
@@ -298,7 +325,7 @@ impl Fleet {
 
     /// Takes one input.
     pub fn handle(&mut self, now: Now, input: Input) {
-        self.looked = now.mono;
+        (self.looked, self.wall) = (now.mono, now.wall);
         self.roll_days(now);
         match input {
             Input::Added(user) => self.added(now, user),
@@ -387,7 +414,9 @@ impl Fleet {
             self.stirred(now, &user);
             return;
         }
-        let mailbox = Some(Mailbox::new(user.clone()));
+        let mut mailbox = Mailbox::new(user.clone());
+        mailbox.seen.since = now.wall;
+        let mailbox = Some(mailbox);
         let at = match self.free.pop() {
             Some(at) => {
                 self.mailboxes[at] = mailbox;

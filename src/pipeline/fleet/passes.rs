@@ -71,8 +71,8 @@ impl Fleet {
         }
         mailbox.again = Queue::None;
         let (stage, rung) = (Stage::Loading, std::mem::take(&mut mailbox.rung));
-        let asks = true;
-        let run = Run { ticket, stage, live, server, asks, pauses: 0, rung, found: false };
+        let (asks, found, writes) = (true, false, 0);
+        let run = Run { ticket, stage, live, server, asks, pauses: 0, rung, found, writes };
         mailbox.run = Some(run);
         let user = mailbox.user.clone();
         self.last_ticket = ticket;
@@ -165,6 +165,7 @@ impl Fleet {
         if let Some(server) = self.servers.get_mut(run.server) {
             server.take_place(run.live);
         }
+        self.tally.requests += 1;
         let (ticket, user) = self.wait(at, run, Stage::Passing(pass));
         self.out.push(Output::Ask(ticket, user, ask));
     }
@@ -294,7 +295,7 @@ impl Fleet {
         &mut self,
         now: Now,
         at: usize,
-        run: Run,
+        mut run: Run,
         pass: Box<Pass>,
         step: Result<Step, Fault>,
     ) {
@@ -313,6 +314,7 @@ impl Fleet {
                         commit.keys = keys.cloned();
                     }
                 }
+                run.writes = commit.events.len();
                 let (ticket, _) = self.wait(at, run, Stage::Passing(pass));
                 self.out.push(Output::Commit(ticket, commit));
             }
@@ -338,12 +340,27 @@ impl Fleet {
             }
             Ok(true) => {
                 self.store.reset();
+                self.wrote(now, at, &run);
                 if let Some(mailbox) = self.mailbox(at) {
                     mailbox.stored_keys = mailbox.sealer.as_ref().map(|(keys, _)| keys.clone());
                 }
                 let step = pass.got(Got::Committed);
                 self.step(now, at, run, pass, step);
             }
+        }
+    }
+
+    /// Records of it are on the disk.
+    fn wrote(&mut self, now: Now, at: usize, run: &Run) {
+        if run.writes == 0 {
+            return;
+        }
+        self.tally.records += run.writes as u64;
+        let Some(mailbox) = self.mailbox(at) else { return };
+        mailbox.seen.record = now.wall;
+        let rung = std::mem::take(&mut mailbox.seen.rung);
+        if run.rung && rung != Time::default() {
+            self.to_disk.add(now.mono, now.mono.since(rung));
         }
     }
 
@@ -373,12 +390,17 @@ impl Fleet {
     fn pass_done(&mut self, now: Now, at: usize, run: Run, more: bool, ill: Option<Time>) {
         self.release(run.server, run.live);
         self.has_read = true;
+        self.tally.readings += 1;
         self.well(at);
         self.is_deaf(at, &run);
         self.plan_again(now, at);
         let poll = self.poll(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         (mailbox.strays, mailbox.missed) = (0, false);
+        mailbox.seen.read = now.wall;
+        if !mailbox.rung {
+            mailbox.seen.rung = Time::default();
+        }
         let again = std::mem::replace(&mut mailbox.again, Queue::None);
         let heard = matches!(mailbox.ear, Ear::Heard(..));
         if again != Queue::None {
@@ -389,6 +411,7 @@ impl Fleet {
             let polled = (!heard).then_some(now.mono + poll);
             self.set_timer(at, polled.into_iter().chain(ill).min());
         }
+        self.look_over(at);
     }
 
     /// When an unheard mailbox is polled: later, where so many are that its server would have

@@ -141,6 +141,16 @@ impl Server {
         self.backlog.pop_front().map(|at| Turn::Begins(at, Queue::Backlog))
     }
 
+    /// Which.
+    pub(super) fn key(&self) -> &ServerKey {
+        &self.key
+    }
+
+    /// How many it serves.
+    pub(super) fn mailboxes(&self) -> usize {
+        self.mailboxes
+    }
+
     fn is_left(&self, now: Now) -> bool {
         let used = self.mailboxes + self.groups + self.running + self.opening;
         used == 0 && !self.gate.is_shut(now.mono)
@@ -156,6 +166,13 @@ pub(super) struct Vacant {
     /// Places that may be used again.
     servers: Vec<usize>,
     groups: Vec<usize>,
+}
+
+impl Vacant {
+    /// Whether a place in the list of servers is nobody's.
+    pub(super) fn is_free(&self, server: usize) -> bool {
+        self.servers.contains(&server)
+    }
 }
 
 impl Fleet {

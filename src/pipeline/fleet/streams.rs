@@ -1,7 +1,7 @@
 //! Streams: opened, joined, heard, left, ended.
 
 use super::{Ear, Fleet, Note, Output, Queue, Stream, StreamId};
-use crate::model::{Fault, Hint, ListenEnd, Next, Now, UserId};
+use crate::model::{Fault, Hint, ListenEnd, Next, Now, Time, UserId};
 use crate::pipeline::limits;
 
 impl Fleet {
@@ -93,8 +93,13 @@ impl Fleet {
         let group = stream.group;
         match hint {
             Hint::Changed(_) => {
+                self.tally.events += 1;
                 if let Some(mailbox) = self.mailbox(at) {
                     (mailbox.rung, mailbox.unrung) = (true, 0);
+                    mailbox.seen.event = now.wall;
+                    if mailbox.seen.rung == Time::default() {
+                        mailbox.seen.rung = now.mono;
+                    }
                 }
                 self.enqueue(at, Queue::Live);
             }
@@ -246,6 +251,7 @@ impl Fleet {
         };
         *more += 1;
         *less -= 1;
+        self.look_over(at);
         self.count_unheard(at, !heard);
     }
 

@@ -70,6 +70,7 @@ impl Fleet {
             self.census.failing += 1;
         }
         let until = mailbox.pace.fail(now.mono, limits, after, &mut self.dice);
+        mailbox.seen.fault = Some(Box::new((fault.cause.code.clone(), now.wall)));
         let user = mailbox.user.clone();
         let shut = matches!(fault.next, Next::Denied | Next::Gone | Next::Refused);
         let was_shut = mailbox.trouble.as_ref().is_some_and(|trouble| trouble.shut);
@@ -84,6 +85,7 @@ impl Fleet {
         }
         self.shut = self.shut + usize::from(shut) - usize::from(was_shut);
         self.set_timer(at, Some(until));
+        self.look_over(at);
         if shut {
             // Who may not be read need not be listened to, and each try would be a request.
             self.unplan(at);
@@ -111,6 +113,8 @@ impl Fleet {
         mailbox.pace.reset();
         let trouble = mailbox.trouble.take();
         let user = mailbox.user.clone();
+        self.look_over(at);
+        let Some(mailbox) = self.mailbox(at) else { return };
         if !std::mem::replace(&mut mailbox.relayed, true) && self.names.contains_key(&user) {
             self.out.push(Output::Note(Note::Relayed(user.clone())));
         }

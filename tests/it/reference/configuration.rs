@@ -55,6 +55,7 @@ const INTRODUCTIONS: &[(&str, &str, &str)] = &[
     ("decorate", "`[decorate]`", "What is written into invitations."),
     ("decorate.text[]", "`[[decorate.text]]`", "The organisation's own words around it."),
     ("store", "`[store]`", ""),
+    ("admin", "`[admin]`", "How the running service is asked how it is."),
 ];
 
 /// What is needed and no more; every list and optional section has one entry.

@@ -111,13 +111,14 @@ impl Stage {
         text += &format!(
             "\n[cloud]\nurl = {}\nconnector = {}\nauth = {{ kind = \"oauth\", client_id = {} }}\n\
              ca_file = {}\nsystem_trust = false\n\n[kms]\nurl = {}\nanchors_file = {}\n\n\
-             [store]\npath = {}\n",
+             [admin]\nsocket = {}\n\n[store]\npath = {}\n",
             toml(&self.cloud.url()),
             toml(&self.cloud.connector_id()),
             toml(client_id),
             path("cloud-ca.pem"),
             toml(&self.cloud.kms().url()),
             path("kms-anchor.pem"),
+            path("admin.sock"),
             path("calway.db"),
         );
         text
