@@ -78,8 +78,8 @@ conditions! {
     ADMIN_SOCKET_FAILS = "admin-socket-fails" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e80" [CAUSE]
         what "calway status, user, top and diagnose do not reach the service. Meetings are relayed \
               all the same."
-        cause "The system answered: @CAUSE@. Its folder is not there or cannot be written, or another \
-               calway has it."
+        cause "The system answered: @CAUSE@. Its folder is not there or cannot be written, or \
+               another calway has it."
         remedy "See that its folder is there and is the service's (systemd makes /run/calway: \
                 RuntimeDirectory=calway), and that no second calway runs; or name another place as \
                 socket in [admin] of calway.toml. Then: systemctl restart calway.";
