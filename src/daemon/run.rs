@@ -57,9 +57,8 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let hangup = signal(SignalKind::hangup()).map_err(|e| Fault::retry(e.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
     let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
-    let store = Sqlite::open(&settings.store).map_err(|fault| Fault {
-        cause: crate::model::Cause::new(format!("{}: {fault}", settings.store.display())),
-        ..fault
+    let store = Sqlite::open(&settings.store).map_err(|fault| {
+        Fault::told(fault.next, format!("{}: {fault}", settings.store.display()))
     })?;
     let mut known = {
         let mut store = store;

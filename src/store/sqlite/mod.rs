@@ -1,20 +1,20 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
 mod cache;
+mod copy;
 mod effects;
 mod errands;
+mod open;
 mod queue;
 mod schema;
 mod shelf;
 
-use std::path::Path;
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use self::cache::Cache;
+pub use self::copy::copy_of;
 use self::queue::{Queue, kind_of};
-use self::schema::SCHEMA_VERSION;
+pub use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
 use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
 use crate::pipeline::announcement::Announcement;
@@ -41,67 +41,13 @@ pub struct Sqlite {
     cache: Cache,
 }
 
-impl Sqlite {
-    /// Opens the file, or makes it.
-    ///
-    /// # Errors
-    /// `Refused` with what to do, if the file is no store, is damaged, or comes from a newer
-    /// version; `Retry` otherwise, also where it may not be written.
-    pub fn open(path: &Path) -> Result<Self, Fault> {
-        let db = Connection::open(path).map_err(fault)?;
-        // SQLite opens a file that it may not write for reading, and never looks again.
-        if db.is_readonly(rusqlite::MAIN_DB).map_err(fault)? {
-            return Err(Fault::retry(
-                "the store can only be read: see whether its disk is mounted read-only \
-                 (findmnt -T), and whose file it is",
-            ));
-        }
-        db.busy_timeout(Duration::from_secs(5)).map_err(fault)?;
-        db.set_prepared_statement_cache_capacity(STATEMENTS);
-        db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
-        db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
-        db.pragma_update(None, "foreign_keys", true).map_err(opening)?;
-        db.pragma_update(None, "wal_autocheckpoint", WAL_PAGES).map_err(opening)?;
-        let version: i64 =
-            db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
-        // Those of before the start are not counted: the first command makes up for them.
-        let mut store = Self { db, untrimmed: effects::TRIM_EVERY, cache: Cache::new() };
-        match version {
-            0 => store.change(schema::create)?,
-            1 => store.change(schema::from_1)?,
-            2 => store.change(schema::from_2)?,
-            3 => store.change(schema::from_3)?,
-            SCHEMA_VERSION => {}
-            newer => {
-                return Err(Fault::refused(format!(
-                    "the store has layout {newer}, this version knows {SCHEMA_VERSION}: install \
-                     the newer version again, or move the store away to begin anew"
-                )));
-            }
-        }
-        shelf::make(&store.db)?;
-        store.cache.follow(&store.db).map_err(opening)?;
-        Ok(store)
-    }
-
-    fn change(&mut self, to: fn(&Transaction) -> rusqlite::Result<()>) -> Result<(), Fault> {
-        let tx = self.db.transaction().map_err(opening)?;
-        to(&tx).map_err(opening)?;
-        tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(opening)?;
-        tx.commit().map_err(opening)
-    }
-}
-
 impl Store for Sqlite {
     fn claim(&mut self, _user: &UserId, _until: Time) -> Result<bool, Fault> {
         Ok(true)
     }
 
     fn mailboxes(&mut self) -> Result<Vec<(UserId, Stashed)>, Fault> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT user, address FROM mailbox WHERE active = 1 ORDER BY user")
-            .map_err(fault)?;
+        let mut query = self.db.prepare_cached(MAILBOXES).map_err(fault)?;
         let rows = query
             .query_map([], |row| Ok((UserId::new(row.get::<_, String>(0)?), Stashed(row.get(1)?))))
             .map_err(fault)?;
@@ -275,6 +221,11 @@ fn read_facts(row: &SqlRow) -> rusqlite::Result<Loaded> {
     })
 }
 
+/// The likeliest to need it first: of whom something is to be done, then those whose calendars
+/// changed last.
+const MAILBOXES: &str = "SELECT user, address FROM mailbox WHERE active = 1
+    ORDER BY id IN (SELECT mailbox FROM errand) DESC, changed DESC, user";
+
 /// Alone it is counted along an index, without reading what is sealed.
 const WAITING: &str = "SELECT count(*) FROM outbox";
 
@@ -375,7 +326,7 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
         "UPDATE mailbox SET cursor = coalesce(?2, cursor), window_from = coalesce(?3, window_from),
             window_to = coalesce(?4, window_to), resend = resend AND NOT ?5, sequence = ?6,
             resource = coalesce(?7, resource), key = coalesce(?8, key),
-            key_day = coalesce(?9, key_day)
+            key_day = coalesce(?9, key_day), changed = coalesce(?10, changed)
          WHERE id = ?1",
     )?;
     update.execute(params![
@@ -388,6 +339,7 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
         commit.keys.as_ref().map(|keys| keys.resource.as_str()),
         commit.keys.as_ref().map(|keys| keys.key.as_str()),
         commit.keys.as_ref().map(|keys| keys.day.as_ms()),
+        (!commit.events.is_empty()).then(|| now.as_ms()),
     ])?;
     // A line that is there already keeps its item and series mostly: their indexes need not be
     // written then.

@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 /// The layout that this version writes. A store of a newer one is refused.
-pub(super) const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 const SCHEMA: &str = "
     CREATE TABLE mailbox (
@@ -22,7 +22,8 @@ const SCHEMA: &str = "
         key_day     INTEGER,
         messages    INTEGER NOT NULL DEFAULT 0,
         presence    BLOB,
-        state       BLOB
+        state       BLOB,
+        changed     INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE record (
         mailbox INTEGER NOT NULL REFERENCES mailbox(id),
@@ -103,6 +104,9 @@ const FROM_3: &str = "
     CREATE INDEX record_that_asks ON record (mailbox) WHERE asked IS NOT NULL;
 ";
 
+/// What version 4 did not have: when something of a mailbox was last sent.
+const FROM_4: &str = "ALTER TABLE mailbox ADD COLUMN changed INTEGER NOT NULL DEFAULT 0";
+
 /// Makes the tables.
 pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(SCHEMA)?;
@@ -124,5 +128,11 @@ pub(super) fn from_2(tx: &Transaction) -> rusqlite::Result<()> {
 
 /// Takes a file of version 3 over.
 pub(super) fn from_3(tx: &Transaction) -> rusqlite::Result<()> {
-    tx.execute_batch(FROM_3)
+    tx.execute_batch(FROM_3)?;
+    from_4(tx)
+}
+
+/// Takes a file of version 4 over.
+pub(super) fn from_4(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(FROM_4)
 }

@@ -27,6 +27,21 @@ pub(super) fn make(db: &Connection) -> Result<(), Fault> {
     db.execute_batch(TABLES).map_err(opening)
 }
 
+/// Notes which version of the program writes here, for an older one that finds the file later.
+pub(super) fn write_program(db: &Connection) -> Result<(), Fault> {
+    let put = "INSERT INTO shelf (name, key, line) VALUES ('program:', x'00', ?1)
+         ON CONFLICT (name, key) DO UPDATE SET line = ?1 WHERE line <> ?1";
+    db.execute(put, [env!("CARGO_PKG_VERSION").as_bytes()]).map(drop).map_err(opening)
+}
+
+/// Which version of the program wrote here last, where that is known.
+pub(super) fn written_by(db: &Connection) -> Option<String> {
+    let ask = "SELECT line FROM shelf WHERE name = 'program:' AND key = x'00'";
+    let line: Vec<u8> = db.query_row(ask, [], |row| row.get(0)).ok()?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-+".contains(c);
+    String::from_utf8(line).ok().filter(|text| text.len() <= 40 && text.chars().all(fits))
+}
+
 /// What says how meetings are shown stands on a shelf of its own.
 pub(super) fn shown_as(tx: &Transaction, showing: Tag) -> rusqlite::Result<bool> {
     let put = tx.execute(

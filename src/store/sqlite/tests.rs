@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+mod layouts;
+
 use super::*;
 use crate::model::{Next, Verdict};
 use crate::pipeline::command::Effect;
-use crate::pipeline::errand::ErrandKind;
 use crate::pipeline::sync::Commit;
 use crate::store::Shelf as _;
 use crate::store::promises::{
@@ -145,82 +146,6 @@ fn what_the_cloud_answered_is_kept_with_the_commits_or_not_at_all() {
 }
 
 #[test]
-fn a_store_of_the_first_version_is_taken_over_and_read_anew() {
-    let (mut store, folder) = empty();
-    activate(&mut store, 1, "a");
-    let first = Commit { resent: true, ..commit(&mut store, &["a", "b"]) };
-    store.commit(&[first], noon()).unwrap();
-    let before = store.load(&ada()).unwrap().unwrap();
-    drop(store);
-    let other = Connection::open(file(&folder)).unwrap();
-    other
-        .execute_batch(
-            "DROP INDEX record_of_item; DROP INDEX record_of_series;
-             ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
-             ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
-             DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
-             PRAGMA user_version = 1",
-        )
-        .unwrap();
-    drop(other);
-    let mut again = Sqlite::open(&file(&folder)).unwrap();
-    let (loaded, index) = promises::known(&mut again);
-    let loaded = loaded.unwrap();
-    assert_eq!((index.len(), loaded.resend, loaded.window), (0, true, None));
-    assert_eq!((&loaded.cursor, loaded.sequence), (&before.cursor, before.sequence));
-    assert_eq!(waiting(&mut again), ["Update a", "Update b"], "what waited still does");
-    put(&mut again, &["c"]);
-}
-
-#[test]
-fn a_store_of_the_second_version_is_taken_over_as_it_is() {
-    let (mut store, folder) = empty();
-    activate(&mut store, 1, "a");
-    put(&mut store, &["a", "b"]);
-    let before = promises::known(&mut store);
-    drop(store);
-    let other = Connection::open(file(&folder)).unwrap();
-    other
-        .execute_batch(
-            "ALTER TABLE mailbox DROP COLUMN messages; ALTER TABLE mailbox DROP COLUMN presence;
-             ALTER TABLE mailbox DROP COLUMN state; DROP TABLE errand;
-             DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
-             PRAGMA user_version = 2",
-        )
-        .unwrap();
-    drop(other);
-    let mut again = Sqlite::open(&file(&folder)).unwrap();
-    assert_eq!(promises::known(&mut again), before);
-    promises::what_is_told_of_a_user_is_told_once_for_each_change(&mut again);
-}
-
-#[test]
-fn a_store_of_the_third_version_is_taken_over_as_it_is() {
-    let (mut store, folder) = empty();
-    activate(&mut store, 1, "a");
-    put(&mut store, &["a", "b"]);
-    let effect =
-        Effect::Errand { user: ada(), kind: ErrandKind::Create, body: promises::address("x") };
-    store.decide(&promises::decision(2, effect), noon()).unwrap();
-    let before = (promises::known(&mut store), store.errands(0, 9), waiting(&mut store));
-    drop(store);
-    let other = Connection::open(file(&folder)).unwrap();
-    other
-        .execute_batch(
-            "DROP INDEX record_that_asks; ALTER TABLE record DROP COLUMN asked;
-             PRAGMA user_version = 3",
-        )
-        .unwrap();
-    drop(other);
-    let mut again = Sqlite::open(&file(&folder)).unwrap();
-    assert_eq!((promises::known(&mut again), again.errands(0, 9), waiting(&mut again)), before);
-    let mut asks = commit(&mut again, &["a"]);
-    asks.rows[0].asked = Some(Tag([9; 16]));
-    again.commit(&[asks], noon()).unwrap();
-    assert_eq!(promises::known(&mut again).1[0].asked, Some(Tag([9; 16])));
-}
-
-#[test]
 fn what_is_sent_anew_is_found_without_reading_the_whole_index() {
     let (store, _folder) = empty();
     let ask = "EXPLAIN QUERY PLAN UPDATE record SET asked = NULL WHERE asked IS NOT NULL";
@@ -275,22 +200,6 @@ fn a_failing_command_leaves_nothing() {
     other.execute_batch("DROP TRIGGER break").unwrap();
     deactivate(&mut store, 2);
     assert_eq!(store.load(&ada()), Ok(None));
-}
-
-#[test]
-fn a_store_of_a_newer_version_is_refused_and_left_alone() {
-    let (store, folder) = empty();
-    drop(store);
-    let other = Connection::open(file(&folder)).unwrap();
-    other.pragma_update(None, "user_version", 99).unwrap();
-    drop(other);
-    let refused = Sqlite::open(&file(&folder)).unwrap_err();
-    assert_eq!(refused.next, Next::Refused);
-    let words = refused.to_string();
-    assert!(words.contains("99") && words.contains("newer version"), "{words}");
-    let other = Connection::open(file(&folder)).unwrap();
-    let version: i64 = other.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 99);
 }
 
 #[test]
