@@ -3,6 +3,7 @@
 //! Those that concern the running daemon ask it over its admin socket (`admin`).
 
 mod admin;
+pub mod check;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
@@ -40,6 +41,8 @@ enum Command {
     Run(run::Run),
     /// Show the configuration in force, and which file each value came from.
     Config(config::Config),
+    /// Look at everything that the connector needs, and say what to do where it fails.
+    Check(check::Check),
     /// Show how the running service is, and what to do about what is wrong.
     Status(status::Status),
     /// Find out where a mailbox is served, and show each step on the way.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(run) => run.run(),
         Command::Config(config) => config.run(),
+        Command::Check(check) => check.run(),
         Command::Status(status) => status.run(),
         Command::Discover(discover) => discover.run(),
         Command::JoinTest(join_test) => join_test.run(),

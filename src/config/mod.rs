@@ -30,7 +30,7 @@ pub use self::admin::{AdminSettings, SOCKET};
 use self::written::{Written, WrittenCalendar, WrittenCloudAuth};
 use crate::calendar::ews;
 use crate::cloud;
-use crate::model::{CalendarName, Span};
+use crate::model::{Address, CalendarName, Span};
 use crate::net::proxy::Proxy;
 use crate::net::tls::Trust;
 use crate::observe::journal;
@@ -81,6 +81,10 @@ pub struct CalendarSettings {
     pub domains: BTreeSet<String>,
     /// The account's keys for Kerberos, where it signs in by those and not by its password.
     pub keytab: Option<PathBuf>,
+    /// Mailboxes that `calway check` tries our rights with, one of each domain.
+    pub test_mailboxes: Vec<Arc<Address>>,
+    /// Rooms in which `calway check` looks for what is left of invitations.
+    pub test_rooms: Vec<Arc<Address>>,
     /// The provider's own part.
     pub ews: ews::Options,
 }
@@ -92,6 +96,8 @@ pub struct KmsSettings {
     pub url: Uri,
     /// PEM text of the authorities that may sign the key server's certificate.
     pub anchors: Vec<u8>,
+    /// Where that text stands.
+    pub anchors_file: PathBuf,
     /// Whose TLS certificates are accepted on the way.
     pub trust: Trust,
     /// The way through a proxy.
@@ -348,6 +354,8 @@ fn calendar(
     if !(1..=100).contains(&connections) {
         wrong.push("connections: 1 to 100 are allowed; Microsoft's advice is 10".into());
     }
+    let test_mailboxes = tested(one.test_mailboxes.as_ref(), "test_mailboxes", wrong);
+    let test_rooms = tested(one.test_rooms.as_ref(), "test_rooms", wrong);
     let name = CalendarName::new(name);
     let mut options = match (url, &discover) {
         (Some(url), _) => ews::Options::new(name, url?, account),
@@ -363,8 +371,19 @@ fn calendar(
     Some(CalendarSettings {
         domains: domains.into_iter().collect(),
         keytab: one.keytab.clone(),
+        test_mailboxes,
+        test_rooms,
         ews: options,
     })
+}
+
+fn tested(written: Option<&Vec<String>>, key: &str, wrong: &mut Vec<String>) -> Vec<Arc<Address>> {
+    let addresses = written.into_iter().flatten().map(|text| Address::parse(text));
+    let (good, bad): (Vec<_>, Vec<_>) = addresses.partition(Result::is_ok);
+    if !bad.is_empty() {
+        wrong.push(format!("{key}: addresses like alice@corp.example are needed"));
+    }
+    good.into_iter().flatten().map(Arc::new).collect()
 }
 
 fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Options> {
@@ -427,7 +446,8 @@ fn kms_part(
         true => connection::trust(one.ca_file.as_ref(), one.system_trust, &[], "", wrong),
         false => cloud.trust.clone(),
     };
-    Some(KmsSettings { url, anchors, trust, proxy: cloud.proxy.clone() })
+    let (anchors_file, proxy) = (file.clone(), cloud.proxy.clone());
+    Some(KmsSettings { url, anchors, anchors_file, trust, proxy })
 }
 
 fn https(text: &str, key: &str, wrong: &mut Vec<String>) -> Option<Uri> {

@@ -50,6 +50,8 @@ pub(super) struct WrittenCalendar {
     pub(super) proxy: Option<String>,
     pub(super) proxy_auth: Option<WrittenProxyAuth>,
     pub(super) connections: Option<usize>,
+    pub(super) test_mailboxes: Option<Vec<String>>,
+    pub(super) test_rooms: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]

@@ -55,7 +55,7 @@ impl Refused {
     }
 
     /// The memory of one account's secrets of one kind.
-    pub(super) fn memory(&self, kind: &str, account: &str) -> Arc<dyn Memory> {
+    pub(crate) fn memory(&self, kind: &str, account: &str) -> Arc<dyn Memory> {
         let account = account.to_lowercase();
         Arc::new(Refusals::of(kind, &account, &self.disk, &self.installation))
     }
@@ -228,7 +228,13 @@ mod tests {
         let scp = ews::Scp { host: "dc1".into(), port: 636, secure: true, bind, site: None };
         let discover = ews::Discover { scp: Some(scp), ..ews::Discover::default() };
         let ews = ews::Options::discovering(CalendarName::new("hq"), discover, "CORP\\svc");
-        CalendarSettings { domains: BTreeSet::new(), keytab: Some("/keytab".into()), ews }
+        CalendarSettings {
+            domains: BTreeSet::new(),
+            keytab: Some("/keytab".into()),
+            ews,
+            test_mailboxes: Vec::new(),
+            test_rooms: Vec::new(),
+        }
     }
 
     #[test]

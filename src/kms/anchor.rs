@@ -38,6 +38,8 @@ pub struct Server {
     pub destination: String,
     /// Its static key.
     pub key: PublicKey,
+    /// When the first of its certificates ends.
+    pub until: Time,
 }
 
 #[derive(Deserialize)]
@@ -84,7 +86,8 @@ impl Anchors {
             return Err(Bad("the static key is not the one of its certificate"));
         }
         let key = PublicKey::new(jwk.kid, n, e)?;
-        Ok(Server { destination: format!("kms://{host}"), host, key })
+        let until = chain.iter().filter_map(|one| end(one)).min().unwrap_or(now);
+        Ok(Server { destination: format!("kms://{host}"), host, key, until })
     }
 
     fn verify(
@@ -146,6 +149,13 @@ fn subject(leaf: &CertificateDer<'_>, host: &str) -> Result<(Vec<u8>, Vec<u8>), 
         Ok(SubjectKey::RSA(key)) => Ok((minimal(key.modulus), minimal(key.exponent))),
         _ => Err(Bad("the static key's certificate is not for an RSA key")),
     }
+}
+
+/// When a certificate ends.
+fn end(certificate: &CertificateDer<'_>) -> Option<Time> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let seconds = certificate.validity().not_after.timestamp();
+    Some(Time::from_ms(seconds.saturating_mul(1_000)))
 }
 
 /// Its alternative names, or the common name where it has none. No wildcards.

@@ -159,6 +159,24 @@ impl Kms {
         self.ask(Ask::Ping).await.map(|_| ())
     }
 
+    /// Who the key server says it is, judged by the anchors; nothing is agreed on with it.
+    ///
+    /// # Errors
+    /// As any other call.
+    pub async fn inspect(&self) -> Result<Server, Fault> {
+        let token = (self.bearer)(None).await?;
+        let judged = self.carrier.static_key(&token).await.and_then(|served| {
+            let server = self.anchors.judge(&served, (self.options.clock)())?;
+            self.keep_to(&server)?;
+            Ok(server)
+        });
+        judged.map_err(|trouble| match trouble {
+            Trouble::Fault(fault) => fault,
+            Trouble::Token => Fault::new(Next::SignIn, "KMS: 401, the token is refused"),
+            Trouble::Reset => Fault::retry("KMS: it forgets the shared key at once"),
+        })
+    }
+
     /// Asks; a token that is refused is replaced once, and so is a shared key that the server
     /// forgot. What comes back is a success or a redirection.
     async fn ask(&self, ask: Ask<'_>) -> Result<Zeroizing<Vec<u8>>, Fault> {

@@ -53,7 +53,11 @@ impl Dial {
         Err(last)
     }
 
-    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
+    /// The addresses of a name, sixteen at most.
+    ///
+    /// # Errors
+    /// [`Next::Retry`](crate::model::Next) where nobody knows the name.
+    pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
         if let Some(known) = self.known.get(&(host.to_ascii_lowercase(), port)) {
             return Ok(vec![*known]);
         }

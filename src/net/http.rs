@@ -168,34 +168,12 @@ impl Connector {
     /// # Errors
     /// As [`Connector::open`].
     pub async fn connect(&self, origin: &Origin) -> Result<Connection, Fault> {
-        let stream = self.open(origin).await?;
-        let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
-        let host = HeaderValue::from_str(&origin.host_header())
-            .map_err(|_| Fault::refused("an address whose host is not a name"))?;
-        let (sender, connection) = hyper::client::conn::http1::Builder::new()
-            .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
-            .await
-            .map_err(|error| http_fault(&error))?;
-        // Ends when the sender and the last body are dropped; a caller sees its errors itself.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(Connection { sender, host, peer })
+        speak(self.open(origin).await?, origin).await
     }
 
     async fn open_before(&self, origin: &Origin, deadline: Instant) -> Result<Stream, Fault> {
-        let stream = match &self.proxy {
-            None => self.dial.open(&origin.host, origin.port, deadline).await?,
-            Some(via) => {
-                let mut stream = self
-                    .dial
-                    .open(&via.host, via.port, deadline)
-                    .await
-                    .map_err(|fault| Fault::retry(format!("proxy: {fault}")))?;
-                proxy::tunnel(&mut stream, via, &origin.authority()).await?;
-                stream
-            }
-        };
+        let stream = self.tcp(origin, deadline).await?;
+        let stream = self.tunnel(origin, stream).await?;
         let name = ServerName::try_from(origin.host.to_string())
             .map_err(|_| Fault::refused("an address whose host is not a name"))?;
         TlsConnector::from(Arc::clone(&self.tls))
@@ -203,6 +181,45 @@ impl Connector {
             .await
             .map_err(|error| tls::handshake_fault(&error))
     }
+
+    /// Opens TCP to it, or to the proxy on the way.
+    pub(super) async fn tcp(&self, origin: &Origin, by: Instant) -> Result<TcpStream, Fault> {
+        match &self.proxy {
+            None => self.dial.open(&origin.host, origin.port, by).await,
+            Some(via) => {
+                let opened = self.dial.open(&via.host, via.port, by).await;
+                opened.map_err(|fault| Fault::retry(format!("proxy: {fault}")))
+            }
+        }
+    }
+
+    /// Asks the proxy for the way on, if there is one.
+    pub(super) async fn tunnel(
+        &self,
+        origin: &Origin,
+        mut stream: TcpStream,
+    ) -> Result<TcpStream, Fault> {
+        if let Some(via) = &self.proxy {
+            proxy::tunnel(&mut stream, via, &origin.authority()).await?;
+        }
+        Ok(stream)
+    }
+}
+
+/// HTTP over a session that is open.
+pub(super) async fn speak(stream: Stream, origin: &Origin) -> Result<Connection, Fault> {
+    let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
+    let host = HeaderValue::from_str(&origin.host_header())
+        .map_err(|_| Fault::refused("an address whose host is not a name"))?;
+    let (sender, connection) = hyper::client::conn::http1::Builder::new()
+        .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
+        .await
+        .map_err(|error| http_fault(&error))?;
+    // Ends when the sender and the last body are dropped; a caller sees its errors itself.
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    Ok(Connection { sender, host, peer })
 }
 
 /// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.

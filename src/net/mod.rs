@@ -12,6 +12,7 @@
 //! - [`pin`][]: one certificate that is accepted as it is.
 //! - [`proxy`][]: the tunnel through an HTTP proxy.
 //! - [`status`][]: what a status that is not a success means.
+//! - [`walk`][]: the way to an origin step by step, for whoever wants to see where it ends.
 
 pub mod client;
 pub mod dial;
@@ -27,6 +28,7 @@ pub mod pin;
 pub mod proxy;
 pub mod status;
 pub mod tls;
+pub mod walk;
 
 use std::sync::Arc;
 

@@ -50,8 +50,19 @@ const LONGEST: usize = 8 * 1024;
 /// A refused password is tried again after so long even if it has not changed.
 const PAUSE: Duration = Duration::from_secs(60 * 60);
 
-const REFUSED_BEFORE: &str = "proxy: it refused the user or the password before; not tried again \
-    with the same";
+/// What is said of a password that was refused not long ago.
+pub const REFUSED_BEFORE: &str = "proxy: it refused the user or the password before; not tried \
+    again with the same";
+
+/// What is said where the account's password is missing.
+pub const NO_PASSWORD: &str = "proxy: its account has no password here";
+
+/// What is said of a proxy that wants to know who we are.
+pub const ASKS: &str = "proxy: 407, it asks for a sign-in (proxy_auth)";
+
+/// What is said of a proxy that wants to know in another way than by user and password.
+pub const OTHER_SIGN_IN: &str =
+    "proxy: 407, it asks for a sign-in and offers none by user and password";
 
 /// Whether it was the proxy, and not whoever is behind it, that refused a sign-in.
 pub fn is_refusal(fault: &Fault) -> bool {
@@ -136,7 +147,7 @@ impl Account {
 
     fn password(&self) -> Result<Secret, Fault> {
         let found = self.password.as_ref().and_then(|source| source());
-        found.ok_or_else(|| Fault::new(Next::SignIn, "proxy: its account has no password here"))
+        found.ok_or_else(|| Fault::new(Next::SignIn, NO_PASSWORD))
     }
 
     /// The value of `Proxy-Authorization`: `Basic …`.
@@ -279,11 +290,9 @@ fn unknown_here<'a>(offers: impl Iterator<Item = &'a str>, signed_in: bool) -> F
         offers.filter_map(|offer| offer.split_ascii_whitespace().next()).collect();
     let basic = schemes.is_empty() || schemes.iter().any(|one| one.eq_ignore_ascii_case("Basic"));
     match (signed_in, basic) {
-        (_, false) => {
-            Fault::retry("proxy: 407, it asks for a sign-in and offers none by user and password")
-        }
+        (_, false) => Fault::retry(OTHER_SIGN_IN),
         (true, true) => Fault::new(Next::SignIn, "proxy: 407, it refuses the user or the password"),
-        (false, true) => Fault::retry("proxy: 407, it asks for a sign-in (proxy_auth)"),
+        (false, true) => Fault::retry(ASKS),
     }
 }
 

@@ -3,7 +3,7 @@
 use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use crate::model::{Fault, Next, Span};
+use crate::model::{Fault, Next, Span, Time};
 use crate::net::Answer;
 
 /// The longest wait that a server may ask for.
@@ -50,6 +50,12 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Span> {
         }
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+/// The server's own time (RFC 9110, 6.6.1), to the second.
+pub fn date(headers: &HeaderMap) -> Option<Time> {
+    let seconds = http_date(headers.get(DATE)?.to_str().ok()?)?;
+    Some(Time::from_ms(seconds.saturating_mul(1_000)))
 }
 
 /// Seconds since the epoch of an IMF-fixdate (RFC 9110, 5.6.7).

@@ -135,7 +135,7 @@ const HUNG_UP: &str = "the server hung up during the handshake, as Windows Serve
 const NO_SUITE: &str = "the server shares no cipher suite with us, as on Windows Server 2012 R2 \
      and older (docs/guide/exchange.md, Old Windows), or wants a client certificate";
 
-fn is_hung_up(kind: io::ErrorKind) -> bool {
+pub(super) fn is_hung_up(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(kind, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }

@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod calendar;
 mod canaries;
+mod check;
 mod cloud;
 mod crash;
 mod crowd;

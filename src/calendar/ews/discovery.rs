@@ -130,6 +130,11 @@ impl Discovery {
         }
     }
 
+    /// One step by itself.
+    pub(super) async fn go(&self, step: &Step) -> Answer {
+        self.legs.go(step).await
+    }
+
     pub(super) fn now(&self) -> Time {
         self.ledger.now()
     }

@@ -21,8 +21,9 @@ pub(super) type Password = Box<dyn Fn() -> Option<Secret> + Send + Sync>;
 /// again whether it takes a better one.
 const SECOND_BEST: Duration = Duration::from_secs(60 * 60);
 
-const REFUSED_BEFORE: &str = "sign-in was refused before; not tried again with the same password \
-    (if it is right, look at Extended Protection: is TLS opened on the way?)";
+/// What is said of a secret that was refused not long ago.
+pub const REFUSED_BEFORE: &str = "sign-in was refused before; not tried again with the same \
+    password (if it is right, look at Extended Protection: is TLS opened on the way?)";
 
 /// What is known of an account's secrets. Calendars of one account share it, so that a wrong
 /// password is not tried by each of them.

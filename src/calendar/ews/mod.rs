@@ -3,14 +3,15 @@
 //! One operation, one file; each writes its request and reads its answer, and touches nothing else:
 //! [`get_folder`], [`get_item`], [`find_item`], [`sync_folder_items`], [`subscribe`],
 //! [`unsubscribe`], [`get_streaming_events`], [`create_item`], [`update_item`],
-//! [`get_user_availability`], [`get_user_oof_settings`], and [`invitation`], which is GetItem for
-//! whoever is to change what it reads. Of [`convert_id`] only the answer is read.
+//! [`get_user_availability`], [`get_user_oof_settings`], [`get_server_time_zones`], and
+//! [`invitation`], which is GetItem for whoever is to change what it reads. Of [`convert_id`] only
+//! the answer is read.
 //!
 //! `soap`, `xml`, `datetime`, `codes`, `effect`, `convert`, `folder_names`, [`own`], `windows`,
 //! [`stream`], [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are
 //! pure; `http` alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign
-//! in; `listen` drives a group's stream; `writing` sends what may not come twice;
-//! `trial` tries a new password.
+//! in, `entrance` shows where that ends; `listen` drives a group's stream; `writing` sends what may
+//! not come twice; `trial` tries a new password.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -19,6 +20,7 @@ pub mod discover;
 pub mod find_item;
 pub mod get_folder;
 pub mod get_item;
+pub mod get_server_time_zones;
 pub mod get_streaming_events;
 pub mod get_user_availability;
 pub mod get_user_oof_settings;
@@ -46,6 +48,7 @@ mod discovery;
 #[cfg(test)]
 mod discovery_tests;
 mod effect;
+mod entrance;
 mod folder_names;
 mod gate;
 mod homes;
@@ -92,7 +95,8 @@ use crate::model::{
 use crate::net::{Connector, Origin};
 
 pub use self::discovery::{Discover, Discovery, HUNT_WITHIN, Legs, Scp, ScpBind, Witness};
-pub use self::gate::Gates;
+pub use self::entrance::{Entered, can_bind_to};
+pub use self::gate::{Gates, REFUSED_BEFORE};
 #[cfg(feature = "kerberos")]
 pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;

@@ -43,6 +43,25 @@ pub fn envelope(
     attributes: &str,
     content: impl FnOnce(&mut String),
 ) -> String {
+    written((header.version, Some(header.impersonate)), operation, attributes, content)
+}
+
+/// The same in nobody's name: what concerns no mailbox.
+pub(super) fn own_envelope(
+    version: ServerVersion,
+    operation: &str,
+    attributes: &str,
+    content: impl FnOnce(&mut String),
+) -> String {
+    written((version, None), operation, attributes, content)
+}
+
+fn written(
+    (version, whose): (ServerVersion, Option<&Address>),
+    operation: &str,
+    attributes: &str,
+    content: impl FnOnce(&mut String),
+) -> String {
     let mut out = String::with_capacity(2048);
     out.push_str(concat!(
         r#"<?xml version="1.0" encoding="utf-8"?>"#,
@@ -50,10 +69,13 @@ pub fn envelope(
         r#" xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages""#,
         r#" xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Header>"#,
     ));
-    let _ = write!(out, r#"<t:RequestServerVersion Version="{}"/>"#, header.version.text());
-    out.push_str("<t:ExchangeImpersonation><t:ConnectingSID><t:SmtpAddress>");
-    push_escaped(&mut out, header.impersonate.reveal());
-    out.push_str("</t:SmtpAddress></t:ConnectingSID></t:ExchangeImpersonation></s:Header><s:Body>");
+    let _ = write!(out, r#"<t:RequestServerVersion Version="{}"/>"#, version.text());
+    if let Some(whose) = whose {
+        out.push_str("<t:ExchangeImpersonation><t:ConnectingSID><t:SmtpAddress>");
+        push_escaped(&mut out, whose.reveal());
+        out.push_str("</t:SmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>");
+    }
+    out.push_str("</s:Header><s:Body>");
     let _ = write!(out, "<m:{operation}{attributes}>");
     content(&mut out);
     let _ = write!(out, "</m:{operation}></s:Body></s:Envelope>");

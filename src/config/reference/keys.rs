@@ -70,6 +70,12 @@ pub const KEYS: &[Key] = &[
             settings.calendars.get(at).map_or(0, |one| one.ews.max_connections).to_string()
         }))
         .does("Requests open at once per server, besides the streams; Microsoft advises 10."),
+    Key::new("calendar[].test_mailboxes", Texts, "addresses")
+        .or(Nothing("`calway check` tries none"))
+        .does("A mailbox of each domain, in which `calway check` tries the account's rights."),
+    Key::new("calendar[].test_rooms", Texts, "addresses")
+        .or(Nothing("`calway check` looks into none"))
+        .does("Rooms in which `calway check` looks for what is left of invitations."),
     Key::new("calendar[].discover.domains", Texts, "domains, one at least unless `scp` is there")
         .or(Follows("the calendar's `domains`", |settings, at| {
             let found = settings.calendars.get(at).and_then(|one| one.ews.discover.as_ref());

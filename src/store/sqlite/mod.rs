@@ -4,6 +4,7 @@ mod cache;
 mod copy;
 mod effects;
 mod errands;
+mod look;
 mod open;
 mod queue;
 mod schema;
@@ -13,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, p
 
 use self::cache::Cache;
 pub use self::copy::copy_of;
+pub use self::look::{Looked, look};
 use self::queue::{Queue, kind_of};
 pub use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};

@@ -35,6 +35,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/discovery.rs",
     "src/calendar/ews/discovery/leaving.rs",
     "src/calendar/ews/discovery/steps.rs",
+    "src/calendar/ews/entrance.rs",
     "src/calendar/ews/zones.rs",
     "src/calendar/ews/items.rs",
     "src/calendar/ews/languages.rs",

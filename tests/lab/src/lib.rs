@@ -75,3 +75,10 @@ pub mod people;
 pub mod site;
 pub mod stage;
 pub mod tls;
+
+/// The time of a clock that is so many seconds ahead, as HTTP writes it.
+pub(crate) fn date_ahead(seconds: i64) -> String {
+    let now = jiff::Timestamp::now().as_second().saturating_add(seconds);
+    let then = jiff::Timestamp::from_second(now).unwrap_or_default();
+    then.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -46,6 +46,8 @@ pub(super) struct Front {
     pub(super) origin: String,
     pub(super) autodiscover: super::Forms,
     pub(super) groups: usize,
+    /// How far the clock is before the right time, in seconds.
+    pub(super) clock_ahead: i64,
     /// Requests of one mailbox that may run at once.
     pub(super) max_concurrency: usize,
     pub(super) running: Mutex<HashMap<String, usize>>,
@@ -387,6 +389,9 @@ impl Front {
         if asked.header("return-client-request-id").eq_ignore_ascii_case("true") {
             let id = asked.header("client-request-id");
             append(headers, HeaderName::from_static("client-request-id"), id);
+        }
+        if self.clock_ahead != 0 {
+            append(headers, http::header::DATE, &crate::date_ahead(self.clock_ahead));
         }
         append(headers, HeaderName::from_static("server"), "Microsoft-IIS/10.0");
         append(headers, HeaderName::from_static("x-aspnet-version"), "4.0.30319");

@@ -130,6 +130,8 @@ pub struct Options {
     /// TLS is opened on the way to the server, which has another certificate than the one that
     /// clients see: a channel binding of theirs is a wrong one.
     pub bridged: bool,
+    /// How far its clock is before the right time, in seconds; less than nothing: behind.
+    pub clock_ahead: i64,
     /// Who signs the certificate; `None` makes one.
     pub authority: Option<Arc<Authority>>,
 }
@@ -167,6 +169,7 @@ impl Default for Options {
             newest_version: None,
             certificate: Variant::Good,
             bridged: false,
+            clock_ahead: 0,
             authority: None,
         }
     }
@@ -219,6 +222,7 @@ impl Options {
             own_address: self.own_address(),
             origin,
             autodiscover: self.autodiscover,
+            clock_ahead: self.clock_ahead,
             groups: self.groups,
             max_concurrency: self.max_concurrency,
             running: std::sync::Mutex::default(),

@@ -25,6 +25,7 @@ fn steps(name: &str) -> Option<(Ns, &'static str)> {
         }
         "GetFolder" => "FolderShape FolderIds",
         "GetItem" => "ItemShape ItemIds",
+        "GetServerTimeZones" => "Ids",
         "GetStreamingEvents" => "SubscriptionIds ConnectionTimeout",
         "GetUserAvailabilityRequest" => {
             "t:TimeZone MailboxDataArray t:FreeBusyViewOptions t:SuggestionsViewOptions"
@@ -57,6 +58,7 @@ fn steps_of_type(name: &str) -> Option<&'static str> {
             "FolderId ParentFolderId FolderClass DisplayName TotalCount ChildFolderCount \
              ExtendedProperty* ManagedFolderInformation EffectiveRights"
         }
+        "Ids" => "Id*",
         "ItemIds" | "Ignore" => {
             "ItemId|OccurrenceItemId|RecurringMasterItemId|RecurringMasterItemIdRanges*"
         }

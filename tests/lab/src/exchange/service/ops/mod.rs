@@ -8,6 +8,7 @@ mod delete_item;
 mod find_item;
 mod folders;
 mod get_item;
+mod get_server_time_zones;
 mod get_user_availability;
 mod get_user_configuration;
 mod letters;
@@ -39,6 +40,7 @@ pub(super) const OPERATIONS: &[(&str, &str, Option<Operation>)] = &[
     ("FindItem", "FindItem", Some(find_item::answer)),
     ("GetFolder", "GetFolder", Some(folders::get)),
     ("GetItem", "GetItem", Some(get_item::answer)),
+    ("GetServerTimeZones", "GetServerTimeZones", Some(get_server_time_zones::answer)),
     ("GetStreamingEvents", "GetStreamingEvents", None),
     ("GetUserAvailability", "GetUserAvailabilityRequest", Some(get_user_availability::answer)),
     ("GetUserConfiguration", "GetUserConfiguration", Some(get_user_configuration::answer)),
