@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 profile=${PROFILE:-dist}
 target=${CARGO_TARGET_DIR:-target}
 folder=$target/$profile
-[ "$profile" != dev ] || folder=$target/debug
+fast=() plain=()
+# Twenty times the size: nobody waits for its compression.
+[ "$profile" != dev ] || { folder=$target/debug fast=(--fast) plain=(--payload-compress none); }
 package=$folder/package
 out=$target/packages
 # The same sources give the same packages: no file is younger than the last change.
@@ -18,6 +20,7 @@ export SOURCE_DATE_EPOCH
 cargo build --quiet --locked -p calway --bin calway --profile "$profile" \
     --no-default-features --features kerberos
 calway=$folder/calway
+[ "$profile" != dev ] || strip "$calway"
 
 # What both packages have below /usr, beside what Cargo.toml names by itself.
 rm -rf "$package" "$out"
@@ -37,14 +40,14 @@ add() {
     mkdir -p "$files/$1"
     cp -r "${@:2}" "$files/$1/"
 }
-[ ! -e systemd/calway.catalog ] || add lib/systemd/catalog systemd/calway.catalog
+add lib/systemd/catalog systemd/calway.catalog
 for one in packaging/grafana packaging/prometheus; do
     [ ! -d "$one" ] || add share/calway "$one"
 done
 cp packaging/copyright "$package/copyright"
 find "$package" -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
 
-cargo deb --quiet --no-build --no-strip -p calway --profile "$profile" --output "$out/"
+cargo deb --quiet --no-build --no-strip "${fast[@]}" -p calway --profile "$profile" --output "$out/"
 cargo generate-rpm --profile "$profile" --target-dir "$target" --output "$out/" \
-    --source-date "$SOURCE_DATE_EPOCH"
+    --source-date "$SOURCE_DATE_EPOCH" "${plain[@]}"
 ls -l "$out"

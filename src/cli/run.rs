@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::Failure;
 use crate::config::{self, secrets::Secrets};
@@ -24,6 +25,9 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+            close_memory()?;
+        }
         let settings = config::read(&self.config).map_err(|why| Failure::Usage(why.to_string()))?;
         #[cfg(feature = "kerberos")]
         super::keytab::provide(&settings.calendars)?;
@@ -44,4 +48,11 @@ impl Run {
             Err(fault) => Err(Failure::Failed(fault.to_string())),
         }
     }
+}
+
+/// Of a service nobody but root reads the memory, not even its own user's other processes, and no
+/// core of it is ever written. Run by hand it may be looked into.
+fn close_memory() -> Result<(), Failure> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| Failure::Failed(format!("its memory cannot be closed: {error}")))
 }

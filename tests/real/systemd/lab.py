@@ -24,7 +24,7 @@ class Lab:
 
     def start(self):
         self._part("exchange", "--listen=127.0.0.1:443", "--ca-out=/opt/lab/corp-ca.pem")
-        self._part("cloud", "--listen=127.0.0.2:443", f"--name={CLOUD}",
+        self._part("cloud", "--listen=127.0.0.2:443", f"--name={CLOUD}", "--name=127.0.0.2",
                    "--ca-out=/usr/local/share/ca-certificates/relay.crt",
                    "--anchor-out=/opt/lab/kms-anchor.pem")
         # As a cloud of the Internet has it: its authority is one of the system's.
