@@ -17,6 +17,7 @@ static SENT: LazyLock<Vec<Outgoing>> = LazyLock::new(|| {
             sequence,
             time: Time::from_ms(1_800_000_000_000),
             data: Sealed::restored("{}"),
+            trace: calway::model::Trace([1; 16]),
         })
         .collect()
 });

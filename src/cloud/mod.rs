@@ -21,7 +21,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use crate::model::{Command, CommandId, Fault, Outcome, Time, UserId};
+use crate::model::{Command, CommandId, Fault, Outcome, Time, Trace, UserId};
 use crate::pipeline::seal::Sealed;
 
 pub use link::{Link, Options};
@@ -78,6 +78,8 @@ pub struct Outgoing {
     pub time: Time,
     /// The event's `data`.
     pub data: Sealed,
+    /// What it belongs to: the `traceparent`.
+    pub trace: Trace,
 }
 
 impl Outgoing {

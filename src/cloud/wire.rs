@@ -35,6 +35,8 @@ struct Attributes<'a> {
     datacontenttype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 impl EventKind {
@@ -92,6 +94,12 @@ pub fn sequence_text(sequence: u64) -> String {
     format!("{sequence:020}")
 }
 
+/// W3C Trace Context, version 00, sampled: the step on the way is named by the user's sequence,
+/// which is never 0.
+fn traceparent(event: &Outgoing) -> String {
+    format!("00-{}-{:016x}-01", event.trace, event.sequence.max(1))
+}
+
 fn time_text(time: Time) -> Option<String> {
     jiff::Timestamp::from_millisecond(time.as_ms()).ok().map(|time| time.to_string())
 }
@@ -127,6 +135,7 @@ pub fn batch<'a>(
             time: time_text(event.time),
             datacontenttype: "application/json",
             sequence: Some(sequence_text(event.sequence)),
+            traceparent: Some(traceparent(event)),
         };
         let data = known_to(minor, event.data.json());
         write_event(&mut out, &attributes, data.as_bytes())?;
@@ -325,6 +334,7 @@ pub fn outcome(source: &str, answered: &Answered) -> Result<String, Fault> {
         time: None,
         datacontenttype: "application/json",
         sequence: None,
+        traceparent: None,
     };
     let unwritable = |_| Fault::refused("an outcome cannot be written");
     let data = serde_json::to_vec(&data).map_err(unwritable)?;

@@ -1,7 +1,7 @@
 //! Batches as the specification shows them; commands well and ill formed.
 
 use super::*;
-use crate::model::Next;
+use crate::model::{Next, Trace};
 use crate::pipeline::seal::Sealed;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ fn event(id: &str, kind: EventKind, data: &str) -> Outgoing {
         sequence: 42,
         time: Time::from_ms(1_772_532_000_123),
         data: Sealed::restored(data),
+        trace: Trace([0xa7; 16]),
     }
 }
 
@@ -33,12 +34,15 @@ fn a_batch_is_written_as_specified_and_its_data_is_not_touched() {
             r#"[{"specversion":"1.0","id":"e-1","source":"/connectors/hq-1","#,
             r#""type":"calendar.meeting.create","subject":"alice-id","#,
             r#""time":"2026-03-03T10:00:00.123Z","datacontenttype":"application/json","#,
-            r#""sequence":"00000000000000000042","data":"#,
+            r#""sequence":"00000000000000000042","#,
+            r#""traceparent":"00-a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7-000000000000002a-01","data":"#,
             data,
             r#"},{"specversion":"1.0","id":"e-\"2\"","source":"/connectors/hq-1","#,
             r#""type":"calendar.meeting.delete","subject":"alice-id","#,
             r#""time":"2026-03-03T10:00:00.123Z","datacontenttype":"application/json","#,
-            r#""sequence":"00000000000000000042","data":{}}]"#,
+            r#""sequence":"00000000000000000042","#,
+            r#""traceparent":"00-a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7-000000000000002a-01","#,
+            r#""data":{}}]"#,
         ]
         .concat()
     );

@@ -24,6 +24,7 @@ use crate::pipeline::command::{self, Decision, Effect, Need};
 use crate::pipeline::limits::{CLOUD_RETRY, STORE_RETRY};
 use crate::pipeline::pace::{Dice, Pace};
 use crate::pipeline::seal::Installation;
+use crate::pipeline::tracking;
 
 /// Commands that may wait, and that are decided together; beyond them the channel is read no
 /// further.
@@ -199,7 +200,8 @@ async fn obey(
         let now = clock::now().mono;
         let mut dice = Dice::new(first.sequence);
         let wait = pace.fail(now, CLOUD_RETRY, None, &mut dice).since(now);
-        condition!(warn, COMMAND_WAITS, COMMAND_ID = command.id, CAUSE = fault,;
+        condition!(warn, COMMAND_WAITS, COMMAND_ID = command.id, CAUSE = fault,
+            TRACKING_ID = tracking::of(command.id.as_str()),;
             "command {} waits ({fault}); next try in {wait}", command.id);
         tokio::select! {
             () = answers.closed() => return None,
@@ -214,7 +216,8 @@ fn answered(command: &Command, outcome: Outcome) -> Answered {
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(why) => format!("refused: {why}"),
     };
-    condition!(info, COMMAND, COMMAND_ID = command.id, OUTCOME = word,;
+    condition!(info, COMMAND, COMMAND_ID = command.id, OUTCOME = word,
+        TRACKING_ID = tracking::of(command.id.as_str()),;
         "command {}: {word}", command.id);
     Answered { id: command.id.clone(), sequence: command.sequence, outcome }
 }

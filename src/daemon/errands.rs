@@ -22,6 +22,7 @@ use crate::pipeline::decorate::Found;
 use crate::pipeline::errand::{Answer, Ask, Desk, Input, Note, Output, Remark, Rules};
 use crate::pipeline::limits::STORE_RETRY;
 use crate::pipeline::seal::{Installation, Sealer};
+use crate::pipeline::tracking;
 
 /// Errands that are read from the disk at once.
 const PAGE: usize = 256;
@@ -185,17 +186,20 @@ impl Loop {
         let calendar = &self.parts.name;
         match note {
             Note::Ended(id, what, how) => {
-                condition!(info, ERRAND_ENDED, CALENDAR = calendar, COMMAND_ID = id,;
+                condition!(info, ERRAND_ENDED, CALENDAR = calendar, COMMAND_ID = id,
+                    TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id}: {what} {how}");
             }
             Note::Waits(id, fault) => {
                 condition!(warn, ERRAND_WAITS, CALENDAR = calendar, COMMAND_ID = id,
-                    CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(),;
+                    CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(),
+                    TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id} waits ({fault}); it is tried again");
             }
             Note::Remark(user, remark) => self.remark(user, remark),
             Note::GoesOn(id) => {
-                condition!(info, ERRAND_GOES_ON, CALENDAR = calendar, COMMAND_ID = id,;
+                condition!(info, ERRAND_GOES_ON, CALENDAR = calendar, COMMAND_ID = id,
+                    TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id} goes on");
             }
         }

@@ -248,21 +248,29 @@ impl Intake {
             }
             Output::Leave(stream, user) => self.order(stream, Order::Leave(user)),
             Output::Listen(stream, users) => self.listen(stream, &users),
-            Output::Load(ticket, user) => self.work(
-                move |result| Input::Loaded(ticket, result),
-                Box::pin(async move { disk.load(user, clock::wall() + CLAIM).await }),
-            ),
+            Output::Load(ticket, user, reading) => {
+                condition::reading(self.parts.name.as_str(), &user, reading);
+                self.work(
+                    move |result| Input::Loaded(ticket, result),
+                    Box::pin(async move { disk.load(user, clock::wall() + CLAIM).await }),
+                );
+            }
             Output::Look(ticket, user, lookup) => self.work(
                 move |result| Input::Rows(ticket, result),
                 Box::pin(async move { disk.look(user, lookup).await }),
             ),
             Output::Commit(ticket, commit) => {
                 let errands = self.parts.errands.clone();
+                let calendar = self.parts.name.clone();
                 self.work(
                     move |result| Input::Committed(ticket, result),
                     Box::pin(async move {
                         let noticed = !commit.noticed.is_empty();
+                        let written = condition::Written::of(&commit);
                         let counted = disk.commit(commit).await;
+                        if counted == Ok(true) {
+                            written.tell(calendar.as_str());
+                        }
                         if noticed && counted == Ok(true) {
                             let _ = errands.send(Tell::Filed).await;
                         }

@@ -1,6 +1,6 @@
 //! From the outbox to the cloud: carries out what `pipeline::outbox` decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -9,8 +9,10 @@ use super::clock;
 use super::disk::Disk;
 use crate::cloud::{self, Cloud, Received};
 use crate::condition;
-use crate::model::{Fault, Span, Time};
-use crate::observe::condition::{CLOUD_WAITS, CLOUD_WELL, EVENT_SET_ASIDE, STORE_FAILS};
+use crate::model::{Fault, Span, Time, Trace, UserId};
+use crate::observe::condition::{
+    CLOUD_WAITS, CLOUD_WELL, EVENT_ANSWERED, EVENT_SENT, EVENT_SET_ASIDE, STORE_FAILS,
+};
 use crate::pipeline::limits::BATCH_BYTES;
 use crate::pipeline::outbox::{Input, Outbox, Outgoing, Output, Verdict};
 use crate::pipeline::spread::Spread;
@@ -27,6 +29,9 @@ pub(super) struct Sent {
     /// From the disk to its answer: half of them, and 99 of 100, of the last minutes.
     pub(super) to_cloud: Option<(Span, Span)>,
 }
+
+/// Whose the rows are that went out last, and what they belong to.
+type UnderWay = HashMap<i64, (UserId, Trace)>;
 
 /// Where the loop shows how it is.
 pub(super) struct Says {
@@ -62,6 +67,7 @@ pub(super) async fn run(
 ) {
     let mut outbox = Outbox::new(u64::from(std::process::id()));
     let mut next = Some(Input::Wake);
+    let mut under_way = UnderWay::new();
     loop {
         let input = match next.take() {
             Some(input) => input,
@@ -77,7 +83,7 @@ pub(super) async fn run(
         for output in outbox.handle(clock::now(), input) {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                input = carry_out(&disk, cloud.as_ref(), &mut says, output) => {
+                input = carry_out(&disk, cloud.as_ref(), (&mut says, &mut under_way), output) => {
                     next = next.or(input);
                 }
             }
@@ -88,12 +94,14 @@ pub(super) async fn run(
 async fn carry_out(
     disk: &Disk,
     cloud: &dyn Cloud,
-    says: &mut Says,
+    (says, under_way): (&mut Says, &mut UnderWay),
     output: Output,
 ) -> Option<Input> {
     match output {
         Output::Load { limit } => Some(Input::Loaded(disk.outbox(limit, BATCH_BYTES).await)),
         Output::Send(rows) => {
+            let named = |row: &Outgoing| (row.row, (row.user.clone(), row.trace));
+            *under_way = rows.iter().map(named).collect();
             let answered = send(cloud, &rows).await;
             if let Ok(verdicts) = &answered {
                 says.sent(&rows, verdicts);
@@ -103,7 +111,9 @@ async fn carry_out(
         Output::Settle { done, aside } => {
             let settled = disk.settle(Settled { done, aside: aside.clone() }).await;
             for (row, reason) in aside.iter().filter(|_| settled.is_ok()) {
-                condition!(error, EVENT_SET_ASIDE, ROW = row, REASON = reason,;
+                let Some((user, trace)) = under_way.get(row) else { continue };
+                condition!(error, EVENT_SET_ASIDE, USER_ID = user, ROW = row, REASON = reason,
+                    TRACKING_ID = trace,;
                     "the cloud will never take event {row} ({reason}); it is kept in the store");
             }
             Some(Input::Settled(settled))
@@ -129,8 +139,30 @@ async fn carry_out(
 
 async fn send(cloud: &dyn Cloud, rows: &[Outgoing]) -> Result<BTreeMap<Arc<str>, Verdict>, Fault> {
     let batch: Vec<_> = rows.iter().map(outgoing).collect();
+    for Outgoing { user, id, trace, .. } in rows {
+        condition!(debug, EVENT_SENT, USER_ID = user, EVENT_ID = id, TRACKING_ID = trace,;
+            "event {id} goes to the cloud");
+    }
     let verdicts = cloud.send(&batch).await?;
-    Ok(verdicts.into_iter().map(|verdict| (verdict.id, received(verdict.result))).collect())
+    let verdicts = verdicts.into_iter().map(|verdict| (verdict.id, received(verdict.result)));
+    let verdicts: BTreeMap<_, _> = verdicts.collect();
+    for Outgoing { user, id, trace, .. } in rows {
+        let Some(verdict) = verdicts.get(id) else { continue };
+        let word = word(verdict);
+        condition!(debug, EVENT_ANSWERED, USER_ID = user, EVENT_ID = id, OUTCOME = word,
+            TRACKING_ID = trace,; "the cloud answered for event {id}: {word}");
+    }
+    Ok(verdicts)
+}
+
+/// As the relay protocol calls it.
+fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Stored => "stored",
+        Verdict::Duplicate => "duplicate",
+        Verdict::Stale => "stale",
+        Verdict::Rejected(_) => "rejected",
+    }
 }
 
 fn outgoing(row: &Outgoing) -> cloud::Outgoing {
@@ -152,6 +184,7 @@ fn outgoing(row: &Outgoing) -> cloud::Outgoing {
         sequence: row.sequence,
         time: row.time,
         data: row.data.clone(),
+        trace: row.trace,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Span;
+use super::{Span, Trace};
 
 /// A failed call to Exchange, the KMS, the cloud or the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Cause {
     pub code: String,
     /// The other side's id of the request, where it gave one.
     pub request_id: Option<String>,
+    /// What it happened to, where that is known.
+    pub trace: Option<Trace>,
 }
 
 impl Cause {
@@ -61,13 +63,19 @@ impl Cause {
     /// A cause with a code alone. The code is cut at 200 characters and loses control characters.
     pub fn new(code: impl AsRef<str>) -> Self {
         let code = code.as_ref().chars().filter(|c| !c.is_control()).take(200).collect();
-        Self { code, request_id: None }
+        Self { code, request_id: None, trace: None }
     }
 
     /// The other side's id of the request, `-` where it gave none: as the journal has it.
     #[must_use]
     pub fn id(&self) -> &str {
         self.request_id.as_deref().unwrap_or("-")
+    }
+
+    /// What it happened to, `-` where that is not known: as the journal has it.
+    #[must_use]
+    pub fn tracking(&self) -> String {
+        self.trace.map_or_else(|| "-".into(), |trace| trace.to_string())
     }
 
     /// The other side was silent until our own patience ended (`no connection in time`, `no answer
@@ -98,6 +106,13 @@ impl Fault {
     /// The request is wrong and stays wrong.
     pub fn refused(code: impl AsRef<str>) -> Self {
         Self::new(Next::Refused, code)
+    }
+
+    /// Names what it happened to.
+    #[must_use]
+    pub fn of(mut self, trace: Trace) -> Self {
+        self.cause.trace = Some(trace);
+        self
     }
 
     /// Names the other side's id of the request.

@@ -11,6 +11,7 @@ mod id;
 mod meeting;
 mod plain;
 mod time;
+mod trace;
 mod tried;
 mod trust;
 mod writing;
@@ -31,6 +32,7 @@ pub use meeting::{
 };
 pub use plain::{Address, Plain, Secret};
 pub use time::{Now, Span, Time};
+pub use trace::Trace;
 pub use tried::Tried;
 pub use trust::{TrustEntry, Verdict};
 pub use writing::{

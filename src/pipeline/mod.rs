@@ -21,6 +21,7 @@ pub mod seal;
 pub mod showing;
 pub mod spread;
 pub mod sync;
+pub mod tracking;
 pub mod window;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::limits::{BATCH_EVENTS, CLOUD_RETRY, STORE_RETRY};
 use super::pace::{Dice, Pace};
 use super::seal::Sealed;
 use super::sync::EventKind;
-use crate::model::{Fault, Next, Now, Time, UserId};
+use crate::model::{Fault, Next, Now, Time, Trace, UserId};
 
 /// An event on the disk, waiting for the cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Outgoing {
     pub time: Time,
     /// The `data`.
     pub data: Sealed,
+    /// What it belongs to, for the journal.
+    pub trace: Trace,
 }
 
 /// The cloud's answer for one event.

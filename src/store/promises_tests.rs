@@ -133,6 +133,7 @@ pub fn commit(store: &mut impl Store, keys: &[&str]) -> Commit {
         events,
         noticed: Vec::new(),
         sequence,
+        trace: None,
     }
 }
 

@@ -91,6 +91,7 @@ fn outgoing(sequence: u64, kind: EventKind, data: &serde_json::Value) -> Outgoin
         sequence,
         time: Time::from_ms(1_772_532_000_000),
         data: Sealed::restored(data.to_string()),
+        trace: calway::model::Trace([5; 16]),
     }
 }
 

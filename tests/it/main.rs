@@ -30,5 +30,6 @@ mod proxies;
 mod reference;
 mod reload;
 mod secrets;
+mod tracking;
 mod wiped;
 mod world;

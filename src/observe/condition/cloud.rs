@@ -16,12 +16,24 @@ conditions! {
         remedy "Nothing to do.";
     /// The cloud will never take an event
     EVENT_SET_ASIDE = "event-set-aside" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0f"
-        [ROW REASON]
-        what "The cloud refuses event @ROW@ for good: @REASON@. It is set aside in the store, and \
-              the events behind it go on."
+        [USER_ID ROW REASON TRACKING_ID]
+        what "The cloud refuses event @ROW@ of user @USER_ID@ for good: @REASON@. It is set aside \
+              in the store, and the events behind it go on."
         cause "The record is not as the relay protocol wants it, or the cloud speaks an older \
                version."
         remedy "The event is kept in the store. Report its reason to the cloud's operator.";
+    /// An event goes to the cloud
+    EVENT_SENT = "event-sent" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e93"
+        [USER_ID EVENT_ID TRACKING_ID]
+        what "Event @EVENT_ID@ of user @USER_ID@ is being sent to the cloud."
+        cause "It was its turn in the outbox."
+        remedy "Nothing to do.";
+    /// The cloud answered for an event
+    EVENT_ANSWERED = "event-answered" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e94"
+        [USER_ID EVENT_ID OUTCOME TRACKING_ID]
+        what "The cloud answered for event @EVENT_ID@ of user @USER_ID@: @OUTCOME@."
+        cause "It was sent. With this the change that has the same TRACKING_ID is at its end."
+        remedy "Nothing to do.";
     /// The command channel is open
     CHANNEL_OPEN = "channel-open" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e10" []
         what "Commands of the cloud arrive."
@@ -36,24 +48,27 @@ conditions! {
         remedy "Records still go up. If it lasts: see that proxies let WebSockets pass, and that \
                 no second connector runs under the same name.";
     /// A command was carried out or refused
-    COMMAND = "command" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12" [COMMAND_ID OUTCOME]
+    COMMAND = "command" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e12"
+        [COMMAND_ID OUTCOME TRACKING_ID]
         what "Command @COMMAND_ID@ of the cloud: @OUTCOME@."
         cause "The cloud sent it; its outcome is on the disk."
         remedy "Nothing to do.";
     /// A command cannot be carried out yet
-    COMMAND_WAITS = "command-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e53" [COMMAND_ID CAUSE]
+    COMMAND_WAITS = "command-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e53"
+        [COMMAND_ID CAUSE TRACKING_ID]
         what "Command @COMMAND_ID@ waits, and those behind it wait with it: @CAUSE@. It is tried \
               again by itself."
         cause "The key server or the disk does not answer."
         remedy "Nothing is lost: it is tried again. If it lasts, do what its cause says.";
     /// What a command began ended
-    ERRAND_ENDED = "errand-ended" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e67" [CALENDAR COMMAND_ID]
+    ERRAND_ENDED = "errand-ended" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e67"
+        [CALENDAR COMMAND_ID TRACKING_ID]
         what "What command @COMMAND_ID@ began in calendar @CALENDAR@ ended. The cloud is told."
         cause "It was done, or cannot be done; its line says which."
         remedy "Nothing to do: the cloud is told of it. Where it failed, its cause says why.";
     /// What a command began in Exchange fails again and again
     ERRAND_WAITS = "errand-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e68"
-        [CALENDAR COMMAND_ID CAUSE EWS_REQUEST_ID]
+        [CALENDAR COMMAND_ID CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "What command @COMMAND_ID@ began in calendar @CALENDAR@ waits: @CAUSE@. It is tried \
               again by itself."
         cause "Exchange or the key server does not answer, or the account may not write there."
@@ -62,7 +77,8 @@ conditions! {
                 and that the service account may write in the mailbox (role \
                 ApplicationImpersonation).";
     /// What a command began goes on
-    ERRAND_GOES_ON = "errand-goes-on" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e69" [CALENDAR COMMAND_ID]
+    ERRAND_GOES_ON = "errand-goes-on" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e69"
+        [CALENDAR COMMAND_ID TRACKING_ID]
         what "What command @COMMAND_ID@ began in calendar @CALENDAR@ goes on."
         cause "What it waited for answers again."
         remedy "Nothing to do.";

@@ -5,7 +5,7 @@ use super::conditions;
 conditions! {
     /// Exchange is busy or away
     EXCHANGE_WAITS = "exchange-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e05"
-        [CALENDAR CAUSE EWS_REQUEST_ID]
+        [CALENDAR CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "A server of calendar @CALENDAR@ is busy, or does not answer: @CAUSE@. Its mailboxes \
               are not asked for before it had its rest; then one tries, then more and more."
         cause "It said so itself (throttling, ErrorServerBusy, 503), or the way to it is broken."

@@ -5,7 +5,7 @@ use super::conditions;
 conditions! {
     /// One mailbox cannot be read
     MAILBOX_FAILING = "mailbox-failing" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e03"
-        [CALENDAR USER_ID CAUSE EWS_REQUEST_ID]
+        [CALENDAR USER_ID CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "The mailbox of user @USER_ID@ (calendar @CALENDAR@) cannot be read: @CAUSE@. It is \
               tried again by itself, ever later; the others are relayed."
         cause "The mailbox is not there any more or has no calendar, the service account may not \
@@ -36,6 +36,21 @@ conditions! {
               meanwhile is sent now."
         cause "What kept it from being read is over."
         remedy "Nothing to do.";
+    /// A mailbox is being read
+    READING = "reading" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e91"
+        [CALENDAR USER_ID REASON TRACKING_ID]
+        what "The mailbox of user @USER_ID@ (calendar @CALENDAR@) is being read, from where it was \
+              read last (@REASON@). What comes of it has the TRACKING_ID @TRACKING_ID@."
+        cause "Exchange told of a change, or it was its turn."
+        remedy "Nothing to do.";
+    /// What was read is on the disk
+    COMMITTED = "committed" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e92"
+        [CALENDAR USER_ID EVENTS TRACKING_ID]
+        what "What a reading of the mailbox of user @USER_ID@ (calendar @CALENDAR@) found is on \
+              the disk, with @EVENTS@ sealed events for the cloud."
+        cause "The reading that has the same TRACKING_ID found something, or all of the window was \
+               compared."
+        remedy "Nothing to do.";
     /// A mailbox is listened to
     LISTENING = "listening" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0a" [CALENDAR USER_ID]
         what "Exchange tells changes of the mailbox of user @USER_ID@ (calendar @CALENDAR@) as \
@@ -65,7 +80,7 @@ conditions! {
         remedy "Nothing to do: the window is read anew.";
     /// Exchange cannot render an item
     ITEM_UNREADABLE = "item-unreadable" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e50"
-        [CALENDAR USER_ID CAUSE EWS_REQUEST_ID]
+        [CALENDAR USER_ID CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "An item in the calendar of user @USER_ID@ (calendar @CALENDAR@) cannot be read: \
               @CAUSE@. The others are relayed, and what was known of it stays."
         cause "The item is damaged in Exchange, or its database does not answer for it."

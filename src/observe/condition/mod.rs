@@ -15,7 +15,7 @@ use super::severity::Severity;
 pub use self::cloud::*;
 pub use self::exchange::*;
 pub use self::mailbox::*;
-pub use self::notes::{note, state};
+pub use self::notes::{Written, note, reading, state};
 pub use self::service::*;
 
 /// A condition: what it is called for ever.
@@ -114,15 +114,22 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("CAUSE", "Why, as the other side called it. Never a title, a name or an address of a person."),
     ("COMMAND_ID", "The cloud's id of a command, or our own of what an invitation asked for."),
     ("EWS_REQUEST_ID", "Exchange's id of the request, for its logs; `-` where it gave none."),
+    ("EVENTS", "How many events."),
+    ("EVENT_ID", "The id of an event, as the cloud has it."),
     ("HOST", "A host that discovery was led to."),
     ("KEYS", "Keys of the configuration by their places, as `calendar[0].url`."),
     ("NAME", "A name that stands in the configuration."),
     ("OF", "The name of another condition."),
-    ("OUTCOME", "How a command ended."),
+    ("OUTCOME", "How a command ended, or what the cloud did with an event."),
     ("PLACE", "A place in the program's text."),
-    ("REASON", "Why not, in the words of the relay protocol or the guide."),
+    ("REASON", "Why, or why not, in a word or the cloud's sentence."),
     ("ROW", "The number of an event in the store."),
     ("SUPPRESSED", "How many lines were left out."),
+    (
+        "TRACKING_ID",
+        "The same in all lines of one change, from Exchange's event to the cloud's answer, and of \
+         one command; the trace id of its events' `traceparent`. `-` where it is not known.",
+    ),
     ("USER_ID", "Whose mailbox, by the cloud's id of the user; `calway user show` finds it."),
     ("VIA", "What led there."),
 ];

@@ -1,19 +1,19 @@
 //! What the fleet notes, written as conditions.
 
 use super::{
-    CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_PROMOTED, ITEM_UNREADABLE,
-    KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING, MAILBOX_IN_CLOUD, MAILBOX_WELL,
-    PROXY_REFUSES, RELAYED, SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED, STORE_FAILS, STREAM_FAILED,
-    WINDOW_CUT, WINDOW_WHOLE,
+    COMMITTED, CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_PROMOTED,
+    ITEM_UNREADABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING, MAILBOX_IN_CLOUD,
+    MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED,
+    STORE_FAILS, STREAM_FAILED, WINDOW_CUT, WINDOW_WHOLE,
 };
 use crate::condition;
-use crate::model::{Cause, Fault, Span, UserId};
+use crate::model::{Cause, Fault, Span, Trace, UserId};
 use crate::net::gate::REFUSED_HERE;
 use crate::net::proxy;
 use crate::pipeline::announcement::UserState;
-use crate::pipeline::fleet::Note;
+use crate::pipeline::fleet::{Note, Reading};
 use crate::pipeline::limits::WINDOW_ENTRIES;
-use crate::pipeline::sync::Shortfall;
+use crate::pipeline::sync::{Commit, Shortfall};
 
 /// Writes what the fleet noted.
 pub fn note(calendar: &str, note: &Note) {
@@ -34,7 +34,8 @@ pub fn note(calendar: &str, note: &Note) {
         }
         Note::ServerWaits(fault, wait) => {
             condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, CAUSE = fault,
-                EWS_REQUEST_ID = fault.cause.id(),;
+                EWS_REQUEST_ID = fault.cause.id(),
+                TRACKING_ID = fault.cause.tracking(),;
                 "Exchange is busy or away ({fault}); next try in {wait}");
         }
         Note::ServerWell => {
@@ -91,7 +92,8 @@ pub fn note(calendar: &str, note: &Note) {
         }
         Note::ItemUnreadable(user, fault) => {
             condition!(warn, ITEM_UNREADABLE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
-                EWS_REQUEST_ID = fault.cause.id(),;
+                EWS_REQUEST_ID = fault.cause.id(),
+                TRACKING_ID = fault.cause.tracking(),;
                 "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
         }
         Note::Shortfall(user, shortfall) => cut(calendar, user, *shortfall),
@@ -137,7 +139,8 @@ fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
         return;
     }
     condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
-        EWS_REQUEST_ID = fault.cause.id(),;
+        EWS_REQUEST_ID = fault.cause.id(),
+                TRACKING_ID = fault.cause.tracking(),;
         "mailbox {user} cannot be read ({fault}){}; next try in {wait}", remedy(fault));
 }
 
@@ -157,5 +160,33 @@ fn cut(calendar: &str, user: &UserId, shortfall: Shortfall) {
             condition!(info, WINDOW_WHOLE, CALENDAR = calendar, USER_ID = user,;
                 "the whole window of mailbox {user} is relayed again");
         }
+    }
+}
+
+/// Writes that a reading begins.
+pub fn reading(calendar: &str, user: &UserId, reading: Reading) {
+    let reason = if reading.rung { "rung" } else { "turn" };
+    condition!(debug, READING, CALENDAR = calendar, USER_ID = user, REASON = reason,
+        TRACKING_ID = reading.trace,; "mailbox {user} is being read ({reason})");
+}
+
+/// What a commit wrote, to be told once it is on the disk.
+pub struct Written {
+    user: UserId,
+    events: usize,
+    trace: Option<Trace>,
+}
+
+impl Written {
+    /// Of this commit.
+    pub fn of(commit: &Commit) -> Self {
+        Self { user: commit.user.clone(), events: commit.events.len(), trace: commit.trace }
+    }
+
+    /// Writes it.
+    pub fn tell(self, calendar: &str) {
+        let Self { user, events, trace: Some(trace) } = self else { return };
+        condition!(debug, COMMITTED, CALENDAR = calendar, USER_ID = user, EVENTS = events,
+            TRACKING_ID = trace,; "of mailbox {user} {events} events are on the disk");
     }
 }

@@ -75,6 +75,7 @@ impl Fleet {
                 let cause = Cause {
                     code: format!("no key from the key server: {}", fault.cause.code),
                     request_id: fault.cause.request_id,
+                    trace: Some(run.trace),
                 };
                 let fault = Fault { next: Next::Retry { after }, cause };
                 self.release(run.server, run.live);

@@ -42,7 +42,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use self::survey::{Entry, Health, ServerView, Story, Survey, Tally, Upcoming};
-pub use self::words::{Census, Input, Note, Output, Rules, StreamId, Ticket, Want};
+pub use self::words::{Census, Input, Note, Output, Reading, Rules, StreamId, Ticket, Want};
 
 use self::days::Days;
 use self::directory::{Directory, Seeking};
@@ -55,7 +55,7 @@ use super::seal::{Installation, Sealer};
 use super::showing::Showing;
 use super::spread::Spread;
 use super::sync::{Ask, Keyed, Pass, Shortfall};
-use crate::model::{GroupKey, Now, ServerKey, Span, Time, UserId};
+use crate::model::{GroupKey, Now, ServerKey, Span, Time, Trace, UserId};
 
 #[derive(Debug)]
 enum Ear {
@@ -92,6 +92,8 @@ struct Run {
     asks: bool,
     /// How many pauses had begun when it last asked Exchange.
     pauses: u64,
+    /// Its name in the journal.
+    trace: Trace,
     /// It was rung for.
     rung: bool,
     /// There was something new.

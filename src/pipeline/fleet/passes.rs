@@ -1,11 +1,11 @@
 //! Passes: begun, asked on, committed, ended.
 
 use super::servers::{Server, Turn};
-use super::{Ear, Fleet, Note, Orphan, Output, Queue, Run, Stage, Ticket};
-use crate::model::{Fault, Next, Now, Span, Time, UserId};
-use crate::pipeline::limits;
+use super::{Ear, Fleet, Note, Orphan, Output, Queue, Reading, Run, Stage, Ticket};
+use crate::model::{Fault, Next, Now, Span, Time, Trace, UserId};
 use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Shortfall, Step};
 use crate::pipeline::window::Window;
+use crate::pipeline::{limits, tracking};
 
 impl Fleet {
     /// How many of a server's mailboxes may ask at once.
@@ -65,16 +65,18 @@ impl Fleet {
 
     fn start_pass(&mut self, at: usize, server: usize, live: bool) {
         let ticket = self.last_ticket + 1;
+        let (installation, wall) = (self.installation.clone(), self.wall);
         let Some(mailbox) = self.mailbox(at) else { return };
         if mailbox.run.is_some() {
             return;
         }
         mailbox.again = Queue::None;
         let (stage, rung) = (Stage::Loading, std::mem::take(&mut mailbox.rung));
-        let (asks, found, writes) = (true, false, 0);
-        let run = Run { ticket, stage, live, server, asks, pauses: 0, rung, found, writes };
-        mailbox.run = Some(run);
+        let (asks, pauses, found, writes) = (true, 0, false, 0);
         let user = mailbox.user.clone();
+        let trace = tracking::reading(&installation, &user, wall, ticket);
+        let run = Run { ticket, stage, live, server, asks, pauses, trace, rung, found, writes };
+        mailbox.run = Some(run);
         self.last_ticket = ticket;
         self.tickets.insert(ticket, at);
         if let Some(one) = self.servers.get_mut(server) {
@@ -83,7 +85,7 @@ impl Fleet {
             one.take_place(live);
         }
         self.set_timer(at, None);
-        self.out.push(Output::Load(ticket, user));
+        self.out.push(Output::Load(ticket, user, Reading { trace, rung }));
     }
 
     /// The mailbox that a ticket belongs to; the ticket is used up.
@@ -315,11 +317,12 @@ impl Fleet {
                     }
                 }
                 run.writes = commit.events.len();
+                commit.trace = Some(run.trace);
                 let (ticket, _) = self.wait(at, run, Stage::Passing(pass));
                 self.out.push(Output::Commit(ticket, commit));
             }
             Ok(Step::Done { more }) => {
-                let again = self.pass_told(now, at, &pass);
+                let again = self.pass_told(now, at, &pass, run.trace);
                 self.pass_done(now, at, run, more, again);
             }
         }
@@ -365,11 +368,11 @@ impl Fleet {
     }
 
     /// Tells what a pass could not read; when to read it again for that.
-    fn pass_told(&mut self, now: Now, at: usize, pass: &Pass) -> Option<Time> {
+    fn pass_told(&mut self, now: Now, at: usize, pass: &Pass, trace: Trace) -> Option<Time> {
         let mailbox = self.mailboxes.get_mut(at).and_then(Option::as_mut)?;
         let known = pass.is_ill() && mailbox.ill.failures() > 0;
         if let Some((_, fault)) = pass.unreadable().filter(|_| !known) {
-            let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone());
+            let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone().of(trace));
             self.out.push(Output::Note(note));
         }
         let shortfall = pass.shortfall();

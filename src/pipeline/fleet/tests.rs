@@ -63,7 +63,7 @@ impl Desk {
 
     fn load(&mut self) -> Option<(Ticket, UserId)> {
         self.take(|want| match want {
-            Output::Load(ticket, user) => Some((*ticket, user.clone())),
+            Output::Load(ticket, user, _) => Some((*ticket, user.clone())),
             _ => None,
         })
     }

@@ -23,6 +23,7 @@ impl Mailbox {
 impl Fleet {
     pub(super) fn pass_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
         self.release(run.server, run.live);
+        let fault = fault.of(run.trace);
         match fault.next {
             Next::BackOff { .. } | Next::SignIn => {
                 self.server_trouble(now, run.server, &fault);
@@ -190,7 +191,7 @@ impl Fleet {
             let until = self.store.fail(now.mono, limits::STORE_PACE, None, &mut self.dice);
             self.store_rests = Some(until);
         }
-        self.out.push(Output::Note(Note::StoreFails(fault)));
+        self.out.push(Output::Note(Note::StoreFails(fault.of(run.trace))));
         self.enqueue(at, if run.live { Queue::Live } else { Queue::Backlog });
     }
 }

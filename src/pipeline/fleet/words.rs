@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, UserId};
+use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, Trace, UserId};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Sealer;
 use crate::pipeline::showing::Showing;
@@ -79,8 +79,8 @@ pub enum Input {
 /// What is to be done.
 #[derive(Debug)]
 pub enum Output {
-    /// Read a mailbox's facts from the store.
-    Load(Ticket, UserId),
+    /// Read a mailbox's facts from the store: a reading of it begins.
+    Load(Ticket, UserId, Reading),
     /// Read lines of a mailbox's index from the store.
     Look(Ticket, UserId, Lookup),
     /// Ask the provider where these mailboxes are served.
@@ -101,6 +101,15 @@ pub enum Output {
     Hush(StreamId),
     /// Tell the operator.
     Note(Note),
+}
+
+/// A reading that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Its name in the journal.
+    pub trace: Trace,
+    /// Exchange told of a change; else it was the mailbox's turn.
+    pub rung: bool,
 }
 
 /// Which key is wanted.

@@ -72,6 +72,7 @@ impl Pass {
             events,
             noticed,
             sequence,
+            trace: None,
         })))
     }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    CommandId, Cursor, Found, ItemId, KeyUri, Listing, Page, RecordKey, ResourceUri, Time, UserId,
+    CommandId, Cursor, Found, ItemId, KeyUri, Listing, Page, RecordKey, ResourceUri, Time, Trace,
+    UserId,
 };
 use crate::pipeline::seal::{Sealed, Sealer, Stashed, Tag};
 use crate::pipeline::window::Window;
@@ -134,6 +135,8 @@ pub struct Commit {
     pub noticed: Vec<(CommandId, Stashed)>,
     /// The highest sequence given so far.
     pub sequence: u64,
+    /// What it belongs to, for the journal.
+    pub trace: Option<Trace>,
 }
 
 /// An event for the outbox.

@@ -4,12 +4,12 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::errands;
 use super::queue::Queue;
-use crate::model::{Outcome, RecordKey, Time, UserId};
+use crate::model::{Outcome, RecordKey, Time, Trace, UserId};
 use crate::pipeline::announcement::{Announcement, Topic};
 use crate::pipeline::command::{Decision, Effect};
-use crate::pipeline::record;
 use crate::pipeline::seal::Stashed;
 use crate::pipeline::sync::{Event, EventKind};
+use crate::pipeline::{record, tracking};
 
 /// Outcomes older than the last so many commands are forgotten; the cloud sends a command again
 /// only until it was acknowledged, and holds far fewer open at a time.
@@ -22,6 +22,7 @@ pub(super) const TRIM_EVERY: u32 = 1_024;
 /// What came of it, which may be another outcome than was decided: who is active is known here.
 pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlite::Result<Outcome> {
     let mut outcome = decision.outcome.clone();
+    let trace = tracking::of(decision.id.as_str());
     match &decision.effect {
         Effect::Errand { user, kind, body } => {
             if let Some(why) = errands::file(tx, &decision.id, user, (*kind, body), now)? {
@@ -29,8 +30,8 @@ pub(super) fn apply(tx: &Transaction, decision: &Decision, now: Time) -> rusqlit
             }
         }
         Effect::None => {}
-        Effect::Activate { user, address } => activate(tx, user, address, now)?,
-        Effect::Deactivate { user } => deactivate(tx, user, now)?,
+        Effect::Activate { user, address } => activate(tx, user, address, (trace, now))?,
+        Effect::Deactivate { user } => deactivate(tx, user, (trace, now))?,
         Effect::Resend { user: Some(user) } => {
             resend(tx, user)?;
         }
@@ -66,7 +67,12 @@ pub(super) fn first_sequence(now: Time) -> u64 {
     u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
 }
 
-fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> rusqlite::Result<()> {
+fn activate(
+    tx: &Transaction,
+    user: &UserId,
+    address: &Stashed,
+    (trace, now): (Trace, Time),
+) -> rusqlite::Result<()> {
     let same: Option<bool> = tx
         .prepare_cached("SELECT active = 1 AND address IS ?2 FROM mailbox WHERE user = ?1")?
         .query_row(params![user.as_str(), address.0], |row| row.get(0))
@@ -76,7 +82,7 @@ fn activate(tx: &Transaction, user: &UserId, address: &Stashed, now: Time) -> ru
     }
     // Another address is another calendar: what was read of the old one is withdrawn.
     if same == Some(false) {
-        withdraw(tx, user, now)?;
+        withdraw(tx, user, (trace, now))?;
         untell(tx, user)?;
         errands::drop_all(tx, user, now)?;
     }
@@ -110,13 +116,17 @@ fn resend(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
 
 /// The index may not know all that the cloud holds (the store was lost, the first pass is not
 /// done), so the deletions are followed by the word that nothing else is left.
-fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+fn deactivate(
+    tx: &Transaction,
+    user: &UserId,
+    (trace, now): (Trace, Time),
+) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT INTO mailbox (user, active, generation, resend, sequence) VALUES (?1, 0, 0, 0, ?2)
          ON CONFLICT (user) DO NOTHING",
         params![user.as_str(), first_sequence(now)],
     )?;
-    withdraw(tx, user, now)?;
+    withdraw(tx, user, (trace, now))?;
     untell(tx, user)?;
     errands::drop_all(tx, user, now)?;
     let (id, sequence): (i64, u64) = tx.query_row(
@@ -129,7 +139,7 @@ fn deactivate(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()
     )?;
     let data = record::complete(sequence);
     let event = Event { key: None, kind: EventKind::Complete, sequence, data };
-    Queue::of(tx)?.put(id, &event, now)
+    Queue::of(tx)?.put(id, &event, Some(trace), now)
 }
 
 /// Tells what was not told last; of nobody who is not active.
@@ -150,7 +160,7 @@ pub(super) fn announce(tx: &Transaction, one: &Announcement, now: Time) -> rusql
     let Some((id, sequence)) = told else { return Ok(()) };
     let key = Some(RecordKey::new(one.topic.id()));
     let event = Event { key, kind, sequence, data: one.data.clone() };
-    Queue::of(tx)?.put(id, &event, now)
+    Queue::of(tx)?.put(id, &event, None, now)
 }
 
 /// The cloud knows nothing any more of what it was told of a user.
@@ -166,7 +176,7 @@ fn untell(tx: &Transaction, user: &UserId) -> rusqlite::Result<()> {
 }
 
 /// A deletion for every record that the cloud may hold, and an empty index.
-fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> {
+fn withdraw(tx: &Transaction, user: &UserId, (trace, now): (Trace, Time)) -> rusqlite::Result<()> {
     let found: Option<(i64, u64)> = tx
         .query_row("SELECT id, sequence FROM mailbox WHERE user = ?1", [user.as_str()], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -183,7 +193,7 @@ fn withdraw(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::Result<()> 
         let key = RecordKey::new(key);
         let data = record::withdrawn(&key);
         let event = Event { key: Some(key), kind: EventKind::Delete, sequence, data };
-        queue.put(id, &event, now)?;
+        queue.put(id, &event, Some(trace), now)?;
     }
     tx.execute("DELETE FROM record WHERE mailbox = ?1", [id])?;
     tx.execute("UPDATE mailbox SET sequence = ?2 WHERE id = ?1", params![id, sequence])?;

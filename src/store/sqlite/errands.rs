@@ -10,6 +10,7 @@ use crate::pipeline::errand::{self, Advance, ErrandKind, Filed, Stage, Told};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Stashed;
 use crate::pipeline::sync::Event;
+use crate::pipeline::tracking;
 
 /// Puts an errand there; or why not.
 pub(super) fn file(
@@ -95,7 +96,7 @@ pub(super) fn advance(tx: &Transaction, step: &Advance, now: Time) -> rusqlite::
         .optional()?;
     let Some(mailbox) = mailbox else { return Ok(false) };
     for told in &step.told {
-        tell(tx, mailbox, told, now)?;
+        tell(tx, mailbox, told, (&step.id, now))?;
     }
     if let Some(tag) = step.anew {
         tx.prepare_cached("UPDATE record SET asked = NULL WHERE mailbox = ?1 AND asked = ?2")?
@@ -120,20 +121,27 @@ pub(super) fn drop_all(tx: &Transaction, user: &UserId, now: Time) -> rusqlite::
         if kind(number).is_local() {
             continue;
         }
-        let told = errand::result(&CommandId::new(id), kind(number), NO_LONGER_ACTIVE);
-        tell(tx, mailbox, &told, now)?;
+        let id = CommandId::new(id);
+        let told = errand::result(&id, kind(number), NO_LONGER_ACTIVE);
+        tell(tx, mailbox, &told, (&id, now))?;
     }
     Ok(())
 }
 
-fn tell(tx: &Transaction, mailbox: i64, told: &Told, now: Time) -> rusqlite::Result<()> {
+fn tell(
+    tx: &Transaction,
+    mailbox: i64,
+    told: &Told,
+    (id, now): (&CommandId, Time),
+) -> rusqlite::Result<()> {
     let sequence: u64 = tx
         .prepare_cached(
             "UPDATE mailbox SET messages = max(messages + 1, ?2) WHERE id = ?1 RETURNING messages",
         )?
         .query_row(params![mailbox, first_sequence(now)], |row| row.get(0))?;
     let (key, data) = (Some(told.key.clone()), told.data.clone());
-    Queue::of(tx)?.put(mailbox, &Event { key, kind: told.kind, sequence, data }, now)
+    let event = Event { key, kind: told.kind, sequence, data };
+    Queue::of(tx)?.put(mailbox, &event, Some(tracking::of(id.as_str())), now)
 }
 
 fn number(kind: ErrandKind) -> i64 {

@@ -18,13 +18,16 @@ pub use self::look::{Looked, look};
 use self::queue::{Queue, kind_of};
 pub use self::schema::SCHEMA_VERSION;
 use super::{Backlog, Settled, Store};
-use crate::model::{CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, UserId};
+use crate::model::{
+    CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, Trace, UserId,
+};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::errand::{Advance, Filed};
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Sealed, Stashed, Tag};
 use crate::pipeline::sync::{Commit, Keyed, Loaded, Lookup, Row};
+use crate::pipeline::tracking;
 use crate::pipeline::window::Window;
 
 /// Statements that are kept ready; there are fewer.
@@ -124,7 +127,7 @@ impl Store for Sqlite {
         let mut query = self
             .db
             .prepare_cached(
-                "SELECT o.row, m.user, o.kind, o.sequence, o.time, o.data
+                "SELECT o.row, m.user, o.kind, o.sequence, o.time, o.data, o.trace
                  FROM outbox o JOIN mailbox m ON m.id = o.mailbox ORDER BY o.row LIMIT ?1",
             )
             .map_err(fault)?;
@@ -302,9 +305,11 @@ fn outgoing(row: &SqlRow) -> rusqlite::Result<Outgoing> {
     let kind = kind_of(row.get(2)?);
     // Messages are counted apart from records.
     let mark = if kind.is_message() { "m" } else { "" };
+    let id = format!("{user}.{mark}{sequence:020}");
     Ok(Outgoing {
         row: row.get(0)?,
-        id: format!("{user}.{mark}{sequence:020}").into(),
+        trace: row.get::<_, Option<[u8; 16]>>(6)?.map_or_else(|| tracking::of(&id), Trace),
+        id: id.into(),
         user: UserId::new(user),
         kind,
         sequence,
@@ -371,7 +376,7 @@ fn commit_one(tx: &Transaction, commit: &Commit, now: Time) -> rusqlite::Result<
     }
     let mut queue = Queue::of(tx)?;
     for event in &commit.events {
-        queue.put(id, event, now)?;
+        queue.put(id, event, commit.trace, now)?;
     }
     errands::notice(tx, id, &commit.noticed, now)?;
     Ok(true)

@@ -2,7 +2,7 @@
 
 use rusqlite::{CachedStatement, Transaction, params};
 
-use crate::model::{RecordKey, Time};
+use crate::model::{RecordKey, Time, Trace};
 use crate::pipeline::sync::{Event, EventKind};
 
 /// What puts an event into the outbox in the place of an older one of its record.
@@ -19,18 +19,25 @@ impl<'a> Queue<'a> {
             waiting: tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?,
             aside: tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?,
             put: tx.prepare_cached(
-                "INSERT INTO outbox (mailbox, key, kind, sequence, time, data)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO outbox (mailbox, key, kind, sequence, time, data, trace)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
         })
     }
 
-    pub(super) fn put(&mut self, mailbox: i64, event: &Event, now: Time) -> rusqlite::Result<()> {
+    pub(super) fn put(
+        &mut self,
+        mailbox: i64,
+        event: &Event,
+        trace: Option<Trace>,
+        now: Time,
+    ) -> rusqlite::Result<()> {
         let key = event.key.as_ref().map(RecordKey::as_str);
         self.waiting.execute(params![mailbox, key])?;
         self.aside.execute(params![mailbox, key])?;
         let (kind, data) = (kind_number(event.kind), event.data.json().as_ref());
-        self.put.execute(params![mailbox, key, kind, event.sequence, now.as_ms(), data])?;
+        let (sequence, trace) = (event.sequence, trace.map(|trace| trace.0));
+        self.put.execute(params![mailbox, key, kind, sequence, now.as_ms(), data, trace])?;
         Ok(())
     }
 }

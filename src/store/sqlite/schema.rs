@@ -45,7 +45,8 @@ const SCHEMA: &str = "
         kind     INTEGER NOT NULL,
         sequence INTEGER NOT NULL,
         time     INTEGER NOT NULL,
-        data     TEXT NOT NULL
+        data     TEXT NOT NULL,
+        trace    BLOB
     ) STRICT;
     CREATE INDEX outbox_of_record ON outbox (mailbox, key);
     CREATE TABLE aside (
@@ -104,8 +105,12 @@ const FROM_3: &str = "
     CREATE INDEX record_that_asks ON record (mailbox) WHERE asked IS NOT NULL;
 ";
 
-/// What version 4 did not have: when something of a mailbox was last sent.
-const FROM_4: &str = "ALTER TABLE mailbox ADD COLUMN changed INTEGER NOT NULL DEFAULT 0";
+/// What version 4 did not have: when something of a mailbox was last sent, and what an event
+/// belongs to, for the journal.
+const FROM_4: &str = "
+    ALTER TABLE mailbox ADD COLUMN changed INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE outbox ADD COLUMN trace BLOB;
+";
 
 /// Makes the tables.
 pub(super) fn create(tx: &Transaction) -> rusqlite::Result<()> {

@@ -262,3 +262,18 @@ fn how_much_waits_is_counted_without_reading_what_is_sealed() {
         store.db.query_row(&format!("EXPLAIN QUERY PLAN {WAITING}"), [], |row| row.get(3)).unwrap();
     assert!(plan.contains("COVERING INDEX"), "{plan}");
 }
+
+#[test]
+fn an_event_keeps_its_trace_over_a_restart_and_one_without_gets_one() {
+    let (mut store, folder) = empty();
+    activate(&mut store, 1, "a");
+    let trace = Some(Trace([4; 16]));
+    let traced = Commit { trace, ..commit(&mut store, &["a"]) };
+    store.commit(&[traced], noon()).unwrap();
+    drop(store);
+    let mut again = Sqlite::open(&file(&folder)).unwrap();
+    assert_eq!(again.outbox(9, 9_999).unwrap()[0].trace, Trace([4; 16]));
+    again.db.execute("UPDATE outbox SET trace = NULL", []).unwrap();
+    let event = again.outbox(9, 9_999).unwrap().remove(0);
+    assert_eq!(event.trace, tracking::of(&event.id));
+}

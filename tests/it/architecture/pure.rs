@@ -105,7 +105,7 @@ pub fn impure(path: &str, text: &str) -> Vec<String> {
             let first = used.split("::").next().unwrap_or_default();
             let own = [
                 "absence", "calendar", "command", "fault", "id", "meeting", "plain", "time",
-                "tried", "trust", "writing", "zone",
+                "trace", "tried", "trust", "writing", "zone",
             ];
             if !OF_THE_MODEL.contains(&first) && !own.contains(&first) {
                 wrong.push(format!("{path}:{}: the model uses {first}", at + 1));

@@ -271,7 +271,7 @@ impl Town {
     fn carry_out(&mut self, output: Output) {
         let little = Span::from_ms(1);
         match output {
-            Output::Load(ticket, user) => {
+            Output::Load(ticket, user, _) => {
                 let loaded = self.disk.load(&user);
                 self.at(little, Event::Fleet(Input::Loaded(ticket, loaded)));
             }

@@ -392,6 +392,7 @@ impl Store for Memory {
                 sequence: w.sequence,
                 time: w.time,
                 data: w.data.clone(),
+                trace: calway::pipeline::tracking::of(w.user.as_str()),
             });
         }
         Ok(out)

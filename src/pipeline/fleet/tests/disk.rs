@@ -39,7 +39,7 @@ impl Desk {
 impl Wanted {
     fn answer(&mut self, want: Output, is_full: bool) -> Option<Input> {
         Some(match want {
-            Output::Load(ticket, _) => {
+            Output::Load(ticket, ..) => {
                 self.loads += 1;
                 Input::Loaded(ticket, Ok(Some(known())))
             }

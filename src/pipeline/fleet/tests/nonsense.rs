@@ -92,7 +92,7 @@ proptest! {
             let census = desk.fleet.census();
             prop_assert!(census.active <= 5 && census.streaming + census.polling == census.active);
             for want in desk.wants.drain(..) {
-                if let Output::Load(ticket, _)
+                if let Output::Load(ticket, ..)
                 | Output::Homes(ticket, ..)
                 | Output::Ask(ticket, ..)
                 | Output::Key(ticket, ..)

@@ -310,7 +310,7 @@ impl Play {
 
     fn carry_out(&mut self, output: Output) -> Held {
         match output {
-            Output::Load(ticket, user) => {
+            Output::Load(ticket, user, _) => {
                 let loaded = self.disk.load(&user);
                 self.at(1, Event::Fleet(Input::Loaded(ticket, loaded)));
             }

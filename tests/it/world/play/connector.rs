@@ -99,7 +99,7 @@ impl Play {
             found.cloned().ok_or_else(|| format!("{user} is asked for and not active"))
         };
         match output {
-            Output::Load(ticket, user) => self.job(Job::Load(ticket, user)),
+            Output::Load(ticket, user, _) => self.job(Job::Load(ticket, user)),
             Output::Look(ticket, user, lookup) => self.job(Job::Look(ticket, user, lookup)),
             Output::Commit(ticket, commit) => self.job(Job::Commit(ticket, commit)),
             Output::Homes(ticket, users, doubt) => {

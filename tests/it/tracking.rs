@@ -1,0 +1,83 @@
+//! One change, or one command, is followed by its TRACKING_ID through all its lines.
+
+use std::collections::BTreeSet;
+
+use calway_lab::exchange::{Fault, Match};
+use serde_json::json;
+
+use crate::house::{ALICE, House, talkative};
+
+/// The value of a field in a line of text.
+fn value<'a>(line: &'a str, field: &str) -> &'a str {
+    let rest = line.split_once(&format!(" {field}=")).map_or("", |(_, rest)| rest);
+    rest.split(' ').next().unwrap_or_default().trim_matches('"')
+}
+
+/// The conditions of all lines with this TRACKING_ID, in their order.
+fn followed(log: &str, id: &str) -> Vec<String> {
+    let of_it = log.lines().filter(|line| value(line, "TRACKING_ID") == id);
+    of_it.map(|line| value(line, "CONDITION").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_is_followed_from_exchanges_event_to_the_clouds_answer() {
+    let house = House::active(talkative()).await;
+    house.live(ALICE, 0).await;
+    let begin = house.log().len();
+    house.meet(ALICE, "Merger", 2);
+    house.live(ALICE, 1).await;
+    house
+        .until("the answer is noted", |house| house.log()[begin..].contains("event-answered"))
+        .await;
+    let log = house.log()[begin..].to_owned();
+    let answered = log.lines().find(|line| line.contains("event-answered")).unwrap();
+    let id = value(answered, "TRACKING_ID");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{answered}");
+    // The disk and the way to the cloud go on beside each other.
+    house.until("all is noted", |house| followed(&house.log()[begin..], id).len() >= 4).await;
+    let mut all = followed(&house.log()[begin..], id);
+    assert_eq!(all.first().map(String::as_str), Some("reading"));
+    all.sort_unstable();
+    assert_eq!(all, ["committed", "event-answered", "event-sent", "reading"]);
+    let reading = log.lines().find(|line| value(line, "TRACKING_ID") == id).unwrap();
+    assert_eq!((value(reading, "REASON"), value(reading, "USER_ID")), ("rung", ALICE.0));
+    // The cloud has it too, and can name it to whoever looks into the journal.
+    let parent = format!("\"traceparent\":\"00-{id}-");
+    assert!(house.stage.cloud.received().contains(parent.as_bytes()));
+    // Another change is another id.
+    house.meet(ALICE, "Another", 3);
+    house.live(ALICE, 2).await;
+    let log = house.log();
+    let ids = log.lines().filter(|line| line.contains("event-sent"));
+    let ids: BTreeSet<_> = ids.map(|line| value(line, "TRACKING_ID")).collect();
+    assert!(ids.len() >= 2, "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_that_fails_is_named_with_its_id_and_exchanges() {
+    let house = House::active(talkative()).await;
+    let ill = Fault::ResponseCode("ErrorMailboxStoreUnavailable".into());
+    let broken = house.stage.exchange.faults().always(Match::operation("SyncFolderItems"), ill);
+    house.meet(ALICE, "Unread", 2);
+    house.until("it fails", |house| house.log().contains("mailbox-failing")).await;
+    let log = house.log();
+    let failing = log.lines().find(|line| line.contains("mailbox-failing")).unwrap();
+    let id = value(failing, "TRACKING_ID");
+    assert_eq!(followed(&log, id), ["reading", "mailbox-failing"], "{failing}");
+    assert!(value(failing, "EWS_REQUEST_ID").len() > 8, "{failing}");
+    broken.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_followed_to_the_answer_for_what_came_of_it() {
+    let house = House::active(talkative()).await;
+    let command = house.stage.cloud.deactivate(ALICE.0);
+    assert_eq!(house.outcome(&command).await, "done");
+    let id = calway::pipeline::tracking::of(&command).to_string();
+    let at_its_end = |house: &House| followed(&house.log(), &id).contains(&"event-answered".into());
+    house.until("what it led to is answered for", at_its_end).await;
+    let all: BTreeSet<_> = followed(&house.log(), &id).into_iter().collect();
+    assert_eq!(Vec::from_iter(all), ["command", "event-answered", "event-sent"]);
+    let ping = house.stage.cloud.command("ping", "", json!({}));
+    assert_eq!(house.outcome(&ping).await, "done");
+}
