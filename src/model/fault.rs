@@ -95,7 +95,7 @@ impl Fault {
     /// A fault with a sentence of our own that says what to do: up to 1,000 characters.
     pub fn told(next: Next, words: impl AsRef<str>) -> Self {
         let code = words.as_ref().chars().filter(|c| !c.is_control()).take(1_000).collect();
-        Self { next, cause: Cause { code, request_id: None } }
+        Self { next, cause: Cause { code, request_id: None, trace: None } }
     }
 
     /// Try again, with no wait asked for.
