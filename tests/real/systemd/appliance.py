@@ -1,5 +1,6 @@
 """The .deb on a booted Debian: its whole life, from the installation to the purge."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -143,6 +144,8 @@ def journalctl_says_what_to_do(host, lab):
 
 
 def a_reload_is_applied_without_dropping_a_stream(host, lab):
+    version = int(host.ask("systemctl", "--version").split()[1])
+    assert host.show("Type") == ("notify-reload" if version >= 253 else "notify"), version
     subscribed, number = lab.operations("Subscribe"), host.show("MainPID")
     (host.root / "etc/calway/calway.d/20-window.toml").write_text("[window]\nfuture_days = 32\n")
     host.run("systemctl", "reload", "calway")
@@ -150,6 +153,20 @@ def a_reload_is_applied_without_dropping_a_stream(host, lab):
     lab.relays(ALICE)
     assert host.show("MainPID") == number and is_ready(host)
     assert lab.operations("Subscribe") == subscribed, "no stream is opened anew"
+
+
+def root_is_told_how_it_is_and_others_are_not(host, lab):
+    # A mailbox that is not there stands open, so not all is well.
+    told = host.run("calway", "status", "--json", check=False)
+    assert told.returncode == 1 and json.loads(told.stdout)["ready"] is True, told
+    other = host.run("runuser", "-u", "nobody", "--", "calway", "status", check=False)
+    assert other.returncode == 4 and not other.stdout, other
+    (host.root / "etc/calway/calway.d/30-admin.toml").write_text("[admin]\nusers = ['backup']\n")
+    host.run("systemctl", "restart", "calway")
+    for user, code in [("backup", 1), ("nobody", 4), ("root", 1)]:
+        told = host.run("runuser", "-u", user, "--", "calway", "status", check=False)
+        assert told.returncode == code, (user, told)
+    assert "@" not in host.run("calway", "status", check=False).stdout
 
 
 def the_process_has_nothing_that_it_does_not_need(host, lab):
@@ -253,6 +270,8 @@ def it_stops_in_order(host, lab):
     assert host.show("Result") == "success" and host.show("ExecMainStatus") == "0"
     assert lab.operations("Unsubscribe") > before, "what was subscribed is given back"
     assert host.journal("CONDITION=stopping")
+    told = host.run("calway", "status", check=False)
+    assert told.returncode == 3 and "not running" in told.stderr, told
     title = lab.meet(ALICE)
     host.run("systemctl", "start", "calway")
     wait(f"{title}, made meanwhile", lambda: lab.shown(ALICE, title))
@@ -310,6 +329,7 @@ TESTS = [
     the_journal_has_each_condition_with_its_fields,
     journalctl_says_what_to_do,
     a_reload_is_applied_without_dropping_a_stream,
+    root_is_told_how_it_is_and_others_are_not,
     the_process_has_nothing_that_it_does_not_need,
     in_its_sandbox_everything_else_fails,
     no_other_program_can_be_run_in_it,

@@ -31,7 +31,7 @@ class Host:
         self.root = self.work / f"copy-{name}"
         self.leader, self.process = None, None
         shutil.rmtree(self.root, ignore_errors=True)
-        subprocess.run(["cp", "-a", "--reflink=auto", self.work / "tree", self.root], check=True)
+        subprocess.run(["cp", "-a", "--reflink=auto", os.environ["TREE"], self.root], check=True)
         (self.root / "etc/machine-id").write_text("")
 
     def boot(self):

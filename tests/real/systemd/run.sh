@@ -2,7 +2,8 @@
 # The packages on a real systemd: a plain Debian is booted in a container, the .deb is installed
 # there, and the README's installation is followed to the first sealed record; then watchdog,
 # reload, stop, upgrade, downgrade, purge, and what the sandbox lets through. The .rpm is read with
-# rpm's own tools. PACKAGES may name a folder where both are built already.
+# rpm's own tools. PACKAGES may name a folder where both are built already, RELEASE another Debian
+# (trixie, whose systemd knows notify-reload).
 #
 # Nothing of it touches this machine's own systemd: its tools are unpacked beside the system, and
 # everything that runs ends with the first process of a namespace.
@@ -15,12 +16,13 @@ PATH=$PATH:/usr/sbin:/sbin
 install_packages rpm dpkg-dev || skip_all "rpm cannot be installed (see $work/apt.log)"
 
 # A plain tree, once: what a Debian has that serves, and what the package needs.
-release=bookworm
+release=${RELEASE:-bookworm}
+tree=$work/tree-$release
 include=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,ca-certificates,libgssapi-krb5-2
 make_tree() {
-    [ "$(cat "$work/tree.made" 2>/dev/null)" != "$release $include" ] || return 0
-    rm -rf "$work/tools" "$work/tree" "$work/tree.made"
-    mkdir -p "$work/tools/archives" "$work/tree"
+    [ "$(cat "$tree.made" 2>/dev/null)" != "$include" ] || return 0
+    rm -rf "$work/tools" "$tree" "$tree.made"
+    mkdir -p "$work/tools/archives" "$tree"
     (
         cd "$work/tools/archives" || exit 1
         get() { timeout 200 apt-get -q download debootstrap systemd-container libsystemd-shared; }
@@ -31,8 +33,8 @@ make_tree() {
     done
     DEBOOTSTRAP_DIR=$work/tools/usr/share/debootstrap timeout 500 \
         sh "$work/tools/usr/sbin/debootstrap" --variant=minbase --include="$include" \
-        "$release" "$work/tree" >"$work/debootstrap.log" 2>&1 || return 1
-    echo "$release $include" >"$work/tree.made"
+        "$release" "$tree" >"$work/debootstrap.log" 2>&1 || return 1
+    echo "$include" >"$tree.made"
 }
 make_tree || skip_all "no Debian can be set up (see $work/tools.log and debootstrap.log)"
 
@@ -47,7 +49,7 @@ if [ -z "${PACKAGES:-}" ]; then
     PACKAGES=$target/packages
 fi
 build_lab || exit 1
-export PACKAGES CALWAY_LAB=$lab ROOT=$root
+export PACKAGES CALWAY_LAB=$lab ROOT=$root TREE=$tree
 
 bash "$here/packages.sh" >"$work/output" 2>&1
 count "$work/output"
