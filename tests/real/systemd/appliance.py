@@ -103,6 +103,7 @@ def from_the_readme_alone_to_the_first_sealed_record(host, lab):
     cloud = lab.facts["cloud"]
     said = readme.typed(host, script, [("calendar.hq.password", "lab-password"),
                                        ("cloud.client_secret", cloud["clientSecret"])])
+    assert " 0 failed" in said and "No condition is open." in said, said
     assert "lab-password" not in said and cloud["clientSecret"] not in said, said
     wait("READY", lambda: is_ready(host))
     # The cloud's administrator does that.
