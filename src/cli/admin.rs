@@ -28,10 +28,10 @@ const LONGEST: usize = 64 * 1024 * 1024;
 #[derive(Args, Clone, Debug)]
 pub(super) struct Place {
     /// The daemon's configuration; of it only the place of the admin socket is looked at.
-    #[arg(long, value_name = "FILE", default_value = "/etc/calway/calway.toml")]
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/calway/calway.toml")]
     config: PathBuf,
     /// The admin socket, where it is not the one of the configuration.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH")]
     socket: Option<PathBuf>,
 }
 
@@ -42,6 +42,11 @@ pub(super) struct Client {
 }
 
 impl Place {
+    /// The daemon's configuration.
+    pub(super) fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Nothing is asked yet.
     ///
     /// # Errors
@@ -117,6 +122,11 @@ impl Client {
             }
             Ok(())
         })
+    }
+
+    /// To wait with for other things.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     /// Lets time pass.

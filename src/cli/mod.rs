@@ -7,6 +7,7 @@ pub mod check;
 mod config;
 #[cfg(feature = "demo")]
 mod demo;
+mod diagnose;
 mod discover;
 mod explain;
 mod generate;
@@ -17,7 +18,9 @@ mod page;
 mod run;
 mod secret;
 mod status;
+mod top;
 mod trust;
+mod user;
 
 use std::process::ExitCode;
 
@@ -45,6 +48,12 @@ enum Command {
     Check(check::Check),
     /// Show how the running service is, and what to do about what is wrong.
     Status(status::Status),
+    /// List users, show one mailbox's whole story, follow one live, read one anew.
+    User(user::User),
+    /// Pack what helps to find a fault into one file, without anything personal.
+    Diagnose(diagnose::Diagnose),
+    /// Show how everything goes, once a second.
+    Top(top::Top),
     /// Find out where a mailbox is served, and show each step on the way.
     Discover(discover::Discover),
     /// Show which address an invitation is joined by, and which rule chose it.
@@ -84,6 +93,9 @@ pub fn main() -> ExitCode {
         Command::Config(config) => config.run(),
         Command::Check(check) => check.run(),
         Command::Status(status) => status.run(),
+        Command::User(user) => user.run(),
+        Command::Diagnose(diagnose) => diagnose.run(),
+        Command::Top(top) => top.run(),
         Command::Discover(discover) => discover.run(),
         Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),

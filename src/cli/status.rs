@@ -56,30 +56,36 @@ fn amount(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
 }
 
-fn shown(status: &Value) -> String {
-    let mut out = String::new();
+/// Which program, since when, and how the mailboxes of each calendar are.
+pub(super) fn head(status: &Value) -> String {
     let ready = if status["ready"] == true { "ready" } else { "not ready yet" };
     let up = page::time(amount(&status["uptime_seconds"]));
     let version = status["version"].as_str().unwrap_or("?");
-    let _ = writeln!(out, "calway {version}: {ready}, running for {up}\n");
-    out += &calendars(status);
-    out.push('\n');
+    format!("calway {version}: {ready}, running for {up}\n\n{}\n", calendars(status))
+}
+
+/// The cloud, the outbox, the store, the process, and how long things take.
+pub(super) fn facts(status: &Value) -> String {
     let facts = [
         ("cloud", cloud(status)),
         ("outbox", outbox(status)),
         ("store", store(&status["store"])),
         ("process", process(&status["process"])),
-        ("rates", rates(&status["rates"])),
     ];
+    let mut out = String::new();
     for (name, fact) in facts {
         let _ = writeln!(out, "{name:<8} {fact}");
     }
     for (name, delay) in ["delay", ""].into_iter().zip(delays(status)) {
         let _ = writeln!(out, "{name:<8} {delay}");
     }
-    out.push('\n');
-    out += &conditions(status);
     out
+}
+
+fn shown(status: &Value) -> String {
+    let rates = rates(&status["rates"]);
+    let (head, facts) = (head(status), facts(status));
+    format!("{head}{facts}{:<8} {rates}\n\n{}", "rates", conditions(status))
 }
 
 fn calendars(status: &Value) -> String {

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod file;
 mod join;
 mod records;
+pub mod redact;
 pub mod reference;
 pub mod secrets;
 mod written;

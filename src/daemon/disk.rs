@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::clock;
-use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId};
+use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId, Verdict};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::errand::{Advance, Filed};
@@ -17,7 +17,7 @@ use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Keyed, Loaded, Lookup, Row};
-use crate::store::{Backlog, Met, Settled, Store};
+use crate::store::{Backlog, Met, Outstanding, Settled, Store};
 
 /// Requests that may be under way; beyond them callers wait.
 const QUEUE: usize = 256;
@@ -206,6 +206,19 @@ impl Disk {
 
     pub(super) async fn meet(&self, host: String, via: String) -> Result<Met, Fault> {
         self.call(move |store| store.meet(&host, &via, clock::wall())).await?
+    }
+
+    pub(super) async fn decide_trust(&self, host: String, verdict: Verdict) -> Result<(), Fault> {
+        self.call(move |store| store.decide_trust(&host, verdict, clock::wall())).await?
+    }
+
+    pub(super) async fn forget_trust(&self, host: String) -> Result<bool, Fault> {
+        self.call(move |store| store.forget_trust(&host)).await?
+    }
+
+    /// What is known of a mailbox, if it is active, and what of it waits.
+    pub(super) async fn known(&self, user: UserId) -> Result<(Option<Loaded>, Outstanding), Fault> {
+        self.call(move |store| Ok((store.load(&user)?, store.outstanding(&user)?))).await?
     }
 
     pub(super) async fn foreign_writes(&self) -> Result<i64, Fault> {

@@ -14,11 +14,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::announce::Announcer;
-use super::clock;
 use super::disk::Disk;
 use super::questions::{self, Question};
 use super::reload::Ruling;
 use super::targets::{Targets, gone};
+use super::{clock, follow};
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
@@ -160,6 +160,7 @@ pub(super) async fn run(
 
 impl Intake {
     fn take(&mut self, input: Input) {
+        follow::input(&input);
         if let Input::Ended(stream, _) = &input {
             self.streams.remove(stream);
         }
@@ -226,6 +227,7 @@ impl Intake {
     }
 
     fn carry_out(&mut self, output: Output) {
+        follow::output(&output);
         let disk = self.parts.disk.clone();
         match output {
             Output::Note(note) => {
@@ -282,8 +284,12 @@ impl Intake {
             Output::Ask(ticket, user, ask) => {
                 let calendar = self.parts.calendar.clone();
                 let target = self.targets.get(&user);
+                let question = follow::Question::exchange(&user, &ask);
                 self.work(
-                    move |result| Input::Got(ticket, result),
+                    move |result| {
+                        question.answered(&result);
+                        Input::Got(ticket, result)
+                    },
                     Box::pin(async move {
                         let (target, life) = target?;
                         let asked = life.of(put(calendar.as_ref(), &target, ask)).await;
@@ -293,8 +299,12 @@ impl Intake {
             }
             Output::Key(ticket, user, want) => {
                 let keys = self.parts.keys.clone();
+                let question = follow::Question::key(&user, &want);
                 self.work(
-                    move |result| Input::Keyed(ticket, result),
+                    move |result| {
+                        question.answered(&result);
+                        Input::Keyed(ticket, result)
+                    },
                     Box::pin(async move { key(keys.as_ref(), &user, want).await }),
                 );
             }

@@ -21,6 +21,7 @@ mod clock;
 mod commands;
 mod disk;
 mod errands;
+mod follow;
 mod intake;
 mod ledger;
 mod presence;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::account::{self, Account, Refused};
@@ -114,7 +114,9 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let rotation = Arc::new(Rotation::new(secrets, judges));
     loops.spawn(rotation.run(stop.clone()));
     loops.spawn(announce::run(announcer, disk.clone(), stop.clone()));
-    loops.spawn(verdicts::watch(disk.clone(), turn, tellers, stop.clone()));
+    let decided = Arc::<Notify>::default();
+    let news = (decided.clone(), turn);
+    loops.spawn(verdicts::watch(disk.clone(), news, tellers, stop.clone()));
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
     let (sent, cloud_has) = watch::channel(uplink::Sent::default());
@@ -131,6 +133,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         channel_open: channel_open.clone(),
         sent: cloud_has,
         ready: is_ready.clone(),
+        decided,
     };
     loops.spawn(admin::run(parts, stop.clone()));
     let (_bell, asks) = reload::Bell::new();

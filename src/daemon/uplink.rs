@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::clock;
 use super::disk::Disk;
+use super::follow;
 use crate::cloud::{self, Cloud, Received};
 use crate::condition;
 use crate::model::{Fault, Span, Time, Trace, UserId};
@@ -43,9 +44,10 @@ pub(super) struct Says {
 impl Says {
     fn sent(&mut self, rows: &[Outgoing], verdicts: &BTreeMap<Arc<str>, Verdict>) {
         let now = clock::now();
-        let answered = rows.iter().filter(|row| verdicts.contains_key(&row.id));
+        let answered = rows.iter().filter_map(|row| Some((row, verdicts.get(&row.id)?)));
         let mut events = 0;
-        for row in answered {
+        for (row, verdict) in answered {
+            follow::sent(row, verdict);
             events += 1;
             self.took.add(now.mono, now.wall.since(row.time));
         }

@@ -1,9 +1,10 @@
-//! The trust list's verdicts: `calway trust` writes them into the store while the daemon runs, and
-//! they are taken up within a second or two.
+//! The trust list's verdicts: they are given over the admin socket, or `calway trust` writes them
+//! into the store itself; they are taken up within a second or two.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::disk::Disk;
 use super::intake::Tell;
@@ -15,18 +16,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Lets everybody know of a verdict; runs until `stop`.
 pub(super) async fn watch(
     disk: Disk,
-    turns: watch::Sender<u64>,
+    (given, turns): (Arc<Notify>, watch::Sender<u64>),
     tells: Vec<mpsc::Sender<Tell>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut writes = None;
     let mut known = None;
+    let mut told = false;
     loop {
         let now = disk.foreign_writes().await.ok();
-        if (now.is_some() && now != writes) || known.is_none() {
+        if (now.is_some() && now != writes) || known.is_none() || told {
             // What could not be read is read again at the next look.
             if let Ok(list) = disk.trust().await {
-                writes = now;
+                (writes, told) = (now, false);
                 let verdicts = decided(&list);
                 let before = known.replace(verdicts);
                 if before.is_some() && before != known {
@@ -39,6 +41,7 @@ pub(super) async fn watch(
         }
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
+            () = given.notified() => told = true,
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }

@@ -8,6 +8,7 @@ pub mod journal;
 pub mod limit;
 pub mod notify;
 mod restraint;
+pub mod scrub;
 pub mod severity;
 pub mod standing;
 pub mod tap;

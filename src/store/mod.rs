@@ -223,6 +223,14 @@ pub trait Store: Shelf + Send + 'static {
     /// `Retry` with the engine's code.
     fn waiting_at_most(&mut self) -> Result<u64, Fault>;
 
+    /// How much there is of one mailbox; nothing where it is not known. An engine need not know.
+    ///
+    /// # Errors
+    /// `Retry` with the engine's code.
+    fn outstanding(&mut self, _user: &UserId) -> Result<Outstanding, Fault> {
+        Ok(Outstanding::default())
+    }
+
     /// How much waits, and how much was set aside.
     ///
     /// # Errors
@@ -248,6 +256,21 @@ pub struct Backlog {
     pub oldest: Option<Time>,
     /// Events that the cloud will never take.
     pub aside: u64,
+}
+
+/// What there is of one mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outstanding {
+    /// Records that the cloud was sent, or will be.
+    pub records: u64,
+    /// Events that wait for the cloud.
+    pub events: u64,
+    /// When the first of them was committed.
+    pub oldest: Option<Time>,
+    /// Events that the cloud will never take.
+    pub aside: u64,
+    /// Errands that are not done.
+    pub errands: u64,
 }
 
 #[cfg(test)]

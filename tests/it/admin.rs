@@ -1,5 +1,8 @@
 //! The admin socket and the commands that ask it, with the real daemon and the lab.
 
+mod diagnose;
+mod users;
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
@@ -154,4 +157,23 @@ async fn a_bad_request_gets_an_error_and_harms_nobody() {
     let held: Vec<_> = (0..12).map(|_| UnixStream::connect(socket(&house)).unwrap()).collect();
     assert!(run(&house, &["status", "--json"]).0 < 2);
     drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn top_prints_a_picture_a_second_where_its_output_is_no_terminal() {
+    let house = House::active(talkative()).await;
+    let top =
+        command(&house, &["top", "--frames", "2"]).stdout(std::process::Stdio::piped()).spawn();
+    house.meet(ALICE, "Planning", 3);
+    house.live(ALICE, 1).await;
+    let (code, out, error) = ended(top.unwrap().wait_with_output().unwrap());
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert_eq!(out.matches("calway 0").count(), 2, "{out}");
+    assert!(!out.contains('\x1b'), "no marks of a terminal: {out:?}");
+    let sent = |out: &str| {
+        let lines = out.lines().filter(|line| line.starts_with("sent to the cloud"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(sent(&out).len(), 2, "{out}");
+    assert!(!out.contains("Planning") && !out.contains(ALICE.1), "{out}");
 }

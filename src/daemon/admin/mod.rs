@@ -6,6 +6,8 @@
 mod rates;
 mod rights;
 mod status;
+mod trust;
+mod users;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
 use self::rates::{Rates, Sums};
@@ -46,6 +48,8 @@ pub(super) struct Parts {
     pub(super) channel_open: watch::Receiver<bool>,
     pub(super) sent: watch::Receiver<Sent>,
     pub(super) ready: watch::Receiver<bool>,
+    /// Told of each word about a host.
+    pub(super) decided: Arc<Notify>,
 }
 
 struct Admin {
@@ -53,6 +57,7 @@ struct Admin {
     rights: Rights,
     began: (Time, Instant),
     rates: Mutex<Rates>,
+    traces: Arc<Semaphore>,
 }
 
 /// Runs until `stop` becomes true. Where the socket cannot be opened, nothing else suffers.
@@ -74,7 +79,8 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
         lookers: parts.settings.users.iter().filter_map(|name| uid(name)).collect(),
     };
     let began = (clock::wall(), Instant::now());
-    let admin = Arc::new(Admin { parts, rights, began, rates: Mutex::default() });
+    let traces = Arc::new(Semaphore::new(users::TRACES));
+    let admin = Arc::new(Admin { parts, rights, began, rates: Mutex::default(), traces });
     let sampling = async {
         let mut tick = tokio::time::interval(SAMPLE_EVERY);
         loop {
@@ -127,9 +133,23 @@ impl Admin {
         let path: Option<Vec<String>> = asked.path.split('/').skip(1).map(plain).collect();
         let Some(path) = path else { return not_found() };
         let path: Vec<_> = path.iter().map(String::as_str).collect();
+        let (get, post) = (Method::GET, Method::POST);
         match (path.as_slice(), &asked.method) {
-            (["v1", "status"], &Method::GET) => self.status().await,
-            (["v1", "status"], _) => wrong_method("GET"),
+            (["v1", "status"], method) if *method == get => self.status().await,
+            (["v1", "diagnose"], method) if *method == get => self.diagnose().await,
+            (["v1", "users"], method) if *method == get => self.list(&asked.query).await,
+            (["v1", "users", who], method) if *method == get => self.show(who).await,
+            (["v1", "users", who, "trace"], method) if *method == get => self.trace(who).await,
+            (["v1", "users", who, "resync"], method) if *method == post => self.resync(who).await,
+            (["v1", "trust"], method) if *method == get => self.trusted().await,
+            (["v1", "trust", host], &Method::PUT) => self.decide(host, &asked.body).await,
+            (["v1", "trust", host], &Method::DELETE) => self.forget(host).await,
+            (["v1", "status" | "diagnose" | "users" | "trust"], _) | (["v1", "users", _], _) => {
+                wrong_method("GET")
+            }
+            (["v1", "users", _, "trace"], _) => wrong_method("GET"),
+            (["v1", "users", _, "resync"], _) => wrong_method("POST"),
+            (["v1", "trust", _], _) => wrong_method("PUT, DELETE"),
             _ => not_found(),
         }
     }

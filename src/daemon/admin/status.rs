@@ -42,6 +42,7 @@ impl Admin {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "time": text(now),
+            "time_ms": now.as_ms(),
             "started": text(began),
             "uptime_seconds": since.elapsed().as_secs(),
             "ready": ready,
@@ -204,14 +205,23 @@ fn process() -> Value {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
-    let files = files.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     json!({
         "pid": std::process::id(),
         "memory_bytes": kib("VmRSS:").map(|kib| kib * 1_024),
         "memory_most_bytes": kib("VmHWM:").map(|kib| kib * 1_024),
         "open_files": std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok(),
-        "open_files_limit": files,
+        "open_files_limit": limits()["max_open_files"],
     })
+}
+
+/// What the system lets this process have (proc_pid_limits(5)): the soft limits.
+pub(super) fn limits() -> Value {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let limits = text.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
+        let name = columns.next()?.to_lowercase().replace(' ', "_");
+        let soft = columns.next()?;
+        Some((name, soft.parse::<u64>().map_or_else(|_| soft.into(), Value::from)))
+    });
+    Value::Object(limits.collect())
 }

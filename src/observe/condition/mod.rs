@@ -15,7 +15,7 @@ use super::severity::Severity;
 pub use self::cloud::*;
 pub use self::exchange::*;
 pub use self::mailbox::*;
-pub use self::notes::{Written, note, reading, state};
+pub use self::notes::{Written, hint, note, reading, state};
 pub use self::service::*;
 
 /// A condition: what it is called for ever.

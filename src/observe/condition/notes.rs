@@ -100,19 +100,19 @@ pub fn note(calendar: &str, note: &Note) {
     }
 }
 
-/// What to do about a mailbox that fails for this reason, where that is known.
-fn remedy(fault: &Fault) -> &'static str {
-    match fault.cause.code.as_str() {
+/// What to do about a mailbox that fails for this reason, where that is known; else empty.
+pub fn hint(code: &str) -> &'static str {
+    match code {
         "ErrorFolderNotFound" | "ErrorNoCalendar" => {
-            "; it has no calendar: let its owner open Outlook once, or make one with outlook.exe \
+            "it has no calendar: let its owner open Outlook once, or make one with outlook.exe \
              /resetfolders (Get-MailboxFolderStatistics -FolderScope Calendar shows it), or \
              deactivate the user"
         }
         "ErrorNonExistentMailbox" | "ErrorMailRecipientNotFound" => {
-            "; there is no such mailbox: check the address (Get-Mailbox), or deactivate the user"
+            "there is no such mailbox: check the address (Get-Mailbox), or deactivate the user"
         }
         "ErrorImpersonateUserDenied" | "ErrorImpersonationDenied" | "ErrorAccessDenied" => {
-            "; the service account lacks the role ApplicationImpersonation for it \
+            "the service account lacks the role ApplicationImpersonation for it \
              (Get-ManagementRoleAssignment)"
         }
         _ => "",
@@ -138,10 +138,11 @@ fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
              for again in {wait}");
         return;
     }
+    let hint = hint(&fault.cause.code);
+    let then = if hint.is_empty() { "" } else { "; " };
     condition!(warn, MAILBOX_FAILING, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
-        EWS_REQUEST_ID = fault.cause.id(),
-                TRACKING_ID = fault.cause.tracking(),;
-        "mailbox {user} cannot be read ({fault}){}; next try in {wait}", remedy(fault));
+        EWS_REQUEST_ID = fault.cause.id(), TRACKING_ID = fault.cause.tracking(),;
+        "mailbox {user} cannot be read ({fault}){then}{hint}; next try in {wait}");
 }
 
 fn cut(calendar: &str, user: &UserId, shortfall: Shortfall) {

@@ -17,7 +17,7 @@ pub use self::copy::copy_of;
 pub use self::look::{Looked, look};
 use self::queue::{Queue, kind_of};
 pub use self::schema::SCHEMA_VERSION;
-use super::{Backlog, Settled, Store};
+use super::{Backlog, Outstanding, Settled, Store};
 use crate::model::{
     CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, Trace, UserId,
 };
@@ -187,6 +187,10 @@ impl Store for Sqlite {
         });
         let (first, last): (Option<i64>, Option<i64>) = ends.map_err(fault)?;
         Ok(first.zip(last).map_or(0, |(first, last)| (last - first).unsigned_abs() + 1))
+    }
+
+    fn outstanding(&mut self, user: &UserId) -> Result<Outstanding, Fault> {
+        queue::outstanding(&self.db, user).map_err(fault)
     }
 
     fn backlog(&mut self) -> Result<Backlog, Fault> {

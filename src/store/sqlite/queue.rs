@@ -1,9 +1,10 @@
 //! Events on their way into the outbox, and what they are called there.
 
-use rusqlite::{CachedStatement, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, params};
 
-use crate::model::{RecordKey, Time, Trace};
+use crate::model::{RecordKey, Time, Trace, UserId};
 use crate::pipeline::sync::{Event, EventKind};
+use crate::store::Outstanding;
 
 /// What puts an event into the outbox in the place of an older one of its record.
 pub(super) struct Queue<'a> {
@@ -40,6 +41,28 @@ impl<'a> Queue<'a> {
         self.put.execute(params![mailbox, key, kind, sequence, now.as_ms(), data, trace])?;
         Ok(())
     }
+}
+
+/// Each along an index of the mailbox.
+pub(super) fn outstanding(db: &Connection, user: &UserId) -> rusqlite::Result<Outstanding> {
+    let mut query = db.prepare_cached(
+        "SELECT (SELECT count(*) FROM record WHERE mailbox = m.id),
+                (SELECT count(*) FROM outbox WHERE mailbox = m.id),
+                (SELECT min(time) FROM outbox WHERE mailbox = m.id),
+                (SELECT count(*) FROM aside WHERE mailbox = m.id),
+                (SELECT count(*) FROM errand WHERE mailbox = m.id)
+         FROM mailbox m WHERE user = ?1",
+    )?;
+    let found = query.query_row([user.as_str()], |row| {
+        Ok(Outstanding {
+            records: row.get(0)?,
+            events: row.get(1)?,
+            oldest: row.get::<_, Option<i64>>(2)?.map(Time::from_ms),
+            aside: row.get(3)?,
+            errands: row.get(4)?,
+        })
+    });
+    Ok(found.optional()?.unwrap_or_default())
 }
 
 fn kind_number(kind: EventKind) -> i64 {
