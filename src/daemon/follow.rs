@@ -27,7 +27,7 @@ pub(super) fn input(input: &Input) {
 /// What a loop wants done.
 pub(super) fn output(output: &Output) {
     let (user, what) = match output {
-        Output::Load(_, user) => (user, "a reading begins"),
+        Output::Load(_, user, _) => (user, "a reading begins"),
         Output::Listen(_, users) => {
             for user in users {
                 tap::tell(user.as_str(), "a stream is opened", &[]);
