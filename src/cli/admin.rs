@@ -131,7 +131,8 @@ impl Client {
 
     /// Lets time pass.
     pub(super) fn pause(&self, time: Duration) {
-        self.runtime.block_on(tokio::time::sleep(time));
+        // Made inside: a timer needs its runtime.
+        self.runtime.block_on(async { tokio::time::sleep(time).await });
     }
 
     async fn send(

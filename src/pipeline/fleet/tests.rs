@@ -11,6 +11,7 @@ mod places;
 mod rules;
 mod servers;
 mod streams;
+mod survey;
 
 use super::*;
 use crate::model::{
