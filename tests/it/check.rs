@@ -2,6 +2,11 @@
 //! for word, with `tests/golden/check` (`CALWAY_WRITE=1 cargo test --test it check` renews it).
 
 mod entrance;
+mod far;
+mod finding;
+mod machine;
+mod reference;
+mod ways;
 
 use std::path::{Path, PathBuf};
 
@@ -58,6 +63,22 @@ impl Scene {
         std::fs::write(self.stage.credentials().join(name), text).unwrap();
     }
 
+    /// The store, as the service makes it.
+    pub fn store(&self) {
+        let path = self.stage.folder().join("calway.db");
+        drop(calway::store::sqlite::Sqlite::open(&path).unwrap());
+    }
+
+    /// A systemd that shows this unit.
+    pub fn systemctl(&self, unit: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bin = self.folder.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        let file = bin.join("systemctl");
+        std::fs::write(&file, format!("#!/bin/sh\nprintf '%s' '{unit}'\n")).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub async fn check(&self, words: &[&str]) -> Said {
         let output = self.command(words).output().await.unwrap();
         Said {
@@ -77,6 +98,8 @@ impl Scene {
             .env("CREDENTIALS_DIRECTORY", self.stage.credentials())
             // No systemd but one that a test brings.
             .env("PATH", self.folder.path().join("bin"))
+            // Lines are not cut: folders have names of other lengths elsewhere.
+            .env("COLUMNS", "900")
             .kill_on_drop(true);
         command
     }
@@ -105,9 +128,11 @@ impl Scene {
         for (pattern, by) in [
             (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
             (r"port \d{4,5}", "port PORT"),
-            (r" \(\d+(\.\d)? m?s\)", ""),
-            (r"in \d+(\.\d)? m?s", "in TIME"),
+            (r"(?m)^(  (?:pass|FAIL|WARN|skip)  .{13} ).{6}", "$1 TIME "),
+            (r"in \d+(\.\d)? m?s\b", "in TIME"),
             (r"\d+ days left", "N days left"),
+            (r"ends in \d+ days", "ends in N days"),
+            (r"\d{4}-\d\d-\d\d", "DATE"),
         ] {
             text = regex::Regex::new(pattern).unwrap().replace_all(&text, by).into_owned();
         }

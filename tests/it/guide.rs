@@ -43,7 +43,7 @@ fn lines(guide: &str) -> Vec<String> {
 }
 
 /// Each cmdlet with its parameters, as Microsoft's reference has them.
-fn known() -> HashMap<String, HashSet<String>> {
+pub fn known() -> HashMap<String, HashSet<String>> {
     let text = std::fs::read_to_string(root().join("tests/golden/exchange-cmdlets.txt")).unwrap();
     let rows = text.lines().filter(|line| !line.starts_with('#'));
     let row = |line: &str| {
@@ -67,7 +67,7 @@ const SHELL: [&str; 7] = [
 ];
 
 /// The commands of one line of PowerShell with the parameters given to each.
-fn commands(line: &str) -> Vec<(String, Vec<String>)> {
+pub fn commands(line: &str) -> Vec<(String, Vec<String>)> {
     let mut found: Vec<(String, Vec<String>)> = Vec::new();
     let quoted = line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
     // What is called inside brackets or braces is called as well.

@@ -35,17 +35,20 @@ impl Ews {
     /// refused no secret, or rests.
     pub async fn enter(&self, url: &Uri) -> Result<Entered, Fault> {
         let server = self.servers.at(url)?;
-        let version = server.version(self.discovery.now());
-        let xml = get_server_time_zones::request(version);
-        let reply = server.http.post(url, &Route::default(), None, xml).await;
-        let (build, said) = match reply {
-            Ok(reply) => match get_server_time_zones::read(&reply.body) {
-                Err(fault) if !codes::is_exchange_code(&fault) => return Err(fault),
-                read => (soap::build(&reply.body), read.err()),
-            },
-            // Whoever says so has let us in.
-            Err(fault) if codes::is_exchange_code(&fault) => (None, Some(fault)),
-            Err(fault) => return Err(fault),
+        let (build, said) = loop {
+            let now = self.discovery.now();
+            let version = server.version(now);
+            let xml = get_server_time_zones::request(version);
+            match server.http.post(url, &Route::default(), None, xml).await {
+                Ok(reply) => match get_server_time_zones::read(&reply.body) {
+                    Err(fault) if !codes::is_exchange_code(&fault) => return Err(fault),
+                    read => break (soap::build(&reply.body), read.err()),
+                },
+                Err(fault) if server.falls_back(now, version, &fault) => {}
+                // Whoever says so has let us in.
+                Err(fault) if codes::is_exchange_code(&fault) => break (None, Some(fault)),
+                Err(fault) => return Err(fault),
+            }
         };
         if let Some(fault) = &said {
             server.heard(fault);

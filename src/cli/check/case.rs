@@ -234,7 +234,8 @@ fn provider(
             ledger.decide(&host, verdict);
         }
     }
-    let account = Account::new(calendar, &case.secrets, refused).map_err(|why| why.to_string())?;
+    let account = Account::new(calendar, &case.secrets, refused);
+    let account = account.map_err(|why| in_short(&why.to_string()))?;
     let mut options = account.options.clone();
     let own = options.gates.take().unwrap_or_else(|| Gates::new(options.sign_in_pause));
     let shared = sharing.gates.entry(options.account.to_lowercase()).or_insert(own);
@@ -242,6 +243,11 @@ fn provider(
     options.proxy = proxy.cloned();
     (options.connect_timeout, options.request_timeout) = (STEP, REQUEST);
     Ews::keeping(options, account.password(), ledger.clone()).map_err(|why| why.to_string())
+}
+
+/// Without the command, which stands beside the secret itself.
+pub(super) fn in_short(why: &str) -> String {
+    why.split(": sudo").next().unwrap_or(why).to_owned()
 }
 
 /// What an administrator said of hosts.

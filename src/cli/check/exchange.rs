@@ -236,7 +236,10 @@ impl Looking<'_> {
             }
         });
         let offers = offers.await;
-        let heads = heads.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut heads = heads.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if self.book.wants("clock") && !self.book.wants("offers") {
+            heads = greet(&mut connection, Method::POST, url).await.ok().map(|(_, heads)| heads);
+        }
         way.clock(self.book, heads.as_ref());
         let inside = ["sign-in", "protection", "version"];
         if offers.is_none() {
@@ -429,10 +432,11 @@ async fn look_into(ews: &Ews, room: &Arc<Address>) -> Result<Verdict, Fault> {
     Ok(judge::room(meetings.filter(|one| !one.mine).map(|one| {
         judge::Kept {
             text: !one.body.text.is_blank(),
-            title: one
-                .organizer
-                .as_ref()
-                .is_none_or(|who| one.subject.reveal().trim() != who.name.reveal().trim()),
+            title: !one.subject.is_blank()
+                && one
+                    .organizer
+                    .as_ref()
+                    .is_none_or(|who| one.subject.reveal().trim() != who.name.reveal().trim()),
         }
     })))
 }

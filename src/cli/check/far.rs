@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Method, Uri};
 
 use super::book::{Book, Tell};
-use super::case::Prepared;
+use super::case::{Prepared, in_short};
 use super::finding::{Finding, Verdict, Words};
 use super::way::{self, STEP, STEPS, Way, greet};
 use crate::cloud::{self, Link};
@@ -58,7 +58,7 @@ async fn cloud(
     way.clock(book, heads.as_ref().map(|(_, headers)| headers));
     let secrets = &prepared.case.secrets;
     if let Err(missing) = secrets.get(CLIENT_SECRET) {
-        book.skip(&["cloud-sign-in"], subject.0, &missing.to_string());
+        book.skip(&["cloud-sign-in"], subject.0, &in_short(&missing.to_string()));
         return None;
     }
     let signing_in = async {

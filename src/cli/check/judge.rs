@@ -35,7 +35,7 @@ pub(super) fn discovery(fault: &Fault, waiting: Option<String>) -> Verdict {
         }
         (_, _) if code == IN_THE_CLOUD => Verdict::of("in-the-cloud"),
         (Next::Gone, _) => Verdict::from("unknown-mailbox", fault),
-        (Next::SignIn, _) => Verdict::from("refused", fault),
+        (Next::SignIn, _) => Verdict::because("refused", refusal(code)),
         _ => Verdict::from("not-found", fault),
     }
 }
@@ -102,12 +102,14 @@ pub(super) fn sign_in(fault: &Fault) -> Verdict {
         Next::BackOff { .. } => "busy",
         _ => "failed",
     };
-    // What else it may be stands in the remedy.
+    Verdict::because(trouble, refusal(why))
+}
+
+/// The reason in short: what else it may be stands in the remedy.
+fn refusal(why: &str) -> String {
     let short = why.split(" (or by Extended").next().unwrap_or(why);
-    let short = short
-        .strip_prefix("sign-in was refused")
-        .map_or_else(|| short.to_owned(), |rest| format!("HTTP 401{rest}"));
-    Verdict::because(trouble, short)
+    let rest = short.strip_prefix("sign-in was refused");
+    rest.map_or_else(|| short.to_owned(), |rest| format!("HTTP 401{rest}"))
 }
 
 /// Whether the fault is Extended Protection's.

@@ -38,10 +38,8 @@ pub(super) async fn machine(
     let unit = unit_text().await;
     unit_secrets(&book, case, unit.as_deref());
     let none = Words::default();
-    let subject = (&*case.store.display().to_string(), &none);
-    book.note("store", subject, store(prepared));
-    let subject = (&*folder.display().to_string(), &none);
-    book.note("disk", subject, disk(folder, &case.store));
+    book.note("store", ("", &none), store(prepared));
+    book.note("disk", ("", &none), disk(folder, &case.store));
     book.note("files", ("", &none), files(prepared, unit.as_deref()));
     book.close()
 }
@@ -85,7 +83,7 @@ fn secret(case: &Case, name: &str) -> Verdict {
         Ok(()) => Verdict::Pass("is there".into()),
         Err(fault) => {
             let why = fault.to_string();
-            let trouble = match why.contains("is missing") {
+            let trouble = match why.contains("is missing") || why.contains("is empty") {
                 true if name == STORE_KEY => "no-key",
                 true => "missing",
                 false => "unreadable",
@@ -204,7 +202,7 @@ fn room_said(room: Room) -> Verdict {
         Room { writable: false, .. } => Verdict::of("not-writable"),
         Room { free: ..FULL, .. } => Verdict::Trouble("full", words),
         Room { free: ..LOW, .. } => Verdict::Trouble("low", words),
-        Room { free, .. } => Verdict::Pass(format!("{} free", bytes(free))),
+        Room { free, .. } => Verdict::Pass(format!("{} free for the store", bytes(free))),
     }
 }
 

@@ -13,7 +13,7 @@ fn trouble(verdict: &Verdict) -> &'static str {
 #[test]
 fn a_disk_is_named_before_it_is_full() {
     let well = Room { free: 5 << 30, read_only: false, writable: true };
-    assert_eq!(room_said(well), Verdict::Pass("5 GiB free".into()));
+    assert_eq!(room_said(well), Verdict::Pass("5 GiB free for the store".into()));
     let said = |room| trouble(&room_said(room));
     assert_eq!(said(Room { free: 512 << 20, ..well }), "low");
     assert_eq!(said(Room { free: 1 << 20, ..well }), "full");

@@ -14,9 +14,14 @@ use super::finding::{Finding, Outcome};
 const NAME: usize = 13;
 const SUBJECT: usize = 28;
 
+/// Columns of a time.
+const TIME: usize = 6;
+
 /// Columns where nobody says how many there are, the least, and the most that reads well.
 const WIDTH: usize = 100;
 const NARROW: usize = 60;
+/// Whoever has no terminal may ask for longer lines (`COLUMNS`), up to this.
+const MOST: usize = 1_000;
 
 /// How findings are shown.
 pub(super) struct Page {
@@ -41,12 +46,16 @@ impl Page {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let columns = rustix::termios::tcgetwinsize(std::io::stdout())
             .map_or(WIDTH, |size| usize::from(size.ws_col));
-        let width = if terminal && columns > 0 { columns } else { WIDTH };
+        let written = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+        let width = match terminal && columns > 0 {
+            true => columns.min(WIDTH),
+            false => written.unwrap_or(WIDTH).min(MOST),
+        };
         let shown = !json && terminal && std::io::stderr().is_terminal() && !dumb;
         Self {
             json,
             colour: terminal && !json && !dumb && !set("NO_COLOR"),
-            width: width.clamp(NARROW, WIDTH),
+            width: width.max(NARROW),
             progress: Mutex::new(Progress { shown, ..Progress::default() }),
         }
     }
@@ -149,12 +158,14 @@ impl Page {
             Outcome::Fail => "FAIL",
             Outcome::Skip => "skip",
         };
-        let mut says = finding.says.clone();
-        if finding.took >= Duration::from_millis(1) {
-            let _ = write!(says, " ({})", time(finding.took));
-        }
-        let start = format!("  {}  {:NAME$} ", self.painted(finding.outcome, word), finding.check);
-        let column = 2 + 4 + 2 + NAME + 1;
+        let says = &finding.says;
+        let took = match finding.took {
+            none if none < Duration::from_millis(1) => String::new(),
+            some => time(some),
+        };
+        let word = self.painted(finding.outcome, word);
+        let start = format!("  {word}  {:NAME$} {took:>TIME$}  ", finding.check);
+        let column = 2 + 4 + 2 + NAME + 1 + TIME + 2;
         let room = |from: usize| self.width.saturating_sub(from).max(NARROW / 2);
         let about = format!("{:subject$}", finding.subject);
         let beside = if subject == 0 { 0 } else { subject + 2 };
@@ -162,11 +173,11 @@ impl Page {
         let mut lines = if finding.subject.chars().count() > subject {
             let _ = writeln!(out, "{start}{}", finding.subject);
             let pad = " ".repeat(column + 2);
-            let lines = wrapped(&says, room(column + 2));
+            let lines = wrapped(says, room(column + 2));
             lines.into_iter().map(|line| format!("{pad}{line}")).collect::<Vec<_>>()
         } else {
             let pad = " ".repeat(column + beside);
-            let lines = wrapped(&says, room(column + beside));
+            let lines = wrapped(says, room(column + beside));
             let first = if subject == 0 { String::new() } else { format!("{about}  ") };
             let lines = lines.into_iter().enumerate().map(|(at, line)| match at {
                 0 => format!("{start}{first}{line}"),

@@ -19,11 +19,17 @@ fn a_subject_that_is_too_long_does_not_push_the_others_away() {
             Verdict::Skip("a reason that is so long that it has to be cut in two".into()),
         ),
     ]);
+    let lines: Vec<_> = text.lines().collect();
     assert_eq!(
-        text,
-        "calendar hq\n  pass  rooms         room-1@corp.example  well (1.2 s)\n  skip  rooms         \
-         a-room-with-a-name-that-goes-on-and-on@corp.example\n                        a reason that \
-         is so long that it has to be cut in two\n                        (1.2 s)\n\n"
+        lines,
+        [
+            "calendar hq",
+            "  pass  rooms          1.2 s  room-1@corp.example  well",
+            "  skip  rooms          1.2 s  a-room-with-a-name-that-goes-on-and-on@corp.example",
+            "                                a reason that is so long that it has to be cut",
+            "                                in two",
+            "",
+        ]
     );
 }
 

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use calway_lab::exchange::{self, Fault, Match};
+use calway_lab::exchange::service::RoomRules;
+use calway_lab::exchange::{
+    self, Attendee, Draft, Exchange, ExtendedProtection, Fault, MailboxKind, Match,
+};
+use calway_lab::site::{Manner, Site};
 use calway_lab::stage::Options;
-use calway_lab::tls::{Authority, Signature};
+use calway_lab::tls::{Authority, LOOPBACK, Signature};
 
 use super::Scene;
+use crate::edits::now_ms;
 
 const ALICE: &str = "test_mailboxes = [\"alice@corp.example\"]";
 
@@ -46,4 +51,131 @@ async fn a_certificate_that_cannot_be_bound_to_is_named() {
     let options = exchange::Options { authority: Some(authority), ..Default::default() };
     let scene = Scene::new(Options { exchange: options, ..Options::default() }).await;
     scene.prints("protection-unbound", 0, &["protection"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_was_refused_is_not_sent_by_the_next_run_either() {
+    let scene = Scene::plain().await;
+    scene.store();
+    scene.secret("calendar.hq.password", "wrong");
+    assert_eq!(scene.check(&["--only", "sign-in"]).await.exit, 1);
+    scene.prints("sign-in-refused-before", 1, &["sign-in"]).await;
+    assert_eq!(scene.exchange().log().refusals(), 1);
+    scene.secret("calendar.hq.password", "lab-password");
+    let said = scene.check(&["--only", "sign-in"]).await;
+    assert_eq!(said.exit, 0, "{}", said.text);
+    assert!(!said.text.contains("lab-password") && !said.errors.contains("lab-password"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_behind_something_that_opens_tls_is_told_from_a_wrong_password() {
+    let scene = Scene::plain().await;
+    scene.store();
+    assert_eq!(scene.check(&["--only", "sign-in"]).await.exit, 0);
+    let bridged = exchange::Options {
+        protection: ExtendedProtection::Require,
+        bridged: true,
+        ..Default::default()
+    };
+    let branch = Exchange::start(bridged).await.unwrap();
+    let ca = scene.stage.folder().join("branch-ca.pem");
+    std::fs::write(&ca, branch.ca_pem()).unwrap();
+    let more = format!(
+        "\n[[calendar]]\nname = \"branch\"\naccount = 'CORP\\svc-calway'\nurl = \"{}\"\n\
+         ca_file = \"{}\"\ndomains = [\"branch.example\"]\n\n[cloud]",
+        branch.url(),
+        ca.display()
+    );
+    scene.rewrite("\n[cloud]", &more);
+    scene.secret("calendar.branch.password", "lab-password");
+    scene.prints("protection-broken", 1, &["sign-in", "protection"]).await;
+    assert_eq!(branch.log().refusals(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_without_any_role_and_a_mailbox_that_is_not_there_are_told_apart() {
+    let scene = Scene::plain().await;
+    scene.in_calendar("domains = [\"corp.example\", \"other.example\"]");
+    let nobody = ["impersonation", "--mailbox", "nobody@corp.example"];
+    scene.prints("impersonation-no-mailbox", 1, &nobody).await;
+    scene.exchange().calendars().forbid_impersonation(true);
+    let alice = ["impersonation", "--mailbox", "alice@corp.example"];
+    scene.prints("impersonation-no-role", 1, &alice).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_offers_none_of_our_ways_is_told() {
+    let exchange = exchange::Options { ntlm: false, ..Default::default() };
+    let auth = vec!["ntlm".to_owned()];
+    let scene = Scene::new(Options { exchange, auth, ..Options::default() }).await;
+    scene.prints("offers-none-of-ours", 1, &["offers", "sign-in"]).await;
+    assert_eq!(scene.exchange().log().refusals(), 0, "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_exchange_is_sent_no_password() {
+    let authority = Arc::new(Authority::new());
+    for (manner, golden) in [
+        (Manner::Page, "offers-page"),
+        (Manner::Status(404), "offers-not-found"),
+        (Manner::Status(503), "offers-away"),
+    ] {
+        let site = Site::secure(manner, &authority.leaf(&LOOPBACK)).await.unwrap();
+        let exchange =
+            exchange::Options { authority: Some(authority.clone()), ..Default::default() };
+        let scene = Scene::new(Options { exchange, ..Options::default() }).await;
+        let url = format!("https://{}/EWS/Exchange.asmx", site.address());
+        scene
+            .rewrite(&format!("url = \"{}\"", scene.exchange().url()), &format!("url = \"{url}\""));
+        scene.prints(golden, 1, &["offers", "sign-in"]).await;
+        assert!(site.visits().iter().all(|visit| visit.authorization.is_none()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_that_is_too_old_is_named() {
+    let exchange =
+        exchange::Options { newest_version: Some("Exchange2010_SP2"), ..Default::default() };
+    let scene = Scene::new(Options { exchange, ..Options::default() }).await;
+    scene.prints("version-too-old", 0, &["version"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_that_empties_invitations_is_named_with_the_setting() {
+    let hall = "hall@corp.example";
+    let kept = RoomRules::default();
+    for (rules, golden, exit) in [
+        (RoomRules { delete_comments: true, ..kept }, "rooms-strips-text", 0),
+        (
+            RoomRules { delete_subject: true, add_organizer_to_subject: true, ..kept },
+            "rooms-strips-title",
+            0,
+        ),
+        (
+            RoomRules {
+                delete_subject: true,
+                add_organizer_to_subject: true,
+                delete_comments: true,
+                remove_private_property: true,
+            },
+            "rooms-strips-both",
+            0,
+        ),
+        (kept, "rooms-well", 0),
+    ] {
+        let scene = Scene::plain().await;
+        scene.in_calendar(&format!("test_rooms = [\"{hall}\"]"));
+        let calendars = scene.exchange().calendars();
+        calendars.add_mailbox(hall, "Hall", MailboxKind::Room);
+        calendars.set_room_rules(hall, rules);
+        for day in 1..4 {
+            let start = now_ms() / 60_000 * 60_000 + day * 86_400_000;
+            let draft = Draft::meeting("Merger", start, 60).text("Numbers");
+            let draft = draft.invite(Attendee::resource(hall, "Hall"));
+            calendars.create("alice@corp.example", draft);
+        }
+        scene.prints(golden, exit, &["rooms"]).await;
+        let text = scene.check(&["--json"]).await.text;
+        assert!(!text.contains("Merger") && !text.contains("Numbers"), "{text}");
+    }
 }

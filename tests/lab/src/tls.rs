@@ -38,6 +38,8 @@ pub enum Variant {
     Good,
     /// Its last day is past.
     Expired,
+    /// Its last day is ten days from now.
+    EndsSoon,
     /// Its first day is to come.
     NotYetValid,
     /// It names another host than the ones asked for.
@@ -146,6 +148,12 @@ impl Authority {
         };
         params.not_before = date_time_ymd(first, 1, 1);
         params.not_after = date_time_ymd(last, 1, 1);
+        if variant == Variant::EndsSoon {
+            let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(241);
+            let then = then.to_zoned(jiff::tz::TimeZone::UTC);
+            let (month, day) = (then.month().unsigned_abs(), then.day().unsigned_abs());
+            params.not_after = date_time_ymd(then.year().into(), month, day);
+        }
         let certificate = match variant {
             Variant::SelfSigned | Variant::AuthorityItself => params.self_signed(&key),
             _ => params.signed_by(&key, &self.issuer),

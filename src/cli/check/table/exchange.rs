@@ -338,14 +338,14 @@ pub(super) const CHECKS: &[Check] = &[
         troubles: &[
             warn(
                 "strips-text",
-                "{mailbox} empties what it is sent: none of {meetings} meetings has a text",
+                "it empties what it is sent: none of {meetings} meetings has a text",
                 &["Let it keep the text: without it the room's screen has no Join button. It \
                    concerns invitations from then on."],
                 exchange("Set-CalendarProcessing {mailbox} -DeleteComments $false"),
             ),
             warn(
                 "strips-title",
-                "{mailbox} shows its organisers' names in place of titles",
+                "it shows its organisers' names, or nothing, in place of titles",
                 &["Let it keep titles. It concerns invitations from then on."],
                 exchange(
                     "Set-CalendarProcessing {mailbox} -DeleteSubject $false \
@@ -354,8 +354,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             warn(
                 "strips-both",
-                "{mailbox} empties what it is sent, and shows its organisers' names in place of \
-                 titles",
+                "it empties what it is sent, and shows its organisers' names in place of titles",
                 &["Let it keep both: without the text the room's screen has no Join button. It \
                    concerns invitations from then on."],
                 exchange(
@@ -365,7 +364,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "unreadable",
-                "{mailbox} cannot be read: {why}",
+                "it cannot be read: {why}",
                 &["A room is a member of the scope as a user is."],
                 exchange(ROLE),
             ),
