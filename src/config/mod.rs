@@ -9,6 +9,7 @@ mod admin;
 mod connection;
 mod decorate;
 mod discover;
+pub mod draft;
 pub mod explain;
 pub mod file;
 mod join;
