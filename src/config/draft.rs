@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::secrets::{Needed, names};
 use super::{Mistakes, Settings, merge, validate};
 
 /// What somebody answered. Nothing is checked before [`Draft::settings`].
@@ -60,6 +61,15 @@ impl Draft {
         let mut settings = validate(merge(file, &texts)?).map_err(Mistakes)?;
         settings.file = file.to_path_buf();
         Ok(settings)
+    }
+
+    /// The secrets that it needs.
+    ///
+    /// # Errors
+    /// What keeps it from being read.
+    pub fn needed(&self) -> Result<Vec<Needed>, Mistakes> {
+        let texts = [(PathBuf::from("calway.toml"), self.text())];
+        Ok(names::of(&merge(Path::new("calway.toml"), &texts)?))
     }
 
     /// The file.

@@ -12,7 +12,7 @@ use crate::model::Secret;
 const ATTEMPTS: usize = 3;
 
 /// Asks for `what` twice without showing it, or reads it from standard input where nobody types.
-pub(super) fn secret(what: &str, stdin: bool) -> Result<Secret, Failure> {
+pub(in crate::cli) fn secret(what: &str, stdin: bool) -> Result<Secret, Failure> {
     if stdin || !std::io::stdin().is_terminal() {
         return from_stdin();
     }
@@ -52,7 +52,7 @@ fn from_stdin() -> Result<Secret, Failure> {
 }
 
 /// Whether this can be a secret at all.
-pub(super) fn fits(text: &str) -> Result<(), &'static str> {
+pub(in crate::cli) fn fits(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
     }

@@ -1,9 +1,9 @@
 //! `calway secret`: sets, lists and removes the secrets that the connector signs in with. Nothing
 //! that was stored is ever shown.
 
-mod ask;
+pub(super) mod ask;
 mod list;
-mod set;
+pub(super) mod set;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -102,6 +102,11 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// For a command that sets secrets as one of its steps.
+    pub(super) fn new(config: PathBuf, store: Option<Store>, root: PathBuf) -> Self {
+        Self { config, store, root }
+    }
+
     /// The store to write to.
     pub(super) fn place(&self, with_key: Option<String>) -> Result<Place, Failure> {
         let root = rustix::process::geteuid().is_root();

@@ -52,7 +52,7 @@ pub(super) struct Generate {
 /// What the running connector made of a new secret.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(dead_code, reason = "the running connector is not asked yet")]
-pub(super) enum Tried {
+enum Tried {
     /// It works, and is in use now.
     Works,
     /// It is refused, with the reason; the old one stays in use.
@@ -121,12 +121,12 @@ fn restore_key(desk: &Desk, place: &Place, stdin: bool, force: bool) -> Result<(
 }
 
 /// Hands it to the running connector, which tries it.
-pub(super) fn offer(_desk: &Desk, _name: &str, _secret: &model::Secret) -> Result<Tried, Failure> {
+fn offer(_desk: &Desk, _name: &str, _secret: &model::Secret) -> Result<Tried, Failure> {
     Ok(Tried::Nobody("the connector is not running".into()))
 }
 
 /// Writes it down as far as what was tried allows, and says what is so now.
-pub(in crate::cli) fn store(
+fn store(
     desk: &Desk,
     place: &Place,
     name: &str,
@@ -140,8 +140,7 @@ pub(in crate::cli) fn store(
             )));
         }
         Tried::Works => {
-            place.put(name, secret).map_err(Failure::Failed)?;
-            forget_previous(place, name)?;
+            put_alone(place, name, secret)?;
             false
         }
         Tried::Later(_) | Tried::Nobody(_) => put_beside(place, name, secret)?,
@@ -167,9 +166,23 @@ pub(in crate::cli) fn store(
     Ok(())
 }
 
+/// Writes a secret that works: no other is kept.
+pub(in crate::cli) fn put_alone(
+    place: &Place,
+    name: &str,
+    secret: &model::Secret,
+) -> Result<(), Failure> {
+    place.put(name, secret).map_err(Failure::Failed)?;
+    forget_previous(place, name).map(drop)
+}
+
 /// Writes a secret of which nobody knows whether it works, and keeps the one that did. Whether
 /// there is such a one.
-fn put_beside(place: &Place, name: &str, secret: &model::Secret) -> Result<bool, Failure> {
+pub(in crate::cli) fn put_beside(
+    place: &Place,
+    name: &str,
+    secret: &model::Secret,
+) -> Result<bool, Failure> {
     let previous = format!("{name}{PREVIOUS}");
     let mut kept = place.has(&previous).map_err(Failure::Failed)?;
     // One that is kept already has worked; whatever came after it has not.

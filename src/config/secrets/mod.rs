@@ -17,7 +17,7 @@
 mod credstore;
 mod given;
 mod handed;
-mod names;
+pub(super) mod names;
 mod place;
 mod program;
 

@@ -42,7 +42,7 @@ pub fn needed(file: &Path) -> Result<Vec<Needed>, Mistakes> {
     Ok(of(&merged(file)?))
 }
 
-fn of(written: &Written) -> Vec<Needed> {
+pub(in crate::config) fn of(written: &Written) -> Vec<Needed> {
     let mut all = Vec::new();
     for calendar in &written.calendar {
         let name = calendar.name.clone().unwrap_or_default();
