@@ -120,12 +120,3 @@ pub fn main() -> ExitCode {
     eprintln!("calway: {why}");
     ExitCode::from(code)
 }
-mod check {
-    pub(crate) fn before(
-        _: crate::config::Settings,
-        _: std::sync::Arc<crate::config::secrets::Secrets>,
-        _: Option<std::sync::Arc<crate::model::Address>>,
-    ) -> Result<usize, super::Failure> {
-        Ok(0)
-    }
-}

@@ -5,7 +5,7 @@
 //! refused. A start finds the one from before beside the new one and does the same.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,17 +14,18 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::account::Account;
+use super::clock;
 use crate::calendar::Calendar;
 use crate::cloud::{self, Link};
 use crate::condition;
 use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY, Secrets};
-use crate::model::{Fault, Next, Secret, Tried};
+use crate::model::{Fault, Next, Secret, Time, Tried};
 use crate::net::proxy::{self, Proxy};
 use crate::observe::condition::{SECRET_CHANGED, SECRET_REFUSED, SECRET_WAITS};
 
-/// Whoever gives a secret waits for no longer; then it is tried again without him.
-#[allow(dead_code)]
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Whoever gives a secret waits so long for his turn, and for the answer, and no longer; then it is
+/// tried again without him.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// What could not be told is tried again after this, then after twice as long and so on.
 const FIRST_AGAIN: Duration = Duration::from_secs(5);
@@ -37,7 +38,6 @@ pub(super) trait Judge: Send + Sync {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried>;
 
     /// Whether it can be tried beside the one in use at all; otherwise its use shows it.
-    #[allow(dead_code)]
     fn can_try(&self) -> bool {
         true
     }
@@ -77,7 +77,6 @@ pub(super) fn of_cloud(options: &cloud::Options) -> Judges {
 }
 
 /// What came of a secret that was given.
-#[allow(dead_code)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Given {
     /// It works, and is in use.
@@ -92,6 +91,16 @@ pub(super) enum Given {
     NotNeeded,
 }
 
+/// How a secret stands.
+pub(super) struct Standing {
+    /// A new one waits to be tried.
+    pub(super) waits: bool,
+    /// The one before is kept, as the one in use has not worked yet.
+    pub(super) previous: bool,
+    /// When one that was given, or that a start found beside another, was seen to work.
+    pub(super) settled: Option<Time>,
+}
+
 /// The secrets of the running service, and who judges them.
 pub(super) struct Rotation {
     secrets: Arc<Secrets>,
@@ -99,20 +108,28 @@ pub(super) struct Rotation {
     /// One is tried at a time.
     turn: Mutex<()>,
     nudge: Notify,
+    settled: std::sync::Mutex<BTreeMap<String, Time>>,
 }
 
 impl Rotation {
     /// Takes over what a start finds beside the secrets.
     pub(super) fn new(secrets: Arc<Secrets>, judges: Judges) -> Self {
         secrets.recall(&judges.keys().cloned().collect::<Vec<_>>());
-        Self { secrets, judges, turn: Mutex::default(), nudge: Notify::new() }
+        Self {
+            secrets,
+            judges,
+            turn: Mutex::default(),
+            nudge: Notify::new(),
+            settled: Default::default(),
+        }
     }
 
     /// Tries a new secret, and uses it if it works.
-    #[allow(dead_code)]
     pub(super) async fn give(&self, name: &str, new: Secret) -> Given {
         let Some(judge) = self.judges.get(name) else { return Given::NotNeeded };
-        let _turn = self.turn.lock().await;
+        let Ok(_turn) = timeout(PATIENCE, self.turn.lock()).await else {
+            return self.later(name, new, Fault::retry("another secret is being tried"));
+        };
         if !judge.can_try() {
             self.secrets.take_untried(name, new);
             self.nudge.notify_one();
@@ -129,15 +146,28 @@ impl Rotation {
                 refused(name, &fault);
                 Given::Refused(fault)
             }
-            Tried::Untold(fault) => {
-                self.secrets.keep(name, new);
-                condition!(warn, SECRET_WAITS, SECRET = name, CAUSE = fault,;
-                    "whether the new secret {name} works cannot be told now ({fault}); the one \
-                     before stays in use");
-                self.nudge.notify_one();
-                Given::Later(fault)
-            }
+            Tried::Untold(fault) => self.later(name, new, fault),
         }
+    }
+
+    fn later(&self, name: &str, new: Secret, fault: Fault) -> Given {
+        self.secrets.keep(name, new);
+        condition!(warn, SECRET_WAITS, SECRET = name, CAUSE = fault,;
+            "whether the new secret {name} works cannot be told now ({fault}); the one before \
+             stays in use");
+        self.nudge.notify_one();
+        Given::Later(fault)
+    }
+
+    /// How each of them stands.
+    pub(super) fn standing(&self) -> Vec<(String, Standing)> {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |name: &String| Standing {
+            waits: self.secrets.next(name).is_some(),
+            previous: self.secrets.has_previous(name),
+            settled: settled.get(name).copied(),
+        };
+        self.judges.keys().map(|name| (name.clone(), one(name))).collect()
     }
 
     /// Tries again what could not be told, until `stop`.
@@ -186,6 +216,7 @@ impl Rotation {
                 match judge.try_once(&in_use).await {
                     Tried::Works => {
                         self.secrets.proven(name);
+                        self.settle(name);
                         changed(name);
                     }
                     Tried::Refused(fault) => {
@@ -199,9 +230,15 @@ impl Rotation {
         left
     }
 
+    fn settle(&self, name: &str) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.insert(name.to_owned(), clock::wall());
+    }
+
     fn take(&self, name: &str, new: Secret) {
         let same = self.secrets.get(name).is_ok_and(|old| old == new);
         self.secrets.take(name, new);
+        self.settle(name);
         if !same {
             changed(name);
         }

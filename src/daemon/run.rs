@@ -112,7 +112,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
     let rotation = Arc::new(Rotation::new(secrets, judges));
-    loops.spawn(rotation.run(stop.clone()));
+    loops.spawn(rotation.clone().run(stop.clone()));
     loops.spawn(announce::run(announcer, disk.clone(), stop.clone()));
     let decided = Arc::<Notify>::default();
     let news = (decided.clone(), turn);
@@ -134,6 +134,7 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         sent: cloud_has,
         ready: is_ready.clone(),
         decided,
+        rotation,
     };
     loops.spawn(admin::run(parts, stop.clone()));
     let (_bell, asks) = reload::Bell::new();

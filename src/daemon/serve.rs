@@ -62,8 +62,7 @@ pub(super) enum Peer {
     Unknown,
 }
 
-/// A request, read as a whole.
-#[derive(Debug)]
+/// A request, read as a whole. Its body may be a secret: it is not printable.
 pub(super) struct Asked {
     pub(super) peer: Peer,
     pub(super) method: Method,

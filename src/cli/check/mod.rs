@@ -31,7 +31,7 @@ use self::finding::Finding;
 pub use self::finding::Outcome;
 use self::print::Page;
 use super::Failure;
-use crate::config::{self, secrets::Secrets};
+use crate::config::{self, Settings, secrets::Secrets};
 use crate::model::Address;
 
 /// Groups that are looked at at the same time.
@@ -121,14 +121,57 @@ impl Check {
     }
 }
 
-/// Runs the checks and tells of each as it begins and ends; what was found comes back in the order
-/// in which it is shown. It ends within some minutes, whatever hangs.
-#[allow(dead_code, reason = "for whoever asks for a configuration and tests it")]
-pub(crate) async fn run(case: &Case, tell: Tell<'_>) -> Vec<Finding> {
-    in_groups(case, tell, |_| {}).await
+/// What is looked at before a configuration is written: all but this machine, on which the service
+/// was not started yet.
+const BEFORE: [&str; 17] = [
+    "dns",
+    "tcp",
+    "proxy",
+    "tls",
+    "clock",
+    "scp",
+    "autodiscover",
+    "offers",
+    "sign-in",
+    "protection",
+    "version",
+    "impersonation",
+    "throttling",
+    "rooms",
+    "cloud-sign-in",
+    "kms-chain",
+    "kms",
+];
+
+/// Looks at a configuration that is not in force yet, and shows what is found; how many failed.
+///
+/// # Errors
+/// A system that gives nothing to wait with.
+pub(super) fn before(
+    settings: Settings,
+    secrets: Arc<Secrets>,
+    mailbox: Option<Arc<Address>>,
+) -> Result<usize, Failure> {
+    let start = Instant::now();
+    let only = BEFORE.iter().map(|name| (*name).to_owned()).collect();
+    let mailboxes = mailbox.into_iter().collect();
+    let case = Case { mailboxes, only, ..Case::of(settings, secrets) };
+    let page = Page::new(false);
+    let tell = |event| page.hear(event);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let found = runtime.block_on(in_groups(&case, &tell, |some| page.show(some)));
+    // A look that hangs must not keep the process from ending.
+    runtime.shutdown_background();
+    let failed = found.iter().filter(|one| one.outcome == Outcome::Fail).count();
+    page.sum(&found, start.elapsed(), u8::from(failed > 0));
+    Ok(failed)
 }
 
-/// The same, and hands each group over as soon as it and those before it are done.
+/// Runs the checks, tells of each as it begins and ends, and hands each group over as soon as it
+/// and those before it are done. It ends within some minutes, whatever hangs.
 async fn in_groups(case: &Case, tell: Tell<'_>, mut each: impl FnMut(&[Finding])) -> Vec<Finding> {
     let prepared = Prepared::new(case);
     let wanted = (!case.only.is_empty()).then(|| table::with_needs(&case.only));

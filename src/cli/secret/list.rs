@@ -6,10 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::Desk;
+use super::set::forget_previous;
 use crate::cli::Failure;
 use crate::config::secrets::{Kind, PREVIOUS, Place};
 
-/// Which secrets there are, and which the configuration needs.
+/// Which secrets there are, and which the configuration needs. Of one that has worked meanwhile the
+/// one before, which was kept for that, is taken away.
 #[derive(Args, Debug)]
 pub(super) struct List {
     /// One JSON object a line.
@@ -27,7 +29,8 @@ struct Line {
 
 impl List {
     pub(super) fn run(self, desk: &Desk) -> Result<(), Failure> {
-        let lines = lines(desk)?;
+        let mut lines = lines(desk)?;
+        tidy(desk, &mut lines);
         if self.json {
             for line in &lines {
                 println!("{}", line.json());
@@ -77,6 +80,31 @@ fn lines(desk: &Desk) -> Result<Vec<Line>, Failure> {
         }
     };
     Ok(names.into_iter().map(line).collect())
+}
+
+/// The running connector knows which of them have worked since they were written.
+fn tidy(desk: &Desk, lines: &mut [Line]) {
+    if !lines.iter().any(|line| line.previous) {
+        return;
+    }
+    let Ok(place) = desk.place(None) else { return };
+    let Ok(answer) = desk.daemon().and_then(|daemon| daemon.get("/v1/secrets")) else { return };
+    let known = answer["secrets"].as_array().cloned().unwrap_or_default();
+    let mut tidied = false;
+    for line in lines.iter_mut().filter(|line| line.previous) {
+        let one = known.iter().find(|one| one["name"] == line.name.as_str());
+        let settled = one.and_then(|one| one["settled"].as_str()?.parse().ok());
+        let written = line.since.and_then(|at| jiff::Timestamp::try_from(at).ok());
+        let works =
+            settled.zip(written).is_some_and(|(at, since): (jiff::Timestamp, _)| at > since);
+        if works && forget_previous(&place, &line.name).is_ok_and(|gone| gone) {
+            line.previous = false;
+            tidied = true;
+        }
+    }
+    if tidied {
+        let _ = desk.tell_service(&place);
+    }
 }
 
 impl Line {

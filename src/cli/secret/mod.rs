@@ -11,6 +11,8 @@ use std::process::Command;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Failure;
+use super::admin::Client;
+use crate::config;
 use crate::config::secrets::{Credstore, Kind, Needed, Place, STORE_KEY, is_ours, needed};
 
 const LONG: &str = "\
@@ -114,7 +116,7 @@ impl Desk {
             Some(store) => Kind::from(store),
             None if root && Credstore::is_here() => Kind::Systemd,
             None if !root && self.config == Path::new(DEFAULT_CONFIG) => {
-                return Err(Failure::Failed(
+                return Err(Failure::NotAllowed(
                     "the service's secrets are set as root: sudo calway secret … (for a connector \
                      that you run yourself, name its --config, or a --store)"
                         .into(),
@@ -132,6 +134,11 @@ impl Desk {
             ));
         }
         Place::open(kind, &self.root, with_key).map_err(Failure::Failed)
+    }
+
+    /// The running connector.
+    fn daemon(&self) -> Result<Client, Failure> {
+        Client::at(&config::admin_socket(&self.config))
     }
 
     /// The secrets that the configuration needs; nothing where there is none yet.

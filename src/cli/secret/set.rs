@@ -1,10 +1,14 @@
 //! `calway secret set` and `generate`: a new secret, handed to the running connector first, and
 //! written down when that has said what it is good for.
 
+use bytes::Bytes;
 use clap::Args;
+use http::Method;
+use zeroize::Zeroizing;
 
 use super::{Desk, WITHOUT_KEY, ask};
 use crate::cli::Failure;
+use crate::cli::admin::part;
 use crate::config::secrets::{Kind, PREVIOUS, Place, STORE_KEY, decode_key, new_key};
 use crate::model;
 
@@ -51,7 +55,6 @@ pub(super) struct Generate {
 
 /// What the running connector made of a new secret.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the running connector is not asked yet")]
 enum Tried {
     /// It works, and is in use now.
     Works,
@@ -59,6 +62,8 @@ enum Tried {
     Refused(String),
     /// It cannot be told now, with the reason; it is tried again by itself.
     Later(String),
+    /// It is in use, as nothing can try it by itself; where it is refused, the old one is again.
+    Taken,
     /// There is no connector to try it, for the reason.
     Nobody(String),
 }
@@ -121,8 +126,25 @@ fn restore_key(desk: &Desk, place: &Place, stdin: bool, force: bool) -> Result<(
 }
 
 /// Hands it to the running connector, which tries it.
-fn offer(_desk: &Desk, _name: &str, _secret: &model::Secret) -> Result<Tried, Failure> {
-    Ok(Tried::Nobody("the connector is not running".into()))
+fn offer(desk: &Desk, name: &str, secret: &model::Secret) -> Result<Tried, Failure> {
+    let client = desk.daemon()?;
+    eprintln!("calway: the running connector tries it …");
+    let body = Bytes::from_owner(Zeroizing::new(secret.reveal().as_bytes().to_vec()));
+    let path = format!("/v1/secrets/{}", part(name));
+    let answer = match client.ask(Method::PUT, &path, body) {
+        Ok(answer) => answer,
+        Err(Failure::Unreachable(_)) => return Ok(Tried::Nobody("calway is not running".into())),
+        // One that was started with another configuration does not know the name yet.
+        Err(Failure::Failed(why)) => return Ok(Tried::Nobody(why)),
+        Err(other) => return Err(other),
+    };
+    let why = answer["why"].as_str().unwrap_or("no reason was given").to_owned();
+    Ok(match answer["outcome"].as_str() {
+        Some("works") => Tried::Works,
+        Some("refused") => Tried::Refused(why),
+        Some("taken") => Tried::Taken,
+        _ => Tried::Later(why),
+    })
 }
 
 /// Writes it down as far as what was tried allows, and says what is so now.
@@ -143,7 +165,7 @@ fn store(
             put_alone(place, name, secret)?;
             false
         }
-        Tried::Later(_) | Tried::Nobody(_) => put_beside(place, name, secret)?,
+        Tried::Later(_) | Tried::Taken | Tried::Nobody(_) => put_beside(place, name, secret)?,
     };
     desk.tell_service(place)?;
     match tried {
@@ -151,6 +173,10 @@ fn store(
         Tried::Later(why) => println!(
             "Whether it works cannot be told now ({why}). The one before stays in use; the new \
              one is tried again by itself, and taken when it works."
+        ),
+        Tried::Taken => println!(
+            "It is in use from now on. It shows with its first use whether it works; where it is \
+             refused, the one before is used again."
         ),
         Tried::Nobody(why) => println!("Not tried: {why}. It is used from the next start on."),
         Tried::Refused(_) => {}

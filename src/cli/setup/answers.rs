@@ -142,7 +142,8 @@ impl Answers {
         }
         if self.account.is_none() {
             let usual = format!("svc-calway@{domain}");
-            let why = r"The one account that may act in the mailboxes (guide, steps 1 and 2), as CORP\svc-calway or svc-calway@corp.example.";
+            let why = "The one account that may act in the mailboxes (guide, steps 1 and 2), as \
+                       CORP\\svc-calway or svc-calway@corp.example.";
             let default = if domain.is_empty() { "" } else { &usual };
             let question = Question { what: "Account", why, default, needed: true };
             draft.account = talk.ask(&question, account)?;

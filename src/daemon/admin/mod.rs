@@ -5,6 +5,7 @@
 
 mod rates;
 mod rights;
+mod secrets;
 mod status;
 mod trust;
 mod users;
@@ -25,6 +26,7 @@ use super::commands::Switchboard;
 use super::disk::Disk;
 use super::intake::Seen;
 use super::questions::Line;
+use super::rotation::Rotation;
 use super::serve::{self, Asked, Listener, Peer, Reply, Service, not_found, refusal, wrong_method};
 use super::uplink::Sent;
 use crate::condition;
@@ -50,6 +52,7 @@ pub(super) struct Parts {
     pub(super) ready: watch::Receiver<bool>,
     /// Told of each word about a host.
     pub(super) decided: Arc<Notify>,
+    pub(super) rotation: Arc<Rotation>,
 }
 
 struct Admin {
@@ -150,6 +153,12 @@ impl Admin {
             (["v1", "users", _, "trace"], _) => wrong_method("GET"),
             (["v1", "users", _, "resync"], _) => wrong_method("POST"),
             (["v1", "trust", _], _) => wrong_method("PUT, DELETE"),
+            (["v1", "secrets"], method) if *method == get => secrets::list(&self.parts.rotation),
+            (["v1", "secrets"], _) => wrong_method("GET"),
+            (["v1", "secrets", name], &Method::PUT) => {
+                secrets::give(&self.parts.rotation, name, asked.body).await
+            }
+            (["v1", "secrets", _], _) => wrong_method("PUT"),
             _ => not_found(),
         }
     }

@@ -38,19 +38,23 @@ impl Machine {
         self.folder.path().join(name)
     }
 
-    fn stored(&self, name: &str) -> PathBuf {
+    pub fn stored(&self, name: &str) -> PathBuf {
         self.path("etc/credstore.encrypted").join(name)
     }
 
     /// Calls it with these words, and this on standard input.
     pub fn calway(&self, words: &[&str], input: &str) -> Output {
+        let config = self.path("calway.toml");
+        self.run(&[words, &["--config", config.to_str().unwrap()]].concat(), input)
+    }
+
+    /// The same, for a command that takes its configuration otherwise.
+    pub fn run(&self, words: &[&str], input: &str) -> Output {
         let path = std::env::var("PATH").unwrap();
         let mut child = Command::new(PROGRAM)
             .args(words)
             .args(["--store", "systemd", "--root"])
             .arg(self.folder.path())
-            .arg("--config")
-            .arg(self.path("calway.toml"))
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
             .env_remove("CREDENTIALS_DIRECTORY")
             .stdin(Stdio::piped())
@@ -63,7 +67,7 @@ impl Machine {
         child.wait_with_output().unwrap()
     }
 
-    fn drop_in(&self) -> String {
+    pub fn drop_in(&self) -> String {
         let path = self.path("etc/systemd/system/calway.service.d/secrets.conf");
         std::fs::read_to_string(path).unwrap_or_default()
     }
@@ -82,7 +86,7 @@ impl Machine {
 const CONFIG: &str = "[[calendar]]\nname = \"hq\"\naccount = 'CORP\\svc-calway'\nurl = \
     \"https://mail.corp.example/EWS/Exchange.asmx\"\n";
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|part| String::from_utf8_lossy(part));
     format!("{out}{err}")
 }
@@ -91,7 +95,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-const NAME: &str = "calendar.hq.password";
+pub const NAME: &str = "calendar.hq.password";
 
 #[test]
 fn a_secret_is_stored_for_the_service_alone_and_nothing_shows_it() {

@@ -1,0 +1,107 @@
+//! `calway setup` from arguments, against the lab.
+
+use std::process::Output;
+use std::sync::Arc;
+
+use calway_lab::exchange::MailboxKind;
+use calway_lab::stage::{Options, Stage};
+
+use super::command::{Machine, NAME, said};
+use crate::house::ALICE;
+
+struct Site {
+    stage: Stage,
+    machine: Arc<Machine>,
+    _folder: tempfile::TempDir,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::start(folder.path(), Options::default()).await.unwrap();
+        stage.exchange.calendars().add_mailbox(ALICE.1, ALICE.2, MailboxKind::User);
+        Self { stage, machine: Arc::new(Machine::new()), _folder: folder }
+    }
+
+    /// All answers, and these words beside them.
+    async fn setup(&self, more: &[&str], input: &str) -> Output {
+        let file = |name: &str| self.stage.folder().join(name).display().to_string();
+        let output = self.machine.path("written/calway.toml").display().to_string();
+        let (client_id, _) = self.stage.cloud.credentials();
+        let options = Options::default();
+        let words = [
+            ("--account", options.exchange.account),
+            ("--url", self.stage.exchange.url()),
+            ("--ca-file", file("exchange-ca.pem")),
+            ("--cloud-url", self.stage.cloud.url()),
+            ("--client-id", client_id),
+            ("--connector", self.stage.cloud.connector_id()),
+            ("--cloud-ca-file", file("cloud-ca.pem")),
+            ("--kms-anchors", file("kms-anchor.pem")),
+            ("--kms-url", self.stage.cloud.kms().url()),
+            ("--store-path", file("setup.db")),
+            ("--output", output),
+        ];
+        let mut all = vec!["setup".to_owned(), "--non-interactive".to_owned()];
+        all.extend(words.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+        all.extend(more.iter().map(|word| (*word).to_owned()));
+        let (machine, input) = (self.machine.clone(), input.to_owned());
+        let call = move || {
+            let words: Vec<_> = all.iter().map(String::as_str).collect();
+            machine.run(&words, &input)
+        };
+        tokio::task::spawn_blocking(call).await.unwrap()
+    }
+
+    fn both(&self) -> String {
+        let (_, client_secret) = self.stage.cloud.credentials();
+        format!("{}\n{client_secret}\n", Options::default().exchange.password)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_answered_is_tested_written_and_stored_in_one_go() {
+    let site = Site::new().await;
+    let done = site.setup(&["--password-stdin", "--test-mailbox", ALICE.1], &site.both()).await;
+    assert!(done.status.success(), "{}", said(&done));
+    let path = site.machine.path("written/calway.toml");
+    let settings = calway::config::read(&path).unwrap();
+    assert_eq!(settings.calendars[0].ews.name.as_str(), "hq");
+    for name in [NAME, "cloud.client_secret", "store.key"] {
+        assert!(site.machine.stored(name).exists(), "{name}: {}", said(&done));
+        assert!(site.machine.drop_in().contains(&format!("{name}:/etc/")), "{name}");
+    }
+    let words = said(&done);
+    assert!(words.contains("systemctl enable --now calway"), "{words}");
+    assert!(words.contains("sign-in"), "it was tried: {words}");
+    for secret in site.both().lines() {
+        assert!(!words.contains(secret), "{words}");
+        assert!(!std::fs::read_to_string(&path).unwrap().contains(secret));
+    }
+    // Nobody's configuration is written over.
+    let again = site.setup(&["--no-test"], "").await;
+    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+    assert!(said(&again).contains("--force"), "{}", said(&again));
+    let forced = site.setup(&["--no-test", "--force", "--calendar-name", "hq2"], "").await;
+    assert!(forced.status.success(), "{}", said(&forced));
+    assert!(said(&forced).contains("calway secret set calendar.hq2.password"), "still missing");
+    let files = std::fs::read_dir(site.machine.path("written")).unwrap();
+    assert_eq!(files.count(), 2, "the old one is kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_does_not_work_is_not_written() {
+    let site = Site::new().await;
+    let (_, client_secret) = site.stage.cloud.credentials();
+    let input = format!("Mistyped-1\n{client_secret}\n");
+    let refused = site.setup(&["--password-stdin"], &input).await;
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("nothing was written"), "{}", said(&refused));
+    assert!(!site.machine.path("written").exists() && !site.machine.path("etc").exists());
+    let short = site.machine.run(&["setup", "--non-interactive", "--account", "a@b.example"], "");
+    assert_eq!(short.status.code(), Some(2), "{}", said(&short));
+    assert!(said(&short).contains("--cloud-url"), "{}", said(&short));
+    let asks = site.machine.run(&["setup"], "");
+    assert_eq!(asks.status.code(), Some(2));
+    assert!(said(&asks).contains("no terminal"), "{}", said(&asks));
+}
