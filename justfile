@@ -34,6 +34,10 @@ scale:
 instructions:
     cargo bench --bench instructions
 
+# Both packages into target/packages, as they are given to people.
+packages:
+    bash packaging/build.sh
+
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
