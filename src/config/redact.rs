@@ -57,7 +57,8 @@ fn value(line: &Line, with_hosts: bool) -> Value {
         return parsed;
     }
     match key.kind {
-        Kind::Number | Kind::Flag => parsed,
+        Kind::Number | Kind::Flag if parsed.is_number() || parsed.is_boolean() => parsed,
+        Kind::Number | Kind::Flag => "[wrong]".into(),
         Kind::Path => path(text).into(),
         _ if HOSTS.contains(&key.path) && with_hosts => parsed,
         Kind::Address => address(text, with_hosts).into(),

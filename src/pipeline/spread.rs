@@ -100,6 +100,7 @@ mod tests {
         spread.add(later, Span::DAY);
         assert!(spread.quantile(later, 0.5).unwrap() > Span::from_secs(600));
         spread.add(Time::default(), Span::SECOND);
-        assert_eq!(spread.quantile(Time::default(), 1.0).map(|s| s.as_ms() / 100), Some(10));
+        let anew = spread.quantile(Time::default(), 1.0).unwrap().as_ms();
+        assert!((1_000..=1_250).contains(&anew), "a clock that was set back: {anew}");
     }
 }

@@ -124,6 +124,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("PLACE", "A place in the program's text."),
     ("REASON", "Why, or why not, in a word or the cloud's sentence."),
     ("ROW", "The number of an event in the store."),
+    ("SECRET", "The name of a secret, as `calway secret` has it."),
     ("SUPPRESSED", "How many lines were left out."),
     (
         "TRACKING_ID",

@@ -72,8 +72,8 @@ conditions! {
         what "Whether the new secret @SECRET@ works cannot be told now: @CAUSE@. The one before \
               stays in use, and the new one is tried again within minutes."
         cause "Whoever judges it is away, asked for rest, or is not known yet."
-        remedy "Nothing to do, if what the cause names passes; secret-changed or secret-refused \
-                says how it ended.";
+        remedy "If it lasts: see to what the cause names. secret-changed or secret-refused says \
+                how it ended.";
     /// The admin socket cannot be opened
     ADMIN_SOCKET_FAILS = "admin-socket-fails" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e80" [CAUSE]
         what "calway status, user, top and diagnose do not reach the service. Meetings are relayed \
