@@ -35,6 +35,6 @@ pub(super) fn admin(written: &WrittenAdmin, wrong: &mut Vec<String>) -> AdminSet
     AdminSettings { socket, users: written.users.clone() }
 }
 
-fn fits(socket: &Path) -> bool {
+pub(super) fn fits(socket: &Path) -> bool {
     socket.is_absolute() && socket.as_os_str().len() <= LONGEST
 }

@@ -13,6 +13,7 @@ pub mod draft;
 pub mod explain;
 pub mod file;
 mod join;
+mod metrics;
 mod records;
 pub mod redact;
 pub mod reference;
@@ -29,6 +30,7 @@ use ::config as layered;
 use http::Uri;
 
 pub use self::admin::{AdminSettings, SOCKET};
+pub use self::metrics::MetricsListen;
 use self::written::{Written, WrittenCalendar, WrittenCloudAuth};
 use crate::calendar::ews;
 use crate::cloud;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub lines: Vec<explain::Line>,
     /// The admin socket.
     pub admin: AdminSettings,
+    /// Where Prometheus may ask.
+    pub metrics: Option<MetricsListen>,
 }
 
 /// One `[[calendar]]`.
@@ -280,6 +284,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
     let log = written.log.unwrap_or_else(|| "info".into());
     wrong.extend(journal::check(&log).err());
     let admin = admin::admin(&written.admin, &mut wrong);
+    let metrics = metrics::listen(&written.metrics, &mut wrong);
     match (cloud, kms) {
         (Some(cloud), Some(kms)) if wrong.is_empty() => Ok(Settings {
             calendars,
@@ -296,6 +301,7 @@ fn validate(written: Written) -> Result<Settings, Vec<String>> {
             file: PathBuf::new(),
             lines: Vec::new(),
             admin,
+            metrics,
         }),
         _ => Err(wrong),
     }

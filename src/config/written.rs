@@ -26,6 +26,8 @@ pub(super) struct Written {
     pub(super) store: WrittenStore,
     #[serde(default)]
     pub(super) admin: WrittenAdmin,
+    #[serde(default)]
+    pub(super) metrics: WrittenMetrics,
     pub(super) poll_seconds: Option<u64>,
     pub(super) presence_seconds: Option<u64>,
     pub(super) log: Option<String>,
@@ -194,4 +196,10 @@ pub(super) struct WrittenAdmin {
     pub(super) socket: Option<PathBuf>,
     #[serde(default)]
     pub(super) users: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenMetrics {
+    pub(super) listen: Option<String>,
 }

@@ -24,6 +24,7 @@ mod errands;
 mod follow;
 mod intake;
 mod ledger;
+mod metrics;
 mod presence;
 mod questions;
 pub(crate) mod reload;

@@ -18,7 +18,9 @@ use super::intake::Tell;
 use super::ledger::Book;
 use super::questions::Line;
 use super::rotation::{self, Rotation};
-use super::{admin, announce, clock, errands, intake, presence, reload, status, uplink, verdicts};
+use super::{
+    admin, announce, clock, errands, intake, metrics, presence, reload, status, uplink, verdicts,
+};
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
@@ -136,6 +138,17 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         decided,
         rotation,
     };
+    let metrics = metrics::Parts {
+        listen: settings.metrics.clone(),
+        store: parts.store.clone(),
+        disk: disk.clone(),
+        calendars: parts.calendars.clone(),
+        cloud_well: cloud_well.clone(),
+        channel_open: channel_open.clone(),
+        sent: parts.sent.clone(),
+        ready: is_ready.clone(),
+    };
+    loops.spawn(metrics::run(metrics, stop.clone()));
     loops.spawn(admin::run(parts, stop.clone()));
     let (_bell, asks) = reload::Bell::new();
     let parts = reload::Parts {

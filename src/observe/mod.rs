@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod journal;
 pub mod limit;
+pub mod metrics;
 pub mod notify;
 mod restraint;
 pub mod scrub;

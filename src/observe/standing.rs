@@ -74,6 +74,7 @@ const STATES: &[State] = &[
     until(SECRET_WAITS, &[SECRET_CHANGED, SECRET_REFUSED]),
     until(ADMIN_SOCKET_FAILS, &[]),
     until(ADMIN_USER_UNKNOWN, &[]),
+    until(METRICS_FAIL, &[]),
 ];
 
 /// Conditions that are warnings and do not last, or whose standing is read elsewhere.

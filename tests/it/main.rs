@@ -23,6 +23,7 @@ mod join;
 mod journal;
 mod kms;
 mod load;
+mod metrics;
 mod net;
 mod office;
 mod package;

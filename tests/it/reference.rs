@@ -2,6 +2,7 @@
 
 mod conditions;
 mod configuration;
+mod metrics;
 
 use std::path::Path;
 

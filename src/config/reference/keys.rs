@@ -213,6 +213,9 @@ pub const KEYS: &[Key] = &[
     Key::new("admin.users", Texts, "names or numbers of users of this system")
         .or(Is(|settings, _| texts(&settings.admin.users)))
         .does("Users who may look at the service, and change nothing, beside root and its own."),
+    Key::new("metrics.listen", Text, "`127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`")
+        .or(Nothing("there are none"))
+        .does("Where `/metrics`, `/ready` and `/live` are answered, to this machine alone."),
 ];
 
 /// A text as TOML has it.

@@ -95,6 +95,14 @@ conditions! {
               store, and nothing is lost."
         cause "A mistake in the program, not in its configuration."
         remedy "Report it with its PLACE. The part that failed is rebuilt from the store.";
+    /// Nobody can ask for metrics
+    METRICS_FAIL = "metrics-fail" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e95" [CAUSE]
+        what "The place where Prometheus asks cannot be opened: @CAUSE@. Meetings are relayed all \
+              the same."
+        cause "Another program has the port, or the folder of the socket is not there or not the \
+               service's own."
+        remedy "See who has it (ss -lntp), or name another place in [metrics] listen; then \
+                systemctl restart calway.";
     /// Lines are left out
     LINES_LEFT_OUT = "lines-left-out" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e90" [OF SUPPRESSED]
         what "@SUPPRESSED@ more lines of @OF@ came in the last five minutes and were not written."

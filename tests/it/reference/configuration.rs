@@ -56,6 +56,7 @@ const INTRODUCTIONS: &[(&str, &str, &str)] = &[
     ("decorate.text[]", "`[[decorate.text]]`", "The organisation's own words around it."),
     ("store", "`[store]`", ""),
     ("admin", "`[admin]`", "How the running service is asked how it is."),
+    ("metrics", "`[metrics]`", "What Prometheus asks: [Metrics](metrics.md)."),
 ];
 
 /// What is needed and no more; every list and optional section has one entry.
