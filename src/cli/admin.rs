@@ -106,7 +106,8 @@ impl Client {
             let (status, mut body) = self.send(Method::GET, path, Bytes::new()).await?;
             let mut rest = Vec::new();
             while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| self.broken("it stopped"))?;
+                let stopped = "calway stopped, or was started anew: systemctl status calway";
+                let frame = frame.map_err(|_| Failure::Unreachable(stopped.into()))?;
                 rest.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
                 if rest.len() > LONGEST {
                     return Err(self.broken("an endless line"));

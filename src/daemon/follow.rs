@@ -27,7 +27,10 @@ pub(super) fn input(input: &Input) {
 /// What a loop wants done.
 pub(super) fn output(output: &Output) {
     let (user, what) = match output {
-        Output::Load(_, user, _) => (user, "a reading begins"),
+        Output::Load(_, user, reading) => {
+            let fields = [("tracking_id", reading.trace.to_string().into())];
+            return tap::tell(user.as_str(), "a reading begins", &fields);
+        }
         Output::Listen(_, users) => {
             for user in users {
                 tap::tell(user.as_str(), "a stream is opened", &[]);
@@ -48,6 +51,7 @@ pub(super) fn output(output: &Output) {
                 ("events", count(commit.events.len())),
                 ("errands", count(commit.noticed.len())),
                 ("sequence", commit.sequence.into()),
+                ("tracking_id", commit.trace.map(|trace| trace.to_string()).into()),
             ];
             return tap::tell(commit.user.as_str(), "written to the disk", &fields);
         }
@@ -114,6 +118,7 @@ pub(super) fn sent(row: &Outgoing, verdict: &Verdict) {
         ("event", json!(format!("{:?}", row.kind).to_lowercase())),
         ("sequence", row.sequence.into()),
         ("verdict", verdict.into()),
+        ("tracking_id", row.trace.to_string().into()),
     ];
     tap::tell(row.user.as_str(), "the cloud answers for an event", &fields);
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Context;
@@ -295,7 +295,11 @@ impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line::default();
         event.record(&mut line);
-        if let Some(user) = line.user.as_deref().filter(|user| tap::is_followed(user)) {
+        // The steps of a reading are told to a follower by the loops, also where no line is written.
+        let is_step = *event.metadata().level() == Level::DEBUG
+            && ![LISTENING.name, RELAYED.name].contains(&line.condition.as_str());
+        let user = line.user.as_deref().filter(|user| !is_step && tap::is_followed(user));
+        if let Some(user) = user {
             tap::pass_on(user, event);
         }
         if !line.condition.is_empty() {

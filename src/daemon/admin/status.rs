@@ -150,7 +150,7 @@ fn server(one: &ServerView) -> Value {
 
 /// The beginning of a hash: enough to tell some servers apart.
 pub(super) fn short(hash: &str) -> String {
-    hash.chars().take(8).collect()
+    hash.chars().take(12).collect()
 }
 
 fn add(all: &mut Census, one: Census) {

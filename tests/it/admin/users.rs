@@ -147,6 +147,9 @@ async fn a_mailbox_is_followed_from_exchanges_ring_to_the_clouds_answer() {
     }
     let last = steps.last().unwrap();
     assert_eq!((&last["event"], &last["verdict"]), (&"create".into(), &"stored".into()));
+    let written = steps.iter().find(|step| step["what"] == "written to the disk").unwrap();
+    assert!(written["tracking_id"].is_string(), "{written}");
+    assert_eq!(written["tracking_id"], last["tracking_id"], "one id all the way");
 
     let (code, out, error) = run(&house, &["user", "resync", ALICE.1]);
     assert_eq!((code, error.as_str()), (0, ""));
