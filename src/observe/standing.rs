@@ -295,7 +295,7 @@ impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut line = Line::default();
         event.record(&mut line);
-        // The steps of a reading are told to a follower by the loops, also where no line is written.
+        // The loops tell a follower of the steps of a reading, also where no line is written.
         let is_step = *event.metadata().level() == Level::DEBUG
             && ![LISTENING.name, RELAYED.name].contains(&line.condition.as_str());
         let user = line.user.as_deref().filter(|user| !is_step && tap::is_followed(user));
