@@ -101,8 +101,8 @@ def from_the_readme_alone_to_the_first_sealed_record(host, lab):
     assert readme.number_of(script) <= 12, script
     strictly(host)
     cloud = lab.facts["cloud"]
-    said = readme.typed(host, script, [("calendar.hq.password", "lab-password"),
-                                       ("cloud.client_secret", cloud["clientSecret"])])
+    said = readme.typed(host, script, [("Password of", "lab-password"),
+                                       ("Client secret", cloud["clientSecret"])])
     assert " 0 failed" in said and "No condition is open." in said, said
     assert "lab-password" not in said and cloud["clientSecret"] not in said, said
     wait("READY", lambda: is_ready(host))
@@ -280,7 +280,7 @@ def it_stops_in_order(host, lab):
 
 def versions_follow_each_other_without_a_question(host, lab):
     previous(host)
-    config = host.ask("cat", "/etc/calway/calway.d/10-hq.toml")
+    config = host.ask("cat", "/etc/calway/calway.toml")
     newest = host.ask("dpkg-query", "-W", "-f", "${Version}", "calway")
     for name, version in [("calway_0.0.9-1.deb", "0.0.9-1"), (package().name, newest)]:
         number = host.show("MainPID")
@@ -289,7 +289,7 @@ def versions_follow_each_other_without_a_question(host, lab):
         assert host.ask("dpkg-query", "-W", "-f", "${Version}", "calway") == version
         wait(f"{version} runs", lambda: is_ready(host) and host.show("MainPID") != number)
         lab.relays(ALICE)
-    assert host.ask("cat", "/etc/calway/calway.d/10-hq.toml") == config
+    assert host.ask("cat", "/etc/calway/calway.toml") == config
     after = lab.ask("cloud", "/stats")
     assert after["duplicatedVisible"] == after["rejected"] == 0, after
 
@@ -298,7 +298,7 @@ def removal_keeps_what_is_the_administrators(host, lab):
     host.run("apt-get", "-q", "-y", "remove", "calway", seconds=120)
     assert host.show("ActiveState") in ("inactive", "")
     assert not host.ask("pgrep", "-x", "calway")
-    for path in ("/etc/calway/calway.d/10-hq.toml", "/var/lib/calway/calway.db",
+    for path in ("/etc/calway/calway.toml", "/var/lib/calway/calway.db",
                  "/etc/credstore.encrypted/store.key"):
         assert (host.root / path[1:]).exists(), path
     host.run("apt-get", "-q", "-y", "install", f"/root/{package().name}", seconds=120)

@@ -38,7 +38,9 @@ def typed(host, script, answers, seconds=120):
         if not select.select([terminal], [], [], 0.2)[0]:
             question = fresh.splitlines()[-1] if fresh else ""
             if question.endswith(": "):
-                os.write(terminal, (reply(answers, seen) + "\n").encode())
+                # Enter takes what stands in brackets.
+                said = "" if question.endswith("]: ") else reply(answers, seen)
+                os.write(terminal, (said + "\n").encode())
                 fresh = ""
             continue
         try:
