@@ -1,7 +1,7 @@
 //! The metrics: what there is, and how a scrape is written (Prometheus text format 0.0.4).
 //!
 //! No label names a person or grows with the number of mailboxes: calendars, conditions and
-//! quantiles alone.
+//! shares (0.99: the quickest 99 of 100) alone.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -81,11 +81,11 @@ metrics! {
     /// Records and withdrawals that were written for the cloud.
     RECORDS = "calway_records_total" Counter [calendar];
     /// From Exchange's event until its record is on the disk, over the last minutes.
-    EVENT_TO_DISK = "calway_event_to_disk_seconds" Gauge [calendar quantile];
+    EVENT_TO_DISK = "calway_event_to_disk_seconds" Gauge [calendar share];
     /// Events that the cloud answered for.
     CLOUD_EVENTS = "calway_cloud_events_total" Counter [];
     /// From the disk to the cloud's answer, over the last minutes.
-    DISK_TO_CLOUD = "calway_disk_to_cloud_seconds" Gauge [quantile];
+    DISK_TO_CLOUD = "calway_disk_to_cloud_seconds" Gauge [share];
     /// 0 while the cloud does not take events.
     CLOUD_WELL = "calway_cloud_well" Gauge [];
     /// 1 while the cloud's commands arrive.
@@ -159,7 +159,7 @@ mod tests {
             let plain = |c: char| c.is_ascii_lowercase() || c == '_';
             assert!(metric.name.starts_with("calway_") && metric.name.chars().all(plain));
             assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"));
-            let bounded = ["version", "calendar", "quantile", "condition", "severity"];
+            let bounded = ["version", "calendar", "share", "condition", "severity"];
             assert!(metric.labels.iter().all(|label| bounded.contains(label)), "{metric:?}");
             assert!(metric.help.ends_with('.') && !metric.help.contains('\n'), "{metric:?}");
         }

@@ -194,12 +194,12 @@ const PANELS: &[Panel] = &[
     (
         "How long: Exchange's event to the disk",
         "s",
-        &[("calway_event_to_disk_seconds", "{{calendar}} {{quantile}}")],
+        &[("calway_event_to_disk_seconds", "{{calendar}} {{share}}")],
     ),
     (
         "How long: the disk to the cloud's answer",
         "s",
-        &[("calway_disk_to_cloud_seconds", "{{quantile}}")],
+        &[("calway_disk_to_cloud_seconds", "{{share}}")],
     ),
     (
         "Outbox",
