@@ -15,7 +15,7 @@ use calway_lab::stage::{Options, Stage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::house::PROGRAM;
+use crate::house::{ALICE, House, PROGRAM, talkative};
 
 /// A stage with a mailbox, and nobody running.
 pub struct Scene {
@@ -178,4 +178,20 @@ async fn where_all_is_well_nothing_fails_and_nothing_is_changed() {
     // Of the machine each has another one.
     let text = scene.without_chance(&said.text);
     compare("well", text.split_once("\n\n").unwrap().1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_runs_beside_the_service_and_disturbs_nobody() {
+    let house = House::active(talkative()).await;
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.arg("check").arg("--config").arg(house.stage.config());
+    command.args(["--mailbox", ALICE.1]);
+    command.env("CREDENTIALS_DIRECTORY", house.stage.credentials()).env("PATH", "/nowhere");
+    let output = command.output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("2 mailboxes"), "{text}");
+    house.meet(ALICE, "Beside it", 1);
+    house.live(ALICE, 1).await;
+    assert!(!house.log().contains("stream-failed"), "{}", house.log());
 }

@@ -208,8 +208,8 @@ fn room_said(room: Room) -> Verdict {
 
 fn bytes(count: u64) -> String {
     match count {
-        ..1_048_576 => format!("{} KiB", count >> 10),
-        ..1_073_741_824 => format!("{} MiB", count >> 20),
+        0..1_048_576 => format!("{} KiB", count >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", count >> 20),
         _ => format!("{} GiB", count >> 30),
     }
 }
@@ -231,8 +231,8 @@ fn files(prepared: &Prepared<'_>, unit: Option<&str>) -> Verdict {
 }
 
 fn unit_limit(unit: &str) -> Option<u64> {
-    let lines = unit.lines().filter_map(|line| line.trim().strip_prefix("LimitNOFILE="));
-    let last = lines.last()?.trim();
+    let mut lines = unit.lines().filter_map(|line| line.trim().strip_prefix("LimitNOFILE="));
+    let last = lines.next_back()?.trim();
     let soft = last.split(':').next().unwrap_or_default();
     if soft == "infinity" { Some(u64::MAX) } else { soft.parse().ok() }
 }

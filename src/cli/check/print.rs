@@ -228,7 +228,7 @@ impl Progress {
         });
         let open: Vec<_> = open.collect();
         let line = format!("checking ({} done) {}", self.done, open.join(" · "));
-        line.chars().filter(|c| !c.is_control()).take(width).collect()
+        line.trim_end().chars().filter(|c| !c.is_control()).take(width).collect()
     }
 }
 

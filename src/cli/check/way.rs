@@ -18,9 +18,11 @@ pub(super) const STEP: Duration = Duration::from_secs(10);
 /// A certificate that ends within so many days is named.
 const SOON: i64 = 30;
 
-/// A clock may be so far off, in milliseconds, before it is named, and before it is wrong.
-const OFF: i64 = 60_000;
-const FAR_OFF: i64 = 300_000;
+/// A clock is the same as ours up to so many milliseconds, is named from so many on, and wrong from
+/// so many on.
+const SAME: u64 = 2_000;
+const OFF: u64 = 60_000;
+const FAR_OFF: u64 = 300_000;
 
 const DAY: i64 = 86_400_000;
 
@@ -265,14 +267,15 @@ fn tls_said(shown: &Shown, failed: Option<&(Flaw, Fault)>, pinned: bool, now: Ti
 fn clock_said(there: Time, here: Time) -> Verdict {
     let skew = there.as_ms() - here.as_ms();
     let size = skew.unsigned_abs();
-    let which = if skew > 0 { "before" } else { "behind" };
-    let trouble = match i64::try_from(size).unwrap_or(i64::MAX) {
-        // The server tells whole seconds.
-        ..=2_000 => return Verdict::Pass("the same as ours".into()),
-        ..=OFF => return Verdict::Pass(format!("{} {which} ours", span(size))),
-        ..=FAR_OFF => "off",
-        _ => "far-off",
-    };
+    let which = if skew > 0 { "ahead of" } else { "behind" };
+    // The server tells whole seconds.
+    if size <= SAME {
+        return Verdict::Pass("the same as ours".into());
+    }
+    if size <= OFF {
+        return Verdict::Pass(format!("{} {which} ours", span(size)));
+    }
+    let trouble = if size <= FAR_OFF { "off" } else { "far-off" };
     Verdict::Trouble(trouble, Words::default().with("skew", span(size)).with("which", which))
 }
 

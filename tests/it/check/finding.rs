@@ -1,7 +1,11 @@
 //! How servers are found: Autodiscover and the trust list.
 
+use std::sync::Arc;
+
+use calway_lab::directory::{Directory, Point};
 use calway_lab::exchange::{self, Forms, MovedTo};
 use calway_lab::stage::Options;
+use calway_lab::tls::{Authority, LOOPBACK};
 
 use super::Scene;
 
@@ -61,4 +65,34 @@ async fn a_password_that_is_right_is_nowhere_in_what_is_printed_and_colour_only_
     let said = scene.check(&["--only", "nonsense"]).await;
     assert_eq!(said.exit, 2);
     assert!(said.errors.contains("there is no check nonsense; there are configuration, "));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_nobody_vouched_for_waits_and_is_sent_nothing() {
+    let scene = Scene::new(finding()).await;
+    scene.in_calendar(ALICE);
+    let away = MovedTo::Cloud("https://mail.invalid/autodiscover/autodiscover.svc".to_owned());
+    scene.exchange().calendars().move_mailbox("alice@corp.example", away);
+    scene.prints("autodiscover-waits-for-trust", 1, &["autodiscover"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_directory_says_is_told() {
+    const URL: &str = "77378F46-2C66-4aa9-A6A6-3E7A48B19596";
+    let authority = Arc::new(Authority::new());
+    let own = Some(Arc::clone(&authority));
+    let exchange = exchange::Options { authority: own, ..Default::default() };
+    let scene = Scene::new(Options { exchange, ..finding() }).await;
+    let directory = Directory::start(&authority.leaf(&LOOPBACK), Vec::new()).await.unwrap();
+    let port = directory.address().port();
+    let scp = format!("srv = false, scp = {{ server = \"ldaps://127.0.0.1:{port}\" }} }}");
+    scene.rewrite("srv = false }", &scp);
+    scene.prints("scp-none", 0, &["scp"]).await;
+    directory.set(vec![Point {
+        keywords: vec![URL.to_owned()],
+        bindings: vec![format!("{}/autodiscover/autodiscover.xml", scene.exchange().origin())],
+    }]);
+    scene.prints("scp-well", 0, &["scp"]).await;
+    drop(directory);
+    scene.prints("scp-failed", 1, &["scp"]).await;
 }

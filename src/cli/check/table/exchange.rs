@@ -63,9 +63,9 @@ pub(super) const FINDING: &[Check] = &[
             fail(
                 "waits-for-trust",
                 "Autodiscover leads to {waiting}, which nobody vouched for; nothing was sent there",
-                &["Allow the host if it is one of yours, or block it. Each step that led there: \
-                   calway discover {mailbox}"],
-                here("calway trust allow {waiting}"),
+                &["If it is one of yours, `calway trust allow {waiting}`; if not, `calway trust \
+                   block {waiting}`. Each step that led there:"],
+                here("calway discover {mailbox}"),
             ),
             fail(
                 "unknown-mailbox",

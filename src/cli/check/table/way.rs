@@ -214,9 +214,10 @@ pub(super) const CHECKS: &[Check] = &[
             fail(
                 "far-off",
                 "the clock of {host} is {skew} {which} ours",
-                &["Beyond five minutes Kerberos and certificates of a day fail, and meetings are \
-                   sought in a wrong window. If others say so, too, it is this machine's clock: \
-                   set it by NTP, best from the domain controllers."],
+                &[
+                    "Beyond five minutes Kerberos fails, and meetings are sought in a wrong window. If others say so, too, it is this machine's clock: \
+                   set it by NTP, best from the domain controllers.",
+                ],
                 here("timedatectl set-ntp true\ntimedatectl status"),
             ),
         ],
