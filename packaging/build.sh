@@ -41,9 +41,7 @@ add() {
     cp -r "${@:2}" "$files/$1/"
 }
 add lib/systemd/catalog systemd/calway.catalog
-for one in packaging/grafana packaging/prometheus; do
-    [ ! -d "$one" ] || add share/calway "$one"
-done
+add share/calway packaging/grafana packaging/prometheus
 cp packaging/copyright "$package/copyright"
 find "$package" -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
 

@@ -35,6 +35,7 @@ whole() {
         /usr/share/man/man1/calway.1.gz /usr/share/man/man1/calway-run.1.gz \
         /usr/share/bash-completion/completions/calway /usr/share/zsh/site-functions/_calway \
         /usr/share/fish/vendor_completions.d/calway.fish /usr/share/doc/calway/licences.txt.gz \
+        /usr/share/calway/grafana/calway.json /usr/share/calway/prometheus/calway.rules.yml \
         /usr/share/doc/calway/guide/exchange.md /usr/share/doc/calway/changelog.gz; do
         grep -qx "$file" "$folder/of-rpm" || { echo "not there: $file"; return 1; }
     done
