@@ -138,7 +138,12 @@ impl Desk {
 
     /// The running connector.
     fn daemon(&self) -> Result<Client, Failure> {
-        Client::at(&config::admin_socket(&self.config))
+        Client::at(&self.socket())
+    }
+
+    /// Where it listens, if it runs.
+    fn socket(&self) -> PathBuf {
+        config::admin_socket(&self.config)
     }
 
     /// The secrets that the configuration needs; nothing where there is none yet.

@@ -127,6 +127,9 @@ fn restore_key(desk: &Desk, place: &Place, stdin: bool, force: bool) -> Result<(
 
 /// Hands it to the running connector, which tries it.
 fn offer(desk: &Desk, name: &str, secret: &model::Secret) -> Result<Tried, Failure> {
+    if !desk.socket().exists() {
+        return Ok(Tried::Nobody("calway is not running".into()));
+    }
     let client = desk.daemon()?;
     eprintln!("calway: the running connector tries it …");
     let body = Bytes::from_owner(Zeroizing::new(secret.reveal().as_bytes().to_vec()));
