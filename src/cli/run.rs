@@ -44,6 +44,9 @@ impl Run {
         runtime.shutdown_background();
         match ended {
             Ok(Reason::Asked) => Ok(()),
+            Ok(Reason::StoreDamaged) => Err(Failure::Failed(
+                "the store is damaged: the next start sets it aside and begins anew".into(),
+            )),
             Ok(Reason::LoopEnded) => Err(Failure::Failed("a loop ended unexpectedly".into())),
             Err(fault) => Err(Failure::Failed(fault.to_string())),
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use super::{clock, disk::Disk};
+use super::{clock, disk::Disk, pulse::Pulse};
 use crate::condition;
 use crate::model::UserId;
 use crate::observe::condition::STORE_FAILS;
@@ -54,8 +54,13 @@ impl Announcer {
 }
 
 /// Runs until `stop` becomes true.
-pub(super) async fn run(announcer: Announcer, disk: Disk, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(
+    announcer: Announcer,
+    (disk, pulse): (Disk, Pulse),
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
+        pulse.beat();
         let some = announcer.take();
         let rests = if some.is_empty() {
             None
@@ -70,6 +75,7 @@ pub(super) async fn run(announcer: Announcer, disk: Disk, mut stop: watch::Recei
             _ = stop.wait_for(|stop| *stop) => return,
             () = announcer.bell.notified(), if rests.is_none() => {}
             () = clock::sleep_until(rests) => {}
+            () = pulse.rest() => {}
         }
     }
 }

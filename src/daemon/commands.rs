@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::clock;
 use super::disk::{Decided, Disk};
 use super::intake::Tell;
+use super::pulse::{LONG, Pulse};
 use crate::cloud::{Answered, ChannelEnd, Cloud, Heard};
 use crate::condition;
 use crate::kms::Keys;
@@ -96,17 +97,21 @@ pub(super) struct Parts {
 }
 
 /// Runs until `stop` becomes true: opens the channel again whenever it breaks.
-pub(super) async fn run(parts: Parts, open: watch::Sender<bool>, mut stop: watch::Receiver<bool>) {
+pub(super) async fn run(
+    parts: Parts,
+    (open, pulse): (watch::Sender<bool>, Pulse),
+    mut stop: watch::Receiver<bool>,
+) {
     let (mut pace, mut dice) = (Pace::default(), Dice::new(u64::from(std::process::id())));
     loop {
         let after = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            after = position(&parts.disk) => after,
+            after = position(&parts.disk, &pulse) => after,
         };
         let (heard, inbox) = mpsc::channel(QUEUE);
         let (answers, outbox) = mpsc::channel(QUEUE);
         let channel = parts.cloud.channel(after, heard, outbox, stop.clone());
-        let work = serve(&parts, inbox, answers, &open, &mut pace);
+        let work = serve(&parts, inbox, answers, (&open, &pulse), &mut pace);
         let (end, ()) = tokio::join!(channel, work);
         open.send_replace(false);
         let fault = match end {
@@ -126,13 +131,14 @@ pub(super) async fn run(parts: Parts, open: watch::Sender<bool>, mut stop: watch
             "the command channel is closed ({fault}); next try in {wait}");
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep_until(clock::instant(until)) => {}
+            () = pulse.through(tokio::time::sleep_until(clock::instant(until))) => {}
         }
     }
 }
 
-async fn position(disk: &Disk) -> u64 {
+async fn position(disk: &Disk, pulse: &Pulse) -> u64 {
     loop {
+        pulse.beat();
         match disk.channel_position().await {
             Ok(position) => return position,
             Err(fault) => store_fails(&fault).await,
@@ -153,11 +159,11 @@ async fn serve(
     parts: &Parts,
     mut inbox: mpsc::Receiver<Heard>,
     answers: mpsc::Sender<Answered>,
-    open: &watch::Sender<bool>,
+    (open, pulse): (&watch::Sender<bool>, &Pulse),
     pace: &mut Pace,
 ) {
     let mut came = Vec::with_capacity(QUEUE);
-    while inbox.recv_many(&mut came, QUEUE).await > 0 {
+    while pulse.through(inbox.recv_many(&mut came, QUEUE)).await > 0 {
         let mut commands = Vec::with_capacity(came.len());
         for heard in came.drain(..) {
             match heard {
@@ -169,7 +175,7 @@ async fn serve(
                 Heard::Command(command) => commands.push(command),
             }
         }
-        if obey(parts, &commands, &answers).await.is_none() {
+        if obey(parts, &commands, &answers, pulse).await.is_none() {
             return;
         }
     }
@@ -182,9 +188,11 @@ async fn obey(
     parts: &Parts,
     mut commands: &[Command],
     answers: &mpsc::Sender<Answered>,
+    pulse: &Pulse,
 ) -> Option<()> {
     let mut pace = Pace::default();
     while let Some(first) = commands.first() {
+        pulse.allow(LONG);
         let (steps, late) = tokio::select! {
             () = answers.closed() => return None,
             known = prepare(parts, commands) => known,
@@ -205,7 +213,7 @@ async fn obey(
             "command {} waits ({fault}); next try in {wait}", command.id);
         tokio::select! {
             () = answers.closed() => return None,
-            () = pause(wait) => {}
+            () = pulse.through(pause(wait)) => {}
         }
     }
     Some(())

@@ -118,7 +118,7 @@ impl Desk {
     /// What is answered to commands that came together.
     async fn obey(&mut self, commands: &[Command]) -> Vec<(u64, bool)> {
         let (answers, mut answered) = mpsc::channel(64);
-        assert_eq!(obey(&self.parts, commands, &answers).await, Some(()));
+        assert_eq!(obey(&self.parts, commands, &answers, &pulse()).await, Some(()));
         drop(answers);
         let mut all = Vec::new();
         while let Some(answer) = answered.recv().await {
@@ -196,6 +196,10 @@ async fn a_channel_that_breaks_gives_up_what_is_not_decided_yet() {
     let (answers, answered) = mpsc::channel(64);
     drop(answered);
     let group = [activate(1, "ada", "late")];
-    assert_eq!(obey(&desk.parts, &group, &answers).await, None);
+    assert_eq!(obey(&desk.parts, &group, &answers, &pulse()).await, None);
     assert_eq!(desk.parts.disk.channel_position().await, Ok(0), "it comes again");
+}
+
+fn pulse() -> Pulse {
+    crate::daemon::pulse::Pulses::default().of("commands")
 }

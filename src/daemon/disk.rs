@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 
 use super::clock;
-use crate::model::{CalendarName, CommandId, Fault, Outcome, Time, TrustEntry, UserId, Verdict};
+use crate::model::{
+    CalendarName, CommandId, Fault, Next, Outcome, Time, TrustEntry, UserId, Verdict,
+};
 use crate::pipeline::announcement::Announcement;
 use crate::pipeline::command::Decision;
 use crate::pipeline::errand::{Advance, Filed};
@@ -17,7 +19,7 @@ use crate::pipeline::limits;
 use crate::pipeline::outbox::Outgoing;
 use crate::pipeline::seal::{Stashed, Tag};
 use crate::pipeline::sync::{Commit, Keyed, Loaded, Lookup, Row};
-use crate::store::{Backlog, Met, Outstanding, Settled, Store};
+use crate::store::{Backlog, DAMAGED, Met, Outstanding, Settled, Store, is_damage};
 
 /// Requests that may be under way; beyond them callers wait.
 const QUEUE: usize = 256;
@@ -61,6 +63,8 @@ pub(super) struct Disk {
     pub(super) outbox_long: watch::Receiver<bool>,
     /// Whether what was written last was taken.
     pub(super) writes: watch::Receiver<bool>,
+    /// How it showed that the file is damaged, where it is.
+    pub(super) damage: watch::Sender<Option<String>>,
 }
 
 impl Disk {
@@ -70,22 +74,37 @@ impl Disk {
         let filled = Arc::new(Notify::new());
         let (long, outbox_long) = watch::channel(false);
         let (wrote, writes) = watch::channel(true);
-        let bell = Bell { filled: filled.clone(), long, wrote };
+        let damage = watch::Sender::new(None);
+        let bell = Bell { filled: filled.clone(), long, wrote, damage: damage.clone() };
         std::thread::Builder::new()
             .name("store".into())
             .spawn(move || serve(store, &inbox, &bell))?;
-        Ok(Self { requests, room: Arc::new(Semaphore::new(QUEUE)), filled, outbox_long, writes })
+        let room = Arc::new(Semaphore::new(QUEUE));
+        Ok(Self { requests, room, filled, outbox_long, writes, damage })
     }
 
     /// Does something on the store's thread. A caller that does not wait any more is no fault: it
     /// was told to stop.
     async fn call<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut dyn Store) -> T + Send + 'static,
+        work: impl FnOnce(&mut dyn Store) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
         let (reply, answer) = oneshot::channel();
-        let work = move |store: &mut dyn Store| drop(reply.send(work(store)));
-        self.hand_over(Request::Do(Box::new(work)), answer).await
+        let damage = self.damage.clone();
+        let work = move |store: &mut dyn Store| {
+            let done = work(store);
+            if let Err(fault) = &done {
+                give_up(store, &damage, fault);
+            }
+            drop(reply.send(done));
+        };
+        self.hand_over(Request::Do(Box::new(work)), answer).await?
+    }
+
+    /// Every page was looked at, and one is damaged.
+    pub(super) async fn give_up(&self, why: String) {
+        let fault = Fault::told(Next::Refused, format!("{DAMAGED}: {why}"));
+        let _ = self.call(move |_| Err::<(), _>(fault)).await;
     }
 
     async fn hand_over<T>(
@@ -105,11 +124,11 @@ impl Disk {
             true => store.load(&user),
             false => Ok(None),
         })
-        .await?
+        .await
     }
 
     pub(super) async fn look(&self, user: UserId, lookup: Lookup) -> Result<Vec<Row>, Fault> {
-        self.call(move |store| store.rows(&user, &lookup)).await?
+        self.call(move |store| store.rows(&user, &lookup)).await
     }
 
     pub(super) async fn commit(&self, commit: Box<Commit>) -> Result<bool, Fault> {
@@ -118,7 +137,7 @@ impl Disk {
     }
 
     pub(super) async fn outbox(&self, limit: usize, bytes: usize) -> Result<Vec<Outgoing>, Fault> {
-        self.call(move |store| store.outbox(limit, bytes)).await?
+        self.call(move |store| store.outbox(limit, bytes)).await
     }
 
     pub(super) async fn settle(&self, settled: Settled) -> Result<(), Fault> {
@@ -131,17 +150,20 @@ impl Disk {
         &self,
         ids: Vec<CommandId>,
     ) -> Result<Vec<Option<Outcome>>, Fault> {
-        self.call(move |store| ids.iter().map(|id| store.outcome(id)).collect()).await?
+        self.call(move |store| ids.iter().map(|id| store.outcome(id)).collect()).await
     }
 
     /// Applies decisions in their order. Where one fails, those after it are not applied either:
     /// the channel goes on after the last command that has its outcome here.
     pub(super) async fn decide(&self, decisions: Vec<Decision>) -> Decided {
-        let filled = self.filled.clone();
+        let (filled, damage) = (self.filled.clone(), self.damage.clone());
         let decided = self.call(move |store| {
             let decided = decide(store, &decisions);
             filled.notify_one();
-            decided
+            if let Some(fault) = &decided.fault {
+                give_up(store, &damage, fault);
+            }
+            Ok(decided)
         });
         let failed = |fault| Decided { outcomes: Vec::new(), fault: Some(fault) };
         decided.await.unwrap_or_else(failed)
@@ -155,17 +177,17 @@ impl Disk {
             filled.notify_one();
             Ok(())
         })
-        .await?
+        .await
     }
 
     /// Notes how meetings are shown; whether they were shown in another way before.
     pub(super) async fn shown_as(&self, mark: Tag) -> Result<bool, Fault> {
-        self.call(move |store| store.shown_as(mark)).await?
+        self.call(move |store| store.shown_as(mark)).await
     }
 
     /// Errands after this row.
     pub(super) async fn errands(&self, after: i64, limit: usize) -> Result<Vec<Filed>, Fault> {
-        self.call(move |store| store.errands(after, limit)).await?
+        self.call(move |store| store.errands(after, limit)).await
     }
 
     /// Writes one step of an errand; whether it was still there.
@@ -176,20 +198,20 @@ impl Disk {
             filled.notify_one();
             Ok(there)
         })
-        .await?
+        .await
     }
 
     /// The keys of a user's records, if it is active and has some.
     pub(super) async fn keyed(&self, user: UserId) -> Result<Option<Keyed>, Fault> {
-        self.call(move |store| Ok(store.load(&user)?.and_then(|loaded| loaded.keys))).await?
+        self.call(move |store| Ok(store.load(&user)?.and_then(|loaded| loaded.keys))).await
     }
 
     pub(super) async fn channel_position(&self) -> Result<u64, Fault> {
-        self.call(|store| store.channel_position()).await?
+        self.call(|store| store.channel_position()).await
     }
 
     pub(super) async fn kept(&self, calendar: CalendarName) -> Result<Vec<Stashed>, Fault> {
-        self.call(move |store| store.kept(calendar.as_str())).await?
+        self.call(move |store| store.kept(calendar.as_str())).await
     }
 
     pub(super) async fn keep(
@@ -197,36 +219,36 @@ impl Disk {
         calendar: CalendarName,
         lines: Vec<(Tag, Option<Stashed>)>,
     ) -> Result<(), Fault> {
-        self.call(move |store| store.keep(calendar.as_str(), &lines)).await?
+        self.call(move |store| store.keep(calendar.as_str(), &lines)).await
     }
 
     pub(super) async fn trust(&self) -> Result<Vec<TrustEntry>, Fault> {
-        self.call(|store| store.trust()).await?
+        self.call(|store| store.trust()).await
     }
 
     pub(super) async fn meet(&self, host: String, via: String) -> Result<Met, Fault> {
-        self.call(move |store| store.meet(&host, &via, clock::wall())).await?
+        self.call(move |store| store.meet(&host, &via, clock::wall())).await
     }
 
     pub(super) async fn decide_trust(&self, host: String, verdict: Verdict) -> Result<(), Fault> {
-        self.call(move |store| store.decide_trust(&host, verdict, clock::wall())).await?
+        self.call(move |store| store.decide_trust(&host, verdict, clock::wall())).await
     }
 
     pub(super) async fn forget_trust(&self, host: String) -> Result<bool, Fault> {
-        self.call(move |store| store.forget_trust(&host)).await?
+        self.call(move |store| store.forget_trust(&host)).await
     }
 
     /// What is known of a mailbox, if it is active, and what of it waits.
     pub(super) async fn known(&self, user: UserId) -> Result<(Option<Loaded>, Outstanding), Fault> {
-        self.call(move |store| Ok((store.load(&user)?, store.outstanding(&user)?))).await?
+        self.call(move |store| Ok((store.load(&user)?, store.outstanding(&user)?))).await
     }
 
     pub(super) async fn foreign_writes(&self) -> Result<i64, Fault> {
-        self.call(|store| store.foreign_writes()).await?
+        self.call(|store| store.foreign_writes()).await
     }
 
     pub(super) async fn backlog(&self) -> Result<Backlog, Fault> {
-        self.call(|store| store.backlog()).await?
+        self.call(|store| store.backlog()).await
     }
 }
 
@@ -283,6 +305,7 @@ struct Bell {
     filled: Arc<Notify>,
     long: watch::Sender<bool>,
     wrote: watch::Sender<bool>,
+    damage: watch::Sender<Option<String>>,
 }
 
 impl Bell {
@@ -368,6 +391,9 @@ fn write_all(store: &mut dyn Store, round: Round, bell: &Bell) {
         Err(fault) => (vec![Err(fault.clone()); commits.len()], Err(fault)),
     };
     bell.wrote(taken.is_ok() && each.iter().all(Result::is_ok));
+    for fault in each.iter().filter_map(|one| one.as_ref().err()).chain(taken.as_ref().err()) {
+        give_up(store, &bell.damage, fault);
+    }
     for (reply, counted) in replies.into_iter().zip(each) {
         let _ = reply.send(counted);
     }
@@ -377,6 +403,15 @@ fn write_all(store: &mut dyn Store, round: Round, bell: &Bell) {
     bell.look(store);
     if commits.iter().any(|commit| !commit.events.is_empty()) {
         bell.filled.notify_one();
+    }
+}
+
+/// Of a damaged file nothing is trusted any more: the daemon ends, and the next start sets the
+/// file aside.
+fn give_up(store: &mut dyn Store, damage: &watch::Sender<Option<String>>, fault: &Fault) {
+    if is_damage(fault) && damage.borrow().is_none() {
+        store.give_up();
+        damage.send_replace(Some(fault.to_string()));
     }
 }
 

@@ -151,7 +151,7 @@ fn served(store: Told, commits: Vec<Commit>, settled: Option<Settled>) -> Vec<bo
     });
     drop(requests);
     let (filled, long, wrote) = (Arc::default(), watch::channel(false).0, watch::channel(true).0);
-    serve(Box::new(store), &inbox, &Bell { filled, long, wrote });
+    serve(Box::new(store), &inbox, &Bell { filled, long, wrote, damage: watch::Sender::new(None) });
     let mut all: Vec<bool> =
         answers.iter_mut().map(|answer| answer.try_recv().unwrap() == Ok(true)).collect();
     all.extend(settling.map(|mut answer| answer.try_recv().unwrap().is_ok()));

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::clock;
 use super::disk::Disk;
 use super::intake::Tell;
+use super::pulse::Pulse;
 use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::condition;
@@ -52,7 +53,7 @@ struct Loop {
 /// Runs until `stop` becomes true. What is under way then is looked for at the next start.
 pub(super) async fn run(
     parts: Parts,
-    mut tells: mpsc::Receiver<Tell>,
+    (mut tells, pulse): (mpsc::Receiver<Tell>, Pulse),
     mut stop: watch::Receiver<bool>,
 ) {
     let seed = u64::from(std::process::id());
@@ -60,6 +61,7 @@ pub(super) async fn run(
     let (targets, tasks) = (Targets::default(), JoinSet::new());
     let mut all = Loop { parts, desk, targets, tasks, read: 0, unread: None, known: false };
     loop {
+        pulse.beat();
         let wake = [all.desk.wake_at(), all.unread].into_iter().flatten().min();
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -70,6 +72,7 @@ pub(super) async fn run(
                 }
             }
             () = clock::sleep_until(wake) => all.take(Input::Tick),
+            () = pulse.rest() => continue,
         }
         if all.unread.is_some_and(|at| at <= clock::now().mono) {
             all.read_more().await;

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::announce::Announcer;
 use super::disk::Disk;
+use super::pulse::Pulse;
 use super::questions::{self, Question};
 use super::reload::Ruling;
 use super::targets::{Targets, gone};
@@ -116,7 +117,7 @@ struct Intake {
 pub(super) async fn run(
     parts: Parts,
     (mut tells, mut questions): (mpsc::Receiver<Tell>, mpsc::Receiver<Question>),
-    seen: watch::Sender<Seen>,
+    (seen, pulse): (watch::Sender<Seen>, Pulse),
     mut stop: watch::Receiver<bool>,
 ) {
     let (inputs, mut inbox) = mpsc::channel(INPUTS);
@@ -134,6 +135,7 @@ pub(super) async fn run(
         refused: false,
     };
     loop {
+        pulse.beat();
         let wake = clock::instant(intake.fleet.wake_at(clock::now()));
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
@@ -146,6 +148,7 @@ pub(super) async fn run(
             }
             Some(_) = intake.tasks.join_next(), if !intake.tasks.is_empty() => continue,
             () = tokio::time::sleep_until(wake) => intake.take(Input::Tick),
+            () = pulse.rest() => continue,
         }
         // What has come meanwhile goes in before anything is shown; but orders to stop and tasks
         // that ended have their turn as well.

@@ -159,8 +159,9 @@ async fn who_is_deactivated_or_gets_another_mailbox_is_forgotten_by_the_provider
     let (parts, mut forgotten, _folder) = parts();
     let (tell, tells) = mpsc::channel(8);
     let (seen, _) = watch::channel(Seen::default());
+    let pulse = crate::daemon::pulse::Pulses::default().of("intake");
     let (stop, stopped) = watch::channel(false);
-    let running = tokio::spawn(run(parts, (tells, mpsc::channel(1).1), seen, stopped));
+    let running = tokio::spawn(run(parts, (tells, mpsc::channel(1).1), (seen, pulse), stopped));
     let address = |name: &str| {
         let address = Address::parse(&format!("{name}@corp.example")).unwrap();
         Arc::new(address)

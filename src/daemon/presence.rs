@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::announce::Announcer;
 use super::clock;
 use super::intake::Tell;
+use super::pulse::Pulse;
 use super::targets::{Targets, gone};
 use crate::calendar::Calendar;
 use crate::condition;
@@ -38,7 +39,7 @@ struct Loop {
 /// Runs until `stop` becomes true.
 pub(super) async fn run(
     parts: Parts,
-    mut tells: mpsc::Receiver<Tell>,
+    (mut tells, pulse): (mpsc::Receiver<Tell>, Pulse),
     mut stop: watch::Receiver<bool>,
 ) {
     let seed = u64::from(std::process::id());
@@ -46,6 +47,7 @@ pub(super) async fn run(
     let (targets, tasks) = (Targets::default(), JoinSet::new());
     let mut all = Loop { parts, presences, targets, tasks };
     loop {
+        pulse.beat();
         let wake = all.presences.wake_at();
         let input = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -58,6 +60,7 @@ pub(super) async fn run(
                 Err(_) => continue,
             },
             () = clock::sleep_until(wake) => Input::Tick,
+            () = pulse.rest() => continue,
         };
         all.take(input);
     }

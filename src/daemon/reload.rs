@@ -64,7 +64,6 @@ pub(crate) type Answer = Result<Reloaded, String>;
 
 /// Where a reload is asked for, beside SIGHUP.
 #[derive(Clone, Debug)]
-#[allow(dead_code)]
 pub(crate) struct Bell(mpsc::Sender<oneshot::Sender<Answer>>);
 
 /// The other end of a [`Bell`].
@@ -78,7 +77,6 @@ impl Bell {
     }
 
     /// Reads the configuration anew and says what came of it; `None`: the connector stops.
-    #[allow(dead_code)]
     pub(crate) async fn ring(&self) -> Option<Answer> {
         let (reply, answer) = oneshot::channel();
         self.0.send(reply).await.ok()?;

@@ -16,10 +16,12 @@ use super::commands::{self, Switchboard};
 use super::disk::Disk;
 use super::intake::Tell;
 use super::ledger::Book;
+use super::pulse::Pulses;
 use super::questions::Line;
 use super::rotation::{self, Rotation};
 use super::{
-    admin, announce, clock, errands, intake, metrics, presence, reload, status, uplink, verdicts,
+    admin, announce, clock, errands, health, intake, metrics, presence, reload, status, uplink,
+    verdicts,
 };
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
@@ -29,14 +31,14 @@ use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
 use crate::model::{Fault, Span, UserId};
 use crate::net::Trust;
-use crate::observe::condition::{SHOWN_ANEW, STOPPING};
+use crate::observe::condition::{SHOWN_ANEW, STOPPING, STORE_DAMAGED, STORE_REBUILT};
 use crate::observe::{journal, notify};
 use crate::pipeline::fleet::Rules;
 use crate::pipeline::seal::{Installation, Stashed};
 use crate::pipeline::spread::Spread;
 use crate::pipeline::{command, errand};
-use crate::store::Store;
-use crate::store::sqlite::Sqlite;
+use crate::store::sqlite::{Mended, Sqlite};
+use crate::store::{Store, is_damage};
 
 /// Commands that may wait for an intake loop.
 const TELLS: usize = 64;
@@ -48,6 +50,8 @@ pub enum Reason {
     Asked,
     /// A loop ended that never should; systemd starts it again.
     LoopEnded,
+    /// The store is damaged; the next start sets it aside.
+    StoreDamaged,
 }
 
 /// Runs the daemon until it is told to stop.
@@ -59,13 +63,20 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let hangup = signal(SignalKind::hangup()).map_err(|e| Fault::retry(e.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
     let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
-    let store = Sqlite::open(&settings.store).map_err(|fault| {
-        Fault::told(fault.next, format!("{}: {fault}", settings.store.display()))
-    })?;
+    let store = open_store(&settings)?;
     let mut known = {
         let mut store = store;
-        let mailboxes = store.mailboxes()?;
-        let changed = store.shown_as(reload::mark(&installation, &settings.showing))?;
+        let mark = reload::mark(&installation, &settings.showing);
+        let read = store.mailboxes().and_then(|all| Ok((all, store.shown_as(mark)?)));
+        let (mailboxes, changed) = match read {
+            Err(fault) if is_damage(&fault) => {
+                store.give_up();
+                condition!(error, STORE_DAMAGED, CAUSE = fault,;
+                    "{fault}; the next start sets the file aside and begins anew");
+                return Ok(Reason::StoreDamaged);
+            }
+            read => read?,
+        };
         if changed && !mailboxes.is_empty() {
             condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
                 calendars are listed again");
@@ -85,10 +96,12 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let (mut views, mut lines) = (Vec::new(), Vec::new());
     let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
+    let mut pulses = Pulses::default();
     let mut tellers = Vec::new();
     let mut judges = rotation::of_cloud(&settings.cloud);
     let announcer = Announcer::default();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
+        let mut pulse = |what: &str| pulses.of(format!("{what} {}", calendar.ews.name));
         let (errand, tasks) = mpsc::channel(TELLS);
         let (tells, seen, parts) = calendar_parts(
             &account,
@@ -103,29 +116,36 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         loops.spawn(account::watch(account, tell.clone(), stop.clone()));
         let (presence, asks) = mpsc::channel(TELLS);
         let presences = presence_parts(&parts, settings.presence);
-        loops.spawn(presence::run(presences, asks, stop.clone()));
-        loops.spawn(errands::run(errand_parts(&parts, &settings), tasks, stop.clone()));
+        loops.spawn(presence::run(presences, (asks, pulse("presence")), stop.clone()));
+        let errands = errand_parts(&parts, &settings);
+        loops.spawn(errands::run(errands, (tasks, pulse("errands")), stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
         let (questions, asked) = mpsc::channel(TELLS);
         lines.push((Line { calendar: parts.name.clone(), questions }, seen.1.clone()));
         views.push(seen.1);
-        loops.spawn(intake::run(parts, (inbox, asked), seen.0, stop.clone()));
+        let seen = (seen.0, pulse("intake"));
+        loops.spawn(intake::run(parts, (inbox, asked), seen, stop.clone()));
     }
     recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
     let disk = known.0;
     let rotation = Arc::new(Rotation::new(secrets, judges));
     loops.spawn(rotation.clone().run(stop.clone()));
-    loops.spawn(announce::run(announcer, disk.clone(), stop.clone()));
+    loops.spawn(announce::run(announcer, (disk.clone(), pulses.of("announce")), stop.clone()));
     let decided = Arc::<Notify>::default();
     let news = (decided.clone(), turn);
-    loops.spawn(verdicts::watch(disk.clone(), news, tellers, stop.clone()));
+    let verdicts = (disk.clone(), pulses.of("verdicts"));
+    loops.spawn(verdicts::watch(verdicts, news, tellers, stop.clone()));
+    loops.spawn(health::run(disk.clone(), settings.store.clone(), stop.clone()));
     let (well, cloud_well) = watch::channel(true);
     let (open, channel_open) = watch::channel(false);
     let (sent, cloud_has) = watch::channel(uplink::Sent::default());
     let (ready, is_ready) = watch::channel(false);
     let says = uplink::Says { well, sent, took: Spread::default() };
+    let says = (says, pulses.of("uplink"));
     loops.spawn(uplink::run(disk.clone(), cloud.clone(), says, stop.clone()));
+    let (bell, asks) = reload::Bell::new();
     let parts = admin::Parts {
+        reload: bell,
         settings: settings.admin.clone(),
         store: settings.store.clone(),
         disk: disk.clone(),
@@ -150,7 +170,6 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     };
     loops.spawn(metrics::run(metrics, stop.clone()));
     loops.spawn(admin::run(parts, stop.clone()));
-    let (_bell, asks) = reload::Bell::new();
     let parts = reload::Parts {
         in_force: watch::channel(Arc::new(settings.clone())).0,
         settings,
@@ -167,14 +186,20 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         installation,
         switchboard,
     };
-    loops.spawn(commands::run(parts, open, stop.clone()));
-    let views = status::Views { intakes: views, cloud_well, channel_open, ready };
+    loops.spawn(commands::run(parts, (open, pulses.of("commands")), stop.clone()));
+    let views = status::Views { intakes: views, cloud_well, channel_open, ready, pulses };
+    let mut damage = disk.damage.subscribe();
     loops.spawn(status::run(views, disk, cloud, stop));
     let reason = tokio::select! {
         _ = terminate.recv() => Reason::Asked,
         _ = interrupt.recv() => Reason::Asked,
         _ = loops.join_next() => Reason::LoopEnded,
+        _ = damage.wait_for(Option::is_some) => Reason::StoreDamaged,
     };
+    if let Some(why) = damage.borrow().as_ref() {
+        condition!(error, STORE_DAMAGED, CAUSE = why,;
+            "{why}; the next start sets the file aside and begins anew");
+    }
     notify::stopping();
     condition!(info, STOPPING,; "stopping: subscriptions are given back");
     let _ = stopper.send(true);
@@ -182,6 +207,20 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let _ = tokio::time::timeout(STOP_WITHIN - Duration::from_secs(1), ended).await;
     journal::stop();
     Ok(reason)
+}
+
+/// Opens the store; a damaged one is set aside before.
+fn open_store(settings: &Settings) -> Result<Sqlite, Fault> {
+    let path = settings.store.display();
+    let named = |fault: Fault| Fault::told(fault.next, format!("{path}: {fault}"));
+    let (store, mended) = Sqlite::open_or_mend(&settings.store, clock::wall()).map_err(named)?;
+    if let Some(Mended { aside, why, kept }) = mended {
+        let file = aside.display();
+        condition!(error, STORE_REBUILT, CAUSE = why, FILE = file,;
+            "the store was damaged ({why}) and lies in {file} now; a new one is begun with {kept} \
+             lines of it, and the cloud activates the mailboxes anew");
+    }
+    Ok(store)
 }
 
 /// The key server is reached through the cloud's proxy.

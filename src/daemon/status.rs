@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::clock;
 use super::disk::Disk;
 use super::intake::Seen;
+use super::pulse::Pulses;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
-use crate::observe::condition::{Condition, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL};
+use crate::observe::condition::{
+    Condition, LOOP_HANGS, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL,
+};
 use crate::observe::severity::Severity;
 use crate::observe::{journal, notify};
 use crate::pipeline::fleet::Census;
@@ -19,7 +23,8 @@ use crate::pipeline::fleet::Census;
 /// How often the cloud is told, by the relay protocol.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// How often systemd is asked to wait for READY, while sign-in is refused.
+/// How often systemd is asked to wait for READY, while everything turns: there may be no network
+/// yet, or no sign-in.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 /// For how long each time.
 const WAIT: Duration = Duration::from_secs(60);
@@ -33,9 +38,9 @@ struct Start {
 
 impl Start {
     /// Whether systemd is to be asked for more time now.
-    fn takes_longer(&mut self, ready: bool, refused: bool) -> bool {
+    fn takes_longer(&mut self, ready: bool, turns: bool) -> bool {
         let due = self.asked.is_none_or(|at| at.elapsed() >= ASK_EVERY);
-        let asks = !ready && refused && due;
+        let asks = !ready && turns && due;
         if asks {
             self.asked = Some(Instant::now());
         }
@@ -50,6 +55,8 @@ pub(super) struct Views {
     pub(super) channel_open: watch::Receiver<bool>,
     /// Told when systemd is.
     pub(super) ready: watch::Sender<bool>,
+    /// Those of all loops.
+    pub(super) pulses: Pulses,
 }
 
 /// Runs until `stop` becomes true.
@@ -69,6 +76,8 @@ pub(super) async fn run(
     let mut start = Start::default();
     let watchdog = notify::watchdog_every();
     let mut fed = Instant::now();
+    let mut hangs: Option<String> = None;
+    let mut telling: Option<JoinHandle<()>> = None;
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -88,35 +97,49 @@ pub(super) async fn run(
             views.ready.send_replace(true);
             condition!(info, READY,; "ready: the cloud is signed in and calendars are watched");
         }
-        if start.takes_longer(ready, refused) {
+        hangs = told_hanging(views.pulses.still(), hangs.as_deref());
+        if start.takes_longer(ready, hangs.is_none()) {
             notify::starting(WAIT);
         }
-        let now_line = words(&census, open, *views.cloud_well.borrow());
+        let now_line = words(ready, &census, open, *views.cloud_well.borrow());
         if now_line != line {
             notify::status(&now_line);
             line = now_line;
         }
-        // The disk's answer shows that its thread turns; the census that the intakes do.
         let now_troubles = critical(refused, writes);
-        let due = is_due(open, troubles != now_troubles, told.map(|at| at.elapsed()));
+        let due = is_due(open, troubles != now_troubles, told.map(|at| at.elapsed()))
+            && telling.as_ref().is_none_or(JoinHandle::is_finished);
         let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
         if !due && !feed {
             continue;
         }
+        // The answer shows that the disk's thread turns; of the loops each says so by itself.
         let Ok(backlog) = disk.backlog().await else { continue };
-        if feed {
+        if feed && hangs.is_none() {
             notify::watchdog();
             fed = Instant::now();
         }
         if due {
             let well = *views.cloud_well.borrow();
             let report = report(&census, &now_troubles, backlog.waiting, well);
-            // Its failure shows in the channel and the uplink as well.
-            let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
+            let cloud = Arc::clone(&cloud);
+            // Its failure shows in the channel and the uplink as well. Nobody waits for it here.
+            telling = Some(tokio::spawn(async move {
+                let _ = tokio::time::timeout(EVERY, cloud.status(&report)).await;
+            }));
             told = Some(Instant::now());
             troubles = now_troubles;
         }
     }
+}
+
+/// Tells of a loop that hangs, once; which one does.
+fn told_hanging(still: Option<&str>, before: Option<&str>) -> Option<String> {
+    if let Some(name) = still.filter(|_| before.is_none()) {
+        condition!(error, LOOP_HANGS, LOOP = name,;
+            "{name} does not turn any more: the watchdog ends the program, and it begins anew");
+    }
+    still.map(str::to_owned)
 }
 
 /// Whether the cloud is to be told now, so long after it was told last. While it cannot be, the
@@ -141,14 +164,16 @@ fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
     (all, serving, any_refused)
 }
 
-fn words(census: &Census, open: bool, well: bool) -> String {
+fn words(ready: bool, census: &Census, open: bool, well: bool) -> String {
     let cloud = match (open, well) {
         (true, true) => "cloud connected",
+        (false, true) if !ready => "no connection to the cloud yet",
         (false, true) => "command channel closed",
         (_, false) => "cloud does not take events",
     };
+    let start = if ready { "" } else { "starting: " };
     format!(
-        "{} mailboxes: {} streaming, {} polling, {} failing; {cloud}",
+        "{start}{} mailboxes: {} streaming, {} polling, {} failing; {cloud}",
         census.active, census.streaming, census.polling, census.failing
     )
 }
@@ -212,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_start_whose_sign_in_is_refused_is_not_begun_anew() {
+    async fn a_start_without_network_or_sign_in_is_not_begun_anew_and_one_that_hangs_is() {
         let mut start = Start::default();
         assert!(!start.takes_longer(false, false), "a start that hangs is begun anew");
         for _ in 0..3 {

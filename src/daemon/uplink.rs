@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::clock;
 use super::disk::Disk;
 use super::follow;
+use super::pulse::{LONG, Pulse};
 use crate::cloud::{self, Cloud, Received};
 use crate::condition;
 use crate::model::{Fault, Span, Time, Trace, UserId};
@@ -64,13 +65,14 @@ impl Says {
 pub(super) async fn run(
     disk: Disk,
     cloud: Arc<dyn Cloud>,
-    mut says: Says,
+    (mut says, pulse): (Says, Pulse),
     mut stop: watch::Receiver<bool>,
 ) {
     let mut outbox = Outbox::new(u64::from(std::process::id()));
     let mut next = Some(Input::Wake);
     let mut under_way = UnderWay::new();
     loop {
+        pulse.beat();
         let input = match next.take() {
             Some(input) => input,
             None => {
@@ -79,10 +81,12 @@ pub(super) async fn run(
                     _ = stop.wait_for(|stop| *stop) => return,
                     () = disk.filled.notified() => Input::Wake,
                     () = clock::sleep_until(wake) => Input::Tick,
+                    () = pulse.rest() => continue,
                 }
             }
         };
         for output in outbox.handle(clock::now(), input) {
+            pulse.allow(LONG);
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 input = carry_out(&disk, cloud.as_ref(), (&mut says, &mut under_way), output) => {

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::disk::Disk;
 use super::intake::Tell;
+use super::pulse::Pulse;
 use crate::model::{TrustEntry, Verdict};
 
 /// How often is asked whether another process wrote into the store, which costs microseconds.
@@ -15,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Lets everybody know of a verdict; runs until `stop`.
 pub(super) async fn watch(
-    disk: Disk,
+    (disk, pulse): (Disk, Pulse),
     (given, turns): (Arc<Notify>, watch::Sender<u64>),
     tells: Vec<mpsc::Sender<Tell>>,
     mut stop: watch::Receiver<bool>,
@@ -24,6 +25,7 @@ pub(super) async fn watch(
     let mut known = None;
     let mut told = false;
     loop {
+        pulse.beat();
         let now = disk.foreign_writes().await.ok();
         if (now.is_some() && now != writes) || known.is_none() || told {
             // What could not be read is read again at the next look.

@@ -68,6 +68,10 @@ const STATES: &[State] = &[
     until(GROUP_DEMOTED, &[GROUP_PROMOTED]),
     fades(INTERNAL, 24 * 60),
     fades(LINES_LEFT_OUT, 10),
+    // The program ends with the first; the next one begins anew.
+    until(STORE_DAMAGED, &[]),
+    fades(STORE_REBUILT, 24 * 60),
+    until(LOOP_HANGS, &[]),
     until(RELOAD_REFUSED, &[RELOADED, RELOAD_NEEDS_RESTART]),
     until(RELOAD_NEEDS_RESTART, &[RELOADED]),
     until(SECRET_REFUSED, &[SECRET_CHANGED]),

@@ -35,6 +35,14 @@ use crate::pipeline::sync::{Commit, Loaded, Lookup, Row};
 /// Hosts that wait for a decision; beyond it the one that waited longest makes room.
 pub const MOST_PENDING: i64 = 500;
 
+/// How the cause of a fault begins whose file is damaged: nothing of it is trusted any more.
+pub const DAMAGED: &str = "the store is damaged";
+
+/// Whether the store's file is damaged.
+pub fn is_damage(fault: &Fault) -> bool {
+    fault.cause.code.starts_with(DAMAGED)
+}
+
 /// What came of meeting a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Met {
@@ -222,6 +230,9 @@ pub trait Store: Shelf + Send + 'static {
     /// # Errors
     /// `Retry` with the engine's code.
     fn waiting_at_most(&mut self) -> Result<u64, Fault>;
+
+    /// The file is damaged ([`is_damage`]): the next start is to set it aside.
+    fn give_up(&mut self) {}
 
     /// How much there is of one mailbox; nothing where it is not known. An engine need not know.
     ///

@@ -124,6 +124,20 @@ impl House {
     pub fn again(&mut self) {
         self.connector = spawn(&self.stage);
     }
+
+    /// The same with one more variable of its environment.
+    pub fn again_with(&mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) {
+        let log = appended(&self.stage);
+        let mut command = self.stage.connector(PROGRAM);
+        self.connector = command.env(name, value).stderr(log).spawn().unwrap();
+    }
+
+    /// Changes the configuration, for the next start.
+    pub fn reconfigure(&self, change: impl Fn(&str) -> String) {
+        let file = self.stage.config();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, change(&text)).unwrap();
+    }
 }
 
 pub async fn within<T>(wait: impl Future<Output = T>) -> T {
@@ -139,7 +153,10 @@ fn log_file(stage: &Stage) -> PathBuf {
     stage.folder().join("connector.log")
 }
 
+fn appended(stage: &Stage) -> std::fs::File {
+    std::fs::OpenOptions::new().create(true).append(true).open(log_file(stage)).unwrap()
+}
+
 fn spawn(stage: &Stage) -> Child {
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(log_file(stage)).unwrap();
-    stage.connector(PROGRAM).stderr(log).spawn().unwrap()
+    stage.connector(PROGRAM).stderr(appended(stage)).spawn().unwrap()
 }

@@ -31,6 +31,7 @@ mod proxies;
 mod reference;
 mod reload;
 mod secrets;
+mod survival;
 mod tracking;
 mod wiped;
 mod world;

@@ -4,6 +4,7 @@
 //! only taken from a caller that names it.
 
 mod rates;
+mod reload;
 mod rights;
 mod secrets;
 mod status;
@@ -26,6 +27,7 @@ use super::commands::Switchboard;
 use super::disk::Disk;
 use super::intake::Seen;
 use super::questions::Line;
+use super::reload::Bell;
 use super::rotation::Rotation;
 use super::serve::{self, Asked, Listener, Peer, Reply, Service, not_found, refusal, wrong_method};
 use super::uplink::Sent;
@@ -50,6 +52,7 @@ pub(super) struct Parts {
     pub(super) channel_open: watch::Receiver<bool>,
     pub(super) sent: watch::Receiver<Sent>,
     pub(super) ready: watch::Receiver<bool>,
+    pub(super) reload: Bell,
     /// Told of each word about a host.
     pub(super) decided: Arc<Notify>,
     pub(super) rotation: Arc<Rotation>,
@@ -144,6 +147,7 @@ impl Admin {
             (["v1", "users", who], method) if *method == get => self.show(who).await,
             (["v1", "users", who, "trace"], method) if *method == get => self.trace(who).await,
             (["v1", "users", who, "resync"], method) if *method == post => self.resync(who).await,
+            (["v1", "reload"], method) if *method == post => self.reload().await,
             (["v1", "trust"], method) if *method == get => self.trusted().await,
             (["v1", "trust", host], &Method::PUT) => self.decide(host, &asked.body).await,
             (["v1", "trust", host], &Method::DELETE) => self.forget(host).await,
@@ -151,7 +155,7 @@ impl Admin {
                 wrong_method("GET")
             }
             (["v1", "users", _, "trace"], _) => wrong_method("GET"),
-            (["v1", "users", _, "resync"], _) => wrong_method("POST"),
+            (["v1", "users", _, "resync"] | ["v1", "reload"], _) => wrong_method("POST"),
             (["v1", "trust", _], _) => wrong_method("PUT, DELETE"),
             (["v1", "secrets"], method) if *method == get => secrets::list(&self.parts.rotation),
             (["v1", "secrets"], _) => wrong_method("GET"),

@@ -89,6 +89,30 @@ conditions! {
         cause "The system knows no user of this name."
         remedy "Make the user (useradd), or take the name out of users in [admin] of calway.toml. \
                 Then: systemctl restart calway.";
+    /// The store is damaged
+    STORE_DAMAGED = "store-damaged" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec3" [CAUSE]
+        what "A page of the store is not what was written: @CAUSE@. Nothing of it is trusted any \
+              more, and the program ends."
+        cause "The disk, its controller or the memory is failing, or something else wrote into the \
+               file."
+        remedy "systemd starts the service again, which sets the file aside and begins anew \
+                (store-rebuilt). See what is wrong with the disk: journalctl -k, smartctl -a.";
+    /// A damaged store was set aside and begun anew
+    STORE_REBUILT = "store-rebuilt" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec4" [CAUSE FILE]
+        what "The store was damaged (@CAUSE@). It lies in @FILE@ now, and a new one was begun: the \
+              cloud activates the mailboxes anew, and all of their windows is read and sent again. \
+              Verdicts of calway trust were taken over as far as they could be read."
+        cause "The disk, its controller or the memory is failing, or something else wrote into the \
+               file."
+        remedy "Nothing is lost. See what is wrong with the disk (journalctl -k, smartctl -a) and \
+                whether calway trust list is as it was. The file that was set aside is of no use \
+                any more; remove it when it was looked at.";
+    /// A part of the program hangs
+    LOOP_HANGS = "loop-hangs" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec5" [LOOP]
+        what "@LOOP@ has not turned for as long as it said it might. The watchdog is not fed any \
+              more, so systemd ends the program and starts it again. Nothing is lost."
+        cause "A mistake in the program, or a machine that does not get on."
+        remedy "Report it with LOOP and the lines before it, unless the machine was frozen.";
     /// A mistake in Calway
     INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14" [PLACE]
         what "A part of the program ended at @PLACE@ where it never should. It is rebuilt from the \

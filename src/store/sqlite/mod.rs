@@ -2,6 +2,7 @@
 
 mod cache;
 mod copy;
+mod damage;
 mod effects;
 mod errands;
 mod look;
@@ -10,14 +11,17 @@ mod queue;
 mod schema;
 mod shelf;
 
+use std::path::PathBuf;
+
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
 use self::cache::Cache;
 pub use self::copy::copy_of;
+pub use self::damage::Mended;
 pub use self::look::{Looked, look};
 use self::queue::{Queue, kind_of};
 pub use self::schema::SCHEMA_VERSION;
-use super::{Backlog, Outstanding, Settled, Store};
+use super::{Backlog, DAMAGED, Outstanding, Settled, Store};
 use crate::model::{
     CommandId, Fault, KeyUri, Next, Outcome, RecordKey, ResourceUri, Time, Trace, UserId,
 };
@@ -41,6 +45,7 @@ const WAL_PAGES: i64 = 4_096;
 #[derive(Debug)]
 pub struct Sqlite {
     db: Connection,
+    path: PathBuf,
     /// Commands decided since the oldest were forgotten.
     untrimmed: u32,
     cache: Cache,
@@ -187,6 +192,10 @@ impl Store for Sqlite {
         });
         let (first, last): (Option<i64>, Option<i64>) = ends.map_err(fault)?;
         Ok(first.zip(last).map_or(0, |(first, last)| (last - first).unsigned_abs() + 1))
+    }
+
+    fn give_up(&mut self) {
+        damage::leave_mark(&self.path);
     }
 
     fn outstanding(&mut self, user: &UserId) -> Result<Outstanding, Fault> {
@@ -398,20 +407,24 @@ fn outcome(db: &Connection, id: &CommandId) -> rusqlite::Result<Option<Outcome>>
 }
 
 fn fault(error: rusqlite::Error) -> Fault {
-    Fault::retry(format!("store: {error}"))
+    match is_damaged(&error) {
+        true => Fault::retry(format!("{DAMAGED}: {error}")),
+        false => Fault::retry(format!("store: {error}")),
+    }
+}
+
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt))
 }
 
 fn opening(error: rusqlite::Error) -> Fault {
-    let damaged = matches!(
-        error.sqlite_error_code(),
-        Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
-    );
-    if damaged {
-        return Fault::new(
+    if is_damaged(&error) {
+        return Fault::told(
             Next::Refused,
             format!(
-                "the store is damaged ({error}): move it away and start again; the cloud activates \
-                 the mailboxes anew and nothing is lost"
+                "{DAMAGED} ({error}): start the service, which sets it aside and begins anew, or \
+                 move it away; the cloud activates the mailboxes anew and nothing is lost"
             ),
         );
     }

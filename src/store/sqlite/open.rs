@@ -33,7 +33,8 @@ impl Sqlite {
             copy::keep(&db, path, version)?;
         }
         // Those of before the start are not counted: the first command makes up for them.
-        let mut store = Self { db, untrimmed: effects::TRIM_EVERY, cache: Cache::new() };
+        let path = path.to_path_buf();
+        let mut store = Self { db, path, untrimmed: effects::TRIM_EVERY, cache: Cache::new() };
         match version {
             0 => store.change(schema::create)?,
             1 => store.change(schema::from_1)?,

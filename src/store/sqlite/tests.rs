@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+mod damage;
 mod layouts;
 
 use super::*;
