@@ -197,3 +197,37 @@ async fn the_service_manager_is_told_when_a_reload_begins_and_when_it_is_over() 
         heard("READY=1").await.unwrap();
     }
 }
+
+/// What the admin socket answers to a POST.
+async fn post(house: &House, path: &str) -> (u16, serde_json::Value) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = house.stage.folder().join("admin.sock");
+    let mut stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: calway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    within(stream.read_to_string(&mut answer)).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (code, serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}")))
+}
+
+#[tokio::test]
+async fn who_asks_for_a_reload_over_the_socket_is_told_what_came_of_it() {
+    let house = House::active(talkative()).await;
+    house.reconfigure(|text| {
+        let text = text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 7");
+        format!("poll_seconds = 20\n{text}")
+    });
+    let (code, told) = post(&house, "/v1/reload").await;
+    let keys = |name: &str| told[name].as_array().unwrap().clone();
+    assert_eq!((code, keys("applied")), (200, vec!["poll_seconds".into()]));
+    assert_eq!(keys("needsRestart"), ["calendar[0].connections"]);
+    house.reconfigure(|text| text.replace("connections = 7", "connections = 700"));
+    let (code, told) = post(&house, "/v1/reload").await;
+    let why = told["error"]["message"].as_str().unwrap();
+    assert_eq!(code, 409, "{told}");
+    assert!(why.contains("calway.toml") && why.contains("connections: 1 to 100"), "{why}");
+}

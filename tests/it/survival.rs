@@ -4,7 +4,6 @@
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixDatagram;
 
-use calway_lab::stage::Options;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::house::{ALICE, BOB, House, PATIENCE, talkative, within};
@@ -143,7 +142,7 @@ async fn a_stop_gives_back_every_subscription_and_keeps_what_was_not_sent() {
 
 #[tokio::test]
 async fn after_a_start_whose_calendar_changed_last_is_read_first() {
-    let mut house = House::start(Options::default()).await;
+    let mut house = House::start(talkative()).await;
     house.reconfigure(|text| text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 1"));
     house.kill().await;
     house.again();
@@ -156,7 +155,7 @@ async fn after_a_start_whose_calendar_changed_last_is_read_first() {
     }
     house
         .until("all are read", |house| {
-            house.stage.exchange.log().of("SyncFolderItems").len() >= people.len()
+            house.log().matches("was read and is relayed").count() >= people.len()
         })
         .await;
     let last = ("p09", "p09@corp.example", "p09");

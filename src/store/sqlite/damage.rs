@@ -1,6 +1,6 @@
 //! A damaged file is set aside under a name of its own, and a new one made: the cloud activates the
 //! mailboxes anew (relay protocol, section 5.4), everything is read and sent again, with sequences
-//! above all that were used (docs/decisions/0026).
+//! above all that were used (docs/decisions/0027).
 //!
 //! What an administrator decided about hosts, and what the providers keep, is taken over as far as
 //! it can be read.
