@@ -139,36 +139,3 @@ async fn a_stop_gives_back_every_subscription_and_keeps_what_was_not_sent() {
     house.again();
     house.exact(&[ALICE, BOB]).await;
 }
-
-#[tokio::test]
-async fn after_a_start_whose_calendar_changed_last_is_read_first() {
-    let mut house = House::start(talkative()).await;
-    house.reconfigure(|text| text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 1"));
-    house.kill().await;
-    house.again();
-    let people: Vec<_> = (0..12).map(|at| format!("p{at:02}")).collect();
-    for one in &people {
-        let address = format!("{one}@corp.example");
-        let kind = calway_lab::exchange::MailboxKind::User;
-        house.calendars().add_mailbox(&address, one, kind);
-        house.activate(one, &address).await;
-    }
-    house
-        .until("all are read", |house| {
-            house.log().matches("was read and is relayed").count() >= people.len()
-        })
-        .await;
-    let last = ("p09", "p09@corp.example", "p09");
-    house.meet(last, "just now", 2);
-    house.live(last, 1).await;
-    house.stop().await;
-    house.stage.exchange.log().clear();
-    house.again();
-    house
-        .until("somebody is read", |house| {
-            !house.stage.exchange.log().of("SyncFolderItems").is_empty()
-        })
-        .await;
-    let first = house.stage.exchange.log().of("SyncFolderItems")[0].mailbox.clone();
-    assert_eq!(first.as_deref(), Some(last.1));
-}
