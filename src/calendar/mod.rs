@@ -27,7 +27,7 @@
 //! 9. **Errands starve nobody.** What writes, and what is read for it, has half of the places
 //!    that meetings' readings have.
 //! 10. **A new secret is tried once** ([`Calendar::try_secret`]), before the same gate as every
-//!    other sign-in, while the old one stays in use.
+//!     other sign-in, while the old one stays in use.
 
 pub mod ews;
 mod ledger;

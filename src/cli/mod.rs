@@ -42,7 +42,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Ask what the connector has to know, test it, and write the configuration and its secrets.
-    Setup(setup::Setup),
+    Setup(Box<setup::Setup>),
     /// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
     Run(run::Run),
     /// Show the configuration in force, and which file each value came from.

@@ -87,7 +87,7 @@ impl Screen {
             let heard = over.clone();
             // It ends with the process.
             std::thread::spawn(move || {
-                for byte in std::io::stdin().bytes() {
+                for byte in std::io::stdin().lock().bytes() {
                     // Ctrl-C is a key here as well, so that the terminal is given back.
                     if matches!(byte, Ok(b'q' | b'Q' | 3) | Err(_)) {
                         return heard.store(true, Ordering::Relaxed);

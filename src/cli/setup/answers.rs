@@ -237,7 +237,7 @@ pub(super) fn own_domain(resolv: &Path) -> String {
         ["search", "domain"].contains(&word).then(|| words.next()).flatten()
     });
     let named = named.map(|domain| domain.trim_end_matches('.').to_lowercase());
-    named.filter(|domain| domain.contains('.')).last().unwrap_or_default()
+    named.rev().find(|domain| domain.contains('.')).unwrap_or_default()
 }
 
 #[cfg(test)]

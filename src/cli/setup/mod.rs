@@ -80,12 +80,11 @@ impl Setup {
         let mailbox = mailbox.map_err(|why| Failure::Usage(format!("--test-mailbox: {why}")))?;
         let desk = Desk::new(self.output.clone(), self.store, self.root.clone());
         let place = desk.place(None)?;
-        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
-        let mut talk = Talk { input: &mut input, output: &mut output };
-        let draft = self.draft(&mut talk)?;
+        let draft = {
+            let (mut input, mut output) = (std::io::stdin().lock(), std::io::stderr());
+            self.draft(&mut Talk { input: &mut input, output: &mut output })?
+        };
         let needed = draft.needed().map_err(|why| Failure::Usage(why.to_string()))?;
-        drop(talk);
-        drop(input);
         let mut given = self.given(&needed, &place)?;
         while !self.no_test && !self.works(&draft, &given, mailbox.clone().map(Arc::new))? {
             match self.what_now()? {
@@ -145,9 +144,9 @@ impl Setup {
             } else if let Some(folder) = &handed {
                 let found = Secrets::open(Some(folder.clone())).get(name);
                 found.map_err(|fault| Failure::Failed(fault.to_string()))?
-            } else if self.non_interactive {
-                continue;
-            } else if place.has(name).map_err(Failure::Failed)? && !self.anew(what)? {
+            } else if self.non_interactive
+                || (place.has(name).map_err(Failure::Failed)? && !self.anew(what)?)
+            {
                 continue;
             } else {
                 ask::secret(what, false)?

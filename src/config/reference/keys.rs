@@ -42,7 +42,7 @@ pub const KEYS: &[Key] = &[
         .or(Nothing("all mailboxes that no other calendar names"))
         .does("Mailboxes of these domains belong to this calendar."),
     Key::new("calendar[].auth", Texts, "`negotiate`, `ntlm`, `basic`, each once")
-        .or(Is(|settings, at| ways(settings, at)))
+        .or(Is(ways))
         .does("How the account signs in: the first of these that the server offers."),
     Key::new("calendar[].keytab", Path, "from `/` on; with `negotiate`")
         .or(Nothing("the account's password"))
