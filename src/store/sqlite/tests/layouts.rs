@@ -33,7 +33,7 @@ fn lines(path: &Path) -> Vec<String> {
             continue;
         }
         let mut rows = db.prepare(&format!("SELECT * FROM {name} ORDER BY 1, 2")).unwrap();
-        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
         let other = ["sequence", "messages", "resend", "generation", "presence", "state"];
         let mut found = rows.query([]).unwrap();
         while let Some(row) = found.next().unwrap() {
