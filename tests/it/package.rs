@@ -13,13 +13,13 @@ fn shipped(path: &str) -> PathBuf {
 
 #[test]
 fn the_configuration_as_shipped_starts_nothing_and_says_what_is_missing() {
-    let wrong = config::read(&shipped("packaging/etc/calway.toml")).expect_err("nothing in it");
+    let wrong = config::read(&shipped("etc/calway.toml")).expect_err("nothing in it");
     assert!(wrong.to_string().contains("[[calendar]]"), "{wrong}");
 }
 
 #[test]
 fn without_its_marks_the_configuration_as_shipped_is_one() {
-    let text = fs::read_to_string(shipped("packaging/etc/calway.toml")).unwrap();
+    let text = fs::read_to_string(shipped("etc/calway.toml")).unwrap();
     let bare: Vec<_> = text
         .lines()
         .filter(|line| !line.starts_with("# ") && *line != "#")
