@@ -342,13 +342,13 @@ async fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
     assert!(said.contains("cloud.client_secret") && said.contains("LoadCredential"), "{said}");
     std::fs::write(&secret, kept).unwrap();
 
-    for tail in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(house.stage.folder().join(format!("calway.db{tail}")));
-    }
-    std::fs::write(house.stage.folder().join("calway.db"), "this is no store at all").unwrap();
+    let store = rusqlite::Connection::open(house.stage.folder().join("calway.db")).unwrap();
+    store.pragma_update(None, "user_version", 99).unwrap();
+    drop(store);
     let (code, said) = run().await;
     assert_eq!(code, Some(1));
-    assert!(said.contains("calway.db") && said.contains("move it away"), "{said}");
+    assert!(said.contains("calway.db") && said.contains("layout 99"), "{said}");
+    assert!(said.contains("install") && said.contains("move"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

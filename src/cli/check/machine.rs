@@ -161,7 +161,7 @@ fn store(prepared: &Prepared<'_>) -> Verdict {
             Verdict::Trouble("newer", words)
         }
         Some(Err(Fault { next: Next::Refused, cause })) => {
-            let why = cause.code.split(": move it away").next().unwrap_or(&cause.code);
+            let why = cause.code.split(": start the service").next().unwrap_or(&cause.code);
             Verdict::because("damaged", why)
         }
         Some(Err(fault)) => Verdict::from("unreadable", fault),

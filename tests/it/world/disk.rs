@@ -99,7 +99,8 @@ impl Disk {
 
     /// Active mailboxes.
     pub fn mailboxes(&mut self) -> Result<Vec<(UserId, Stashed)>, Fault> {
-        self.both("mailboxes", |s| s.mailboxes(), |s| s.mailboxes())
+        // Which comes first is told by the promises of a store; here it is who is there.
+        self.both("mailboxes", |s| s.mailboxes().map(by_user), |s| s.mailboxes().map(by_user))
     }
 
     /// What a pass begins with.
@@ -224,4 +225,9 @@ impl Disk {
         }
         bytes
     }
+}
+
+fn by_user(mut all: Vec<(UserId, Stashed)>) -> Vec<(UserId, Stashed)> {
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use calway::model::{CommandId, Fault, Outcome, RecordKey, Time, TrustEntry, UserId, Verdict};
+use calway::model::{
+    CommandId, Fault, Outcome, RecordKey, Time, Trace, TrustEntry, UserId, Verdict,
+};
 use calway::pipeline::announcement::{Announcement, Topic};
 use calway::pipeline::command::{Decision, Effect, NO_LONGER_ACTIVE, NOT_ACTIVE, TOO_MANY};
 use calway::pipeline::errand::{self, Advance, Filed, Stage, Told};
@@ -11,6 +13,7 @@ use calway::pipeline::outbox::Outgoing;
 use calway::pipeline::record;
 use calway::pipeline::seal::{Sealed, Stashed, Tag};
 use calway::pipeline::sync::{Commit, EventKind, Keyed, Loaded, Lookup, Row};
+use calway::pipeline::tracking;
 use calway::pipeline::window::Window;
 use calway::store::{Backlog, Met, Settled, Shelf, Store};
 
@@ -38,6 +41,7 @@ struct Waiting {
     sequence: u64,
     time: Time,
     data: Sealed,
+    trace: Option<Trace>,
 }
 
 /// The engine.
@@ -61,6 +65,7 @@ impl Memory {
             return outcome.clone();
         }
         let mut outcome = decision.outcome.clone();
+        let trace = tracking::of(decision.id.as_str());
         match &decision.effect {
             Effect::None => {}
             Effect::Errand { user, kind, body } => {
@@ -78,8 +83,8 @@ impl Memory {
                     self.errands.push(filed);
                 }
             }
-            Effect::Activate { user, address } => self.activate(user, address, now),
-            Effect::Deactivate { user } => self.deactivate(user, now),
+            Effect::Activate { user, address } => self.activate(user, address, (trace, now)),
+            Effect::Deactivate { user } => self.deactivate(user, (trace, now)),
             Effect::Resend { user } => {
                 let all = self.mailboxes.iter_mut();
                 let meant = all.filter(|(name, _)| user.as_ref().is_none_or(|u| u == *name));
@@ -120,14 +125,14 @@ impl Memory {
         key: Option<&RecordKey>,
         kind: EventKind,
         (sequence, data): (u64, Sealed),
-        time: Time,
+        (trace, time): (Option<Trace>, Time),
     ) {
         let same = |other: &Waiting| other.user == *user && other.key.as_ref() == key;
         self.outbox.retain(|other| !same(other));
         self.aside.retain(|other| !same(other));
         self.last_row += 1;
         let (row, user, key) = (self.last_row, user.clone(), key.cloned());
-        self.outbox.push(Waiting { row, user, key, kind, sequence, time, data });
+        self.outbox.push(Waiting { row, user, key, kind, sequence, time, data, trace });
     }
 
     fn untell(&mut self, user: &UserId, now: Time) {
@@ -139,29 +144,30 @@ impl Memory {
         let dropped: Vec<Filed> = dropped;
         for one in dropped {
             let told = errand::result(&one.id, one.kind, NO_LONGER_ACTIVE);
-            self.tell(user, &told, now);
+            self.tell(user, &told, (&one.id, now));
         }
     }
 
-    fn tell(&mut self, user: &UserId, told: &Told, now: Time) {
+    fn tell(&mut self, user: &UserId, told: &Told, (id, now): (&CommandId, Time)) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         mailbox.messages = (mailbox.messages + 1).max(now.as_ms() as u64 * 1_000);
         let said = (mailbox.messages, told.data.clone());
-        self.enqueue(user, Some(&told.key), told.kind, said, now);
+        let trace = Some(tracking::of(id.as_str()));
+        self.enqueue(user, Some(&told.key), told.kind, said, (trace, now));
     }
 
-    fn withdraw(&mut self, user: &UserId, now: Time) {
+    fn withdraw(&mut self, user: &UserId, (trace, now): (Trace, Time)) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let keys: Vec<_> = std::mem::take(&mut mailbox.index).into_keys().collect();
         let first = mailbox.sequence + 1;
         mailbox.sequence += keys.len() as u64;
         for (sequence, key) in (first..).zip(keys) {
             let said = (sequence, record::withdrawn(&key));
-            self.enqueue(user, Some(&key), EventKind::Delete, said, now);
+            self.enqueue(user, Some(&key), EventKind::Delete, said, (Some(trace), now));
         }
     }
 
-    fn activate(&mut self, user: &UserId, address: &Stashed, now: Time) {
+    fn activate(&mut self, user: &UserId, address: &Stashed, (trace, now): (Trace, Time)) {
         let mailbox = self.mailboxes.entry(user.clone()).or_default();
         if mailbox.active && mailbox.address.as_ref() == Some(address) {
             mailbox.resend = true;
@@ -169,7 +175,7 @@ impl Memory {
             mailbox.told.clear();
             return;
         }
-        self.withdraw(user, now);
+        self.withdraw(user, (trace, now));
         self.untell(user, now);
         let mailbox = self.mailboxes.entry(user.clone()).or_default();
         mailbox.told.clear();
@@ -182,18 +188,18 @@ impl Memory {
         mailbox.sequence = mailbox.sequence.max(now.as_ms() as u64 * 1_000);
     }
 
-    fn deactivate(&mut self, user: &UserId, now: Time) {
+    fn deactivate(&mut self, user: &UserId, (trace, now): (Trace, Time)) {
         let first = now.as_ms() as u64 * 1_000;
         let fresh = || Mailbox { sequence: first, ..Mailbox::default() };
         self.mailboxes.entry(user.clone()).or_insert_with(fresh);
-        self.withdraw(user, now);
+        self.withdraw(user, (trace, now));
         self.untell(user, now);
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let (generation, sequence) = (mailbox.generation + 1, mailbox.sequence + 1);
         let messages = mailbox.messages;
         *mailbox = Mailbox { generation, sequence, messages, ..Mailbox::default() };
         let said = (sequence, record::complete(sequence));
-        self.enqueue(user, None, EventKind::Complete, said, now);
+        self.enqueue(user, None, EventKind::Complete, said, (Some(trace), now));
     }
 
     fn take_off(&mut self, settled: &Settled) {
@@ -230,7 +236,8 @@ impl Memory {
         }
         for event in &commit.events {
             let said = (event.sequence, event.data.clone());
-            self.enqueue(&commit.user, event.key.as_ref(), event.kind, said, now);
+            let told = (commit.trace, now);
+            self.enqueue(&commit.user, event.key.as_ref(), event.kind, said, told);
         }
         true
     }
@@ -297,7 +304,7 @@ impl Store for Memory {
             };
             let (key, said) =
                 (RecordKey::new(one.topic.id()), (mailbox.messages, one.data.clone()));
-            self.enqueue(&one.user, Some(&key), kind, said, now);
+            self.enqueue(&one.user, Some(&key), kind, said, (None, now));
         }
         Ok(())
     }
@@ -313,7 +320,7 @@ impl Store for Memory {
         one.stage = step.stage;
         one.body = step.body.clone().unwrap_or_else(|| one.body.clone());
         let user = one.user.clone();
-        step.told.iter().for_each(|told| self.tell(&user, told, now));
+        step.told.iter().for_each(|told| self.tell(&user, told, (&step.id, now)));
         if let (Some(tag), Some(mailbox)) = (step.anew, self.mailboxes.get_mut(&user)) {
             let rows = mailbox.index.values_mut().filter(|row| row.asked == Some(tag));
             rows.for_each(|row| row.asked = None);
@@ -384,15 +391,16 @@ impl Store for Memory {
             if size > bytes && !out.is_empty() {
                 break;
             }
+            let id = format!("{}.{:020}", w.user, w.sequence);
             out.push(Outgoing {
                 row: w.row,
-                id: format!("{}.{:020}", w.user, w.sequence).into(),
+                trace: w.trace.unwrap_or_else(|| tracking::of(&id)),
+                id: id.into(),
                 user: w.user.clone(),
                 kind: w.kind,
                 sequence: w.sequence,
                 time: w.time,
                 data: w.data.clone(),
-                trace: calway::pipeline::tracking::of(w.user.as_str()),
             });
         }
         Ok(out)

@@ -203,10 +203,13 @@ impl Watch {
             let key = |at| installation.record_key(user, &uid(item), at);
             let eyes = (cloud, user, now);
             let series_asks = typed(&item.text.place).0.is_some();
-            let mut apart = item.apart.values();
+            // What was refused is not asked again before somebody types again.
+            let asks = |(at, text): (&Time, &Text)| {
+                typed(&text.place).0.is_some() && !was_refused(text, &key(Some(*at)), (cloud, user))
+            };
             // Of a series nobody sees more than its occurrences.
             let is_seen = item.count == 0 || item.apart.len() < item.count as usize;
-            if is_seen || (series_asks && apart.any(|text| typed(&text.place).0.is_some())) {
+            if is_seen || (series_asks && item.apart.iter().any(asks)) {
                 decorated(item, &item.text, (&key(None), item.start), eyes)
                     .map_err(|why| format!("{id} of {user}: {why}; {item:?}"))?;
             }
@@ -245,6 +248,16 @@ fn uid(item: &Item) -> calway::model::Plain {
     calway::model::Plain::new(item.uid.clone())
 }
 
+/// Whether the cloud said no to what was typed last.
+fn was_refused(text: &Text, record: &RecordKey, (cloud, user): (&Cloud, &UserId)) -> bool {
+    let Some((keyword, mode)) = &text.wish else { return false };
+    let mut asked = cloud.requests.iter().filter(|(_, asked)| {
+        let of_it = asked.record == record.as_str() && asked.user == *user;
+        of_it && asked.keyword == *keyword && asked.mode == *mode
+    });
+    asked.any(|(id, _)| cloud.refuses(id))
+}
+
 /// Whether an invitation is as its organiser wants it.
 fn decorated(
     item: &Item,
@@ -270,13 +283,7 @@ fn decorated(
     };
     if typed(&text.place).0.is_some() {
         let joinable = mark.is_none() && text.written.contains(FOREIGN);
-        let of_it =
-            |asked: &&super::cloud::Asked| asked.record == record.as_str() && asked.user == *user;
-        let same = |asked: &&super::cloud::Asked| asked.keyword == *keyword && asked.mode == *mode;
-        let all = cloud.requests.iter();
-        let refused = all.filter(|(_, asked)| of_it(asked) && same(asked));
-        let mut refused = refused.filter(|(id, _)| cloud.refuses(id));
-        return match joinable || refused.next().is_some() {
+        return match joinable || was_refused(text, record, (cloud, user)) {
             true => Ok(()),
             false => wrong("what was asked for is not there"),
         };
