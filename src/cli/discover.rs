@@ -59,7 +59,7 @@ impl Discover {
         for entry in listed(&store).map_err(failed)? {
             ledger.decide(&entry.0, entry.1);
         }
-        let refused = beside(&store, &secrets);
+        let refused = beside(&store, &secrets)?;
         let account = Account::new(calendar, &secrets, refused.as_ref()).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -138,12 +138,18 @@ impl Discover {
 }
 
 /// What the connector was refused, where there is one.
-fn beside(store: &std::path::Path, secrets: &Secrets) -> Option<Refused> {
+///
+/// # Errors
+/// It cannot be read: a secret may have been refused then, and nothing is tried.
+fn beside(store: &std::path::Path, secrets: &Secrets) -> Result<Option<Refused>, Failure> {
     if !store.exists() {
-        return None;
+        return Ok(None);
     }
-    let refused = Refused::beside(store, secrets);
-    refused.inspect_err(|why| eprintln!("calway: what was refused before is unknown: {why}")).ok()
+    Refused::beside(store, secrets).map(Some).map_err(|why| {
+        Failure::Failed(format!(
+            "which secrets were refused before cannot be read, so none is sent: {why}"
+        ))
+    })
 }
 
 /// The verdicts of the store, where there is one.

@@ -13,8 +13,9 @@ use crate::model::{Span, Time};
 /// A loop that has nothing to do turns that often all the same.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// A turn takes no longer, unless it was said.
-const TURN: Span = Span::from_secs(20);
+/// A turn takes no longer, unless it was said. Most turns may wait for the disk, and a disk that
+/// moves to another controller, or is frozen for a snapshot, may be silent for a minute or two.
+const TURN: Span = Span::from_secs(150);
 
 /// What a step with the cloud or the key server takes at most: sign-in, the request and one more
 /// try each have their own limits, which are less together.

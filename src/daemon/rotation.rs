@@ -182,8 +182,9 @@ impl Rotation {
                 }
                 self.look().await
             };
-            // Nobody is nudged while somebody looks: both have the turn.
+            // A nudge may end a look: what was sent by then is still heard, and not sent again.
             let left = tokio::select! {
+                biased;
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = self.nudge.notified() => {
                     wait = FIRST_AGAIN;

@@ -63,6 +63,9 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let hangup = signal(SignalKind::hangup()).map_err(|e| Fault::retry(e.to_string()))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
     let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
+    // A copy before the layout changes, and a look at every page of a file that was found damaged,
+    // take their time.
+    notify::starting(Duration::from_secs(900));
     let store = open_store(&settings)?;
     let mut known = {
         let mut store = store;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 use super::clock;
 use super::disk::Disk;
@@ -22,6 +22,11 @@ use crate::pipeline::fleet::Census;
 
 /// How often the cloud is told, by the relay protocol.
 const EVERY: Duration = Duration::from_secs(30);
+
+/// The disk's thread is waited for so long before the watchdog is fed all the same.
+const DISK_WITHIN: Duration = Duration::from_secs(5);
+/// A disk that says nothing for so long hangs; one that says that it fails does not.
+const DISK_SILENT: Duration = Duration::from_secs(150);
 
 /// How often systemd is asked to wait for READY, while everything turns: there may be no network
 /// yet, or no sign-in.
@@ -76,6 +81,7 @@ pub(super) async fn run(
     let mut start = Start::default();
     let watchdog = notify::watchdog_every();
     let mut fed = Instant::now();
+    let mut heard = Instant::now();
     let mut hangs: Option<String> = None;
     let mut telling: Option<JoinHandle<()>> = None;
     loop {
@@ -114,12 +120,15 @@ pub(super) async fn run(
             continue;
         }
         // The answer shows that the disk's thread turns; of the loops each says so by itself.
-        let Ok(backlog) = disk.backlog().await else { continue };
-        if feed && hangs.is_none() {
+        let answer = timeout(DISK_WITHIN, disk.backlog()).await;
+        if answer.is_ok() {
+            heard = Instant::now();
+        }
+        if feed && hangs.is_none() && heard.elapsed() < DISK_SILENT {
             notify::watchdog();
             fed = Instant::now();
         }
-        if due {
+        if due && let Ok(Ok(backlog)) = answer {
             let well = *views.cloud_well.borrow();
             let report = report(&census, &now_troubles, backlog.waiting, well);
             let cloud = Arc::clone(&cloud);

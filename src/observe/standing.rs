@@ -67,7 +67,6 @@ const STATES: &[State] = &[
     until(MAILBOX_DEMOTED, &[LISTENING]),
     until(GROUP_DEMOTED, &[GROUP_PROMOTED]),
     fades(INTERNAL, 24 * 60),
-    fades(LINES_LEFT_OUT, 10),
     // The program ends with the first; the next one begins anew.
     until(STORE_DAMAGED, &[]),
     fades(STORE_REBUILT, 24 * 60),
@@ -86,6 +85,8 @@ const STATES: &[State] = &[
 const MOMENTS: &[Condition] = &[
     DECORATION_REFUSED,
     DECORATION_EDITED,
+    // What was left out was told of all the same.
+    LINES_LEFT_OUT,
     // The trust list itself says which hosts wait.
     HOST_WAITS,
 ];

@@ -13,8 +13,12 @@ use super::{Ews, Options};
 use crate::model::{Fault, Next, Secret, Tried};
 use crate::net::Origin;
 
-/// A server that takes longer is asked again later.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Nobody waits longer for a server than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Its answer is listened for so long all the same: a password whose refusal nobody hears would be
+/// sent again, and each time is one nearer to a locked account.
+const HEARD: Duration = Duration::from_secs(100);
 
 /// What any account may ask, without a mailbox ([MS-OXWSGTZ] 3.1.4.1).
 const QUESTION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
@@ -55,10 +59,19 @@ pub(super) async fn secret(ews: &Ews, secret: &Secret) -> Tried {
 
 async fn ask(ews: &Ews, url: &Uri, secret: &Secret, gates: &Gates) -> Result<(), Fault> {
     let sign_in = Arc::new(of(&ews.options, secret, gates)?);
-    let limits = Limits { connections: 1, streams: 1, request_timeout: PATIENCE };
+    let limits = Limits { connections: 1, streams: 1, request_timeout: HEARD };
     let connector = ews.servers.connector().clone();
     let http = Http::new(connector, Origin::of(url)?, sign_in, limits);
-    http.post(url, &Route::default(), None, QUESTION.to_owned()).await.map(drop)
+    let url = url.clone();
+    // Whoever waits may give up; the gate, which others stand before, hears the answer.
+    let asked = tokio::spawn(async move {
+        http.post(&url, &Route::default(), None, QUESTION.to_owned()).await.map(drop)
+    });
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Fault::retry("internal error")),
+        Err(_) => Err(Fault::retry("no answer in time")),
+    }
 }
 
 /// The account with this password. Of Kerberos only what is asked for anew says something of it.

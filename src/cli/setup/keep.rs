@@ -71,20 +71,13 @@ pub(super) fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, Failure>
     Ok(kept)
 }
 
-/// Stores a secret; where it was not tried, the one before is kept beside it.
+/// Stores a secret, and keeps the one before beside it: a running connector alone can tell that
+/// the new one works for everything.
 ///
 /// # Errors
 /// The store's.
-pub(super) fn secret(
-    place: &Place,
-    name: &str,
-    secret: &Secret,
-    untried: bool,
-) -> Result<(), Failure> {
-    match untried {
-        true => set::put_beside(place, name, secret).map(drop),
-        false => set::put_alone(place, name, secret),
-    }
+pub(super) fn secret(place: &Place, name: &str, secret: &Secret) -> Result<(), Failure> {
+    set::put_beside(place, name, secret).map(drop)
 }
 
 /// Files of the configuration that the service cannot read where they are: it sees no home, and

@@ -99,7 +99,7 @@ impl Setup {
             println!("Kept as it was before: {}", kept.display());
         }
         for (name, secret) in &given {
-            keep::secret(&place, name, secret, self.no_test)?;
+            keep::secret(&place, name, secret)?;
             println!("Stored: {}", place.says(name));
         }
         desk.tell_service(&place)?;

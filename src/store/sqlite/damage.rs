@@ -55,7 +55,8 @@ impl Sqlite {
         let opened = Self::open(path);
         let why = match (opened, marked) {
             (Ok(store), false) => return Ok((store, None)),
-            (Ok(store), true) => match check(&store.db)? {
+            // Something was found damaged: an index as well is held against its table now.
+            (Ok(store), true) => match check(&store.db, "PRAGMA integrity_check(1)")? {
                 None => {
                     let _ = fs::remove_file(mark(path));
                     return Ok((store, None));
@@ -79,7 +80,8 @@ impl Sqlite {
     /// `Retry` where it cannot be read.
     pub fn check_file(path: &Path) -> Result<Option<String>, Fault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        check(&Connection::open_with_flags(path, flags).map_err(fault)?)
+        let db = Connection::open_with_flags(path, flags).map_err(fault)?;
+        check(&db, "PRAGMA quick_check(1)")
     }
 
     /// Lines are read one by one, up to the first that cannot be.
@@ -112,11 +114,14 @@ impl Sqlite {
     }
 }
 
-fn check(db: &Connection) -> Result<Option<String>, Fault> {
-    let found: rusqlite::Result<String> =
-        db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+fn check(db: &Connection, how: &str) -> Result<Option<String>, Fault> {
+    let found: rusqlite::Result<String> = db.query_row(how, [], |row| row.get(0));
     match found {
         Ok(word) if word == "ok" => Ok(None),
+        // A page that the disk did not give may be well.
+        Ok(words) if words.contains("get page") || words.contains("get the page") => {
+            Err(Fault::retry(words.replace('\n', " ")))
+        }
         Ok(words) => Ok(Some(words.replace('\n', " "))),
         Err(error) => match opening(error) {
             fault if is_damage(&fault) => Ok(Some(fault.to_string())),

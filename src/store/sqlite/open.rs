@@ -1,6 +1,7 @@
 //! A file is opened: made where there is none, taken over where it is of an older layout, refused
 //! where it is of a newer one.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +31,17 @@ impl Sqlite {
             return Err(newer(path, version, shelf::written_by(&db)));
         }
         if (1..SCHEMA_VERSION).contains(&version) {
+            // Root's command line beside a service of the older version changes nothing under it.
+            let owner = std::fs::metadata(path).map(|facts| facts.uid()).ok();
+            if owner.is_some_and(|owner| owner != rustix::process::geteuid().as_raw()) {
+                return Err(Fault::told(
+                    Next::Refused,
+                    format!(
+                        "the store has layout {version}, this version {SCHEMA_VERSION}: the next \
+                         start of the service takes it over (systemctl restart calway)"
+                    ),
+                ));
+            }
             copy::keep(&db, path, version)?;
         }
         // Those of before the start are not counted: the first command makes up for them.
