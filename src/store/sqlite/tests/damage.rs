@@ -70,6 +70,38 @@ fn an_overwritten_page_is_found_whether_it_is_read_or_looked_for() {
     assert_eq!(store.kept("hq").unwrap(), [promises::address("line")]);
 }
 
+/// Writes a line of a table behind the back of an index, which goes on naming what was there.
+fn change_in_table_alone(path: &Path) {
+    const NAME: &str = "outbox_of_record";
+    let open = || {
+        let db = Connection::open(path).unwrap();
+        db.pragma_update(None, "writable_schema", true).unwrap();
+        db
+    };
+    let ask = "SELECT rootpage, sql FROM sqlite_schema WHERE name = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+    let (root, sql) = open().query_row(ask, [NAME], read).unwrap();
+    open().execute("DELETE FROM sqlite_schema WHERE name = ?1", [NAME]).unwrap();
+    let change = "UPDATE outbox SET key = 'other' WHERE row = (SELECT max(row) FROM outbox)";
+    open().execute(change, []).unwrap();
+    let again = "INSERT INTO sqlite_schema VALUES ('index', ?1, 'outbox', ?2, ?3)";
+    open().execute(again, params![NAME, root, sql]).unwrap();
+}
+
+#[test]
+fn an_index_that_does_not_fit_its_table_is_no_reason_to_begin_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    large(&folder);
+    change_in_table_alone(&file(&folder));
+    assert_eq!(Sqlite::check_file(&file(&folder)), Ok(None), "the daily look does not see it");
+    let mut store = Sqlite::open(&file(&folder)).unwrap();
+    // Whoever meets it says so.
+    store.give_up();
+    drop(store);
+    let (_, mended) = begun_anew(&folder);
+    assert!(mended.why.contains("index"), "{mended:?}");
+}
+
 #[test]
 fn a_file_that_was_cut_off_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();
