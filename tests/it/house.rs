@@ -1,6 +1,7 @@
 //! The lab with the real program in it, for tests.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use calway_lab::exchange::{Calendars, Draft, ItemId, MailboxKind};
@@ -18,6 +19,20 @@ pub const BOB: (&str, &str, &str) = ("user-bob", "bob@corp.example", "Bob Baker"
 
 /// No wait of a test is longer.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port on which nobody listens, and which no connection of the tests beside this one is given:
+/// it is below those that the system takes itself (ip_local_port_range begins at 32,768). No two
+/// calls give the same.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 pub struct House {
     pub stage: Stage,

@@ -11,7 +11,7 @@ use calway_lab::stage::{Options, Stage};
 use tokio::process::Child;
 
 use crate::edits::now_ms;
-use crate::house::{ALICE, PATIENCE, PROGRAM, within};
+use crate::house::{ALICE, PATIENCE, PROGRAM, free_port, within};
 
 /// The lab with Alice, and the program, which listens where `listen` says.
 async fn start(listen: impl FnOnce(&Stage) -> String) -> (Stage, Child, tempfile::TempDir) {
@@ -57,7 +57,7 @@ fn values(scrape: &str) -> BTreeMap<String, f64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prometheus_sees_mailboxes_events_and_what_is_wrong_and_no_names() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
     let (stage, mut connector, _folder) = start(|_| free.to_string()).await;
     let connect = || TcpStream::connect(free).unwrap();
     let activated = stage.cloud.activate(ALICE.0, ALICE.1).await;
@@ -72,9 +72,13 @@ async fn prometheus_sees_mailboxes_events_and_what_is_wrong_and_no_names() {
         assert!(head.contains("text/plain; version=0.0.4"), "{head}");
         let found = values(&body);
         let is = |name: &str, least: f64| found.get(name).is_some_and(|value| *value >= least);
-        if is("calway_mailboxes_streaming{calendar=\"hq\"}", 1.0)
-            && is("calway_cloud_events_total", 1.0)
-            && is("calway_ready", 1.0)
+        // Each is told by a part of its own, so all are awaited.
+        if ["calway_mailboxes{calendar=\"hq\"}", "calway_mailboxes_streaming{calendar=\"hq\"}"]
+            .iter()
+            .chain(&["calway_records_total{calendar=\"hq\"}", "calway_signed_in{calendar=\"hq\"}"])
+            .chain(&["calway_cloud_events_total", "calway_cloud_well", "calway_ready"])
+            .chain(&["calway_command_channel_open", "calway_store_writable"])
+            .all(|name| is(name, 1.0))
         {
             break body;
         }
@@ -109,8 +113,10 @@ async fn prometheus_sees_mailboxes_events_and_what_is_wrong_and_no_names() {
                 calendar=\"hq\"}";
     loop {
         let found = values(&ask(connect(), "GET", "/metrics").2);
-        if found.get(open) == Some(&1.0) {
-            assert_eq!(found["calway_mailboxes_failing{calendar=\"hq\"}"], 1.0);
+        // The loop tells how many fail a moment after it tells why.
+        if found.get(open) == Some(&1.0)
+            && found["calway_mailboxes_failing{calendar=\"hq\"}"] == 1.0
+        {
             break;
         }
         assert!(std::time::Instant::now() < until, "{found:?}");

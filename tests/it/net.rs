@@ -19,6 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use crate::house::free_port;
+
 const RETRY: Next = Next::Retry { after: None };
 pub const SOON: Duration = Duration::from_secs(10);
 
@@ -256,9 +258,7 @@ async fn a_server_that_knows_http_2_is_spoken_to_in_http_1() {
 
 #[tokio::test]
 async fn a_port_where_nobody_listens_is_refused_at_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = ([127, 0, 0, 1], free_port()).into();
     let connections = Arc::default();
     let nobody = Server { address, connections, authority: Authority::new(), certificate: vec![] };
     assert_eq!(why(&nobody).await, "connection refused");

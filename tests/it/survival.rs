@@ -6,13 +6,7 @@ use std::os::unix::net::UnixDatagram;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::house::{ALICE, BOB, House, PATIENCE, talkative, within};
-
-/// A port on which nobody listens yet.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
+use crate::house::{ALICE, BOB, House, PATIENCE, free_port, talkative, within};
 
 /// From now on somebody does: whoever comes is led to the other port.
 async fn lead(from: u16, to: u16) {

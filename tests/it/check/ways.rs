@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::Scene;
+use crate::house::free_port;
 use crate::proxies::via;
 
 async fn with(certificate: Variant) -> Scene {
@@ -82,9 +83,7 @@ async fn a_server_that_speaks_an_old_tls_or_none_is_called_by_its_name() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_where_nobody_listens_and_a_name_that_nobody_knows_end_the_way() {
     let scene = Scene::plain().await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
+    let port = free_port();
     lead(&scene, port);
     scene.prints("tcp-refused", 1, &["tcp", "tls", "sign-in"]).await;
     scene.rewrite(&format!("https://127.0.0.1:{port}/"), "https://mail.invalid/");
