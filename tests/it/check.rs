@@ -5,6 +5,7 @@ mod entrance;
 mod far;
 mod finding;
 mod machine;
+mod provoked;
 mod reference;
 mod ways;
 
@@ -133,6 +134,7 @@ impl Scene {
             (r"\d+ days left", "N days left"),
             (r"ends in \d+ days", "ends in N days"),
             (r"\d{4}-\d\d-\d\d", "DATE"),
+            (r"sha256:[0-9A-Fa-f:]{64,}", "sha256:PRINT"),
         ] {
             text = regex::Regex::new(pattern).unwrap().replace_all(&text, by).into_owned();
         }

@@ -146,6 +146,19 @@ impl<'a> Prepared<'a> {
         Self { case, looked, memory, sites, cloud_proxy }
     }
 
+    /// What becomes of a secret that is refused, for whoever is about to look once more.
+    pub(super) fn kept(&self) -> &'static str {
+        match self.memory {
+            Memory::Nothing => {
+                "before the service has run nobody remembers that, and each further check sends \
+                 it again, until the account is locked"
+            }
+            Memory::Kept(_) | Memory::Unknown(_) => {
+                "it is not sent again before it changes, or a long pause is over"
+            }
+        }
+    }
+
     /// Why no secret may be sent, where that is so.
     pub(super) fn no_secrets(&self) -> Option<&str> {
         match &self.memory {

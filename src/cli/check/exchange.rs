@@ -43,6 +43,7 @@ pub(super) async fn calendar(
     let words = Words::default()
         .with("calendar", options.name.as_str())
         .with("account", &options.account)
+        .with("kept", prepared.kept())
         .with("user", user)
         .with("secret", format!("calendar.{}.password", options.name))
         .with("proxy_secret", format!("calendar.{}.proxy_password", options.name));

@@ -28,6 +28,7 @@ pub(super) async fn all(prepared: &Prepared<'_>, hearing: Hearing<'_>) -> Vec<Fi
     let Some(options) = &prepared.case.cloud else { return Vec::new() };
     let words = Words::default()
         .with("client", &options.client_id)
+        .with("kept", prepared.kept())
         .with("secret", CLIENT_SECRET)
         .with("proxy_secret", CLOUD_PROXY);
     let book = Book::new("cloud", words.clone(), false, hearing);

@@ -86,6 +86,7 @@ fn secret(case: &Case, name: &str) -> Verdict {
             let trouble = match why.contains("is missing") || why.contains("is empty") {
                 true if name == STORE_KEY => "no-key",
                 true => "missing",
+                false if name == STORE_KEY => "bad-key",
                 false => "unreadable",
             };
             Verdict::because(trouble, why.split(": sudo").next().unwrap_or(&why))

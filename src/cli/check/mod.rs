@@ -3,8 +3,8 @@
 //!
 //! `table` has every check with its troubles and remedies; `judge`, `way` and `machine` decide
 //! which of them an answer is; `exchange`, `far` and `way` ask; `print` shows. It changes nothing
-//! anywhere, sends a secret once at most and to trusted hosts only, and knows what the daemon and
-//! `calway discover` were refused.
+//! anywhere but the store's list of what was refused, which the daemon and `calway discover` share;
+//! it sends a secret once at most, and to trusted hosts only.
 
 mod book;
 mod case;
@@ -39,8 +39,11 @@ const AT_ONCE: usize = 8;
 
 /// Looks at everything that the connector needs: configuration, secrets, disk; the way to each
 /// server, its certificate, clock and sign-in; the rights in the test mailboxes; the cloud and the
-/// key server. Each failure comes with what to do. Nothing is changed, a secret is sent once, and
-/// one that was refused before is not sent. It may run beside the service.
+/// key server. Each failure comes with what to do. It may run beside the service.
+///
+/// Nothing is changed. A secret is sent once; one that the service, or an earlier check beside its
+/// store, was refused is not sent again before it changes. Before the service has run there is no
+/// store, and nobody remembers: after a refusal change the secret before you check again.
 ///
 /// Exit codes: 0 nothing failed; 1 something failed; 2 the configuration is wrong.
 #[derive(Args, Debug)]

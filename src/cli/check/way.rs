@@ -247,7 +247,8 @@ fn tls_said(shown: &Shown, failed: Option<&(Flaw, Fault)>, pinned: bool, now: Ti
         match flaw {
             Flaw::Expired => "expired",
             Flaw::NotYetValid => "not-yet-valid",
-            Flaw::OtherName if first.names.is_empty() => "unfit",
+            // It said so by an alert.
+            Flaw::OtherName if shown.chain.is_empty() => "unknown-name",
             Flaw::OtherName => "other-name",
             Flaw::UnknownIssuer => "unknown-issuer",
             Flaw::AuthorityItself => "authority-itself",

@@ -30,10 +30,11 @@ impl Sqlite {
         if version > SCHEMA_VERSION {
             return Err(newer(path, version, shelf::written_by(&db)));
         }
+        let owner = std::fs::metadata(path).map(|facts| facts.uid()).ok();
+        let foreign = owner.is_some_and(|owner| owner != rustix::process::geteuid().as_raw());
         if (1..SCHEMA_VERSION).contains(&version) {
             // Root's command line beside a service of the older version changes nothing under it.
-            let owner = std::fs::metadata(path).map(|facts| facts.uid()).ok();
-            if owner.is_some_and(|owner| owner != rustix::process::geteuid().as_raw()) {
+            if foreign {
                 return Err(Fault::told(
                     Next::Refused,
                     format!(
@@ -56,7 +57,10 @@ impl Sqlite {
             _ => {}
         }
         shelf::make(&store.db)?;
-        shelf::write_program(&store.db)?;
+        // Whoever looks into the store of another user's service is not who writes there.
+        if !foreign {
+            shelf::write_program(&store.db)?;
+        }
         store.cache.follow(&store.db).map_err(opening)?;
         Ok(store)
     }

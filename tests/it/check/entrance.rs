@@ -93,6 +93,74 @@ async fn a_server_behind_something_that_opens_tls_is_told_from_a_wrong_password(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_server_is_in_doubt_the_secret_is_sent_to_no_new_one() {
+    let scene = Scene::plain().await;
+    scene.store();
+    assert_eq!(scene.check(&["--only", "sign-in"]).await.exit, 0);
+    let other = |bridged| exchange::Options {
+        protection: ExtendedProtection::Require,
+        bridged,
+        ..Default::default()
+    };
+    let mut url = scene.exchange().url();
+    for (bridged, golden) in [(true, "sign-in-refused-here"), (false, "sign-in-in-doubt")] {
+        let server = Exchange::start(other(bridged)).await.unwrap();
+        std::fs::write(scene.stage.folder().join("exchange-ca.pem"), server.ca_pem()).unwrap();
+        scene.rewrite(&format!("url = \"{url}\""), &format!("url = \"{}\"", server.url()));
+        url = server.url();
+        scene.prints(golden, 1, &["sign-in"]).await;
+        assert_eq!(server.log().refusals(), u64::from(bridged), "{golden}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_that_comes_to_no_end_is_no_refusal() {
+    let scene = Scene::plain().await;
+    let asked = Match::operation("GetServerTimeZones");
+    let busy = Fault::Http { status: 503, retry_after: Some(30) };
+    let always = scene.exchange().faults().always(asked, busy);
+    scene.prints("sign-in-busy", 1, &["sign-in"]).await;
+    always.stop();
+    let _always = scene.exchange().faults().always(asked, Fault::LoseAnswer);
+    scene.prints("sign-in-failed", 1, &["sign-in"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_one_mailbox_is_not_blamed_on_the_account() {
+    let scene = Scene::plain().await;
+    scene.in_calendar(ALICE);
+    for (code, golden) in [
+        ("ErrorProxyRequestNotAllowed", "impersonation-moved"),
+        ("ErrorInternalServerError", "impersonation-failed"),
+    ] {
+        let fault = Fault::ResponseCode(code.to_owned());
+        let always = scene.exchange().faults().always(Match::operation("GetFolder"), fault);
+        scene.prints(golden, 1, &["impersonation"]).await;
+        always.stop();
+    }
+    scene.in_calendar("test_rooms = [\"hall@corp.example\"]");
+    scene.exchange().calendars().add_mailbox("hall@corp.example", "Hall", MailboxKind::Room);
+    scene.exchange().calendars().deny_impersonation("hall@corp.example", true);
+    scene.prints("rooms-unreadable", 1, &["rooms"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_fails_or_crawls_at_our_usual_pace_is_named() {
+    let scene = Scene::plain().await;
+    scene.in_calendar(ALICE);
+    let asked = Match::operation("GetFolder");
+    // The first, the look at the mailbox itself, is spared: that fault concerns another operation.
+    scene.exchange().faults().next(asked, Fault::SyncStandsStill);
+    let fault = Fault::ResponseCode("ErrorInternalServerError".to_owned());
+    let fails = scene.exchange().faults().always(asked, fault);
+    scene.prints("throttling-fails", 0, &["throttling"]).await;
+    fails.stop();
+    let slow = Fault::Delay(std::time::Duration::from_secs(4));
+    let _always = scene.exchange().faults().always(asked, slow);
+    scene.prints("throttling-late", 1, &["throttling"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_without_any_role_and_a_mailbox_that_is_not_there_are_told_apart() {
     let scene = Scene::plain().await;
     scene.in_calendar("domains = [\"corp.example\", \"other.example\"]");

@@ -23,6 +23,10 @@ async fn a_cloud_that_is_busy_or_is_none_is_told() {
     let busy = faults::Fault::Http { status: 503, retry_after: Some(30) };
     let _always = scene.stage.cloud.faults().always(faults::Place::Token, busy);
     scene.prints("cloud-busy", 1, &["cloud-sign-in"]).await;
+    scene.stage.cloud.faults().clear();
+    let _always =
+        scene.stage.cloud.faults().always(faults::Place::Token, faults::Fault::DropBefore);
+    scene.prints("cloud-failed", 1, &["cloud-sign-in"]).await;
 
     let authority = Arc::new(Authority::new());
     let site = Site::secure(Manner::Page, &authority.leaf(&LOOPBACK)).await.unwrap();
@@ -41,6 +45,7 @@ async fn a_key_server_that_nobody_vouches_for_is_told() {
         (Fault::WrongHost, "kms-other-host"),
         (Fault::MismatchedCertificate, "kms-other-key"),
         (Fault::NoChain, "kms-no-chain"),
+        (Fault::Hang, "kms-hangs"),
         (Fault::Unavailable(None), "kms-away"),
     ] {
         let scene = Scene::plain().await;
@@ -51,4 +56,10 @@ async fn a_key_server_that_nobody_vouches_for_is_told() {
     let denied = Fault::Error { status: 403, code: 403 };
     let _always = scene.stage.cloud.kms().faults().always(Place::Request, denied);
     scene.prints("kms-unknown", 1, &["kms"]).await;
+    let scene = Scene::plain().await;
+    let _always = scene.stage.cloud.kms().faults().always(Place::Request, Fault::TamperPayload);
+    scene.prints("kms-failed", 1, &["kms"]).await;
+    let scene = Scene::plain().await;
+    let _always = scene.stage.cloud.kms().faults().always(Place::StaticKey, Fault::EndsSoon);
+    scene.prints("kms-ends-soon", 0, &["kms-chain", "kms"]).await;
 }

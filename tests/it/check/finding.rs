@@ -93,6 +93,19 @@ async fn what_the_directory_says_is_told() {
         bindings: vec![format!("{}/autodiscover/autodiscover.xml", scene.exchange().origin())],
     }]);
     scene.prints("scp-well", 0, &["scp"]).await;
+    directory.behave(calway_lab::directory::Manner::Refuses);
+    let before = directory.binds().len();
+    scene.prints("scp-refused", 1, &["scp"]).await;
+    assert_eq!(directory.binds().len(), before + 1, "it is tried once");
     drop(directory);
     scene.prints("scp-failed", 1, &["scp"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_says_which_server_has_a_mailbox_it_is_told_where_each_step_is_shown() {
+    let forms = Forms { soap: false, pox: false, json: false };
+    let exchange = exchange::Options { autodiscover: forms, ..Default::default() };
+    let scene = Scene::new(Options { exchange, ..finding() }).await;
+    scene.in_calendar(ALICE);
+    scene.prints("autodiscover-not-found", 1, &["autodiscover", "sign-in"]).await;
 }

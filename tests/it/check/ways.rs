@@ -1,14 +1,104 @@
 //! The way to a server: name, TCP, proxy, TLS, clock.
 
+use std::sync::Arc;
+
 use calway_lab::exchange;
 use calway_lab::stage::Options;
-use calway_lab::tls::Variant;
+use calway_lab::tls::{Authority, LOOPBACK, Variant};
+use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::Scene;
 use crate::house::free_port;
 use crate::proxies::via;
+
+/// A port whose system takes connections and answers none: its queue is full, as behind a firewall
+/// that drops what comes. The first half keeps it so.
+async fn silent() -> (impl Sized, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    let moment = std::time::Duration::from_secs(1);
+    while let Ok(stream) = tokio::time::timeout(moment, TcpStream::connect(address)).await {
+        waiting.push(stream.unwrap());
+    }
+    ((listener, waiting), address.port())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_a_firewall_hides_is_told_from_one_where_nobody_listens() {
+    let scene = Scene::plain().await;
+    let (_kept, port) = silent().await;
+    lead(&scene, port);
+    scene.prints("tcp-silent", 1, &["tcp", "tls"]).await;
+}
+
+/// Whoever connects is shown this certificate, and told nothing more.
+async fn shakes(config: ServerConfig) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut heard = [0; 4096];
+                match acceptor.accept(stream).into_fallible().await {
+                    Ok(mut stream) => {
+                        let _ = stream.read(&mut heard).await;
+                        let _ = stream.shutdown().await;
+                    }
+                    // What nobody reads would break the connection before its last word is heard.
+                    Err((_, mut stream)) => {
+                        let _ = stream.shutdown().await;
+                        while stream.read(&mut heard).await.is_ok_and(|count| count > 0) {}
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+/// A server whose authority the calendar trusts, in this version of TLS; it may want certificates
+/// of its clients.
+async fn shown(version: &'static rustls::SupportedProtocolVersion, wants: bool) -> (Scene, u16) {
+    let authority = Arc::new(Authority::new());
+    let leaf = authority.leaf(&LOOPBACK);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone());
+    let config = config.with_protocol_versions(&[version]).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.leaf(&LOOPBACK).chain[0].clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+    let config = match wants {
+        true => config.with_client_cert_verifier(verifier.build().unwrap()),
+        false => config.with_no_client_auth(),
+    };
+    let config = config.with_single_cert(leaf.chain.clone(), leaf.key.clone_key()).unwrap();
+    let exchange = exchange::Options { authority: Some(authority), ..Default::default() };
+    let scene = Scene::new(Options { exchange, ..Options::default() }).await;
+    (scene, shakes(config).await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_wants_a_certificate_of_ours_is_named_in_both_versions_of_tls() {
+    let words = ["tls", "offers"];
+    let (scene, port) = shown(&rustls::version::TLS12, true).await;
+    lead(&scene, port);
+    scene.prints("tls-wants-certificate", 1, &words).await;
+    let (scene, port) = shown(&rustls::version::TLS13, true).await;
+    lead(&scene, port);
+    scene.prints("offers-wants-certificate", 1, &words).await;
+    let (scene, port) = shown(&rustls::version::TLS13, false).await;
+    lead(&scene, port);
+    scene.prints("offers-no-answer", 1, &["tls", "offers", "sign-in"]).await;
+}
 
 async fn with(certificate: Variant) -> Scene {
     let exchange = exchange::Options { certificate, ..Default::default() };
@@ -41,12 +131,7 @@ async fn what_is_wrong_with_a_certificate_is_told_with_what_to_do() {
     let pinned = with(Variant::Good).await;
     let other = "00".repeat(32);
     pinned.in_calendar(&format!("pinned_certificate = \"sha256:{other}\""));
-    let said = pinned.check(&["--only", "tls"]).await;
-    assert_eq!(said.exit, 1);
-    let words: Vec<_> = said.text.split_whitespace().collect();
-    let words = words.join(" ");
-    assert!(words.contains("is not the pinned one, but sha256:"), "{words}");
-    assert!(words.contains("write the new fingerprint into `pinned_certificate`"), "{words}");
+    pinned.prints("tls-not-pinned", 1, &["tls"]).await;
 }
 
 /// Whoever connects is told these bytes once they have said something.
@@ -68,9 +153,14 @@ async fn a_server_that_speaks_an_old_tls_or_none_is_called_by_its_name() {
     // Alerts of TLS 1.1: protocol_version, handshake_failure.
     let old: &[u8] = &[0x15, 3, 2, 0, 2, 2, 70];
     let none: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
+    // Of TLS 1.2: unrecognized_name, internal_error.
+    let other: &[u8] = &[0x15, 3, 3, 0, 2, 2, 112];
+    let broken: &[u8] = &[0x15, 3, 3, 0, 2, 2, 80];
     for (bytes, golden) in [
         (old, "tls-old-protocol"),
         (none, "tls-no-suite"),
+        (other, "tls-unknown-name"),
+        (broken, "tls-broken"),
         (&b""[..], "tls-hung-up"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "tls-none"),
     ] {

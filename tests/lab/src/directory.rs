@@ -40,6 +40,8 @@ pub enum Manner {
     Flood,
     /// With a number where a message should be.
     Nonsense,
+    /// It takes no sign-in (RFC 4511, invalidCredentials).
+    Refuses,
 }
 
 /// A running directory; it stops when it is dropped.
@@ -100,7 +102,7 @@ impl Directory {
         *lock(&self.shared.points) = points;
     }
 
-    /// From now on it answers searches so.
+    /// From now on it answers so.
     pub fn behave(&self, manner: Manner) {
         *lock(&self.shared.manner) = manner;
     }
@@ -136,14 +138,15 @@ impl Shared {
         match tag {
             0x60 => {
                 lock(&self.binds).push((text(1), text(2)));
-                stream.write_all(&say(done(0x61))).await?;
+                let refuses = *lock(&self.manner) == Manner::Refuses;
+                stream.write_all(&say(done(0x61, if refuses { 49 } else { 0 }))).await?;
             }
             0x63 if text(0).is_empty() => {
                 let root = [
                     ("configurationNamingContext", vec![CONFIGURATION.to_owned()]),
                     ("dsServiceName", vec![SERVICE.to_owned()]),
                 ];
-                let answer = [say(entry("", &root)), say(done(0x65))].concat();
+                let answer = [say(entry("", &root)), say(done(0x65, 0))].concat();
                 stream.write_all(&answer).await?;
             }
             0x63 => {
@@ -159,7 +162,7 @@ impl Shared {
                 match manner {
                     Manner::Well => {
                         let mut answer: Vec<u8> = points.into_iter().flat_map(good).collect();
-                        answer.extend(say(done(0x65)));
+                        answer.extend(say(done(0x65, 0)));
                         stream.write_all(&answer).await?;
                     }
                     Manner::Deep(levels) => {
@@ -178,7 +181,9 @@ impl Shared {
                             stream.write_all(&large).await?;
                         }
                     }
-                    Manner::Nonsense => stream.write_all(&element(0x02, &[7])).await?,
+                    Manner::Nonsense | Manner::Refuses => {
+                        stream.write_all(&element(0x02, &[7])).await?
+                    }
                 }
             }
             _ => return Ok(false),
@@ -235,9 +240,9 @@ fn head(tag: u8, length: usize) -> Vec<u8> {
     out
 }
 
-/// Success, of a bind or a search.
-fn done(tag: u8) -> Vec<u8> {
-    element(tag, &[element(0x0A, &[0]), element(0x04, &[]), element(0x04, &[])].concat())
+/// The end of a bind or a search; 0 is success.
+fn done(tag: u8, code: u8) -> Vec<u8> {
+    element(tag, &[element(0x0A, &[code]), element(0x04, &[]), element(0x04, &[])].concat())
 }
 
 fn entry(name: &str, attributes: &[(&str, Vec<String>)]) -> Vec<u8> {

@@ -12,8 +12,10 @@ import time
 import traceback
 import urllib.request
 
-import domain
-from domain import PASSWORD, POINTER, URL, WORK, run, wait
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import domain  # noqa: E402
+from checks import provoked  # noqa: E402
+from domain import PASSWORD, POINTER, URL, WORK, run, wait  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent
 LAB_PASSWORD = "Lab.Pass1"
@@ -264,6 +266,13 @@ def without_a_key_server_ntlm_takes_over(bench):
             "user00001@corp.test")
         assert "ews" in lines[-1], (lines, why)
         assert {"accepted": True} == {"accepted": front.verdicts()[-1]["accepted"]}
+
+
+@test
+def the_check_says_what_kerberos_needs(bench):
+    away = {"KRB5_CONFIG": str(WORK / "krb5-away.conf")}
+    connector = Connector(bench, "check-away", kerberos(8444), PASSWORD, **away)
+    provoked("sign-in", "kerberos", connector.config, connector.environment)
 
 
 def discovering(auth):

@@ -13,6 +13,9 @@ import time
 import traceback
 import urllib.request
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from checks import provoked  # noqa: E402
+
 WORK = pathlib.Path(sys.argv[1])
 DISK = WORK / "disk"
 MAIL = "corp.example"
@@ -287,6 +290,17 @@ def a_disk_that_the_system_makes_read_only_is_named_and_nothing_is_lost(connecto
     assert after["duplicatedVisible"] == after["rejected"] == 0, after
 
 
+def the_check_tells_each_disk_with_what_to_do(connector):
+    environment = os.environ | {"CREDENTIALS_DIRECTORY": str(connector.secrets)}
+    fill()
+    provoked("disk", "full", connector.config, environment)
+    free()
+    run("mount", "-o", "remount,size=512m", DISK)
+    provoked("disk", "low", connector.config, environment)
+    run("mount", "-o", "remount,ro", DISK)
+    provoked("disk", "read-only", connector.config, environment)
+
+
 def tmpfs():
     run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", DISK)
     return True
@@ -311,6 +325,7 @@ def main():
     for mount, test in [(tmpfs, a_full_disk_is_named_and_heals_by_itself),
                         (tmpfs, a_start_on_a_full_disk_says_so_and_loses_nothing),
                         (tmpfs, a_read_only_disk_at_the_start_says_so),
+                        (tmpfs, the_check_tells_each_disk_with_what_to_do),
                         (ext4, a_disk_that_the_system_makes_read_only_is_named_and_nothing_is_lost)]:
         name = test.__name__.replace("_", " ")
         if not mount():

@@ -39,9 +39,9 @@ pub(super) const FINDING: &[Check] = &[
             ),
             fail(
                 "refused",
-                "the directory {directory} refuses the account: {why}",
-                &["The account is locked, disabled or its password another one; it was tried \
-                   once."],
+                "{directory}: {why}",
+                &["The account is locked, disabled or its password another one. It was tried \
+                   once; {kept}."],
                 windows(USER),
             ),
             fail(
@@ -83,8 +83,8 @@ pub(super) const FINDING: &[Check] = &[
             fail(
                 "refused",
                 "{account} is refused where Autodiscover is asked: {why}",
-                &["The password is wrong, expired or locked; it was tried once. Look at the \
-                   account, then set the password anew."],
+                &["The password is wrong, expired or locked. It was tried once; {kept}. Look at \
+                   the account, then set the password anew."],
                 windows(USER),
             ),
             warn(
@@ -141,8 +141,11 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "no-answer",
-                "{why}",
-                &["TLS works, and then nothing is said: look at what stands in front of Exchange."],
+                "TLS works, and then nothing is answered: {why}",
+                &[
+                    "Look at what stands in front of Exchange. It may want a client certificate: let \
+                   it ignore those for this path.",
+                ],
                 None,
             ),
         ],
@@ -158,8 +161,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "refused",
                 "{account} is refused: {why}",
                 &[
-                    "The password is wrong, expired or locked. It was tried once, so this did \
-                     not lock the account. Look at the account, then set the password anew.",
+                    "The password is wrong, expired or locked. It was tried once; {kept}. Look at \
+                     the account, then set the password anew.",
                     "If the password is right, it is Extended Protection: something on the way \
                      opens TLS and shows another certificate than the server's own. This, on the \
                      server, says whether it is required:",
@@ -210,9 +213,9 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "failed",
-                "{why}",
-                &["The sign-in came to no end: look at what stands in front of Exchange (a load \
-                   balancer must keep one connection of ours on one connection to a server)."],
+                "the sign-in came to no end: {why}",
+                &["Look at what stands in front of Exchange: a load balancer must keep one \
+                   connection of ours on one connection to a server."],
                 None,
             ),
         ],
@@ -302,7 +305,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "failed",
-                "{mailbox}: {why}",
+                "whether {account} may act in {mailbox} is not answered: {why}",
                 &["Run the check again. If it stays so, look for the request in the server's \
                    EWS log (Logging\\Ews)."],
                 None,

@@ -32,7 +32,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "failed",
-                "{why}",
+                "the sign-in came to no end: {why}",
                 &["Run the check again; if it stays so, ask the cloud's administrator."],
                 None,
             ),
@@ -75,7 +75,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "failed",
-                "{why}",
+                "the key server does not show its key: {why}",
                 &["See that `kms.url` is what the key server's administrator gave, and that it \
                    runs."],
                 None,
@@ -96,7 +96,7 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "failed",
-                "{why}",
+                "no key could be agreed on: {why}",
                 &["Run the check again; if it stays so, ask the key server's administrator."],
                 None,
             ),

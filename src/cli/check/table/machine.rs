@@ -33,8 +33,17 @@ pub(super) const CHECKS: &[Check] = &[
                 "no-key",
                 "{why}",
                 &["Make it once: the store is sealed with it, so an installation has one for all \
-                   its life."],
+                   its life. Where there is a store already, bring its key back instead (`calway \
+                   secret set store.key`): with another one it cannot be read."],
                 here("calway secret generate"),
+            ),
+            fail(
+                "bad-key",
+                "{why}",
+                &["Run the check as root, who may read what is given to the service. If it stays \
+                   so, bring the key back that the store was made with. Where it is lost, make \
+                   another one and move the store away: the cloud activates the mailboxes anew."],
+                here("calway secret set store.key --force"),
             ),
             fail(
                 "unreadable",
@@ -67,17 +76,21 @@ pub(super) const CHECKS: &[Check] = &[
             fail(
                 "newer",
                 "the store has layout {layout}, this version knows {own}",
-                &["A newer version has written it. Install that version again, or put back the \
-                   copy that it kept (calway.db.layout-{own} beside the store) while the service \
-                   is stopped."],
+                &["A newer version has written it: install that version again. Or go back: stop \
+                   the service, move {store}, {store}-wal and {store}-shm away, and rename the \
+                   newest copy of before ({store}.layout-…) to {store}; where there is none, it \
+                   begins anew. Every calendar is then read and sent again, and nothing is lost. \
+                   What is there:"],
                 here("ls -l {folder}"),
             ),
             fail(
                 "damaged",
                 "{why}",
-                &["Move it away and start again: the cloud activates the mailboxes anew, their \
-                   calendars are read anew, and nothing is lost. See what the disk says."],
-                here("systemctl stop calway\nmv {store} {store}.damaged\nsystemctl start calway"),
+                &["Start the service anew: it sets the file aside ({store}.damaged-…), keeps the \
+                   verdicts of `calway trust` as far as they can be read, and begins anew; the \
+                   cloud activates the mailboxes again, their calendars are read again, and \
+                   nothing is lost. See what the disk says."],
+                here("systemctl restart calway\njournalctl -k -p warning"),
             ),
             fail(
                 "unreadable",

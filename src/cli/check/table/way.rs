@@ -76,11 +76,8 @@ pub(super) const CHECKS: &[Check] = &[
             fail(
                 "refused",
                 "the proxy {proxy} refuses the user or the password",
-                &[
-                    "It was tried once, and is not tried again before it changes. See that the user \
-                   in `proxy_auth` is right and the account is not locked, then set the password \
-                   anew.",
-                ],
+                &["It was tried once; {kept}. See that the user in `proxy_auth` is right and the \
+                   account is not locked, then set the password anew."],
                 here("calway secret set {proxy_secret}"),
             ),
             fail(
@@ -128,7 +125,7 @@ pub(super) const CHECKS: &[Check] = &[
                 "expired",
                 "the certificate of {names} has expired ({until})",
                 &["Renew it on the server and assign it to IIS, or to the load balancer that \
-                   shows it."],
+                   shows it. If that day is still to come, this machine's clock is wrong."],
                 exchange(CERTIFICATES),
             ),
             fail(
@@ -176,7 +173,24 @@ pub(super) const CHECKS: &[Check] = &[
                 ),
             ),
             fail("unfit", "{why}", &["Have a new certificate issued."], here(LOOK)),
-            fail("old-protocol", "{why}", &[OLD], here(LOOK)),
+            fail(
+                "unknown-name",
+                "{why}",
+                &["It ends the connection before it shows a certificate. Write the name that it \
+                   serves into the configuration, or let it serve {host} as well (the binding of \
+                   the site, or the load balancer's)."],
+                here(LOOK),
+            ),
+            fail(
+                "old-protocol",
+                "{why}",
+                &[
+                    "TLS 1.2 is the least that the connector speaks. Turn it on there, or let a load \
+                   balancer in front speak it, with the same certificate. \
+                   docs/guide/exchange.md, Old Windows.",
+                ],
+                here(LOOK),
+            ),
             fail("no-suite", "{why}", &[OLD], here(LOOK)),
             fail(
                 "wants-certificate",
@@ -192,9 +206,9 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             fail(
                 "broken",
-                "{why}",
-                &["The connection broke during the handshake. Try again; if it stays so, look at \
-                   what stands in between (TLS inspection, a load balancer)."],
+                "the connection broke during the handshake: {why}",
+                &["Try again; if it stays so, look at what stands in between (TLS inspection, a \
+                   load balancer)."],
                 here(LOOK),
             ),
         ],

@@ -32,7 +32,7 @@ impl Authorities {
         Self { root, intermediate }
     }
 
-    fn issue(&self, host: &str, key: &RsaKey, last_year: i32) -> Vec<u8> {
+    fn issue(&self, host: &str, key: &RsaKey, last: (i32, u8, u8)) -> Vec<u8> {
         let der = PrivatePkcs8KeyDer::from(key.pkcs8());
         let key = KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_RSA_SHA256)
             .expect("an RSA key just made");
@@ -45,7 +45,7 @@ impl Authorities {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(last_year, 1, 1);
+        params.not_after = date_time_ymd(last.0, last.1, last.2);
         let leaf = params.signed_by(&key, &self.intermediate).expect("a leaf of fixed parameters");
         leaf.der().to_vec()
     }
@@ -75,13 +75,21 @@ pub(super) struct Statics {
     leaf: Vec<u8>,
 }
 
-const LAST_YEAR: i32 = 2059;
+/// Year, month and day.
+const LAST: (i32, u8, u8) = (2059, 1, 1);
+
+/// Ten days from now, a little more.
+fn soon() -> (i32, u8, u8) {
+    let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(241);
+    let then = then.to_zoned(jiff::tz::TimeZone::UTC);
+    (then.year().into(), then.month().unsigned_abs(), then.day().unsigned_abs())
+}
 
 impl Statics {
     pub(super) fn new(host: &str) -> Self {
         let key = RsaKey::generate();
         let authorities = Authorities::new("Calway Lab KMS Root");
-        let leaf = authorities.issue(host, &key, LAST_YEAR);
+        let leaf = authorities.issue(host, &key, LAST);
         Self { key, host: host.into(), authorities, leaf }
     }
 
@@ -103,16 +111,17 @@ impl Statics {
             Some(Fault::NoChain) => Vec::new(),
             Some(Fault::ForeignChain) => {
                 let foreign = Authorities::new("Calway Lab KMS Root");
-                let leaf = foreign.issue(&self.host, &self.key, LAST_YEAR);
+                let leaf = foreign.issue(&self.host, &self.key, LAST);
                 let (middle, root) = (foreign.intermediate.der(), foreign.root.der());
                 vec![leaf, middle.to_vec(), root.to_vec()]
             }
             Some(Fault::MismatchedCertificate) => {
                 let other = RsaKey::generate();
-                vec![self.authorities.issue(&self.host, &other, LAST_YEAR), intermediate]
+                vec![self.authorities.issue(&self.host, &other, LAST), intermediate]
             }
-            Some(Fault::WrongHost) => vec![issue("elsewhere.invalid", LAST_YEAR), intermediate],
-            Some(Fault::Expired) => vec![issue(&self.host, 2021), intermediate],
+            Some(Fault::WrongHost) => vec![issue("elsewhere.invalid", LAST), intermediate],
+            Some(Fault::Expired) => vec![issue(&self.host, (2021, 1, 1)), intermediate],
+            Some(Fault::EndsSoon) => vec![issue(&self.host, soon()), intermediate],
             _ => vec![self.leaf.clone(), intermediate],
         };
         jwk(self.key.public(), &self.kid(), &chain)

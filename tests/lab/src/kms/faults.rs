@@ -46,6 +46,8 @@ pub enum Fault {
     WrongHost,
     /// The certificate's last day is past. StaticKey.
     Expired,
+    /// The certificate's last day is ten days from now. StaticKey.
+    EndsSoon,
     /// The JWK has no x5c. StaticKey.
     NoChain,
     /// The answer is signed by a key that is not the static one. Agreement.
