@@ -175,6 +175,15 @@ pub trait Calendar: Send + Sync + 'static {
         ready(Tried::Untold(Fault::retry("this provider signs nobody in"))).boxed()
     }
 
+    /// Lets a secret that was refused be tried once more: somebody mended the account, or the
+    /// directory knows the secret only now.
+    ///
+    /// # Errors
+    /// `Retry` where it cannot be looked up what was refused.
+    fn forget_refusal<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        ready(Ok(())).boxed()
+    }
+
     /// Listens to a group of mailboxes (200 at most) until its time is over, it breaks, or it is
     /// told to stop; subscriptions are given back before it returns, within some seconds. Each
     /// mailbox, also one that joins, gets a `Listening` or a `Refused`. The ids of subscriptions

@@ -14,6 +14,7 @@ mod generate;
 pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
+mod memory;
 mod page;
 mod run;
 mod secret;
@@ -92,18 +93,18 @@ pub(crate) enum Failure {
 /// Reads the command line, does what it says, and tells the exit code.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Setup(setup) => setup.run(),
+        Command::Setup(setup) => memory::close().and_then(|()| setup.run()),
         Command::Run(run) => run.run(),
         Command::Config(config) => config.run(),
-        Command::Check(check) => check.run(),
+        Command::Check(check) => memory::close().and_then(|()| check.run()),
         Command::Status(status) => status.run(),
         Command::User(user) => user.run(),
         Command::Diagnose(diagnose) => diagnose.run(),
         Command::Top(top) => top.run(),
-        Command::Discover(discover) => discover.run(),
+        Command::Discover(discover) => memory::close().and_then(|()| discover.run()),
         Command::JoinTest(join_test) => join_test.run(),
         Command::Trust(trust) => trust.run(),
-        Command::Secret(secret) => secret.run(),
+        Command::Secret(secret) => memory::close().and_then(|()| secret.run()),
         #[cfg(feature = "demo")]
         Command::Demo(demo) => demo.run(),
         Command::Completions(completions) => completions.run(),

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use super::Failure;
+use super::{Failure, memory};
 use crate::config::{self, secrets::Secrets};
 use crate::daemon::{self, Reason};
 use crate::observe::journal::{self, Shape};
@@ -26,7 +25,8 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
-            close_memory()?;
+            // Run by hand it may be looked into.
+            memory::close()?;
         }
         let settings = config::read(&self.config).map_err(|why| Failure::Usage(why.to_string()))?;
         #[cfg(feature = "kerberos")]
@@ -51,11 +51,4 @@ impl Run {
             Err(fault) => Err(Failure::Failed(fault.to_string())),
         }
     }
-}
-
-/// Of a service nobody but root reads the memory, not even its own user's other processes, and no
-/// core of it is ever written. Run by hand it may be looked into.
-fn close_memory() -> Result<(), Failure> {
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|error| Failure::Failed(format!("its memory cannot be closed: {error}")))
 }

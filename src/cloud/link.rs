@@ -12,7 +12,7 @@ use http_body_util::Full;
 use tokio::sync::{mpsc, watch};
 
 use crate::cloud::announced::Announced;
-use crate::cloud::token::{SecretSource, Token};
+use crate::cloud::token::{Refused, SecretSource, Token};
 use crate::cloud::{
     Answered, ChannelEnd, Cloud, Heard, MAX_BYTES, MAX_EVENTS, Outgoing, Received, Report, Verdict,
     wire,
@@ -46,6 +46,8 @@ pub struct Options {
     pub ping: Duration,
     /// After how much silence the channel counts as dead.
     pub silence: Duration,
+    /// What is known of its secrets: a wrong one is not sent again by another link.
+    pub refused: Refused,
 }
 
 impl Options {
@@ -61,6 +63,7 @@ impl Options {
             answer_timeout: Duration::from_secs(30),
             ping: Duration::from_secs(15),
             silence: Duration::from_secs(45),
+            refused: Refused::default(),
         }
     }
 }
@@ -104,6 +107,7 @@ impl Link {
             options.client_id.clone(),
             secret,
             Arc::clone(&announced),
+            options.refused.clone(),
         );
         Ok(Self(Arc::new(Shared {
             source: wire::source(&options.connector),

@@ -31,19 +31,30 @@ const REST: Duration = Duration::from_secs(900);
 const LONGEST_ANSWER: usize = 64 * 1024;
 const DEADLINE: Duration = Duration::from_secs(15);
 
+/// The secret that the cloud refused last. Links to one cloud share it with their options: one of
+/// them asks at a time, and a wrong secret is sent by one alone.
+#[derive(Clone, Debug, Default)]
+pub struct Refused(Arc<Mutex<Option<(Secret, Instant)>>>);
+
+impl Refused {
+    /// Lets this secret be sent once more.
+    pub async fn forget(&self, secret: &Secret) {
+        let mut refused = self.0.lock().await;
+        if refused.as_ref().is_some_and(|(bad, _)| bad == secret) {
+            *refused = None;
+        }
+    }
+}
+
 /// The one token of a link, fetched by one caller at a time.
 pub(super) struct Token {
     endpoint: Uri,
     client_id: String,
     secret: SecretSource,
     announced: Arc<Announced>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    held: Option<(Secret, Instant)>,
-    refused: Option<(Secret, Instant)>,
+    refused: Refused,
+    /// With the end of its life.
+    held: Mutex<Option<(Secret, Instant)>>,
 }
 
 #[derive(Deserialize)]
@@ -66,8 +77,9 @@ impl Token {
         client_id: String,
         secret: SecretSource,
         announced: Arc<Announced>,
+        refused: Refused,
     ) -> Self {
-        Self { endpoint, client_id, secret, announced, state: Mutex::default() }
+        Self { endpoint, client_id, secret, announced, refused, held: Mutex::default() }
     }
 
     /// The token to show; another one than `refused`.
@@ -76,18 +88,19 @@ impl Token {
         client: &Client,
         refused: Option<&Secret>,
     ) -> Result<Secret, Fault> {
-        let mut state = self.state.lock().await;
-        let now = Instant::now();
-        if let Some((token, until)) = &state.held
-            && *until > now
+        let mut held = self.held.lock().await;
+        if let Some((token, until)) = &*held
+            && *until > Instant::now()
             && refused != Some(token)
         {
             return Ok(token.clone());
         }
-        state.held = None;
+        *held = None;
+        let mut shut = self.refused.0.lock().await;
+        let now = Instant::now();
         let secret = (self.secret)()
             .ok_or_else(|| Fault::new(Next::SignIn, "no secret is set for the cloud"))?;
-        if let Some((bad, until)) = &state.refused
+        if let Some((bad, until)) = &*shut
             && *bad == secret
             && *until > now
         {
@@ -95,13 +108,13 @@ impl Token {
         }
         match self.fetch(client, &secret).await {
             Ok((token, life)) => {
-                state.refused = None;
-                state.held = Some((token.clone(), now + life));
+                *shut = None;
+                *held = Some((token.clone(), now + life));
                 Ok(token)
             }
             Err(fault) => {
                 if fault.next == Next::SignIn && !proxy::is_refusal(&fault) {
-                    state.refused = Some((secret, now + REST));
+                    *shut = Some((secret, now + REST));
                 }
                 Err(fault)
             }

@@ -231,9 +231,27 @@ pub fn parse(text: &str) -> Result<(), String> {
         .map_err(|error| told(&error))
 }
 
-/// What is wrong, without the whole of a line that is endless.
+/// What is wrong, and where, without what stands there: it may be a secret in a wrong place, and
+/// mistakes go to the journal.
 fn told(error: &layered::ConfigError) -> String {
-    error.to_string().chars().take(2_000).collect()
+    let whole = error.to_string();
+    let shows = |line: &&str| {
+        // `4 | password = …`, and the marks below it.
+        let rest = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit());
+        !rest.trim_start().starts_with('|')
+    };
+    let lines: Vec<_> = whole.lines().filter(shows).map(str::trim).collect();
+    let words = lines.iter().filter(|line| !line.is_empty()).copied().collect::<Vec<_>>();
+    without_values(&words.join(", ")).chars().take(2_000).collect()
+}
+
+/// `invalid type: string "…", expected …` without the string, which may hold quotes of its own.
+fn without_values(words: &str) -> String {
+    let Some((before, rest)) = words.split_once(": string \"") else { return words.to_owned() };
+    let Some((_, after)) = rest.rsplit_once("\", expected") else {
+        return format!("{before}: a string");
+    };
+    format!("{before}: a string, expected{after}")
 }
 
 fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, Mistakes> {

@@ -115,6 +115,50 @@ pub fn hosts(settings: &Settings) -> BTreeSet<String> {
     found
 }
 
+/// Texts that are accounts of people and programs, or their addresses.
+const ACCOUNTS: &[&str] = &[
+    "calendar[].account",
+    "calendar[].proxy_auth.user",
+    "calendar[].test_mailboxes",
+    "calendar[].test_rooms",
+    "cloud.proxy_auth.user",
+    "admin.users",
+];
+
+/// What would pass for a plain word in a sentence, and is an account or a host of the
+/// configuration: in lower case.
+pub fn words(settings: &Settings) -> BTreeSet<String> {
+    let mut found = hosts(settings);
+    for line in &settings.lines {
+        if key_of(&line.key).is_none_or(|key| !ACCOUNTS.contains(&key.path)) {
+            continue;
+        }
+        let parsed = line.value.as_deref().map(serde_json::from_str::<Value>);
+        let Some(Ok(parsed)) = parsed else { continue };
+        let texts = parsed.as_array().map_or(std::slice::from_ref(&parsed), Vec::as_slice);
+        for text in texts.iter().filter_map(Value::as_str) {
+            found.extend(text.split(['\\', '@']).map(str::to_ascii_lowercase));
+        }
+    }
+    found
+}
+
+/// The same of a file that cannot be read as a configuration: all that stands in quotes there.
+pub fn quoted_words(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for line in text.lines() {
+        let quoted = line.split(['"', '\'']).skip(1).step_by(2);
+        for word in quoted.flat_map(|text| text.split(|c: char| !is_of_word(c))) {
+            found.insert(word.to_ascii_lowercase());
+        }
+    }
+    found
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

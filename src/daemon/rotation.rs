@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -34,8 +34,13 @@ const LAST_AGAIN: Duration = Duration::from_secs(300);
 
 /// Who judges a secret.
 pub(super) trait Judge: Send + Sync {
-    /// Tries it once, beside the one in use.
+    /// Tries it once, beside the one in use. Whoever asked may go: what was sent is heard.
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried>;
+
+    /// Lets one that was refused be tried once more.
+    fn forget<'a>(&'a self, _: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        ready(Ok(())).boxed()
+    }
 
     /// Whether it can be tried beside the one in use at all; otherwise its use shows it.
     fn can_try(&self) -> bool {
@@ -124,9 +129,13 @@ impl Rotation {
         }
     }
 
-    /// Tries a new secret, and uses it if it works.
-    pub(super) async fn give(&self, name: &str, new: Secret) -> Given {
+    /// Tries a new secret, and uses it if it works. One that was refused before is not tried,
+    /// unless it is to be tried `again`.
+    pub(super) async fn give(&self, name: &str, new: Secret, again: bool) -> Given {
         let Some(judge) = self.judges.get(name) else { return Given::NotNeeded };
+        if again && let Err(fault) = judge.forget(&new).await {
+            return self.later(name, new, fault);
+        }
         let Ok(_turn) = timeout(PATIENCE, self.turn.lock()).await else {
             return self.later(name, new, Fault::retry("another secret is being tried"));
         };
@@ -175,22 +184,28 @@ impl Rotation {
         let mut wait = FIRST_AGAIN;
         let mut due = Some(Instant::now());
         loop {
-            let look = async {
+            let wake = async {
                 match due {
                     Some(due) => sleep_until(due).await,
                     None => std::future::pending().await,
                 }
-                self.look().await
             };
-            // A nudge may end a look: what was sent by then is still heard, and not sent again.
-            let left = tokio::select! {
+            // A nudge ends no look: what waits is looked at soon after.
+            let nudged = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = self.nudge.notified() => {
-                    wait = FIRST_AGAIN;
-                    true
+                () = self.nudge.notified() => true,
+                () = wake => false,
+            };
+            let left = if nudged {
+                wait = FIRST_AGAIN;
+                true
+            } else {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => return,
+                    left = self.look() => left,
                 }
-                left = look => left,
             };
             due = left.then(|| Instant::now() + wait);
             wait = (wait * 2).min(LAST_AGAIN);
@@ -204,7 +219,9 @@ impl Rotation {
         for (name, judge) in &self.judges {
             if let Some(next) = self.secrets.next(name) {
                 match judge.try_once(&next).await {
-                    Tried::Works => self.take(name, next),
+                    Tried::Works => {
+                        left |= self.take_tried(name, next);
+                    }
                     Tried::Refused(fault) => {
                         self.secrets.drop_next(name, &next);
                         refused(name, &fault);
@@ -244,11 +261,26 @@ impl Rotation {
             changed(name);
         }
     }
+
+    /// Whether a newer one waits, which was given while this one was tried.
+    fn take_tried(&self, name: &str, tried: Secret) -> bool {
+        self.secrets.take_tried(name, tried);
+        changed(name);
+        let newer = self.secrets.next(name).is_some();
+        if !newer {
+            self.settle(name);
+        }
+        newer
+    }
 }
 
 impl Judge for Servers {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
         self.0.try_secret(secret)
+    }
+
+    fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.forget_refusal(secret)
     }
 }
 
@@ -256,11 +288,19 @@ impl Judge for Endpoint {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
         cloud(&self.0, secret).boxed()
     }
+
+    fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        async { self.0.refused.forget(secret).await }.map(Ok).boxed()
+    }
 }
 
 impl Judge for Tunnels {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
         self.0.judged(secret).boxed()
+    }
+
+    fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.forget_one(secret).boxed()
     }
 
     fn can_try(&self) -> bool {
@@ -272,10 +312,11 @@ async fn cloud(options: &cloud::Options, secret: &Secret) -> Tried {
     let given = secret.clone();
     let link = Link::new(options.clone(), Box::new(move || Some(given.clone())));
     let asked = match link {
-        Ok(link) => link.bearer()(None).await,
-        Err(fault) => Err(fault),
+        // Heard to its end whoever waits, so that a refusal is known to the next who asks.
+        Ok(link) => tokio::spawn(link.bearer()(None)).await,
+        Err(fault) => Ok(Err(fault)),
     };
-    match asked {
+    match asked.unwrap_or_else(|_| Err(Fault::retry("internal error"))) {
         Ok(_) => Tried::Works,
         Err(fault) if fault.next == Next::SignIn && !proxy::is_refusal(&fault) => {
             Tried::Refused(fault)

@@ -8,12 +8,23 @@ use super::*;
 const NAME: &str = "calendar.hq.password";
 
 /// Answers as it is told to, and remembers what it was shown.
-#[derive(Clone, Default)]
-struct Told(Arc<Lock<(VecDeque<Tried>, Vec<String>)>>);
+#[derive(Clone)]
+struct Told(Arc<Lock<(VecDeque<Tried>, Vec<String>)>>, watch::Sender<Option<Tried>>);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(Arc::default(), watch::channel(None).0)
+    }
+}
 
 impl Told {
     fn shown(&self) -> Vec<String> {
         self.0.lock().unwrap().1.clone()
+    }
+
+    /// For one that hangs.
+    fn answer(&self, tried: Tried) {
+        self.1.send_replace(Some(tried));
     }
 
     fn says(&self, tried: &[Tried]) {
@@ -26,13 +37,22 @@ impl Judge for Told {
         let mut told = self.0.lock().unwrap();
         told.1.push(secret.reveal().to_owned());
         let tried = told.0.pop_front();
+        let mut later = self.1.subscribe();
         async move {
             match tried {
                 Some(tried) => tried,
-                None => std::future::pending().await,
+                None => match later.changed().await {
+                    Ok(()) => later.borrow().clone().unwrap(),
+                    Err(_) => std::future::pending().await,
+                },
             }
         }
         .boxed()
+    }
+
+    fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        self.0.lock().unwrap().1.push(format!("forget {}", secret.reveal()));
+        ready(Ok(())).boxed()
     }
 }
 
@@ -69,7 +89,7 @@ impl Bench {
     }
 
     async fn give(&self, text: &str) -> Given {
-        self.rotation.give(NAME, Secret::new(text)).await
+        self.rotation.give(NAME, Secret::new(text), false).await
     }
 
     fn in_use(&self) -> String {
@@ -120,7 +140,7 @@ async fn whoever_gives_one_does_not_wait_for_a_server_that_hangs() {
     assert_eq!(bench.give("newer").await, Given::Works);
     assert_eq!(bench.in_use(), "newer");
     assert!(bench.rotation.secrets.next(NAME).is_none(), "the one that waited is forgotten");
-    assert_eq!(bench.rotation.give("store.key", Secret::new("x")).await, Given::NotNeeded);
+    assert_eq!(bench.rotation.give("store.key", Secret::new("x"), false).await, Given::NotNeeded);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,4 +171,33 @@ async fn what_the_store_has_later_takes_the_place_of_what_was_given() {
     assert_eq!(bench.give("new").await, Given::Works);
     std::fs::write(bench.folder.path().join(NAME), "another").unwrap();
     assert_eq!(bench.in_use(), "another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_given_while_another_is_on_its_way_is_not_forgotten() {
+    let bench = Bench::new(&[(NAME, "old")]);
+    bench.run();
+    // The second try of `new` hangs until something is told of it.
+    bench.told.says(&[untold()]);
+    assert!(matches!(bench.give("new").await, Given::Later(_)));
+    bench.within(FIRST_AGAIN * 2).await;
+    assert_eq!(bench.told.shown(), ["new", "new"]);
+    assert!(matches!(bench.give("newest").await, Given::Later(_)), "it is not its turn");
+    assert_eq!(bench.told.shown(), ["new", "new"], "nobody breaks into a look");
+    bench.told.answer(Tried::Works);
+    bench.within(Duration::from_millis(1)).await;
+    assert_eq!(bench.in_use(), "new");
+    bench.told.says(&[Tried::Works]);
+    bench.within(LAST_AGAIN * 2).await;
+    assert_eq!(bench.in_use(), "newest");
+    assert_eq!(bench.told.shown(), ["new", "new", "newest"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_refused_is_tried_once_more_where_that_is_wanted() {
+    let bench = Bench::new(&[(NAME, "old")]);
+    bench.told.says(&[Tried::Works]);
+    let given = bench.rotation.give(NAME, Secret::new("new"), true).await;
+    assert_eq!(given, Given::Works);
+    assert_eq!(bench.told.shown(), ["forget new", "new"]);
 }

@@ -132,6 +132,17 @@ impl Proxy {
         }
     }
 
+    /// The same for this password, whether or not it is the one in use.
+    ///
+    /// # Errors
+    /// As [`Gate::forget`].
+    pub async fn forget_one(&self, password: &Secret) -> Result<(), Fault> {
+        match &self.account {
+            Some(account) => account.gate.forget(password).await,
+            None => Ok(()),
+        }
+    }
+
     fn known_password(&self) -> Option<(&Account, Secret)> {
         let account = self.account.as_ref()?;
         Some((account, account.password().ok()?))

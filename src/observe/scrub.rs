@@ -73,6 +73,9 @@ const LEFT_OUT: &[&str] = &["remedy", "hint", "path"];
 pub struct Scrub {
     /// Hosts that the operator lets go out.
     pub hosts: BTreeSet<String>,
+    /// What is taken out although it looks like a plain word: accounts and hosts of one part, in
+    /// lower case.
+    pub hidden: BTreeSet<String>,
 }
 
 impl Scrub {
@@ -96,18 +99,20 @@ impl Scrub {
     }
 
     fn is_harmless(&self, core: &str) -> bool {
+        let folded = core.to_ascii_lowercase();
+        if self.hosts.contains(&folded) {
+            return true;
+        }
+        if self.hidden.contains(&folded) {
+            return false;
+        }
         let lower = |c: char| c.is_ascii_lowercase() || c == '-' || c == '\'';
         let plain = core.len() <= WORD && core.chars().all(lower);
         let number = core.len() <= DIGITS && core.bytes().all(|b| b.is_ascii_digit());
         let code = core
             .strip_prefix("Error")
             .is_some_and(|rest| rest.len() <= 60 && rest.chars().all(|c| c.is_ascii_alphabetic()));
-        plain
-            || number
-            || code
-            || is_request(core)
-            || KNOWN.contains(&core)
-            || self.hosts.contains(&core.to_ascii_lowercase())
+        plain || number || code || is_request(core) || KNOWN.contains(&core)
     }
 
     /// A name that people do not choose for themselves; else nothing of it.
@@ -160,7 +165,10 @@ mod tests {
 
     #[test]
     fn codes_and_plain_words_stay_and_whatever_else_goes() {
-        let scrub = Scrub { hosts: ["ex1.corp.example".to_owned()].into() };
+        let scrub = Scrub {
+            hosts: ["ex1.corp.example".to_owned()].into(),
+            hidden: ["svc-calway", "fileserver"].map(str::to_owned).into(),
+        };
         for (text, left) in [
             ("no connection in time", "no connection in time"),
             ("ErrorServerBusy, next try in 30 s", "ErrorServerBusy, next try in 30 s"),
@@ -175,6 +183,7 @@ mod tests {
             ("meeting 123456789", "meeting […]"),
             ("from ex1.corp.example and ex2.corp.example", "from ex1.corp.example and […]"),
             ("Übernahme, geheim", "[…] geheim"),
+            ("no way to fileserver for svc-calway: denied", "no way to […] for […] denied"),
         ] {
             assert_eq!(scrub.text(text), left);
         }

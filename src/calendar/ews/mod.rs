@@ -112,6 +112,8 @@ pub struct Ews {
     heavy: items::Heavy,
     slow: view::Slow,
     languages: languages::Languages,
+    /// Held while a new secret is on its way.
+    trying: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl fmt::Debug for Ews {
@@ -161,7 +163,16 @@ impl Ews {
         let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
         let discovery = Discovery::new(&options, Arc::new(steps), ledger);
         let (ill, heavy, slow, languages) = Default::default();
-        Ok(Self { options, servers, discovery, ill, heavy, slow, languages })
+        Ok(Self {
+            options,
+            servers,
+            discovery,
+            ill,
+            heavy,
+            slow,
+            languages,
+            trying: Arc::default(),
+        })
     }
 
     /// Finds out where a mailbox is served, whatever is known, and tells each step on the way.
@@ -406,6 +417,11 @@ impl Calendar for Ews {
 
     fn try_secret<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
         trial::secret(self, secret).boxed()
+    }
+
+    fn forget_refusal<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
+        let gates = self.servers.sign_in().gates();
+        gates.forget(Some(secret.clone()), None).boxed()
     }
 
     fn listen<'a>(

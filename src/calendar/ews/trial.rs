@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// sent again, and each time is one nearer to a locked account.
 const HEARD: Duration = Duration::from_secs(100);
 
+/// A server that did not answer in that time may have counted the password all the same: nothing is
+/// tried again for so long.
+const REST: Duration = Duration::from_secs(300);
+
 /// What any account may ask, without a mailbox ([MS-OXWSGTZ] 3.1.4.1).
 const QUESTION: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?>\
     <s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\" \
@@ -58,14 +62,30 @@ pub(super) async fn secret(ews: &Ews, secret: &Secret) -> Tried {
 }
 
 async fn ask(ews: &Ews, url: &Uri, secret: &Secret, gates: &Gates) -> Result<(), Fault> {
+    // What queued before the gate of a server that hangs would be sent once more by each.
+    let Ok(turn) = ews.trying.clone().try_lock_owned() else {
+        return Err(Fault::retry("the server has not answered the last attempt yet"));
+    };
     let sign_in = Arc::new(of(&ews.options, secret, gates)?);
-    let limits = Limits { connections: 1, streams: 1, request_timeout: HEARD };
+    let limits = Limits { connections: 1, streams: 1, request_timeout: HEARD * 2 };
     let connector = ews.servers.connector().clone();
     let http = Http::new(connector, Origin::of(url)?, sign_in, limits);
     let url = url.clone();
     // Whoever waits may give up; the gate, which others stand before, hears the answer.
     let asked = tokio::spawn(async move {
-        http.post(&url, &Route::default(), None, QUESTION.to_owned()).await.map(drop)
+        let route = Route::default();
+        let asked = http.post(&url, &route, None, QUESTION.to_owned());
+        match tokio::time::timeout(HEARD, asked).await {
+            Ok(answer) => {
+                drop(turn);
+                answer.map(drop)
+            }
+            Err(_) => {
+                tokio::time::sleep(REST).await;
+                drop(turn);
+                Err(Fault::retry("no answer"))
+            }
+        }
     });
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(Ok(answer)) => answer,

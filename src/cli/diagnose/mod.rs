@@ -62,6 +62,13 @@ impl Diagnose {
         let client = self.place.client()?;
         let settings = config::read(self.place.config());
         let mut scrub = Scrub::default();
+        match &settings {
+            Ok(settings) => scrub.hidden = redact::words(settings),
+            Err(_) => {
+                let text = std::fs::read_to_string(self.place.config()).unwrap_or_default();
+                scrub.hidden = redact::quoted_words(&text);
+            }
+        }
         if let (Ok(settings), true) = (&settings, self.with_hosts) {
             scrub.hosts = redact::hosts(settings);
         }
@@ -71,9 +78,8 @@ impl Diagnose {
         parts.push(("system.json", pretty(&system::facts(&client, store.as_deref()))));
         let configuration = match &settings {
             Ok(settings) => redact::redacted(settings, self.with_hosts),
-            // What is wrong may quote what stands there.
-            Err(wrong) => json!({"invalid": scrub.text(&wrong.to_string()),
-                "see": "calway config show"}),
+            // What is wrong may name what stands there.
+            Err(wrong) => mistakes(&wrong.to_string()),
         };
         parts.push(("configuration.json", pretty(&configuration)));
         let reached = state(&client, &scrub, &mut parts)?;
@@ -88,6 +94,18 @@ impl Diagnose {
         }
         Ok(())
     }
+}
+
+/// How many mistakes a configuration has, and the places of those that keep it from being read.
+fn mistakes(wrong: &str) -> Value {
+    let places = wrong.lines().filter_map(|line| {
+        let (_, place) = line.split_once(" at line ")?;
+        let end = place.find(|c: char| !(c.is_ascii_digit() || ", column".contains(c)));
+        let place = end.and_then(|end| place.get(..end)).unwrap_or(place);
+        Some(format!("line {}", place.trim_end_matches(|c: char| !c.is_ascii_digit())))
+    });
+    json!({"mistakes": wrong.lines().count(), "at": places.collect::<Vec<_>>(),
+        "see": "calway check"})
 }
 
 /// What the daemon says; whether it does. One that does not let this user ask is told.

@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::Desk;
 use super::set::forget_previous;
@@ -82,6 +83,24 @@ fn lines(desk: &Desk) -> Result<Vec<Line>, Failure> {
     Ok(names.into_iter().map(line).collect())
 }
 
+/// Whether the running connector has seen the one that is stored work.
+pub(super) fn settled(desk: &Desk, place: &Place, name: &str) -> bool {
+    if !desk.socket().exists() {
+        return false;
+    }
+    let known = desk.daemon().and_then(|daemon| daemon.get("/v1/secrets"));
+    known.is_ok_and(|known| works(&known, name, place.since(name)))
+}
+
+/// Whether it has worked since it was written, by what the running connector knows.
+fn works(known: &Value, name: &str, since: Option<SystemTime>) -> bool {
+    let all = known["secrets"].as_array().map_or(&[][..], Vec::as_slice);
+    let one = all.iter().find(|one| one["name"] == name);
+    let settled = one.and_then(|one| one["settled"].as_str()?.parse::<Timestamp>().ok());
+    let written = since.and_then(|at| Timestamp::try_from(at).ok());
+    settled.zip(written).is_some_and(|(at, since)| at > since)
+}
+
 /// The running connector knows which of them have worked since they were written.
 fn tidy(desk: &Desk, lines: &mut [Line]) {
     if !lines.iter().any(|line| line.previous) {
@@ -89,15 +108,11 @@ fn tidy(desk: &Desk, lines: &mut [Line]) {
     }
     let Ok(place) = desk.place(None) else { return };
     let Ok(answer) = desk.daemon().and_then(|daemon| daemon.get("/v1/secrets")) else { return };
-    let known = answer["secrets"].as_array().cloned().unwrap_or_default();
     let mut tidied = false;
     for line in lines.iter_mut().filter(|line| line.previous) {
-        let one = known.iter().find(|one| one["name"] == line.name.as_str());
-        let settled = one.and_then(|one| one["settled"].as_str()?.parse().ok());
-        let written = line.since.and_then(|at| jiff::Timestamp::try_from(at).ok());
-        let works =
-            settled.zip(written).is_some_and(|(at, since): (jiff::Timestamp, _)| at > since);
-        if works && forget_previous(&place, &line.name).is_ok_and(|gone| gone) {
+        if works(&answer, &line.name, line.since)
+            && forget_previous(&place, &line.name).is_ok_and(|gone| gone)
+        {
             line.previous = false;
             tidied = true;
         }
@@ -108,13 +123,13 @@ fn tidy(desk: &Desk, lines: &mut [Line]) {
 }
 
 impl Line {
-    fn json(&self) -> serde_json::Value {
+    fn json(&self) -> Value {
         let store = self.place.as_ref().map(|(kind, _)| match kind {
             Kind::Systemd => "systemd",
             Kind::Keyutils => "keyutils",
             Kind::SecretService => "secret-service",
         });
-        let since = self.since.and_then(|at| jiff::Timestamp::try_from(at).ok());
+        let since = self.since.and_then(|at| Timestamp::try_from(at).ok());
         json!({
             "name": self.name,
             "store": store,
@@ -132,7 +147,7 @@ impl Line {
             let verb = if name == "store.key" { "generate" } else { "set" };
             return format!("{name:wide$}  MISSING: calway secret {verb} {name}");
         };
-        let since = self.since.and_then(|at| jiff::Timestamp::try_from(at).ok());
+        let since = self.since.and_then(|at| Timestamp::try_from(at).ok());
         let since = since.map(|at| at.to_zoned(jiff::tz::TimeZone::system()));
         let since = since.map(|at| format!(", since {}", at.strftime("%Y-%m-%d %H:%M")));
         let mut words = format!("{name:wide$}  {place}{}", since.unwrap_or_default());

@@ -1,12 +1,14 @@
 //! `calway secret set` and `generate`: a new secret, handed to the running connector first, and
 //! written down when that has said what it is good for.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use clap::Args;
 use http::Method;
 use zeroize::Zeroizing;
 
-use super::{Desk, WITHOUT_KEY, ask};
+use super::{Desk, WITHOUT_KEY, ask, list};
 use crate::cli::Failure;
 use crate::cli::admin::part;
 use crate::config::secrets::{Kind, PREVIOUS, Place, STORE_KEY, decode_key, new_key};
@@ -34,6 +36,10 @@ pub(super) struct Set {
     /// Store it without letting the running connector try it first: it has it at its next start.
     #[arg(long)]
     untried: bool,
+    /// Let the running connector try it although it was refused before: the account was mended, or
+    /// the directory knows the password only now.
+    #[arg(long, conflicts_with = "untried")]
+    try_again: bool,
     /// Replace a store.key by another one, after which the store cannot be read any more.
     #[arg(long)]
     force: bool,
@@ -78,7 +84,7 @@ impl Set {
         let secret = ask::secret(&needed.what, self.stdin)?;
         let tried = match self.untried {
             true => Tried::Nobody("it is not tried now".into()),
-            false => offer(desk, &self.name, &secret)?,
+            false => offer(desk, &self.name, &secret, self.try_again)?,
         };
         store(desk, &place, &self.name, &secret, &tried)
     }
@@ -126,14 +132,15 @@ fn restore_key(desk: &Desk, place: &Place, stdin: bool, force: bool) -> Result<(
 }
 
 /// Hands it to the running connector, which tries it.
-fn offer(desk: &Desk, name: &str, secret: &model::Secret) -> Result<Tried, Failure> {
+fn offer(desk: &Desk, name: &str, secret: &model::Secret, again: bool) -> Result<Tried, Failure> {
     if !desk.socket().exists() {
         return Ok(Tried::Nobody("calway is not running".into()));
     }
     let client = desk.daemon()?;
     eprintln!("calway: the running connector tries it …");
     let body = Bytes::from_owner(Zeroizing::new(secret.reveal().as_bytes().to_vec()));
-    let path = format!("/v1/secrets/{}", part(name));
+    let query = if again { "?try-again" } else { "" };
+    let path = format!("/v1/secrets/{}{query}", part(name));
     let answer = match client.ask(Method::PUT, &path, body) {
         Ok(answer) => answer,
         Err(Failure::Unreachable(_)) => return Ok(Tried::Nobody("calway is not running".into())),
@@ -161,14 +168,18 @@ fn store(
     let kept = match tried {
         Tried::Refused(why) => {
             return Err(Failure::Failed(format!(
-                "it is refused ({why}). The one before stays in use; nothing was stored"
+                "it is refused ({why}). The one before stays in use; nothing was stored. If it is \
+                 right, and only the account or the directory was not ready: --try-again"
             )));
         }
         Tried::Works => {
-            put_alone(place, name, secret)?;
+            put_alone(place, name, secret).map_err(|failure| in_use_only(name, failure))?;
             false
         }
-        Tried::Later(_) | Tried::Taken | Tried::Nobody(_) => put_beside(place, name, secret)?,
+        Tried::Later(_) | Tried::Taken => {
+            put_beside(desk, place, name, secret).map_err(|failure| in_use_only(name, failure))?
+        }
+        Tried::Nobody(_) => put_beside(desk, place, name, secret)?,
     };
     desk.tell_service(place)?;
     match tried {
@@ -195,12 +206,19 @@ fn store(
     Ok(())
 }
 
+/// The running connector has it and the disk has not: what that means until the next start.
+fn in_use_only(name: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(why) => Failure::Failed(format!(
+            "the running connector has it, but it could not be stored ({why}): the next start has \
+             the one before. When that is mended: calway secret set {name}, once more"
+        )),
+        other => other,
+    }
+}
+
 /// Writes a secret that works: no other is kept.
-pub(in crate::cli) fn put_alone(
-    place: &Place,
-    name: &str,
-    secret: &model::Secret,
-) -> Result<(), Failure> {
+fn put_alone(place: &Place, name: &str, secret: &model::Secret) -> Result<(), Failure> {
     place.put(name, secret).map_err(Failure::Failed)?;
     forget_previous(place, name).map(drop)
 }
@@ -208,14 +226,17 @@ pub(in crate::cli) fn put_alone(
 /// Writes a secret of which nobody knows whether it works, and keeps the one that did. Whether
 /// there is such a one.
 pub(in crate::cli) fn put_beside(
+    desk: &Desk,
     place: &Place,
     name: &str,
     secret: &model::Secret,
 ) -> Result<bool, Failure> {
+    // After a slow answer, and before a slow store: it cannot have worked any earlier.
+    let given = SystemTime::now();
     let previous = format!("{name}{PREVIOUS}");
     let mut kept = place.has(&previous).map_err(Failure::Failed)?;
-    // One that is kept already has worked; whatever came after it has not.
-    if !kept {
+    // One that is kept already has worked; what came after it only where that was seen.
+    if !kept || list::settled(desk, place, name) {
         match place.get(name) {
             Ok(Some(old)) if old != *secret => {
                 place.put(&previous, &old).map_err(Failure::Failed)?;
@@ -226,6 +247,7 @@ pub(in crate::cli) fn put_beside(
         }
     }
     place.put(name, secret).map_err(Failure::Failed)?;
+    place.date(name, given);
     Ok(kept)
 }
 

@@ -5,11 +5,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
-use crate::cli::secret::set;
 use crate::config::draft::Draft;
 use crate::config::file;
-use crate::config::secrets::Place;
-use crate::model::Secret;
 
 /// The group of the service, which reads the configuration.
 const GROUP: &str = "calway";
@@ -69,15 +66,6 @@ pub(super) fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, Failure>
     };
     file::replace(path, text.as_bytes(), 0o640, group).map_err(told)?;
     Ok(kept)
-}
-
-/// Stores a secret, and keeps the one before beside it: a running connector alone can tell that
-/// the new one works for everything.
-///
-/// # Errors
-/// The store's.
-pub(super) fn secret(place: &Place, name: &str, secret: &Secret) -> Result<(), Failure> {
-    set::put_beside(place, name, secret).map(drop)
 }
 
 /// Files of the configuration that the service cannot read where they are: it sees no home, and

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use self::answers::Answers;
 use self::talk::Talk;
-use super::secret::{Desk, Store, ask};
+use super::secret::{Desk, Store, ask, set};
 use super::{Failure, check};
 use crate::config::draft::Draft;
 use crate::config::secrets::{CLIENT_SECRET, Needed, Place, STORE_KEY, Secrets, new_key};
@@ -99,7 +99,7 @@ impl Setup {
             println!("Kept as it was before: {}", kept.display());
         }
         for (name, secret) in &given {
-            keep::secret(&place, name, secret)?;
+            set::put_beside(&desk, &place, name, secret)?;
             println!("Stored: {}", place.says(name));
         }
         desk.tell_service(&place)?;

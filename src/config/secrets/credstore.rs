@@ -95,7 +95,9 @@ impl Credstore {
              [Service]\n",
         );
         for name in names {
-            text += &format!("LoadCredentialEncrypted={name}:/{FOLDER}/{name}\n");
+            // Without a path systemd looks for it there by itself, and one that is gone meanwhile
+            // does not keep the service from starting (systemd.exec(5)).
+            text += &format!("LoadCredentialEncrypted={name}\n");
         }
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;

@@ -12,8 +12,7 @@ use crate::model::Secret;
 /// store afterwards takes the place of it all.
 #[derive(Default)]
 pub struct Given {
-    /// What the store had when it was looked at last, as a digest.
-    base: Option<Mark>,
+    base: Base,
     /// In the place of the store's.
     taken: Option<Secret>,
     next: Option<Secret>,
@@ -23,42 +22,70 @@ pub struct Given {
 /// A digest of a secret, good for nothing but comparing.
 pub(super) type Mark = [u8; 32];
 
+/// What the store had when it was looked at last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Base {
+    /// It could not be read yet: what it shows first is what it had.
+    #[default]
+    Unread,
+    /// No such secret.
+    Nothing,
+    /// This one.
+    Had(Mark),
+}
+
+impl Base {
+    /// What is known after another look.
+    fn then(self, found: Self) -> Self {
+        if found == Self::Unread { self } else { found }
+    }
+}
+
 impl Given {
     /// At a start: the store has `stored`, and beside it the one before, which is kept until
     /// `stored` has worked.
     pub(super) fn started(stored: Mark, in_use: Secret, previous: Secret) -> Self {
-        Self { base: Some(stored), taken: Some(in_use), next: None, previous: Some(previous) }
+        Self { base: Base::Had(stored), taken: Some(in_use), next: None, previous: Some(previous) }
     }
 
-    /// The secret to use, where it is not the store's. `stored` is what the store has now.
+    /// The secret to use, where it is not the store's. `stored` is what the store has now; a store
+    /// that gives nothing at the moment says nothing of what was given.
     pub(super) fn in_use(&mut self, stored: Option<(&Secret, Mark)>) -> Option<Secret> {
-        let (secret, mark) = stored.map_or((None, None), |(one, mark)| (Some(one), Some(mark)));
-        if mark != self.base {
-            let ours = [&self.taken, &self.next];
-            match secret.is_some_and(|secret| ours.iter().any(|one| one.as_ref() == Some(secret))) {
-                // What was given here was written down.
-                true => self.base = mark,
-                false => *self = Self { base: mark, ..Self::default() },
-            }
+        let Some((secret, mark)) = stored else { return self.taken.clone() };
+        let base = Base::Had(mark);
+        // What was given here is written down.
+        let ours = [&self.taken, &self.next].iter().any(|one| one.as_ref() == Some(secret));
+        if ours || self.base == Base::Unread {
+            self.base = base;
+        } else if self.base != base {
+            *self = Self { base, ..Self::default() };
         }
         self.taken.clone()
     }
 
     /// `new` is used from now on: it was tried, and works.
-    pub(super) fn take(&mut self, stored: Option<Mark>, new: Secret) {
-        *self = Self { base: stored, taken: Some(new), next: None, previous: None };
+    pub(super) fn take(&mut self, stored: Base, new: Secret) {
+        let base = self.base.then(stored);
+        *self = Self { base, taken: Some(new), next: None, previous: None };
+    }
+
+    /// `tried`, which had waited or still does, works: it is used from now on. A newer one that was
+    /// given meanwhile waits on.
+    pub(super) fn take_tried(&mut self, stored: Base, tried: Secret) {
+        let next = self.next.take().filter(|next| *next != tried);
+        *self = Self { base: self.base.then(stored), taken: Some(tried), next, previous: None };
     }
 
     /// `new` is used from now on, though nobody could try it: `old` is what to go back to.
-    pub(super) fn take_untried(&mut self, stored: Option<Mark>, new: Secret, old: Option<Secret>) {
+    pub(super) fn take_untried(&mut self, stored: Base, new: Secret, old: Option<Secret>) {
         let previous = old.filter(|old| *old != new);
-        *self = Self { base: stored, taken: Some(new), next: None, previous };
+        *self = Self { base: self.base.then(stored), taken: Some(new), next: None, previous };
     }
 
     /// `new` waits until it can be tried; `old` stays in use.
-    pub(super) fn keep(&mut self, stored: Option<Mark>, new: Secret, old: Secret) {
+    pub(super) fn keep(&mut self, stored: Base, new: Secret, old: Secret) {
         let previous = self.previous.take();
-        *self = Self { base: stored, taken: Some(old), next: Some(new), previous };
+        *self = Self { base: self.base.then(stored), taken: Some(old), next: Some(new), previous };
     }
 
     /// What waits to be tried.
@@ -102,10 +129,14 @@ mod tests {
         Given(u8, Tried),
         /// What waits is tried.
         Again(Tried),
+        /// What waits works, and meanwhile another one was given that cannot be told yet.
+        Overtaken(u8),
         /// What is in use is refused, or works.
         InUse(bool),
         /// Another hand writes the store, or the command writes what was given.
         Written(u8),
+        /// The store gives nothing for a moment; meanwhile something is given, or nothing.
+        Unreadable(Option<(u8, bool)>),
     }
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +165,7 @@ mod tests {
     impl Play {
         fn new(stored: u8) -> Self {
             let stored = secret(stored);
-            let base = Some(mark(&stored));
-            Self { stored, given: Given { base, ..Given::default() } }
+            Self { stored, given: Given::default() }
         }
 
         fn in_use(&mut self) -> Secret {
@@ -144,14 +174,21 @@ mod tests {
         }
 
         fn handle(&mut self, event: Event) {
-            let (old, base) = (self.in_use(), Some(mark(&self.stored)));
+            let (old, base) = (self.in_use(), Base::Had(mark(&self.stored)));
             match event {
                 Event::Given(n, Tried::Works) => self.given.take(base, secret(n)),
                 Event::Given(n, Tried::Untold) => self.given.keep(base, secret(n), old),
                 Event::Given(_, Tried::Refused) => {}
                 Event::Again(Tried::Works) => {
                     if let Some(next) = self.given.next().cloned() {
-                        self.given.take(base, next);
+                        self.given.take_tried(base, next);
+                    }
+                }
+                // While the first is on its way, another one is given.
+                Event::Overtaken(n) => {
+                    if let Some(first) = self.given.next().cloned() {
+                        self.given.keep(base, secret(n), old);
+                        self.given.take_tried(base, first);
                     }
                 }
                 Event::Again(Tried::Refused) => self.given.drop_next(),
@@ -159,6 +196,15 @@ mod tests {
                 Event::InUse(true) => drop(self.given.proven()),
                 Event::InUse(false) => self.given.refused(),
                 Event::Written(n) => self.stored = secret(n),
+                Event::Unreadable(None) => drop(self.given.in_use(None)),
+                Event::Unreadable(Some((n, works))) => {
+                    let old = self.given.in_use(None);
+                    match (works, old) {
+                        (true, _) => self.given.take(Base::Unread, secret(n)),
+                        (false, Some(old)) => self.given.keep(Base::Unread, secret(n), old),
+                        (false, None) => {}
+                    }
+                }
             }
         }
     }
@@ -168,8 +214,10 @@ mod tests {
         let one = prop_oneof![
             (1..6u8, tried()).prop_map(|(n, tried)| Event::Given(n, tried)),
             tried().prop_map(Event::Again),
+            (1..6u8).prop_map(Event::Overtaken),
             any::<bool>().prop_map(Event::InUse),
             (1..6u8).prop_map(Event::Written),
+            proptest::option::of((1..6u8, any::<bool>())).prop_map(Event::Unreadable),
         ];
         proptest::collection::vec(one, 0..24)
     }
@@ -188,8 +236,18 @@ mod tests {
                     Event::Again(Tried::Works) => {
                         prop_assert!(after == waiting.unwrap_or(before));
                     }
+                    Event::Overtaken(n) => {
+                        let newest = waiting.is_none() || waiting == Some(secret(n));
+                        prop_assert!(newest || play.given.next() == Some(&secret(n)));
+                        prop_assert!(after == waiting.unwrap_or(before));
+                    }
                     Event::InUse(false) => prop_assert!(after == back.unwrap_or(before)),
                     Event::Written(n) => prop_assert!(after == secret(n) || after == before),
+                    Event::Unreadable(Some((n, true))) => prop_assert!(after == secret(n)),
+                    // What waits is not forgotten either.
+                    Event::Unreadable(None) => {
+                        prop_assert!(after == before && play.given.next() == waiting.as_ref());
+                    }
                     _ => prop_assert!(after == before, "{event:?}"),
                 }
             }

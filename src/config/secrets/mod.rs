@@ -31,7 +31,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use keyring_core::{CredentialStore, Error};
 use zeroize::Zeroizing;
 
-use self::given::{Given, Mark};
+use self::given::{Base, Given, Mark};
 use self::handed::Handed;
 use crate::model::{Fault, Secret};
 
@@ -98,6 +98,17 @@ impl Secrets {
 
     /// What the stores have.
     fn stored(&self, name: &str) -> Result<Secret, Fault> {
+        let verb = if name == STORE_KEY { "generate" } else { "set" };
+        self.found(name)?.ok_or_else(|| {
+            Fault::refused(format!(
+                "secret {name} is missing: sudo calway secret {verb} {name} (for the service: \
+                 LoadCredentialEncrypted={name})"
+            ))
+        })
+    }
+
+    /// What the stores have, if they have it.
+    fn found(&self, name: &str) -> Result<Option<Secret>, Fault> {
         for store in &self.stores {
             match store.build(SERVICE, name, None).and_then(|entry| entry.get_password()) {
                 Ok(text) => {
@@ -108,7 +119,7 @@ impl Secrets {
                     if text.is_empty() {
                         return Err(Fault::refused(format!("secret {name} is empty")));
                     }
-                    return Ok(Secret::new(text));
+                    return Ok(Some(Secret::new(text)));
                 }
                 Err(Error::NoEntry) => {}
                 Err(error) => {
@@ -116,11 +127,7 @@ impl Secrets {
                 }
             }
         }
-        let verb = if name == STORE_KEY { "generate" } else { "set" };
-        Err(Fault::refused(format!(
-            "secret {name} is missing: sudo calway secret {verb} {name} (for the service: \
-             LoadCredentialEncrypted={name})"
-        )))
+        Ok(None)
     }
 
     /// The secret `store.key`, decoded.
@@ -149,6 +156,11 @@ impl Secrets {
     /// `new` is used from now on: it was tried, and works.
     pub fn take(&self, name: &str, new: Secret) {
         self.give(name, |given, stored, _| given.take(stored, new));
+    }
+
+    /// What waited was tried, and works. One that was given meanwhile waits on.
+    pub fn take_tried(&self, name: &str, tried: Secret) {
+        self.give(name, |given, stored, _| given.take_tried(stored, tried));
     }
 
     /// `new` is used from now on, though nobody could try it; the one in use is what to go back to.
@@ -195,9 +207,13 @@ impl Secrets {
     }
 
     /// `change` is told what the store has, as a digest, and what is in use.
-    fn give(&self, name: &str, change: impl FnOnce(&mut Given, Option<Mark>, Option<Secret>)) {
+    fn give(&self, name: &str, change: impl FnOnce(&mut Given, Base, Option<Secret>)) {
         let in_use = self.get(name).ok();
-        let stored = self.stored(name).ok().map(|secret| self.mark(&secret));
+        let stored = match self.found(name) {
+            Ok(Some(secret)) => Base::Had(self.mark(&secret)),
+            Ok(None) => Base::Nothing,
+            Err(_) => Base::Unread,
+        };
         change(self.given().entry(name.to_owned()).or_default(), stored, in_use);
     }
 
@@ -318,5 +334,28 @@ mod tests {
         assert!(secrets.proven(name) && !secrets.proven(name));
         secrets.refused(name);
         assert!(secrets.get(name).unwrap() == Secret::new("new"), "there is no way back");
+    }
+    #[test]
+    fn a_store_that_cannot_be_read_for_a_moment_forgets_nothing_that_was_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "calendar.hq.password";
+        let file = folder.path().join(name);
+        let secrets = Secrets::open(Some(folder.path().into()));
+        std::fs::write(&file, "first").unwrap();
+        secrets.take(name, Secret::new("second"));
+        std::fs::write(&file, [0xff]).unwrap();
+        assert!(secrets.get(name).unwrap() == Secret::new("second"));
+        secrets.keep(name, Secret::new("third"));
+        std::fs::write(&file, "first").unwrap();
+        assert!(secrets.get(name).unwrap() == Secret::new("second"));
+        assert!(secrets.next(name) == Some(Secret::new("third")));
+        // Given while it could not be read, from the first on.
+        let secrets = Secrets::open(Some(folder.path().into()));
+        std::fs::write(&file, [0xff]).unwrap();
+        secrets.take(name, Secret::new("second"));
+        std::fs::write(&file, "first").unwrap();
+        assert!(secrets.get(name).unwrap() == Secret::new("second"));
+        std::fs::write(&file, "fourth").unwrap();
+        assert!(secrets.get(name).unwrap() == Secret::new("fourth"));
     }
 }

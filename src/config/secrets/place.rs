@@ -141,6 +141,16 @@ impl Place {
         std::fs::metadata(file).ok()?.modified().ok()
     }
 
+    /// Says since when it is there, where the store knows such a thing. It helps to find out
+    /// whether it has worked since: where it cannot be said, that is found out later.
+    pub fn date(&self, name: &str, since: SystemTime) {
+        if self.kind == Kind::Systemd
+            && let Ok(file) = std::fs::File::open(self.file(name))
+        {
+            let _ = file.set_modified(since);
+        }
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.files.file(name)
     }

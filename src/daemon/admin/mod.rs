@@ -160,7 +160,8 @@ impl Admin {
             (["v1", "secrets"], method) if *method == get => secrets::list(&self.parts.rotation),
             (["v1", "secrets"], _) => wrong_method("GET"),
             (["v1", "secrets", name], &Method::PUT) => {
-                secrets::give(&self.parts.rotation, name, asked.body).await
+                let again = asked.query == "try-again";
+                secrets::give(&self.parts.rotation, name, asked.body, again).await
             }
             (["v1", "secrets", _], _) => wrong_method("PUT"),
             _ => not_found(),

@@ -9,13 +9,14 @@ use crate::daemon::rotation::{Given, Rotation};
 use crate::daemon::serve::{Reply, json, refusal};
 use crate::model::Secret;
 
-/// `PUT /v1/secrets/NAME`: the body is the secret. It is tried, and used if it works.
-pub(super) async fn give(rotation: &Rotation, name: &str, body: Bytes) -> Reply {
+/// `PUT /v1/secrets/NAME`: the body is the secret. It is tried, and used if it works; with
+/// `?try-again` also where it was refused before.
+pub(super) async fn give(rotation: &Rotation, name: &str, body: Bytes, again: bool) -> Reply {
     let Some(secret) = std::str::from_utf8(&body).ok().filter(|text| !text.is_empty()) else {
         let why = "the body is to be the secret, as UTF-8 text";
         return refusal(StatusCode::BAD_REQUEST, "no-secret", why);
     };
-    let given = rotation.give(name, Secret::new(secret)).await;
+    let given = rotation.give(name, Secret::new(secret), again).await;
     let (outcome, why) = match &given {
         Given::Works => ("works", None),
         Given::Refused(fault) => ("refused", Some(fault.to_string())),

@@ -62,11 +62,12 @@ conditions! {
     /// A new secret is refused
     SECRET_REFUSED = "secret-refused" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4eb1" [SECRET CAUSE]
         what "The new secret @SECRET@ was tried once and refused: @CAUSE@. The one before stays in \
-              use, and the new one is not sent again."
+              use. The new one is not sent again before it is given again, or a start finds it."
         cause "It was mistyped, is meant for something else, or is not in force yet where it was \
                changed."
-        remedy "See which one is right, and set it: calway secret set @SECRET@. As long as the one \
-                before works nothing is held up.";
+        remedy "See which one is right, and set it: calway secret set @SECRET@. One that was \
+                refused only because it was not in force yet: calway secret set --try-again \
+                @SECRET@. As long as the one before works nothing is held up.";
     /// A new secret cannot be tried yet
     SECRET_WAITS = "secret-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4eb2" [SECRET CAUSE]
         what "Whether the new secret @SECRET@ works cannot be told now: @CAUSE@. The one before \

@@ -15,7 +15,8 @@ use crate::edits::now_ms;
 use crate::house::{PROGRAM, within};
 
 const PASSWORD: &str = "Zinnober-Kanarie-4471";
-const ACCOUNT: &str = "CORP\\svc-Rotkehlchen";
+// Nothing of it looks like a name.
+const ACCOUNT: &str = "CORP\\svc-rotkehlchen";
 const TITLE: &str = "Übernahme Kolibri";
 const BODY: &str = "Die Zaunkönigin kündigt morgen";
 const LINK: &str = "https://kanarie.example/raum/884200731?pwd=Stieglitz";
@@ -35,6 +36,8 @@ fn planted_journal() -> String {
         line(&[time, ("MESSAGE", &secrets), ("_CMDLINE", &secrets), ("_HOSTNAME", PERSON.1)]),
         line(&[time, ("CONDITION", "cloud-waits"), ("CAUSE", &secrets), ("MESSAGE", &secrets)]),
         line(&[time, ("CONDITION", &secrets), ("CAUSE", "nothing"), (TITLE, TITLE)]),
+        line(&[time, ("CONDITION", "cloud-waits"), ("CAUSE", "no word of svc-rotkehlchen here")]),
+        line(&[time, ("CONDITION", "cloud-waits"), ("CAUSE", "no way to zinnoberhost")]),
         line(&[time, ("CONDITION", "mailbox-failing"), ("USER_ID", PERSON.1), ("HOST", LINK)]),
         "not json at all: ".to_owned() + &secrets + "\n",
         line(&[
@@ -53,7 +56,7 @@ fn programs(folder: &Path) -> std::path::PathBuf {
     let programs = folder.join("programs");
     std::fs::create_dir(&programs).unwrap();
     std::fs::write(folder.join("journal.txt"), planted_journal()).unwrap();
-    let text = format!("#!/bin/sh\ncat {}\n", folder.join("journal.txt").display());
+    let text = format!("#!/bin/sh\n/bin/cat {}\n", folder.join("journal.txt").display());
     let program = programs.join("journalctl");
     std::fs::write(&program, text).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -128,7 +131,6 @@ fn canaries() -> Canaries {
         FOOTER,
         PERSON.1,
         PERSON.2,
-        "Rotkehlchen",
         "Kolibri",
         "Nachtigall",
         "zaunkoenig@outside.example",
@@ -146,6 +148,7 @@ async fn promise_2_nothing_planted_is_found_in_the_diagnose_bundle() {
     let scene = scene().await;
     programs(scene.folder.path());
     let mut canaries = canaries();
+    canaries.plant("rotkehlchen");
     let secret = |name: &str| {
         std::fs::read_to_string(scene.stage.credentials().join(name)).unwrap().trim().to_owned()
     };
@@ -186,7 +189,7 @@ async fn promise_2_nothing_planted_is_found_in_the_diagnose_bundle() {
             assert!(out.contains(name) && text(name).len() > 20, "{name}: {out}");
         }
         assert!(text("journal.json").contains("\"CAUSE\":\"ErrorServerBusy\""));
-        assert_eq!(text("journal.json").lines().count(), 5, "a line for each that can be read");
+        assert_eq!(text("journal.json").lines().count(), 7, "a line for each that can be read");
         assert!(text("conditions.json").contains("mailbox-failing"));
         assert!(text("failing.json").contains("ErrorImpersonateUserDenied"));
         assert!(text("failing.json").contains(PERSON.0), "users appear by the cloud's ids");
@@ -205,25 +208,68 @@ async fn promise_2_nothing_planted_is_found_in_the_diagnose_bundle() {
     assert!(canaries.search(&journal, "the journal").len() > 5);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bundle_is_made_while_nothing_runs_and_nothing_is_right() {
+/// The bundle of a configuration that cannot be read, and what was printed.
+fn bundle_of(wrong: &str) -> (Vec<(String, Vec<u8>)>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     programs(folder.path());
     let config = folder.path().join("calway.toml");
-    let socket = folder.path().join("nobody.sock");
-    let wrong = format!("log = \"info\"\nKolibri = \"{PASSWORD}\"\n[cloud]\nurl = \"{LINK}\"\n");
     std::fs::write(&config, wrong).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["diagnose", "--output", "c.tar.gz", "--config"]).arg(&config);
-    command.arg("--socket").arg(&socket).current_dir(folder.path());
+    command.arg("--socket").arg(folder.path().join("nobody.sock")).current_dir(folder.path());
     command.env("PATH", folder.path().join("programs"));
     let (code, out, error) = ended(command.output().unwrap());
-    // `journalctl` itself finds no `cat` on that path.
     assert_eq!(code, 0, "{error}");
-    assert!(out.contains("configuration.json"), "{out}");
-    assert!(error.contains("the service does not answer"), "{error}");
-    for (name, bytes) in unpacked(&folder.path().join("c.tar.gz")) {
-        let text = String::from_utf8_lossy(&bytes);
-        assert_eq!(canaries().search(&bytes, &name), [], "{text}");
+    (unpacked(&folder.path().join("c.tar.gz")), out, error)
+}
+
+/// Somebody wrote a secret where none belongs; all of it in lower case.
+const BROKEN: &str = "log = \"info\"\n[[calendar]]\nname = \"hq\"\naccount = \
+    'corp\\svc-rotkehlchen'\nurl = \"https://zinnoberhost/EWS/Exchange.asmx\"\n\
+    password = \"zinnober-kanarie\" oops\n";
+
+#[test]
+fn a_bundle_is_made_while_nothing_runs_and_nothing_is_right() {
+    let unknown = format!("log = \"info\"\nKolibri = \"{PASSWORD}\"\n[cloud]\nurl = \"{LINK}\"\n");
+    let of_another_kind = BROKEN.replace(" oops", "").replace("password", "poll_seconds");
+    for (wrong, places) in
+        [(unknown.as_str(), 0), (BROKEN, 1), (&of_another_kind, 0), ("\"zinnober-kanarie", 1)]
+    {
+        let (files, out, error) = bundle_of(wrong);
+        assert!(out.contains("configuration.json"), "{out}");
+        assert!(error.contains("the service does not answer"), "{error}");
+        let mut canaries = canaries();
+        canaries.plant("zinnober-kanarie");
+        // Whose configuration names no account is not told which word is one.
+        if wrong.contains("svc-rotkehlchen") {
+            canaries.plant("rotkehlchen");
+            canaries.plant("zinnoberhost");
+        }
+        for (name, bytes) in &files {
+            let text = String::from_utf8_lossy(bytes);
+            assert_eq!(canaries.search(bytes, name), [], "{wrong}\n{text}");
+            if name.ends_with("configuration.json") {
+                let found: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+                assert!(found["mistakes"].as_u64() >= Some(1), "{text}");
+                assert_eq!(found["at"].as_array().unwrap().len(), places, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_told_by_its_place_and_not_by_what_stands_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calway.toml");
+    let told = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        calway::config::read(&file).unwrap_err().to_string()
+    };
+    let broken = told(BROKEN);
+    assert!(broken.contains("at line 6, column 31"), "{broken}");
+    let kind = told("poll_seconds = \"zinnober-kanarie\"\n");
+    assert!(kind.contains("a string, expected") && kind.contains("poll_seconds"), "{kind}");
+    for words in [broken, kind] {
+        assert!(!words.contains("kanarie") && !words.contains('\n'), "{words}");
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -50,6 +50,11 @@ impl Machine {
 
     /// The same, for a command that takes its configuration otherwise.
     pub fn run(&self, words: &[&str], input: &str) -> Output {
+        self.start(words, input).wait_with_output().unwrap()
+    }
+
+    /// The same without waiting for its end.
+    pub fn start(&self, words: &[&str], input: &str) -> Child {
         let path = std::env::var("PATH").unwrap();
         let mut child = Command::new(PROGRAM)
             .args(words)
@@ -64,7 +69,24 @@ impl Machine {
             .unwrap();
         // Who refuses the words does not read.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        child.wait_with_output().unwrap()
+        child
+    }
+
+    /// What is stored under this name.
+    pub fn decrypted(&self, name: &str) -> String {
+        let file = self.stored(name);
+        let asked = Command::new(self.path("bin/systemd-creds"))
+            .args(["decrypt", &format!("--name={name}")])
+            .args([file.as_os_str(), "-".as_ref()])
+            .output()
+            .unwrap();
+        String::from_utf8(asked.stdout).unwrap()
+    }
+
+    /// From now on nothing can be stored.
+    pub fn break_store(&self) {
+        let failing = "#!/bin/sh\necho no TPM >&2\nexit 1\n";
+        std::fs::write(self.path("bin/systemd-creds"), failing).unwrap();
     }
 
     pub fn drop_in(&self) -> String {
@@ -104,7 +126,8 @@ fn a_secret_is_stored_for_the_service_alone_and_nothing_shows_it() {
     assert!(set.status.success(), "{}", said(&set));
     assert_eq!(mode(&machine.stored(NAME)), 0o600);
     assert_eq!(mode(&machine.path("etc/credstore.encrypted")), 0o700);
-    let line = format!("LoadCredentialEncrypted={NAME}:/etc/credstore.encrypted/{NAME}\n");
+    // Without a path: systemd finds it itself, and starts the service also where it is gone.
+    let line = format!("LoadCredentialEncrypted={NAME}\n");
     assert!(machine.drop_in().contains(&line), "{}", machine.drop_in());
     let found = machine.line(NAME);
     assert_eq!((&found["missing"], &found["store"]), (&false.into(), &"systemd".into()));
@@ -134,7 +157,7 @@ fn the_one_before_is_kept_until_the_new_one_has_worked() {
     assert!(set("second").contains("The one before is kept"));
     let kept = std::fs::read_to_string(&previous).unwrap();
     assert_eq!(kept, format!("host {NAME}.previous\nZmlyc3Q=\n"), "under its own name");
-    assert!(machine.drop_in().contains(&format!("LoadCredentialEncrypted={NAME}.previous:/etc/")));
+    assert!(machine.drop_in().contains(&format!("LoadCredentialEncrypted={NAME}.previous\n")));
     // The second never worked: it is not what to go back to.
     set("third");
     assert_eq!(std::fs::read_to_string(&previous).unwrap(), kept);
@@ -204,8 +227,7 @@ fn what_systemd_creds_refuses_changes_nothing() {
     let machine = Machine::new();
     assert!(machine.calway(&["secret", "set", NAME], "first").status.success());
     let before = std::fs::read_to_string(machine.stored(NAME)).unwrap();
-    std::fs::write(machine.path("bin/systemd-creds"), "#!/bin/sh\necho no TPM >&2\nexit 1\n")
-        .unwrap();
+    machine.break_store();
     let set = machine.calway(&["secret", "set", NAME], "second");
     assert_eq!(set.status.code(), Some(1));
     assert!(said(&set).contains("systemd-creds: no TPM"), "{}", said(&set));

@@ -69,7 +69,7 @@ async fn what_is_answered_is_tested_written_and_stored_in_one_go() {
     assert_eq!(settings.calendars[0].ews.name.as_str(), "hq");
     for name in [NAME, "cloud.client_secret", "store.key"] {
         assert!(site.machine.stored(name).exists(), "{name}: {}", said(&done));
-        assert!(site.machine.drop_in().contains(&format!("{name}:/etc/")), "{name}");
+        assert!(site.machine.drop_in().contains(&format!("Encrypted={name}\n")), "{name}");
     }
     let words = said(&done);
     assert!(words.contains("systemctl enable --now calway"), "{words}");

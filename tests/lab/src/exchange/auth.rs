@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::negotiate::Negotiate;
 use super::ntlm::{self, Challenge, Refusal, Server};
@@ -28,6 +29,9 @@ pub enum Scheme {
         mic: bool,
     },
 }
+
+/// Why credentials were refused that count against the account.
+pub(super) const WRONG_PASSWORD: &str = "wrong password";
 
 /// What the front does with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Gate {
     /// Wrong passwords in a row after which even the right one is refused.
     lock_out_after: Option<u64>,
     wrong_in_a_row: AtomicU64,
+    wrong: watch::Sender<u64>,
+    held: watch::Sender<bool>,
 }
 
 /// What one connection has shown so far.
@@ -89,6 +95,8 @@ impl Gate {
             password: RwLock::new(password.to_owned()),
             lock_out_after: None,
             wrong_in_a_row: AtomicU64::new(0),
+            wrong: watch::Sender::new(0),
+            held: watch::Sender::new(false),
         }
     }
 
@@ -119,6 +127,24 @@ impl Gate {
     pub fn locked_out(&self) -> bool {
         let wrong = self.wrong_in_a_row.load(Ordering::Acquire);
         self.lock_out_after.is_some_and(|limit| wrong >= limit)
+    }
+
+    /// How many wrong passwords have come so far; changes when one comes, also while its refusal is
+    /// held.
+    pub fn wrong_passwords(&self) -> watch::Receiver<u64> {
+        self.wrong.subscribe()
+    }
+
+    /// As long as it is on, a wrong password is counted and its refusal is not sent, as by a server
+    /// whose directory is far or ill.
+    pub fn hold_refusals(&self, on: bool) {
+        self.held.send_replace(on);
+    }
+
+    /// Waits until refusals may go.
+    pub(super) async fn may_refuse(&self) {
+        let mut held = self.held.subscribe();
+        let _ = held.wait_for(|held| !*held).await;
     }
 
     /// Unlocks the account, as an administrator would.
@@ -223,7 +249,8 @@ impl Gate {
 
     fn wrong_password(&self) -> Verdict {
         self.wrong_in_a_row.fetch_add(1, Ordering::AcqRel);
-        self.refuse(Some("wrong password"))
+        self.wrong.send_modify(|wrong| *wrong += 1);
+        self.refuse(Some(WRONG_PASSWORD))
     }
 
     fn refuse(&self, reason: Option<&'static str>) -> Verdict {
@@ -251,7 +278,7 @@ fn describe(refusal: Refusal) -> &'static str {
         Refusal::Malformed => "malformed",
         Refusal::UnknownUser => "unknown user",
         Refusal::OldProtocol => "NTLMv1",
-        Refusal::WrongPassword => "wrong password",
+        Refusal::WrongPassword => WRONG_PASSWORD,
         Refusal::WrongBinding => "wrong channel binding",
         Refusal::NoBinding => "no channel binding",
         Refusal::WrongMic => "wrong integrity code",

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::affinity::{ANCHOR, Router};
-use super::auth::{Connection, Gate, Scheme, Verdict};
+use super::auth::{Connection, Gate, Scheme, Verdict, WRONG_PASSWORD};
 use super::autodiscover;
 use super::body::{self, Body, Shape};
 use super::faults::{Fault, Faults, Place};
@@ -155,6 +155,9 @@ impl Front {
                 asked.proof = by_ticket.then(|| self.gate.proof()).flatten();
             }
             Verdict::Unauthorized { offers, reason } => {
+                if reason == Some(WRONG_PASSWORD) {
+                    self.gate.may_refuse().await;
+                }
                 return Ok(self.unauthorized(&asked, offers, reason));
             }
         }
