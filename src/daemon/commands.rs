@@ -10,14 +10,16 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, watch};
 
-use super::clock;
 use super::disk::{Decided, Disk};
 use super::intake::Tell;
 use super::pulse::{LONG, Pulse};
+use super::{clock, follow};
 use crate::cloud::{Answered, ChannelEnd, Cloud, Heard};
 use crate::condition;
 use crate::kms::Keys;
-use crate::model::{Address, Command, Fault, KeyUri, Next, Outcome, Plain, Span, UserId};
+use crate::model::{
+    Address, Command, CommandId, Fault, KeyUri, Next, Outcome, Plain, Span, UserId,
+};
 use crate::observe::condition::{
     CHANNEL_CLOSED, CHANNEL_OPEN, COMMAND, COMMAND_WAITS, NO_CALENDAR, STORE_FAILS,
 };
@@ -64,7 +66,13 @@ impl Switchboard {
         named.or_else(|| self.lines.iter().position(|line| line.domains.is_empty()))
     }
 
-    pub(super) async fn activate(&self, user: UserId, address: Arc<Address>) {
+    /// `command`: the one that asks for it; `None` at a start.
+    pub(super) async fn activate(
+        &self,
+        user: UserId,
+        address: Arc<Address>,
+        command: Option<&CommandId>,
+    ) {
         match self.line(&address) {
             Some(at) => {
                 for (other, line) in self.lines.iter().enumerate() {
@@ -75,8 +83,12 @@ impl Switchboard {
                     .await;
                 }
             }
-            None => condition!(error, NO_CALENDAR, USER_ID = user,;
-                "no calendar serves the domain of mailbox {user}"),
+            None => {
+                let trace = command.map(|id| tracking::of(id.as_str()).to_string());
+                condition!(error, NO_CALENDAR, USER_ID = user,
+                    TRACKING_ID = trace.as_deref().unwrap_or("-"),;
+                    "no calendar serves the domain of mailbox {user}");
+            }
         }
     }
 
@@ -224,6 +236,7 @@ fn answered(command: &Command, outcome: Outcome) -> Answered {
         Outcome::Done => "done".to_owned(),
         Outcome::Refused(why) => format!("refused: {why}"),
     };
+    follow::decided(command, &word);
     condition!(info, COMMAND, COMMAND_ID = command.id, OUTCOME = word,
         TRACKING_ID = tracking::of(command.id.as_str()),;
         "command {}: {word}", command.id);
@@ -316,9 +329,9 @@ async fn carry_out(parts: &Parts, steps: Vec<Step>) -> (Vec<Outcome>, Option<Fau
     for step in steps {
         match step {
             Step::Known(outcome) => outcomes.push(outcome),
-            Step::Decide(_, tale) => {
+            Step::Decide(decision, tale) => {
                 let Some(outcome) = made.next() else { break };
-                tell(parts, tale).await;
+                tell(parts, tale, &decision.id).await;
                 outcomes.push(outcome);
             }
         }
@@ -326,11 +339,13 @@ async fn carry_out(parts: &Parts, steps: Vec<Step>) -> (Vec<Outcome>, Option<Fau
     (outcomes, fault)
 }
 
-async fn tell(parts: &Parts, tale: Tale) {
+async fn tell(parts: &Parts, tale: Tale, command: &CommandId) {
     let switchboard = &parts.switchboard;
     match tale {
         Tale::Nothing => {}
-        Tale::Activated(user, address) => switchboard.activate(user, address).await,
+        Tale::Activated(user, address) => {
+            switchboard.activate(user, address, Some(command)).await;
+        }
         Tale::Deactivated(user) => {
             switchboard.all(|| Tell::Remove(user.clone())).await;
             parts.keys.forget();

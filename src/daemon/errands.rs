@@ -7,15 +7,15 @@ use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::clock;
 use super::disk::Disk;
 use super::intake::Tell;
 use super::pulse::Pulse;
 use super::targets::{Targets, gone};
+use super::{clock, follow};
 use crate::calendar::Calendar;
 use crate::condition;
 use crate::kms::Keys;
-use crate::model::{CalendarName, Doubt, Fault, Next, Target, Time, UserId, WriteFault};
+use crate::model::{CalendarName, CommandId, Doubt, Fault, Next, Target, Time, UserId, WriteFault};
 use crate::observe::condition::{
     DECORATION_EDITED, DECORATION_REFUSED, ERRAND_ENDED, ERRAND_GOES_ON, ERRAND_WAITS, STORE_FAILS,
 };
@@ -145,6 +145,7 @@ impl Loop {
                 let (calendar, keys) = (self.parts.calendar.clone(), self.parts.keys.clone());
                 let (disk, target) = (self.parts.disk.clone(), self.targets.get(&user));
                 let writes = ask.writes();
+                let question = follow::Question::errand(self.desk.errand(ticket), &ask);
                 // Each question has its answer, also if it panics.
                 self.tasks.spawn(async move {
                     let asked = async {
@@ -170,10 +171,14 @@ impl Loop {
                             false => WriteFault::NoEffect(fault),
                         })
                     });
+                    if let Some(question) = question {
+                        question.answered(&answer.as_ref().map_err(WriteFault::fault));
+                    }
                     Input::Answered(ticket, answer)
                 });
             }
             Output::Advance(ticket, advance) => {
+                follow::advance(self.desk.errand(ticket), &advance);
                 let disk = self.parts.disk.clone();
                 self.tasks.spawn(async move {
                     let there = AssertUnwindSafe(disk.advance(advance)).catch_unwind().await;
@@ -188,39 +193,38 @@ impl Loop {
     fn note(&self, note: &Note) {
         let calendar = &self.parts.name;
         match note {
-            Note::Ended(id, what, how) => {
-                condition!(info, ERRAND_ENDED, CALENDAR = calendar, COMMAND_ID = id,
-                    TRACKING_ID = tracking::of(id.as_str()),;
+            Note::Ended(user, id, what, how) => {
+                condition!(info, ERRAND_ENDED, CALENDAR = calendar, USER_ID = user,
+                    COMMAND_ID = id, OUTCOME = how, TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id}: {what} {how}");
             }
-            Note::Waits(id, fault) => {
-                condition!(warn, ERRAND_WAITS, CALENDAR = calendar, COMMAND_ID = id,
-                    CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(),
+            Note::Waits(user, id, fault) => {
+                condition!(warn, ERRAND_WAITS, CALENDAR = calendar, USER_ID = user,
+                    COMMAND_ID = id, CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(),
                     TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id} waits ({fault}); it is tried again");
             }
-            Note::Remark(user, remark) => self.remark(user, remark),
-            Note::GoesOn(id) => {
-                condition!(info, ERRAND_GOES_ON, CALENDAR = calendar, COMMAND_ID = id,
-                    TRACKING_ID = tracking::of(id.as_str()),;
+            Note::Remark(user, id, remark) => self.remark(user, id, remark),
+            Note::GoesOn(user, id) => {
+                condition!(info, ERRAND_GOES_ON, CALENDAR = calendar, USER_ID = user,
+                    COMMAND_ID = id, TRACKING_ID = tracking::of(id.as_str()),;
                     "command {id} goes on");
             }
         }
     }
-}
 
-impl Loop {
-    fn remark(&self, user: &UserId, remark: &Remark) {
-        let calendar = &self.parts.name;
+    fn remark(&self, user: &UserId, id: &CommandId, remark: &Remark) {
+        let (calendar, trace) = (&self.parts.name, tracking::of(id.as_str()));
         match remark {
             Remark::Refused(why) => {
                 let reason = why.name();
                 condition!(warn, DECORATION_REFUSED, CALENDAR = calendar, USER_ID = user,
-                    REASON = reason, CAUSE = why,;
+                    COMMAND_ID = id, REASON = reason, CAUSE = why, TRACKING_ID = trace,;
                     "an invitation of mailbox {user} gets no join details ({reason}): {why}");
             }
             Remark::Edited(Found { edited, lone_lines, .. }) => {
-                condition!(warn, DECORATION_EDITED, CALENDAR = calendar, USER_ID = user,;
+                condition!(warn, DECORATION_EDITED, CALENDAR = calendar, USER_ID = user,
+                    COMMAND_ID = id, TRACKING_ID = trace,;
                     "join details in an invitation of mailbox {user} had been edited: {edited} \
                      blocks, {lone_lines} lines that mark one without the other");
             }

@@ -1,15 +1,18 @@
 //! What whoever follows a user sees of the loops' work: each step, without a word of what it
 //! carries.
 
+use std::fmt;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::model::{Fault, Hint, UserId};
+use crate::model::{Command, CommandId, Hint, UserId};
 use crate::observe::tap;
+use crate::pipeline::errand::{self, Advance};
 use crate::pipeline::fleet::{Input, Output, Want};
 use crate::pipeline::outbox::{Outgoing, Verdict};
 use crate::pipeline::sync::Ask;
+use crate::pipeline::tracking;
 
 /// What came to a loop.
 pub(super) fn input(input: &Input) {
@@ -64,7 +67,8 @@ pub(super) fn output(output: &Output) {
 pub(super) struct Question {
     user: UserId,
     what: &'static str,
-    items: Option<usize>,
+    /// What belongs to it from the beginning.
+    fields: Vec<(&'static str, Value)>,
     began: Instant,
 }
 
@@ -76,7 +80,8 @@ impl Question {
             Ask::Items(ids) => ("Exchange is asked for items", Some(ids.len())),
             Ask::View(_) => ("Exchange is asked for the window's list", None),
         };
-        Self { user: user.clone(), what, items, began: Instant::now() }
+        let fields = items.map(|items| ("items", Value::from(items))).into_iter().collect();
+        Self { user: user.clone(), what, fields, began: Instant::now() }
     }
 
     pub(super) fn key(user: &UserId, want: &Want) -> Self {
@@ -85,22 +90,77 @@ impl Question {
             Want::Rotate(_) => "the key server is asked for a new key",
             Want::Recall(..) => "the key server is asked for today's key",
         };
-        Self { user: user.clone(), what, items: None, began: Instant::now() }
+        Self { user: user.clone(), what, fields: Vec::new(), began: Instant::now() }
     }
 
-    pub(super) fn answered<T>(&self, answer: &Result<T, Fault>) {
+    /// What an errand asks, where somebody follows its user.
+    pub(super) fn errand(errand: Option<Errand<'_>>, ask: &errand::Ask) -> Option<Self> {
+        let errand = errand.filter(|(user, ..)| tap::is_followed(user.as_str()))?;
+        let what = match ask {
+            errand::Ask::FreeBusy(..) => "Exchange is asked when people are free",
+            errand::Ask::Create(..) => "Exchange is told to make a meeting",
+            errand::Ask::Created(_) => "Exchange is asked whether the meeting was made",
+            errand::Ask::View(..) => "Exchange is asked for a list",
+            errand::Ask::Items(_) | errand::Ask::Read(..) => "Exchange is asked for the meeting",
+            errand::Ask::Respond { .. } => "Exchange is told the answer to an invitation",
+            errand::Ask::Rewrite(_) => "Exchange is told to write into a meeting",
+            errand::Ask::Zone => "Exchange is asked for the mailbox's zone",
+            errand::Ask::Language => "Exchange is asked for the mailbox's language",
+            errand::Ask::Key => "the key server is asked for a key",
+        };
+        let (user, fields) = (errand.0.clone(), about(errand));
+        Some(Self { user, what, fields, began: Instant::now() })
+    }
+
+    pub(super) fn answered<T, F: fmt::Display>(&self, answer: &Result<T, F>) {
         if !tap::is_followed(self.user.as_str()) {
             return;
         }
         let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut fields = vec![("ms", Value::from(ms))];
-        fields.extend(self.items.map(|items| ("items", items.into())));
+        fields.extend(self.fields.iter().cloned());
         fields.push(match answer {
             Ok(_) => ("answer", "well".into()),
             Err(fault) => ("cause", fault.to_string().into()),
         });
         tap::tell(self.user.as_str(), self.what, &fields);
     }
+}
+
+/// Whose errand, its id, and its command's type.
+type Errand<'a> = (&'a UserId, &'a CommandId, &'static str);
+
+fn about((_, id, command): Errand<'_>) -> Vec<(&'static str, Value)> {
+    vec![
+        ("command", command.into()),
+        ("command_id", id.as_str().into()),
+        ("tracking_id", tracking::of(id.as_str()).to_string().into()),
+    ]
+}
+
+/// What of an errand is written to the disk.
+pub(super) fn advance(errand: Option<Errand<'_>>, advance: &Advance) {
+    let Some(errand) = errand else { return };
+    if !tap::is_followed(errand.0.as_str()) {
+        return;
+    }
+    let what = match advance.done {
+        true => "a command's end is written to the disk",
+        false => "a command is written down as being sent",
+    };
+    tap::tell(errand.0.as_str(), what, &about(errand));
+}
+
+/// A command of the cloud was decided.
+pub(super) fn decided(command: &Command, outcome: &str) {
+    let user = command.kind.user();
+    let Some(user) = user.filter(|user| tap::is_followed(user.as_str())) else { return };
+    let fields = [
+        ("command_id", command.id.as_str().into()),
+        ("outcome", outcome.into()),
+        ("tracking_id", tracking::of(command.id.as_str()).to_string().into()),
+    ];
+    tap::tell(user.as_str(), "a command of the cloud is decided", &fields);
 }
 
 /// The cloud's word on an event.

@@ -180,6 +180,8 @@ impl Intake {
                 let before = self.targets.add(target.clone());
                 if let Some(before) = before.filter(|before| *before != target) {
                     self.take(Input::Removed(user.clone()));
+                    // What was open of it was of another mailbox, and nobody else closes it.
+                    standing::board().forget(self.parts.name.as_str(), before.user.as_str());
                     self.forget(before);
                 }
                 standing::board().forget("", target.user.as_str());
@@ -236,7 +238,7 @@ impl Intake {
             Output::Note(note) => {
                 match &note {
                     Note::SignInRefused(..) => self.refused = true,
-                    Note::ServerWell => self.refused = false,
+                    Note::SignedIn => self.refused = false,
                     _ => {}
                 }
                 condition::note(self.parts.name.as_str(), &note);

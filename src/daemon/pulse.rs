@@ -67,11 +67,12 @@ impl Pulses {
         pulse
     }
 
-    /// A loop that has not turned when it said it would.
-    pub(super) fn still(&self) -> Option<&str> {
+    /// The loops that have not turned when they said they would.
+    pub(super) fn still(&self) -> Vec<&str> {
         let now = clock::now().mono;
         let late = |pulse: &Pulse| Time::from_ms(pulse.0.load(Ordering::Relaxed)) < now;
-        self.0.iter().find(|(_, pulse)| late(pulse)).map(|(name, _)| name.as_str())
+        let late = self.0.iter().filter(|(_, pulse)| late(pulse));
+        late.map(|(name, _)| name.as_str()).collect()
     }
 }
 
@@ -94,19 +95,19 @@ mod tests {
             waits.through(std::future::pending::<()>()).await;
         });
         tokio::time::sleep(Duration::from_millis(LONG.as_ms() - 1_000)).await;
-        assert_eq!(pulses.still(), None, "each is given time to begin");
+        assert_eq!(pulses.still(), [""; 0], "each is given time to begin");
         hung.beat();
         tokio::time::sleep(Duration::from_millis(TURN.as_ms() - 1_000)).await;
-        assert_eq!(pulses.still(), None);
+        assert_eq!(pulses.still(), [""; 0]);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(pulses.still(), Some("uplink"));
+        assert_eq!(pulses.still(), ["uplink"]);
         hung.allow(LONG);
         tokio::time::sleep(Duration::from_millis(LONG.as_ms() - 1_000)).await;
-        assert_eq!(pulses.still(), None, "a step that may last");
+        assert_eq!(pulses.still(), [""; 0], "a step that may last");
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(pulses.still(), Some("uplink"), "but not for ever");
+        assert_eq!(pulses.still(), ["uplink"], "but not for ever");
         hung.beat();
-        assert_eq!(pulses.still(), None, "it goes on");
+        assert_eq!(pulses.still(), [""; 0], "it goes on");
         turns.abort();
         wait.abort();
     }

@@ -340,7 +340,7 @@ async fn recall(
                  away; the cloud activates the mailboxes anew then"
             ))
         })?;
-        switchboard.activate(user, address).await;
+        switchboard.activate(user, address, None).await;
     }
     switchboard.all(|| Tell::Known).await;
     Ok(())

@@ -14,7 +14,7 @@ use super::pulse::Pulses;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
 use crate::observe::condition::{
-    Condition, LOOP_HANGS, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL,
+    Condition, LOOP_HANGS, LOOP_TURNS, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL,
 };
 use crate::observe::severity::Severity;
 use crate::observe::{journal, notify};
@@ -82,7 +82,7 @@ pub(super) async fn run(
     let watchdog = notify::watchdog_every();
     let mut fed = Instant::now();
     let mut heard = Instant::now();
-    let mut hangs: Option<String> = None;
+    let mut hangs = Vec::new();
     let mut telling: Option<JoinHandle<()>> = None;
     loop {
         tokio::select! {
@@ -103,8 +103,8 @@ pub(super) async fn run(
             views.ready.send_replace(true);
             condition!(info, READY,; "ready: the cloud is signed in and calendars are watched");
         }
-        hangs = told_hanging(views.pulses.still(), hangs.as_deref());
-        if start.takes_longer(ready, hangs.is_none()) {
+        tell_hanging(&views.pulses.still(), &mut hangs);
+        if start.takes_longer(ready, hangs.is_empty()) {
             notify::starting(WAIT);
         }
         let now_line = words(ready, &census, open, *views.cloud_well.borrow());
@@ -124,7 +124,7 @@ pub(super) async fn run(
         if answer.is_ok() {
             heard = Instant::now();
         }
-        if feed && hangs.is_none() && heard.elapsed() < DISK_SILENT {
+        if feed && hangs.is_empty() && heard.elapsed() < DISK_SILENT {
             notify::watchdog();
             fed = Instant::now();
         }
@@ -142,13 +142,16 @@ pub(super) async fn run(
     }
 }
 
-/// Tells of a loop that hangs, once; which one does.
-fn told_hanging(still: Option<&str>, before: Option<&str>) -> Option<String> {
-    if let Some(name) = still.filter(|_| before.is_none()) {
+/// Tells of each loop that hangs, once, and that it turns again.
+fn tell_hanging(still: &[&str], hangs: &mut Vec<String>) {
+    for name in still.iter().filter(|name| !hangs.iter().any(|known| known == *name)) {
         condition!(error, LOOP_HANGS, LOOP = name,;
             "{name} does not turn any more: the watchdog ends the program, and it begins anew");
     }
-    still.map(str::to_owned)
+    for name in hangs.iter().filter(|name| !still.contains(&name.as_str())) {
+        condition!(info, LOOP_TURNS, LOOP = name,; "{name} turns again");
+    }
+    *hangs = still.iter().map(|name| (*name).to_owned()).collect();
 }
 
 /// Whether the cloud is to be told now, so long after it was told last. While it cannot be, the

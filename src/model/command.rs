@@ -49,6 +49,18 @@ pub enum CommandKind {
     },
 }
 
+impl CommandKind {
+    /// Whom it concerns, where it is one user.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Activate { user, .. } | Self::Deactivate { user } => Some(user),
+            Self::Resend { user } => user.as_ref(),
+            Self::Errand(wish) => Some(&wish.user),
+            Self::Ping | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// What a user wants to be done, with what is sealed of it still sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wish {

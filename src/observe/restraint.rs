@@ -60,7 +60,9 @@ impl<S> Filter<S> for Restraint {
             true => data.target(),
             false => &seen.condition,
         };
-        let Seen { calendar, user, cause, .. } = &seen;
+        let Seen { calendar, cause, .. } = &seen;
+        // Each command is another matter, also where all are one user's.
+        let user = if seen.command.is_empty() { &*seen.user } else { "" };
         limits(|limits| limits.takes(&Line { kind, calendar, user, cause }))
     }
 }
@@ -70,6 +72,7 @@ struct Seen {
     condition: String,
     calendar: String,
     user: String,
+    command: String,
     cause: String,
 }
 
@@ -79,6 +82,7 @@ impl Seen {
             "CONDITION" => &mut self.condition,
             "CALENDAR" => &mut self.calendar,
             "USER_ID" => &mut self.user,
+            "COMMAND_ID" => &mut self.command,
             "CAUSE" => &mut self.cause,
             _ => return None,
         })

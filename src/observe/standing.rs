@@ -1,8 +1,9 @@
 //! Which conditions are open now: each line of the journal that names a condition passes here, so
 //! that no loop has to know of it.
 //!
-//! A condition that is told when it begins and whose end is told by another one is open in between.
-//! One whose end nobody tells counts as open for some time after it was told last.
+//! A condition that is told when it begins and whose end is told by another one is open in between,
+//! for each mailbox, command, server, group or host by itself. One whose end nobody tells counts as
+//! open for some time after it was told last of whom it concerns.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -46,10 +47,10 @@ const STATES: &[State] = &[
     until(MAILBOX_IN_CLOUD, &[MAILBOX_WELL, MAILBOX_FAILING]),
     until(PRESENCE_FAILS, &[PRESENCE_WELL]),
     until(PRESENCE_LATE, &[PRESENCE_IN_TIME]),
-    until(EXCHANGE_WAITS, &[EXCHANGE_WELL]),
-    until(SIGN_IN_REFUSED, &[EXCHANGE_WELL]),
-    until(SERVER_REFUSES_SIGN_IN, &[EXCHANGE_WELL]),
-    until(PROXY_REFUSES, &[EXCHANGE_WELL]),
+    until(EXCHANGE_WAITS, &[EXCHANGE_WELL, SERVER_REFUSES_SIGN_IN, SERVER_LEFT]),
+    until(SIGN_IN_REFUSED, &[SIGNED_IN, PROXY_REFUSES]),
+    until(SERVER_REFUSES_SIGN_IN, &[EXCHANGE_WELL, EXCHANGE_WAITS, SERVER_LEFT]),
+    until(PROXY_REFUSES, &[SIGNED_IN, SIGN_IN_REFUSED]),
     // A store that did not answer is not told to answer again; one that takes nothing is.
     State { begins: STORE_FAILS, ends: &[STORE_WELL], minutes: 15 },
     fades(STREAM_FAILED, 10),
@@ -60,17 +61,18 @@ const STATES: &[State] = &[
     until(CLOUD_WAITS, &[CLOUD_WELL]),
     fades(EVENT_SET_ASIDE, 24 * 60),
     until(CHANNEL_CLOSED, &[CHANNEL_OPEN]),
-    until(COMMAND_WAITS, &[COMMAND]),
+    // Told at each try. The cloud may leave one out once the channel broke.
+    State { begins: COMMAND_WAITS, ends: &[COMMAND], minutes: 60 },
     until(ERRAND_WAITS, &[ERRAND_ENDED, ERRAND_GOES_ON]),
     until(NO_CALENDAR, &[]),
     fades(TRUST_LIST_FULL, 60),
     until(MAILBOX_DEMOTED, &[LISTENING]),
-    until(GROUP_DEMOTED, &[GROUP_PROMOTED]),
+    until(GROUP_DEMOTED, &[GROUP_PROMOTED, GROUP_LEFT]),
     fades(INTERNAL, 24 * 60),
     // The program ends with the first; the next one begins anew.
     until(STORE_DAMAGED, &[]),
     fades(STORE_REBUILT, 24 * 60),
-    until(LOOP_HANGS, &[]),
+    until(LOOP_HANGS, &[LOOP_TURNS]),
     until(RELOAD_REFUSED, &[RELOADED, RELOAD_NEEDS_RESTART]),
     until(RELOAD_NEEDS_RESTART, &[RELOADED]),
     until(SECRET_REFUSED, &[SECRET_CHANGED]),
@@ -102,7 +104,7 @@ pub struct Standing {
     pub since: Time,
     /// When it was told last.
     pub told: Time,
-    /// How many mailboxes, commands or hosts it concerns; 1 where it concerns none by name.
+    /// How many mailboxes, commands, servers … it concerns; 1 where it concerns none by name.
     pub count: usize,
     /// The user whom it concerned last, where it concerns users.
     pub user: Option<String>,
@@ -115,8 +117,8 @@ pub struct Standing {
 #[derive(Debug)]
 struct Open {
     condition: Condition,
-    /// Whom it concerns, since when.
-    subjects: HashMap<u64, Time>,
+    /// Whom it concerns, since when, and when it was told of them last.
+    subjects: HashMap<u64, (Time, Time)>,
     told: Time,
     user: Option<String>,
     /// Of the line that told it last.
@@ -150,14 +152,14 @@ struct Line {
     condition: String,
     calendar: String,
     user: Option<String>,
-    /// Whom or what else it concerns.
+    /// What else than a user it concerns.
     subject: Option<String>,
     fields: Vec<(&'static str, String)>,
 }
 
 impl Line {
     fn subject(&self) -> Option<u64> {
-        let subject = self.user.as_ref().or(self.subject.as_ref())?;
+        let subject = self.subject.as_ref().or(self.user.as_ref())?;
         Some(number(subject))
     }
 }
@@ -189,7 +191,8 @@ impl Line {
         match *name {
             "CALENDAR" => self.calendar.clone_from(&value),
             "USER_ID" => self.user = Some(value.clone()),
-            "COMMAND_ID" | "HOST" | "ROW" | "PLACE" | "NAME" | "OF" | "SECRET" => {
+            "COMMAND_ID" | "HOST" | "PLACE" | "NAME" | "OF" | "SECRET" | "SERVER" | "GROUP"
+            | "LOOP" => {
                 self.subject = Some(value.clone());
             }
             _ => {}
@@ -234,7 +237,7 @@ impl Board {
         (open.told, open.user, open.fields) = (now, line.user, line.fields);
         let subject = subject.unwrap_or_default();
         if open.subjects.len() < SUBJECTS || open.subjects.contains_key(&subject) {
-            open.subjects.entry(subject).or_insert(now);
+            open.subjects.entry(subject).or_insert((now, now)).1 = now;
         }
     }
 
@@ -257,17 +260,19 @@ impl Board {
 
     /// What is open now: the worst first, then what has been open longest.
     pub fn standing(&self, now: Time) -> Vec<Standing> {
-        let faded = |open: &Open| {
-            let state = STATES.iter().find(|state| state.begins.name == open.condition.name);
-            let minutes = state.map_or(0, |state| state.minutes);
-            minutes > 0 && now.since(open.told) > Span::MINUTE.times(minutes)
-        };
         let mut all = self.all();
-        all.retain(|_, open| !faded(open));
+        all.retain(|_, open| {
+            let state = STATES.iter().find(|state| state.begins.name == open.condition.name);
+            let stands = Span::MINUTE.times(state.map_or(0, |state| state.minutes));
+            if stands > Span::default() {
+                open.subjects.retain(|_, (_, told)| now.since(*told) <= stands);
+            }
+            !open.subjects.is_empty()
+        });
         let shown = all.iter().map(|((_, calendar), open)| Standing {
             condition: open.condition,
             calendar: calendar.clone(),
-            since: open.subjects.values().min().copied().unwrap_or(open.told),
+            since: open.subjects.values().map(|(since, _)| *since).min().unwrap_or(open.told),
             told: open.told,
             count: open.subjects.len().max(1),
             user: open.user.clone(),
@@ -386,6 +391,74 @@ mod tests {
         assert_eq!(names(9), ["sign-in-refused", "stream-failed"]);
         assert_eq!(names(11), ["sign-in-refused"]);
         assert_eq!(names(9_999), ["sign-in-refused"]);
+    }
+
+    #[test]
+    fn one_server_that_answers_again_says_nothing_of_the_others() {
+        let board = Board::default();
+        let of = |server: &str, condition| {
+            let subject = Some(server.to_owned());
+            Line { subject, ..line(condition, None) }
+        };
+        board.tell(at(1), of("one", EXCHANGE_WAITS));
+        board.tell(at(2), of("two", EXCHANGE_WAITS));
+        board.tell(at(2), of("three", SERVER_REFUSES_SIGN_IN));
+        board.tell(at(3), line(SIGN_IN_REFUSED, None));
+        board.tell(at(4), of("one", EXCHANGE_WELL));
+        let (waits, refused) = (("exchange-waits", 1, at(2)), ("server-refuses-sign-in", 1, at(2)));
+        assert_eq!(open(&board, 4), [("sign-in-refused", 1, at(3)), refused, waits]);
+        board.tell(at(5), line(SIGNED_IN, None));
+        // It answers, and lets nobody in.
+        board.tell(at(5), of("two", SERVER_REFUSES_SIGN_IN));
+        assert_eq!(open(&board, 5), [("server-refuses-sign-in", 2, at(2))]);
+        board.tell(at(6), of("three", SERVER_LEFT));
+        board.tell(at(6), of("two", EXCHANGE_WELL));
+        assert_eq!(open(&board, 6), []);
+    }
+
+    #[test]
+    fn what_a_command_of_an_active_user_waits_for_ends_with_that_command() {
+        let board = Board::default();
+        let of = |command: &str, condition| {
+            let subject = Some(command.to_owned());
+            Line { subject, ..line(condition, Some("ann")) }
+        };
+        board.tell(at(1), of("c-1", ERRAND_WAITS));
+        board.tell(at(2), of("c-2", ERRAND_WAITS));
+        assert_eq!(open(&board, 2), [("errand-waits", 2, at(1))]);
+        board.tell(at(3), of("c-1", ERRAND_ENDED));
+        assert_eq!(open(&board, 3), [("errand-waits", 1, at(2))]);
+        board.tell(at(3), of("c-3", COMMAND_WAITS));
+        board.tell(at(4), of("c-2", ERRAND_GOES_ON));
+        assert_eq!(open(&board, 4), [("command-waits", 1, at(3))]);
+        assert_eq!(open(&board, 65), [], "the cloud left it out");
+    }
+
+    #[test]
+    fn a_loop_that_hung_and_turns_again_is_well_while_another_one_hangs() {
+        let board = Board::default();
+        let of = |name: &str, condition| {
+            let subject = Some(name.to_owned());
+            Line { calendar: String::new(), subject, ..line(condition, None) }
+        };
+        board.tell(at(1), of("uplink", LOOP_HANGS));
+        board.tell(at(2), of("intake hq", LOOP_HANGS));
+        board.tell(at(3), of("uplink", LOOP_TURNS));
+        assert_eq!(open(&board, 99), [("loop-hangs", 1, at(2))]);
+        board.tell(at(4), of("intake hq", LOOP_TURNS));
+        assert_eq!(open(&board, 4), []);
+    }
+
+    #[test]
+    fn whom_nobody_tells_of_any_more_is_counted_no_more_while_others_are_told_of() {
+        let board = Board::default();
+        board.tell(at(0), line(KEY_LATE, Some("ann")));
+        for minute in [30, 60, 90] {
+            board.tell(at(minute), line(KEY_LATE, Some("bob")));
+        }
+        assert_eq!(open(&board, 59), [("key-late", 2, at(0))]);
+        assert_eq!(open(&board, 91), [("key-late", 1, at(30))]);
+        assert_eq!(open(&board, 151), []);
     }
 
     #[test]

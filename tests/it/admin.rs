@@ -1,5 +1,6 @@
 //! The admin socket and the commands that ask it, with the real daemon and the lab.
 
+mod closed;
 mod diagnose;
 mod users;
 

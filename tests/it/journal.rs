@@ -116,8 +116,8 @@ async fn a_refused_password_is_critical_in_the_journal() {
     assert_eq!(heard("sign-in-refused").await, ["2", "critical", refused, "calway"]);
     within(stage.cloud.outcome(&activated)).await;
     std::fs::write(stage.credentials().join("calendar.hq.password"), "another-one-now").unwrap();
-    let healed = calway::observe::condition::EXCHANGE_WELL.message_id;
-    assert_eq!(heard("exchange-well").await, ["6", "info", healed, "calway"]);
+    let healed = calway::observe::condition::SIGNED_IN.message_id;
+    assert_eq!(heard("signed-in").await, ["6", "info", healed, "calway"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use crate::daemon::intake::Seen;
 use crate::daemon::questions::{Line, Question};
 use crate::daemon::serve::{self, Reply};
 use crate::model::{Span, Time, Verdict};
-use crate::observe::condition::{Condition, HOST_WAITS, STORE_FAILS, fill};
+use crate::observe::condition::{Condition, HOST_WAITS, STORE_FAILS, fill, short};
 use crate::observe::standing::{self, Standing};
 use crate::pipeline::fleet::{Census, ServerView, Survey};
 
@@ -146,11 +146,6 @@ fn server(one: &ServerView) -> Value {
         "requests_open": one.asking,
         "rests_seconds": one.rests.map(seconds),
     })
-}
-
-/// The beginning of a hash: enough to tell some servers apart.
-pub(super) fn short(hash: &str) -> String {
-    hash.chars().take(12).collect()
 }
 
 fn add(all: &mut Census, one: Census) {

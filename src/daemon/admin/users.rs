@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Admin;
-use super::status::{limits, short, text};
+use super::status::{limits, text};
 use crate::daemon::clock;
 use crate::daemon::intake::Tell;
 use crate::daemon::questions::{Line, Question};
 use crate::daemon::serve::{self, Reply, refusal};
 use crate::model::{Address, Cause, CommandId, Fault, Outcome, Time, UserId};
-use crate::observe::condition::{MAILBOX_FAILING, MAILBOX_IN_CLOUD, fill, hint};
+use crate::observe::condition::{MAILBOX_FAILING, MAILBOX_IN_CLOUD, fill, hint, short};
 use crate::observe::tap::Tap;
 use crate::pipeline::command::{Decision, Effect};
 use crate::pipeline::fleet::{Entry, Health, Story, Upcoming};

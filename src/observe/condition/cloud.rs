@@ -62,13 +62,14 @@ conditions! {
         remedy "Nothing is lost: it is tried again. If it lasts, do what its cause says.";
     /// What a command began ended
     ERRAND_ENDED = "errand-ended" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e67"
-        [CALENDAR COMMAND_ID TRACKING_ID]
-        what "What command @COMMAND_ID@ began in calendar @CALENDAR@ ended. The cloud is told."
+        [CALENDAR USER_ID COMMAND_ID OUTCOME TRACKING_ID]
+        what "What command @COMMAND_ID@ began in calendar @CALENDAR@ ended: @OUTCOME@. The cloud \
+              is told."
         cause "It was done, or cannot be done; its line says which."
         remedy "Nothing to do: the cloud is told of it. Where it failed, its cause says why.";
     /// What a command began in Exchange fails again and again
     ERRAND_WAITS = "errand-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e68"
-        [CALENDAR COMMAND_ID CAUSE EWS_REQUEST_ID TRACKING_ID]
+        [CALENDAR USER_ID COMMAND_ID CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "What command @COMMAND_ID@ began in calendar @CALENDAR@ waits: @CAUSE@. It is tried \
               again by itself."
         cause "Exchange or the key server does not answer, or the account may not write there."
@@ -78,13 +79,13 @@ conditions! {
                 ApplicationImpersonation).";
     /// What a command began goes on
     ERRAND_GOES_ON = "errand-goes-on" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e69"
-        [CALENDAR COMMAND_ID TRACKING_ID]
+        [CALENDAR USER_ID COMMAND_ID TRACKING_ID]
         what "What command @COMMAND_ID@ began in calendar @CALENDAR@ goes on."
         cause "What it waited for answers again."
         remedy "Nothing to do.";
     /// An invitation does not get the join details that its organiser asked for
     DECORATION_REFUSED = "decoration-refused" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e70"
-        [CALENDAR USER_ID REASON CAUSE]
+        [CALENDAR USER_ID COMMAND_ID REASON CAUSE TRACKING_ID]
         what "An invitation of user @USER_ID@ (calendar @CALENDAR@) gets no join details \
               (@REASON@): @CAUSE@."
         cause "Its organiser wrote a keyword into the place, and the invitation cannot have what \
@@ -96,7 +97,7 @@ conditions! {
                 cloud says why, its administrator helps.";
     /// Somebody had edited join details in an invitation
     DECORATION_EDITED = "decoration-edited" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e71"
-        [CALENDAR USER_ID]
+        [CALENDAR USER_ID COMMAND_ID TRACKING_ID]
         what "Join details in an invitation of user @USER_ID@ (calendar @CALENDAR@) had been \
               edited when they were replaced or taken out."
         cause "A person, or a program of theirs, wrote among them."

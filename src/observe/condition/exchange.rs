@@ -5,21 +5,35 @@ use super::conditions;
 conditions! {
     /// Exchange is busy or away
     EXCHANGE_WAITS = "exchange-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e05"
-        [CALENDAR CAUSE EWS_REQUEST_ID TRACKING_ID]
-        what "A server of calendar @CALENDAR@ is busy, or does not answer: @CAUSE@. Its mailboxes \
-              are not asked for before it had its rest; then one tries, then more and more."
+        [CALENDAR SERVER CAUSE EWS_REQUEST_ID TRACKING_ID]
+        what "Server @SERVER@ of calendar @CALENDAR@ is busy, or does not answer: @CAUSE@. Its \
+              mailboxes are not asked for before it had its rest; then one tries, then more and \
+              more."
         cause "It said so itself (throttling, ErrorServerBusy, 503), or the way to it is broken."
         remedy "Nothing is lost. If it lasts: check Exchange, and the throttling policy of the \
                 service account (Get-ThrottlingPolicyAssociation).";
     /// Exchange answers again
-    EXCHANGE_WELL = "exchange-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06" [CALENDAR]
-        what "A server of calendar @CALENDAR@ that was left alone answers again. What changed \
-              meanwhile is read now."
+    EXCHANGE_WELL = "exchange-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
+        [CALENDAR SERVER]
+        what "Server @SERVER@ of calendar @CALENDAR@, which was left alone, answers again. What \
+              changed meanwhile is read now."
         cause "It had its rest, or what kept us from it is over."
+        remedy "Nothing to do.";
+    /// Nobody is served any more by a server that was not well
+    SERVER_LEFT = "server-left" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e82" [CALENDAR SERVER]
+        what "No mailbox of calendar @CALENDAR@ is served by @SERVER@ any more, which was left \
+              alone. It is not asked again."
+        cause "Its mailboxes were moved to another server, or are not active any more."
+        remedy "Nothing to do.";
+    /// The account is signed in again
+    SIGNED_IN = "signed-in" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e83" [CALENDAR]
+        what "The account of calendar @CALENDAR@ is signed in again. What changed meanwhile is \
+              read now."
+        cause "Its secret, the account or the way to Exchange was mended."
         remedy "Nothing to do.";
     /// Exchange refuses the password
     SIGN_IN_REFUSED = "sign-in-refused" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e07"
-        [CALENDAR CAUSE EWS_REQUEST_ID]
+        [CALENDAR CAUSE EWS_REQUEST_ID TRACKING_ID]
         what "The account of calendar @CALENDAR@ is not signed in: @CAUSE@. Nothing of this \
               calendar is relayed until it is. The same secret is not tried again and again, so \
               that the account is not locked."
@@ -36,9 +50,9 @@ conditions! {
                 --try-again.";
     /// One server refuses a secret that others take
     SERVER_REFUSES_SIGN_IN = "server-refuses-sign-in" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e51"
-        [CALENDAR CAUSE EWS_REQUEST_ID]
-        what "One server of calendar @CALENDAR@ does not let us in: @CAUSE@. Its mailboxes are not \
-              relayed; the others are."
+        [CALENDAR SERVER CAUSE EWS_REQUEST_ID TRACKING_ID]
+        what "Server @SERVER@ of calendar @CALENDAR@ does not let us in: @CAUSE@. Its mailboxes \
+              are not relayed; the others are."
         cause "The secret is right, as another server takes it. Most likely Extended Protection \
                finds TLS opened between here and that server."
         remedy "The secret is right: another server takes it. See what stands between here and \
@@ -47,7 +61,8 @@ conditions! {
                 hour, later after two and four; at once with calway discover ADDRESS --try-again. \
                 The others are served meanwhile.";
     /// The proxy refuses its password
-    PROXY_REFUSES = "proxy-refuses" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e52" [CALENDAR CAUSE]
+    PROXY_REFUSES = "proxy-refuses" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4e52"
+        [CALENDAR CAUSE TRACKING_ID]
         what "The proxy on the way to Exchange does not sign us in: @CAUSE@. Nothing of calendar \
               @CALENDAR@ is relayed until it does."
         cause "Its password is wrong or expired, or it wants another way to sign in."
@@ -64,7 +79,7 @@ conditions! {
                 check load balancers between here and Exchange for idle time-outs below 90 s.";
     /// A group of mailboxes is polled because streams fail
     GROUP_DEMOTED = "group-demoted" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e16"
-        [CALENDAR CAUSE EWS_REQUEST_ID]
+        [CALENDAR GROUP CAUSE EWS_REQUEST_ID]
         what "Streams of a group of mailboxes of calendar @CALENDAR@ fail again and again: \
               @CAUSE@. They are polled, and one of them tries again later."
         cause "Something between here and Exchange holds answers back or closes idle connections, \
@@ -72,9 +87,15 @@ conditions! {
         remedy "Changes come late, by polling. Check proxies and load balancers between here and \
                 Exchange for idle time-outs below 90 s and for answers that they hold back.";
     /// Streams of a group work again
-    GROUP_PROMOTED = "group-promoted" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e17" [CALENDAR]
+    GROUP_PROMOTED = "group-promoted" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e17" [CALENDAR GROUP]
         what "Streams of calendar @CALENDAR@ work again; polled mailboxes are listened to."
         cause "What broke them is over."
+        remedy "Nothing to do.";
+    /// A group that was polled has no mailboxes any more
+    GROUP_LEFT = "group-left" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e84" [CALENDAR GROUP]
+        what "No mailbox of calendar @CALENDAR@ belongs to group @GROUP@ any more, whose streams \
+              failed."
+        cause "Its mailboxes were moved, or are not active any more."
         remedy "Nothing to do.";
     /// Nobody's out-of-office settings can be read
     PRESENCE_FAILS = "presence-fails" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e65"

@@ -15,14 +15,15 @@ conditions! {
                 that the service account has the role ApplicationImpersonation for it \
                 (Get-ManagementRoleAssignment -Role ApplicationImpersonation -GetEffectiveUsers).";
     /// A mailbox was read and is relayed
-    RELAYED = "relayed" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e64" [CALENDAR USER_ID]
+    RELAYED = "relayed" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e64"
+        [CALENDAR USER_ID TRACKING_ID]
         what "The mailbox of user @USER_ID@ (calendar @CALENDAR@) was read, and its changes are \
               relayed from now on."
         cause "It was activated, or it was mended."
         remedy "Nothing to do.";
     /// One mailbox is in Microsoft 365 now
     MAILBOX_IN_CLOUD = "mailbox-in-cloud" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e41"
-        [CALENDAR USER_ID]
+        [CALENDAR USER_ID TRACKING_ID]
         what "Exchange says that the mailbox of user @USER_ID@ (calendar @CALENDAR@) was moved to \
               Microsoft 365. Nothing of it is relayed from here."
         cause "A connector beside Exchange cannot read a mailbox in Microsoft 365."
@@ -31,7 +32,8 @@ conditions! {
                 connector for Microsoft 365, or move the mailbox back (New-MoveRequest); until \
                 then nothing of it is relayed. It is looked for again by itself.";
     /// A mailbox can be read again
-    MAILBOX_WELL = "mailbox-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04" [CALENDAR USER_ID]
+    MAILBOX_WELL = "mailbox-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e04"
+        [CALENDAR USER_ID TRACKING_ID]
         what "The mailbox of user @USER_ID@ (calendar @CALENDAR@) can be read again. What changed \
               meanwhile is sent now."
         cause "What kept it from being read is over."
@@ -67,13 +69,15 @@ conditions! {
         remedy "Changes of this mailbox come late, by polling. See its rights and the throttling \
                 policy (EwsMaxSubscriptions) of the mailbox: Get-ThrottlingPolicyAssociation.";
     /// The key server gives no new key
-    KEY_LATE = "key-late" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b" [CALENDAR USER_ID CAUSE]
+    KEY_LATE = "key-late" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b"
+        [CALENDAR USER_ID CAUSE TRACKING_ID]
         what "There is no new key for the mailbox of user @USER_ID@ (calendar @CALENDAR@): \
               @CAUSE@. What changes is sealed with yesterday's key meanwhile."
         cause "The key server cannot be reached, or refuses."
         remedy "Check the key server; until it answers yesterday's key is used.";
     /// Exchange refused the cursor
-    CURSOR_LOST = "cursor-lost" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c" [CALENDAR USER_ID]
+    CURSOR_LOST = "cursor-lost" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0c"
+        [CALENDAR USER_ID TRACKING_ID]
         what "Exchange does not know any more how far the mailbox of user @USER_ID@ (calendar \
               @CALENDAR@) was read. Its window is read anew, and what differs is sent."
         cause "The mailbox was moved or restored, or Exchange forgot an old state."
@@ -90,7 +94,8 @@ conditions! {
                 SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or let its owner open \
                 and save or delete it.";
     /// Not all of a mailbox's window is relayed
-    WINDOW_CUT = "window-cut" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e61" [CALENDAR USER_ID]
+    WINDOW_CUT = "window-cut" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e61"
+        [CALENDAR USER_ID TRACKING_ID]
         what "The calendar of user @USER_ID@ (calendar @CALENDAR@) holds more meetings than are \
               relayed: 20,000 of the window, or 1,000 that touch one minute."
         cause "A program fills the calendar, or a series went wrong."
@@ -99,12 +104,14 @@ conditions! {
                 user, or make the window shorter ([window] in calway.toml). Nothing else has to be \
                 done: the window is listed again every midnight.";
     /// All of a mailbox's window is relayed again
-    WINDOW_WHOLE = "window-whole" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e62" [CALENDAR USER_ID]
+    WINDOW_WHOLE = "window-whole" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e62"
+        [CALENDAR USER_ID TRACKING_ID]
         what "The whole window of user @USER_ID@ (calendar @CALENDAR@) is relayed again."
         cause "The calendar holds fewer meetings than before."
         remedy "Nothing to do.";
     /// No calendar serves a mailbox's domain
-    NO_CALENDAR = "no-calendar" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13" [USER_ID]
+    NO_CALENDAR = "no-calendar" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e13"
+        [USER_ID TRACKING_ID]
         what "The cloud activated user @USER_ID@, but no [[calendar]] names the domain of the \
               mailbox. Nothing of it is relayed."
         cause "The address is of a domain that the configuration does not have."

@@ -15,7 +15,7 @@ use super::severity::Severity;
 pub use self::cloud::*;
 pub use self::exchange::*;
 pub use self::mailbox::*;
-pub use self::notes::{Written, hint, note, reading, state};
+pub use self::notes::{Written, hint, note, reading, short, state};
 pub use self::service::*;
 
 /// A condition: what it is called for ever.
@@ -117,6 +117,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("EVENTS", "How many events."),
     ("EVENT_ID", "The id of an event, as the cloud has it."),
     ("FILE", "A file of the service."),
+    ("GROUP", "The number of a group of mailboxes that share streams, as long as there is one."),
     ("HOST", "A host that discovery was led to."),
     ("KEYS", "Keys of the configuration by their places, as `calendar[0].url`."),
     ("NAME", "A name that stands in the configuration."),
@@ -127,6 +128,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("REASON", "Why, or why not, in a word or the cloud's sentence."),
     ("ROW", "The number of an event in the store."),
     ("SECRET", "The name of a secret, as `calway secret` has it."),
+    ("SERVER", "A server of Exchange, as `calway status` names it; `directory` where it is that."),
     ("SUPPRESSED", "How many lines were left out."),
     (
         "TRACKING_ID",
@@ -226,6 +228,17 @@ mod tests {
             used.extend(one.fields.iter().copied());
         }
         assert_eq!(used, explained);
+    }
+
+    #[test]
+    fn whatever_concerns_one_reading_command_or_event_can_be_followed() {
+        // Of streams, which no reading and no command began.
+        let of_streams = [LISTENING.name, MAILBOX_DEMOTED.name];
+        for one in ALL.iter().filter(|one| !of_streams.contains(&one.name)) {
+            let concerns = ["USER_ID", "COMMAND_ID", "EVENT_ID", "ROW"];
+            let concerns = one.fields.iter().any(|field| concerns.contains(field));
+            assert!(!concerns || one.fields.contains(&"TRACKING_ID"), "{}", one.name);
+        }
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! What the fleet notes, written as conditions.
 
 use super::{
-    COMMITTED, CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_PROMOTED,
-    ITEM_UNREADABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING, MAILBOX_IN_CLOUD,
-    MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED,
-    STORE_FAILS, STREAM_FAILED, WINDOW_CUT, WINDOW_WHOLE,
+    COMMITTED, CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_LEFT,
+    GROUP_PROMOTED, ITEM_UNREADABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING,
+    MAILBOX_IN_CLOUD, MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_LEFT,
+    SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED, SIGNED_IN, STORE_FAILS, STREAM_FAILED, WINDOW_CUT,
+    WINDOW_WHOLE,
 };
 use crate::condition;
 use crate::model::{Cause, Fault, Span, Trace, UserId};
 use crate::net::gate::REFUSED_HERE;
 use crate::net::proxy;
 use crate::pipeline::announcement::UserState;
-use crate::pipeline::fleet::{Note, Reading};
+use crate::pipeline::fleet::{Note, Reading, Side};
 use crate::pipeline::limits::WINDOW_ENTRIES;
 use crate::pipeline::sync::{Commit, Shortfall};
 
@@ -19,36 +20,37 @@ use crate::pipeline::sync::{Commit, Shortfall};
 pub fn note(calendar: &str, note: &Note) {
     match note {
         Note::MailboxFailing(user, fault, wait) => failing(calendar, user, fault, *wait),
-        Note::Relayed(user) => {
-            condition!(debug, RELAYED, CALENDAR = calendar, USER_ID = user,;
+        Note::Relayed(user, trace) => {
+            condition!(debug, RELAYED, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = tracking(*trace),;
                 "mailbox {user} was read and is relayed");
         }
-        Note::MailboxWell(user) => {
-            condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,;
+        Note::MailboxWell(user, trace) => {
+            condition!(info, MAILBOX_WELL, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = tracking(*trace),;
                 "mailbox {user} can be read again");
         }
-        Note::ServerWaits(fault, wait) if fault.cause.code.as_str() == REFUSED_HERE => {
-            condition!(error, SERVER_REFUSES_SIGN_IN, CALENDAR = calendar, CAUSE = fault,
-                EWS_REQUEST_ID = fault.cause.id(),;
-                "one server does not let us in ({fault}); it is looked at again in {wait}");
+        Note::ServerWaits(side, fault, wait) => waits(calendar, side, fault, *wait),
+        Note::ServerWell(side) => {
+            condition!(info, EXCHANGE_WELL, CALENDAR = calendar, SERVER = named(side),;
+                "Exchange answers again ({})", named(side));
         }
-        Note::ServerWaits(fault, wait) => {
-            condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, CAUSE = fault,
-                EWS_REQUEST_ID = fault.cause.id(),
-                TRACKING_ID = fault.cause.tracking(),;
-                "Exchange is busy or away ({fault}); next try in {wait}");
+        Note::ServerLeft(side) => {
+            condition!(info, SERVER_LEFT, CALENDAR = calendar, SERVER = named(side),;
+                "nobody is served by {} any more", named(side));
         }
-        Note::ServerWell => {
-            condition!(info, EXCHANGE_WELL, CALENDAR = calendar,; "Exchange answers again");
+        Note::SignedIn => {
+            condition!(info, SIGNED_IN, CALENDAR = calendar,; "the account is signed in again");
         }
         Note::SignInRefused(fault, wait) if proxy::is_refusal(fault) => {
-            condition!(error, PROXY_REFUSES, CALENDAR = calendar, CAUSE = fault,;
+            condition!(error, PROXY_REFUSES, CALENDAR = calendar, CAUSE = fault,
+                TRACKING_ID = fault.cause.tracking(),;
                 "the proxy refuses to sign us in ({fault}); looked at again in {wait}, or when the \
                  secret calendar.{calendar}.proxy_password changes");
         }
         Note::SignInRefused(fault, wait) => {
             condition!(error, SIGN_IN_REFUSED, CALENDAR = calendar, CAUSE = fault,
-                EWS_REQUEST_ID = fault.cause.id(),;
+                EWS_REQUEST_ID = fault.cause.id(), TRACKING_ID = fault.cause.tracking(),;
                 "the account is not signed in ({fault}); looked at again in {wait}, or when the \
                  secret calendar.{calendar}.password (or the keytab) changes");
         }
@@ -67,26 +69,32 @@ pub fn note(calendar: &str, note: &Note) {
                 "mailbox {user} cannot be listened to ({fault}); it is polled, and listening is \
                  tried again in {wait}");
         }
-        Note::GroupDemoted(fault, wait) => {
-            condition!(warn, GROUP_DEMOTED, CALENDAR = calendar, CAUSE = fault,
+        Note::GroupDemoted(group, fault, wait) => {
+            condition!(warn, GROUP_DEMOTED, CALENDAR = calendar, GROUP = group, CAUSE = fault,
                 EWS_REQUEST_ID = fault.cause.id(),;
                 "streams of a group of mailboxes fail again and again ({fault}); they are polled, \
                  and one tries again in {wait}");
         }
-        Note::GroupPromoted => {
-            condition!(info, GROUP_PROMOTED, CALENDAR = calendar,;
+        Note::GroupPromoted(group) => {
+            condition!(info, GROUP_PROMOTED, CALENDAR = calendar, GROUP = group,;
                 "streams work again; polled mailboxes are listened to");
+        }
+        Note::GroupLeft(group) => {
+            condition!(info, GROUP_LEFT, CALENDAR = calendar, GROUP = group,;
+                "a group of mailboxes whose streams failed has none any more");
         }
         Note::Listening(user) => {
             condition!(debug, LISTENING, CALENDAR = calendar, USER_ID = user,;
                 "mailbox {user} is listened to");
         }
         Note::KeyLate(user, fault) => {
-            condition!(warn, KEY_LATE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,;
+            condition!(warn, KEY_LATE, CALENDAR = calendar, USER_ID = user, CAUSE = fault,
+                TRACKING_ID = fault.cause.tracking(),;
                 "no new key for mailbox {user} ({fault}); the old one is used meanwhile");
         }
-        Note::CursorLost(user) => {
-            condition!(info, CURSOR_LOST, CALENDAR = calendar, USER_ID = user,;
+        Note::CursorLost(user, trace) => {
+            condition!(info, CURSOR_LOST, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = trace,;
                 "Exchange does not know the cursor of mailbox {user} any more; its window is read \
                  anew");
         }
@@ -96,8 +104,37 @@ pub fn note(calendar: &str, note: &Note) {
                 TRACKING_ID = fault.cause.tracking(),;
                 "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
         }
-        Note::Shortfall(user, shortfall) => cut(calendar, user, *shortfall),
+        Note::Shortfall(user, shortfall, trace) => cut(calendar, user, *shortfall, *trace),
     }
+}
+
+/// The beginning of a hash: enough to tell some servers apart.
+pub fn short(hash: &str) -> String {
+    hash.chars().take(12).collect()
+}
+
+fn named(side: &Side) -> String {
+    match side {
+        Side::Server(key) => short(key.as_str()),
+        Side::Directory => "directory".into(),
+    }
+}
+
+fn tracking(trace: Option<Trace>) -> String {
+    trace.map_or_else(|| "-".into(), |trace| trace.to_string())
+}
+
+fn waits(calendar: &str, side: &Side, fault: &Fault, wait: Span) {
+    let server = named(side);
+    if fault.cause.code.as_str() == REFUSED_HERE {
+        condition!(error, SERVER_REFUSES_SIGN_IN, CALENDAR = calendar, SERVER = server,
+            CAUSE = fault, EWS_REQUEST_ID = fault.cause.id(), TRACKING_ID = fault.cause.tracking(),;
+            "one server does not let us in ({fault}); it is looked at again in {wait}");
+        return;
+    }
+    condition!(warn, EXCHANGE_WAITS, CALENDAR = calendar, SERVER = server, CAUSE = fault,
+        EWS_REQUEST_ID = fault.cause.id(), TRACKING_ID = fault.cause.tracking(),;
+        "Exchange is busy or away ({fault}); next try in {wait}");
 }
 
 /// What to do about a mailbox that fails for this reason, where that is known; else empty.
@@ -122,7 +159,7 @@ pub fn hint(code: &str) -> &'static str {
 /// What of a note the cloud is to know: how that mailbox is.
 pub fn state(note: &Note) -> Option<(&UserId, UserState)> {
     match note {
-        Note::Relayed(user) => Some((user, UserState::Active)),
+        Note::Relayed(user, _) => Some((user, UserState::Active)),
         Note::MailboxFailing(user, fault, _) if fault.cause.code == Cause::IN_THE_CLOUD => {
             Some((user, UserState::Error(MAILBOX_IN_CLOUD.name)))
         }
@@ -133,7 +170,8 @@ pub fn state(note: &Note) -> Option<(&UserId, UserState)> {
 
 fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
     if fault.cause.code == Cause::IN_THE_CLOUD {
-        condition!(warn, MAILBOX_IN_CLOUD, CALENDAR = calendar, USER_ID = user,;
+        condition!(warn, MAILBOX_IN_CLOUD, CALENDAR = calendar, USER_ID = user,
+            TRACKING_ID = fault.cause.tracking(),;
             "mailbox {user} was moved to Microsoft 365, where it cannot be read from here; looked \
              for again in {wait}");
         return;
@@ -145,20 +183,23 @@ fn failing(calendar: &str, user: &UserId, fault: &Fault, wait: Span) {
         "mailbox {user} cannot be read ({fault}){then}{hint}; next try in {wait}");
 }
 
-fn cut(calendar: &str, user: &UserId, shortfall: Shortfall) {
+fn cut(calendar: &str, user: &UserId, shortfall: Shortfall, trace: Trace) {
     match shortfall {
         Shortfall { from: Some(_), .. } => {
-            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = trace,;
                 "the window of mailbox {user} holds more than {WINDOW_ENTRIES} meetings; the \
                  earliest are relayed, the later ones are not");
         }
         Shortfall { crowded: true, .. } => {
-            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,;
+            condition!(warn, WINDOW_CUT, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = trace,;
                 "more meetings of mailbox {user} touch one minute than Exchange lists; some of \
                  them are not relayed, and one that is deleted may stay");
         }
         Shortfall { from: None, crowded: false } => {
-            condition!(info, WINDOW_WHOLE, CALENDAR = calendar, USER_ID = user,;
+            condition!(info, WINDOW_WHOLE, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = trace,;
                 "the whole window of mailbox {user} is relayed again");
         }
     }

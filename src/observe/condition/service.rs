@@ -114,6 +114,11 @@ conditions! {
               more, so systemd ends the program and starts it again. Nothing is lost."
         cause "A mistake in the program, or a machine that does not get on."
         remedy "Report it with LOOP and the lines before it, unless the machine was frozen.";
+    /// A part of the program that hung goes on
+    LOOP_TURNS = "loop-turns" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e85" [LOOP]
+        what "@LOOP@, which had not turned for long, turns again."
+        cause "What it waited for came, or the machine goes on."
+        remedy "Nothing to do, if it does not come again.";
     /// A mistake in Calway
     INTERNAL = "internal-error" Error "6f1d5a86b2c84c3f9d0e6b1f2a7c4e14" [PLACE]
         what "A part of the program ended at @PLACE@ where it never should. It is rebuilt from the \

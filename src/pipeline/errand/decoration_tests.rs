@@ -104,7 +104,7 @@ impl Play {
 
     fn remarks(&self) -> Vec<&Remark> {
         let of = self.notes.iter().filter_map(|note| match note {
-            desk::Note::Remark(_, remark) => Some(remark),
+            desk::Note::Remark(.., remark) => Some(remark),
             _ => None,
         });
         of.collect()

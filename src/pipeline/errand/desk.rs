@@ -24,6 +24,7 @@ use super::{
     attend, create, decorate, free_busy, noticed, respond, told,
 };
 use crate::model::{Address, CommandId, Fault, Next, Now, Span, Time, UserId, WriteFault};
+use crate::pipeline::command::NO_LONGER_ACTIVE;
 use crate::pipeline::limits;
 use crate::pipeline::pace::{Dice, Pace};
 use crate::pipeline::seal::{Installation, Stashed};
@@ -65,13 +66,14 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// It fails again and again, for this reason, and is tried again.
-    Waits(CommandId, Fault),
+    Waits(UserId, CommandId, Fault),
     /// It goes on after that.
-    GoesOn(CommandId),
-    /// It ended: its command's type, and how. Of what no command began only where it failed.
-    Ended(CommandId, &'static str, String),
+    GoesOn(UserId, CommandId),
+    /// It ended: its command's type, and how. Of what no command began only where it failed, or
+    /// had waited.
+    Ended(UserId, CommandId, &'static str, String),
     /// Something of an invitation in this user's calendar is remarkable.
-    Remark(UserId, Remark),
+    Remark(UserId, CommandId, Remark),
 }
 
 #[derive(Debug)]
@@ -190,9 +192,28 @@ impl Desk {
             for row in self.lanes.remove(&(user.clone(), track)).unwrap_or_default() {
                 if let Some(job) = self.jobs.remove(&row) {
                     self.waiting(job.kind).remove(&(job.due, row));
+                    self.orphaned(job);
                 }
             }
         }
+    }
+
+    /// Its user is not active any more: the disk dropped it and told the cloud. Nobody else says
+    /// that it waits no more.
+    fn orphaned(&mut self, job: Job) {
+        let is_told = job.unwritten.is_some_and(|advance| advance.done);
+        if !is_told && (!job.kind.is_local() || job.waits) {
+            let how = format!("refused: {NO_LONGER_ACTIVE}");
+            let (what, user) = (job.kind.command(), job.user);
+            self.out.push(Output::Note(Note::Ended(user, job.id, what, how)));
+        }
+    }
+
+    /// Which errand this ticket is of, as long as it is there: its user, its id and its command's
+    /// type.
+    pub fn errand(&self, ticket: Ticket) -> Option<(&UserId, &CommandId, &'static str)> {
+        let (row, _) = self.tickets.get(&ticket)?;
+        self.jobs.get(row).map(|job| (&job.user, &job.id, job.kind.command()))
     }
 
     fn filed(&mut self, now: Now, filed: Filed) {
@@ -287,7 +308,7 @@ impl Desk {
         if matches!(next, Move::Stage(_) | Move::End(_)) {
             job.pace.reset();
             if std::mem::take(&mut job.waits) {
-                self.out.push(Output::Note(Note::GoesOn(job.id.clone())));
+                self.out.push(Output::Note(Note::GoesOn(job.user.clone(), job.id.clone())));
             }
         }
         self.step(now, row, next);
@@ -301,12 +322,17 @@ impl Desk {
         job.ticket = None;
         match there {
             // Its user is not active any more: what it would do is done in nobody's name.
-            Ok(false) => self.drop_job(now, row),
+            Ok(false) => {
+                if let Some(job) = self.drop_job(now, row) {
+                    self.orphaned(job);
+                }
+            }
             Err(_) => self.wait(row, now.mono + limits::STORE_RETRY),
             Ok(true) => {
                 let done = job.unwritten.take().is_some_and(|advance| advance.done);
                 if done {
-                    return self.drop_job(now, row);
+                    self.drop_job(now, row);
+                    return;
                 }
                 job.stage = Stage::Sending;
                 let next = job.course.noted(now);
@@ -350,12 +376,13 @@ impl Desk {
             Ending::Refused(why) => format!("refused: {why}"),
             Ending::Failed(why) => format!("failed: {why}"),
         };
-        let (id, stage, kind) = (job.id.clone(), job.stage, job.kind);
+        let (id, stage, kind, user) = (job.id.clone(), job.stage, job.kind, job.user.clone());
         if let Some(remark) = job.course.remark() {
-            self.out.push(Output::Note(Note::Remark(job.user.clone(), remark)));
+            self.out.push(Output::Note(Note::Remark(user.clone(), id.clone(), remark)));
         }
-        if !kind.is_local() || matches!(ending, Ending::Failed(_)) {
-            self.out.push(Output::Note(Note::Ended(id.clone(), kind.command(), how)));
+        let waited = std::mem::take(&mut job.waits);
+        if !kind.is_local() || waited || matches!(ending, Ending::Failed(_)) {
+            self.out.push(Output::Note(Note::Ended(user, id.clone(), kind.command(), how)));
         }
         let anew = if job.course.is_anew() { noticed::tag(&id) } else { None };
         let told = told::ending(&id, kind, ending).into_iter().collect();
@@ -386,7 +413,11 @@ impl Desk {
             *rest = (*rest).max(until);
         }
         if job.pace.failures() >= limits::ERRAND_FAILS && !std::mem::replace(&mut job.waits, true) {
-            self.out.push(Output::Note(Note::Waits(job.id.clone(), fault.clone())));
+            self.out.push(Output::Note(Note::Waits(
+                job.user.clone(),
+                job.id.clone(),
+                fault.clone(),
+            )));
         }
         job.due = until;
         self.give_way(now, row);
@@ -442,16 +473,17 @@ impl Desk {
     }
 
     /// The next of its lane has its turn.
-    fn drop_job(&mut self, now: Now, row: i64) {
-        let Some(job) = self.jobs.remove(&row) else { return };
+    fn drop_job(&mut self, now: Now, row: i64) -> Option<Job> {
+        let job = self.jobs.remove(&row)?;
         self.waiting(job.kind).remove(&(job.due, row));
-        let lane = (job.user, Track::of(job.kind));
-        let Some(rows) = self.lanes.get_mut(&lane) else { return };
+        let lane = (job.user.clone(), Track::of(job.kind));
+        let rows = self.lanes.get_mut(&lane)?;
         rows.retain(|other| *other != row);
         match rows.front().copied() {
             Some(next) => self.turn(now, next),
             None => drop(self.lanes.remove(&lane)),
         }
+        Some(job)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::play::{Mailbox, Play, invitation};
 use super::*;
 use crate::model::{Answer as Answered, BusyType, Engagement, KeyUri, Span, Wanted, When, Wish};
+use crate::pipeline::command::NO_LONGER_ACTIVE;
 use crate::pipeline::samples::{NOON, installation, key, now, user};
 
 pub const UID: &str = "040000008200E00074C5B7101A82E008";
@@ -83,7 +84,7 @@ fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
                     desk.handle(now(second), Input::Answered(ticket, Err(away)));
                 }
                 Output::Advance(_, advance) => ended = ended.or(Some((second, advance))),
-                Output::Note(Note::Waits(id, fault)) => {
+                Output::Note(Note::Waits(_, id, fault)) => {
                     assert_eq!((id.as_str(), fault.to_string().as_str()), ("c-1", "503"));
                     waits += 1;
                 }
@@ -96,6 +97,41 @@ fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
     assert!(advance.done && (600..800).contains(&after), "{after}");
     assert!(advance.told[0].data.json().contains("given up"));
     assert_eq!(waits, 1);
+}
+
+#[test]
+fn what_waited_for_a_user_who_is_active_no_more_is_told_to_be_over() {
+    let mut desk = Desk::new(installation(), Rules::default(), 1);
+    desk.handle(now(0), Input::Added(user(1), ada()));
+    let all =
+        vec![filed(1, question(&["ben@corp.example"])), filed(2, respond(Response::Accepted))];
+    desk.handle(now(0), Input::Filed(all));
+    let mut waits = Vec::new();
+    for second in 1..600 {
+        for output in desk.drain() {
+            match output {
+                Output::Ask(ticket, ..) => {
+                    let away = WriteFault::NoEffect(Fault::retry("503"));
+                    desk.handle(now(second), Input::Answered(ticket, Err(away)));
+                }
+                Output::Note(Note::Waits(_, id, _)) => waits.push(id),
+                _ => {}
+            }
+        }
+        desk.handle(now(second), Input::Tick);
+    }
+    assert_eq!(waits.len(), 2);
+    desk.drain();
+    desk.handle(now(600), Input::Removed(user(1)));
+    let ended = |output| match output {
+        Output::Note(Note::Ended(of, id, _, how)) if of == user(1) => Some((id, how)),
+        _ => None,
+    };
+    let mut ended: Vec<_> = desk.drain().into_iter().filter_map(ended).collect();
+    ended.sort();
+    waits.sort();
+    assert_eq!(ended.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), waits);
+    assert!(ended.iter().all(|(_, how)| how.contains(NO_LONGER_ACTIVE)), "{ended:?}");
 }
 
 #[test]
@@ -321,13 +357,17 @@ fn nothing_is_done_for_whom_nobody_activated_or_who_went_meanwhile() {
     let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
     // The disk dropped it with its user.
     desk.handle(now(1), Input::Advanced(ticket, Ok(false)));
-    assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
+    let ended = |id: &str| {
+        let (id, how) = (CommandId::new(id), format!("refused: {NO_LONGER_ACTIVE}"));
+        vec![Output::Note(Note::Ended(user(1), id, "meeting.create", how))]
+    };
+    assert_eq!((desk.drain(), desk.wake_at()), (ended("c-1"), None));
     desk.handle(now(1), Input::Filed(vec![filed(2, create(When::At(NOON)))]));
     recall(&mut desk);
     let Some(Output::Advance(ticket, _)) = desk.drain().pop() else { panic!() };
     desk.handle(now(2), Input::Removed(user(1)));
     desk.handle(now(3), Input::Advanced(ticket, Ok(true)));
-    assert_eq!((desk.drain(), desk.wake_at()), (vec![], None));
+    assert_eq!((desk.drain(), desk.wake_at()), (ended("c-2"), None));
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Fleet {
     /// What the directory says of a part.
     pub(super) fn checked(&mut self, now: Now, part: Part, homes: Vec<Result<Home, Fault>>) {
         if part.pauses == self.directory.gate.pauses && homes.iter().any(Result::is_ok) {
-            self.directory.gate.answered(limits::HOMES_AT_ONCE);
+            self.directory_answered();
         }
         for fault in homes.iter().filter_map(|home| home.as_ref().err()) {
             self.directory_trouble(now, fault);

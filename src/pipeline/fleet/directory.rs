@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::checks::Round;
-use super::{Fleet, Gate, Mailbox, Output, Place, Queue, Server, Stage, Ticket};
+use super::{Fleet, Gate, Mailbox, Note, Output, Place, Queue, Server, Side, Stage, Ticket};
 use crate::model::{Doubt, Fault, Home, Next, Now, Span, Time};
 use crate::pipeline::limits;
 
@@ -167,7 +167,7 @@ impl Fleet {
         }
         let Some(asked) = self.directory.asked.remove(&ticket) else { return };
         if asked.pauses == self.directory.gate.pauses && homes.iter().any(Result::is_ok) {
-            self.directory.gate.answered(limits::HOMES_AT_ONCE);
+            self.directory_answered();
         }
         // Also what was said of mailboxes that were removed meanwhile.
         for fault in homes.iter().filter_map(|home| home.as_ref().err()) {
@@ -194,6 +194,12 @@ impl Fleet {
                 }
                 Err(fault) => self.homeless(now, at, fresh, fault),
             }
+        }
+    }
+
+    pub(super) fn directory_answered(&mut self) {
+        if self.directory.gate.answered(limits::HOMES_AT_ONCE) {
+            self.out.push(Output::Note(Note::ServerWell(Side::Directory)));
         }
     }
 

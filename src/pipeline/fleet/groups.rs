@@ -322,7 +322,7 @@ impl Fleet {
             let wait = until.since(now.mono);
             if !std::mem::replace(&mut group.demoted, true) {
                 self.demoted += 1;
-                self.out.push(Output::Note(Note::GroupDemoted(fault.clone(), wait)));
+                self.out.push(Output::Note(Note::GroupDemoted(at, fault.clone(), wait)));
             }
         }
         group.rests_until = Some(until);
@@ -335,7 +335,7 @@ impl Fleet {
         group.pace.reset();
         if std::mem::take(&mut group.demoted) {
             self.demoted -= 1;
-            self.out.push(Output::Note(Note::GroupPromoted));
+            self.out.push(Output::Note(Note::GroupPromoted(at)));
         }
     }
 
@@ -344,7 +344,10 @@ impl Fleet {
         self.gather(at, None);
         self.merge_later(at, None);
         let demoted = self.groups.get_mut(at).map(|group| std::mem::take(&mut group.demoted));
-        self.demoted -= usize::from(demoted == Some(true));
+        if demoted == Some(true) {
+            self.demoted -= 1;
+            self.out.push(Output::Note(Note::GroupLeft(at)));
+        }
     }
 
     /// A stream of the group was heard: where one tried for all, the others follow once it has

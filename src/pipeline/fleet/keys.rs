@@ -63,7 +63,7 @@ impl Fleet {
                 if matches!(fault.next, Next::Retry { .. }) && usable(old.as_ref(), now) =>
             {
                 let old = old.clone();
-                self.out.push(Output::Note(Note::KeyLate(user, fault)));
+                self.out.push(Output::Note(Note::KeyLate(user, fault.of(run.trace))));
                 old
             }
             (Err(fault), _) => {

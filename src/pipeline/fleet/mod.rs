@@ -42,7 +42,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub use self::survey::{Entry, Health, ServerView, Story, Survey, Tally, Upcoming};
-pub use self::words::{Census, Input, Note, Output, Reading, Rules, StreamId, Ticket, Want};
+pub use self::words::{
+    Census, GroupId, Input, Note, Output, Reading, Rules, Side, StreamId, Ticket, Want,
+};
 
 use self::days::Days;
 use self::directory::{Directory, Seeking};
@@ -460,7 +462,7 @@ impl Fleet {
         self.set_timer(at, None);
         self.unqueue(at);
         self.leave_stream(at);
-        self.well(at);
+        self.well(at, None);
         self.set_demoted(at, false);
         self.count_unheard(at, false);
         self.move_to(at, None);

@@ -1,7 +1,7 @@
 //! Passes: begun, asked on, committed, ended.
 
 use super::servers::{Server, Turn};
-use super::{Ear, Fleet, Note, Orphan, Output, Queue, Reading, Run, Stage, Ticket};
+use super::{Ear, Fleet, Note, Orphan, Output, Queue, Reading, Run, Side, Stage, Ticket};
 use crate::model::{Fault, Next, Now, Span, Time, Trace, UserId};
 use crate::pipeline::sync::{Ask, Got, Loaded, Pass, Row, Shortfall, Step};
 use crate::pipeline::window::Window;
@@ -270,7 +270,7 @@ impl Fleet {
                 let step = pass.failed(fault);
                 if let (true, Some(mailbox)) = (lost && step.is_ok(), self.mailbox(at)) {
                     let user = mailbox.user.clone();
-                    self.out.push(Output::Note(Note::CursorLost(user)));
+                    self.out.push(Output::Note(Note::CursorLost(user, run.trace)));
                 }
                 step
             }
@@ -378,7 +378,7 @@ impl Fleet {
         let shortfall = pass.shortfall();
         let kind = |one: Shortfall| (one.from.is_some(), one.crowded);
         if kind(mailbox.shortfall) != kind(shortfall) {
-            let note = Note::Shortfall(mailbox.user.clone(), shortfall);
+            let note = Note::Shortfall(mailbox.user.clone(), shortfall, trace);
             self.out.push(Output::Note(note));
         }
         mailbox.shortfall = shortfall;
@@ -394,7 +394,7 @@ impl Fleet {
         self.release(run.server, run.live);
         self.has_read = true;
         self.tally.readings += 1;
-        self.well(at);
+        self.well(at, Some(run.trace));
         self.is_deaf(at, &run);
         self.plan_again(now, at);
         let poll = self.poll(at);
@@ -431,13 +431,14 @@ impl Fleet {
         if run.pauses != self.pauses(run.server) {
             return;
         }
-        let mut well = self.account.answered(usize::MAX);
-        if let Some(server) = self.servers.get_mut(run.server) {
-            well |= server.gate.answered(self.rules.passes);
-            server.away_since = None;
+        if self.account.answered(usize::MAX) {
+            self.out.push(Output::Note(Note::SignedIn));
         }
-        if well {
-            self.out.push(Output::Note(Note::ServerWell));
+        let Some(server) = self.servers.get_mut(run.server) else { return };
+        server.away_since = None;
+        if server.gate.answered(self.rules.passes) {
+            let side = Side::Server(server.key().clone());
+            self.out.push(Output::Note(Note::ServerWell(side)));
         }
     }
 }

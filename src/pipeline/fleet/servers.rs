@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::groups::Group;
-use super::{Fleet, Gate, Place, Queue};
+use super::{Fleet, Gate, Note, Output, Place, Queue, Side};
 use crate::model::{GroupKey, Now, ServerKey, Time};
 use crate::pipeline::limits;
 
@@ -245,6 +245,10 @@ impl Fleet {
                 continue;
             }
             if server.is_left(now) {
+                if server.gate.tries() {
+                    let side = Side::Server(server.key.clone());
+                    self.out.push(Output::Note(Note::ServerLeft(side)));
+                }
                 self.server_names.remove(&server.key);
                 self.vacant.servers.push(at);
             } else {

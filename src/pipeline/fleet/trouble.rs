@@ -1,8 +1,8 @@
 //! What failed: who waits for it, and how long.
 
 use super::directory::pace;
-use super::{Fleet, Mailbox, Note, Output, Queue, Run, Trouble};
-use crate::model::{Fault, Next, Now, Span, Time};
+use super::{Fleet, Mailbox, Note, Output, Queue, Run, Side, Trouble};
+use crate::model::{Fault, Next, Now, Span, Time, Trace};
 use crate::pipeline::limits;
 
 impl Mailbox {
@@ -106,8 +106,8 @@ impl Fleet {
         mailbox.and_then(|mailbox| mailbox.trouble.as_ref()).is_some_and(|trouble| trouble.shut)
     }
 
-    /// It fails no more, or is not there any more.
-    pub(super) fn well(&mut self, at: usize) {
+    /// It fails no more, as this reading shows, or is not there any more.
+    pub(super) fn well(&mut self, at: usize, trace: Option<Trace>) {
         let Some(mailbox) = self.mailbox(at) else { return };
         (mailbox.has_worked, mailbox.gone_since) = (true, None);
         let was_failing = mailbox.pace.failures() > 0;
@@ -117,7 +117,7 @@ impl Fleet {
         self.look_over(at);
         let Some(mailbox) = self.mailbox(at) else { return };
         if !std::mem::replace(&mut mailbox.relayed, true) && self.names.contains_key(&user) {
-            self.out.push(Output::Note(Note::Relayed(user.clone())));
+            self.out.push(Output::Note(Note::Relayed(user.clone(), trace)));
         }
         if !was_failing {
             return;
@@ -125,23 +125,23 @@ impl Fleet {
         self.census.failing -= 1;
         self.shut -= usize::from(trouble.is_some_and(|trouble| trouble.shut));
         if self.names.contains_key(&user) {
-            self.out.push(Output::Note(Note::MailboxWell(user)));
+            self.out.push(Output::Note(Note::MailboxWell(user, trace)));
         }
     }
 
     /// Begins a pause of the server, or of all where sign-in was refused, if the fault asks for
     /// one.
     pub(super) fn server_trouble(&mut self, now: Now, server: usize, fault: &Fault) {
+        let Some(server) = self.servers.get_mut(server) else { return };
+        let side = Side::Server(server.key().clone());
         let until = match fault.next {
             Next::BackOff { after } => {
-                let limits = limits::SERVER_RETRY;
-                let Some(server) = self.servers.get_mut(server) else { return };
-                server.gate.shut(now.mono, limits, after, &mut self.dice)
+                server.gate.shut(now.mono, limits::SERVER_RETRY, after, &mut self.dice)
             }
             Next::SignIn => self.account_refused(now),
             _ => None,
         };
-        self.tell_pause(now, fault, until);
+        self.tell_pause(now, side, fault, until);
     }
 
     /// As [`Fleet::server_trouble`], of the directory.
@@ -154,18 +154,18 @@ impl Fleet {
             Next::SignIn => self.account_refused(now),
             _ => None,
         };
-        self.tell_pause(now, fault, until);
+        self.tell_pause(now, Side::Directory, fault, until);
     }
 
     fn account_refused(&mut self, now: Now) -> Option<Time> {
         self.account.shut(now.mono, limits::SIGN_IN_RETRY, None, &mut self.dice)
     }
 
-    fn tell_pause(&mut self, now: Now, fault: &Fault, until: Option<Time>) {
+    fn tell_pause(&mut self, now: Now, side: Side, fault: &Fault, until: Option<Time>) {
         let Some(wait) = until.map(|until| until.since(now.mono)) else { return };
         self.out.push(Output::Note(match fault.next {
             Next::SignIn => Note::SignInRefused(fault.clone(), wait),
-            _ => Note::ServerWaits(fault.clone(), wait),
+            _ => Note::ServerWaits(side, fault.clone(), wait),
         }));
     }
 

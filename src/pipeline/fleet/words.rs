@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, Span, Trace, UserId};
+use crate::model::{
+    Doubt, Fault, Hint, Home, KeyUri, ListenEnd, ResourceUri, ServerKey, Span, Trace, UserId,
+};
 use crate::pipeline::limits;
 use crate::pipeline::seal::Sealer;
 use crate::pipeline::showing::Showing;
@@ -123,22 +125,39 @@ pub enum Want {
     Recall(ResourceUri, KeyUri),
 }
 
-/// What an operator is told. Only changes are told, not every repetition.
+/// Who is left alone for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This server.
+    Server(ServerKey),
+    /// Whoever says where mailboxes are served.
+    Directory,
+}
+
+/// Names a group of mailboxes as long as there is one.
+pub type GroupId = usize;
+
+/// What an operator is told. Only changes are told, not every repetition. What a reading led to has
+/// its trace, beside it or in its fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A mailbox fails; the wait until it is tried again. Told once for each cause.
     MailboxFailing(UserId, Fault, Span),
     /// It was read and goes on being read: for the first time, after it failed, or after everything
     /// was asked for again.
-    Relayed(UserId),
+    Relayed(UserId, Option<Trace>),
     /// It works again.
-    MailboxWell(UserId),
-    /// Exchange is busy, or away: everybody waits.
-    ServerWaits(Fault, Span),
-    /// Exchange answers again.
-    ServerWell,
+    MailboxWell(UserId, Option<Trace>),
+    /// It is busy, or away: everybody there waits.
+    ServerWaits(Side, Fault, Span),
+    /// It answers again.
+    ServerWell(Side),
+    /// Nobody is served there any more, and it was not well when it was left.
+    ServerLeft(Side),
     /// Sign-in was refused.
     SignInRefused(Fault, Span),
+    /// It is not any more.
+    SignedIn,
     /// The store cannot write.
     StoreFails(Fault),
     /// A stream broke; so many mailboxes are polled until it is back.
@@ -148,19 +167,21 @@ pub enum Note {
     Demoted(UserId, Fault, Span),
     /// Streams of a group fail again and again: its mailboxes are polled, and one of them tries
     /// after the span.
-    GroupDemoted(Fault, Span),
+    GroupDemoted(GroupId, Fault, Span),
     /// Streams of a group work again.
-    GroupPromoted,
+    GroupPromoted(GroupId),
+    /// A demoted group has no mailboxes any more.
+    GroupLeft(GroupId),
     /// A mailbox is listened to.
     Listening(UserId),
     /// The KMS gives no key; what is sealed with yesterday's goes on.
     KeyLate(UserId, Fault),
     /// The server refused the cursor; the window is read anew.
-    CursorLost(UserId),
+    CursorLost(UserId, Trace),
     /// An item of the mailbox cannot be read, the others can; the reason.
     ItemUnreadable(UserId, Fault),
     /// Not all that stands in the mailbox's window is relayed; or all is again.
-    Shortfall(UserId, Shortfall),
+    Shortfall(UserId, Shortfall, Trace),
 }
 
 /// How many mailboxes are in which state.

@@ -2,12 +2,14 @@
 
 use std::process::Stdio;
 
+use calway_lab::cloud::NewMeeting;
 use calway_lab::stage::Options;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
 use super::{command, request, run, say};
+use crate::edits::now_ms;
 use crate::house::{ALICE, BOB, House, talkative, within};
 
 struct Trace {
@@ -177,6 +179,43 @@ async fn a_mailbox_is_followed_from_exchanges_ring_to_the_clouds_answer() {
         status.0 == 0
     };
     house.until("the daemon goes on", free).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_followed_from_its_decision_to_the_answer_for_its_result() {
+    let house = House::active(talkative()).await;
+    let mut trace = Trace::of(&house, ALICE.0);
+    assert_eq!(trace.next().await["what"], "following");
+    let start = jiff::Timestamp::from_millisecond(now_ms() / 900_000 * 900_000 + 10_800_000);
+    let meeting = NewMeeting::at("Merger talks", &start.unwrap().to_string()).invite(BOB.1);
+    let command = house.stage.cloud.create_meeting(ALICE.0, &meeting).await;
+    let id = calway::pipeline::tracking::of(&command).to_string();
+    let of_it = |line: &Value| line["tracking_id"] == id.as_str();
+    let is_end = |line: &Value| of_it(line) && line["what"] == "the cloud answers for an event";
+    let steps = trace.until(is_end).await;
+    let steps: Vec<_> = steps.iter().filter(|line| of_it(line)).collect();
+    let told: Vec<_> = steps.iter().filter_map(|step| step["what"].as_str()).collect();
+    let mut rest = told.iter();
+    for step in [
+        "a command is written down as being sent",
+        "Exchange is told to make a meeting",
+        "a command's end is written to the disk",
+        "the cloud answers for an event",
+    ] {
+        assert!(rest.any(|one| *one == step), "{step} in its order: {told:?}");
+    }
+    // The channel and what it began go on beside each other.
+    assert!(told.contains(&"a command of the cloud is decided"), "{told:?}");
+    let made = steps.iter().find(|step| step["what"] == "Exchange is told to make a meeting");
+    let made = made.unwrap();
+    assert_eq!((&made["answer"], &made["command"]), (&"well".into(), &"meeting.create".into()));
+    assert_eq!(made["command_id"], command.as_str());
+    let ended = steps.iter().find(|step| step["condition"] == "errand-ended").unwrap();
+    assert_eq!(ended["outcome"], "done", "{ended}");
+    let text = format!("{steps:?}");
+    for person in [ALICE.1, BOB.1, "Merger"] {
+        assert!(!text.contains(person), "{person}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -205,7 +205,7 @@ impl Watch {
             Output::Note(Note::MailboxFailing(user, fault, _)) => {
                 self.named.insert(user.clone(), fault.clone());
             }
-            Output::Note(Note::MailboxWell(user)) => {
+            Output::Note(Note::MailboxWell(user, _)) => {
                 self.named.remove(user);
             }
             _ => {}

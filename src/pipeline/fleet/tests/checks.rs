@@ -175,7 +175,7 @@ fn a_failing_mailbox_that_moved_does_not_wait_for_its_old_place() {
             break;
         }
     }
-    assert!(desk.noted().contains(&Note::MailboxWell(user(0))));
+    assert!(desk.noted().iter().any(|note| matches!(note, Note::MailboxWell(..))));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_window_that_is_not_relayed_whole_is_named_when_that_changes() {
         desk.put(Input::Stirred(user(0)));
         desk.pass(&missing, &Listing { entries: Vec::new(), complete });
         let told = |note: Note| match note {
-            Note::Shortfall(_, shortfall) => Some(shortfall),
+            Note::Shortfall(_, shortfall, _) => Some(shortfall),
             _ => None,
         };
         notes.push(desk.noted().into_iter().find_map(told));
@@ -141,7 +141,7 @@ fn a_mailbox_whose_calendar_appears_later_is_read_within_the_hour() {
     assert!(desk.now.mono.since(begin) <= Span::MINUTE.times(75));
     desk.put(Input::Got(ticket, nothing_new()));
     desk.pass(&unreadable(Next::Refused), &Listing { complete: true, ..Listing::default() });
-    assert!(desk.noted().contains(&Note::MailboxWell(user(0))));
+    assert!(desk.noted().iter().any(|note| matches!(note, Note::MailboxWell(..))));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Several servers, each with its own budget and its own pause; and one mailbox's own.
 
+mod ending;
+
 use super::*;
 
 fn home_at(server: &str, zone: Option<Zone>) -> Home {

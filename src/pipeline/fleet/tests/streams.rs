@@ -167,6 +167,9 @@ fn streams_that_end_every_two_minutes_are_left_to_polling() {
         notes.extend(desk.noted());
     }
     assert!(notes.iter().any(|note| matches!(note, Note::GroupDemoted(..))), "{notes:?}");
+    // Nobody would ever hear whether its streams work again.
+    desk.put(Input::Removed(user(0)));
+    assert!(desk.noted().contains(&Note::GroupLeft(0)));
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn where_the_one_that_tried_for_all_stands_the_others_follow_a_while_later() {
     let joined: BTreeSet<_> = std::iter::from_fn(|| desk.joined()).map(|(_, of)| of).collect();
     assert_eq!(joined.len(), 4, "all the others");
     assert!(!joined.contains(&users[0]));
-    assert!(desk.noted().contains(&Note::GroupPromoted));
+    assert!(desk.noted().contains(&Note::GroupPromoted(0)));
 }
 
 #[test]
