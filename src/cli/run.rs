@@ -6,9 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{Failure, memory};
+use crate::condition;
 use crate::config::{self, secrets::Secrets};
 use crate::daemon::{self, Reason};
+use crate::model::Fault;
+use crate::observe::condition::START_FAILS;
 use crate::observe::journal::{self, Shape};
+use crate::observe::notify;
 
 /// Secrets are read from systemd credentials ($CREDENTIALS_DIRECTORY) and the kernel's keyring:
 /// calendar.<name>.password, cloud.client_secret, store.key.
@@ -48,7 +52,14 @@ impl Run {
                 "the store is damaged: the next start sets it aside and begins anew".into(),
             )),
             Ok(Reason::LoopEnded) => Err(Failure::Failed("a loop ended unexpectedly".into())),
-            Err(fault) => Err(Failure::Failed(fault.to_string())),
+            Err(fault) => Err(not_started(&fault)),
         }
     }
+}
+
+/// In the journal and in `systemctl status`, so that nobody has to look for it.
+fn not_started(fault: &Fault) -> Failure {
+    notify::status(&format!("not started: {fault}"));
+    condition!(error, START_FAILS, CAUSE = fault,; "not started: {fault}");
+    Failure::Unwell
 }

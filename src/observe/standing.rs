@@ -69,7 +69,8 @@ const STATES: &[State] = &[
     until(MAILBOX_DEMOTED, &[LISTENING]),
     until(GROUP_DEMOTED, &[GROUP_PROMOTED, GROUP_LEFT]),
     fades(INTERNAL, 24 * 60),
-    // The program ends with the first; the next one begins anew.
+    // The program ends with the first two; the next one begins anew.
+    until(START_FAILS, &[]),
     until(STORE_DAMAGED, &[]),
     fades(STORE_REBUILT, 24 * 60),
     until(LOOP_HANGS, &[LOOP_TURNS]),

@@ -56,10 +56,13 @@ pub fn known() -> HashMap<String, HashSet<String>> {
 }
 
 /// What runs on the appliance, in a shell.
-const SHELL: [&str; 7] = [
+const SHELL: [&str; 10] = [
+    "apt",
     "calway",
+    "cd",
     "journalctl",
     "mkdir",
+    "mv",
     "openssl",
     "systemctl",
     "systemd-ask-password",

@@ -15,6 +15,16 @@ conditions! {
         cause "It was told to (systemctl stop, restart, SIGTERM), or a part of it ended that never \
                should; then systemd starts it again."
         remedy "Nothing to do.";
+    /// The service does not start
+    START_FAILS = "start-fails" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4ed0" [CAUSE]
+        what "The program ended before it began: @CAUSE@. Nothing was changed, nothing is relayed, \
+              and nothing is lost. systemd tries again every 15 seconds."
+        cause "A secret is missing or the store is not for this program: it was written by a newer \
+               version or with another store.key, it cannot be written, or there is no room."
+        remedy "Do what the cause says. A missing secret: calway secret list, then calway secret \
+                set. A store of a newer version: install that version again, or go back to the \
+                copy as /usr/share/doc/calway/guide/exchange.md has it. Then: systemctl restart \
+                calway, and calway check sees the rest.";
     /// A changed configuration was taken up
     RELOADED = "reloaded" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec0" [KEYS]
         what "The configuration was read anew, and no stream was dropped. What counts from now on: \

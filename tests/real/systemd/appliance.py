@@ -4,42 +4,20 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import time
 import traceback
 
+import layouts
 import readme
+import sandbox
 from host import Host, wait
-from lab import Lab
+from lab import ALICE, BOB, Lab
+from unit import (PREVIOUS, QUICK, drop_in, install, is_ready, package, previous, ready_anew,
+                  strictly, version_of, without_drop_in)
 
 WORK = pathlib.Path(sys.argv[1])
 ROOT = pathlib.Path(os.environ["ROOT"])
-ALICE, BOB = "user00001", "user00002"
-# Times of the unit that a test would wait for; everything else is as the package has it.
-QUICK = "[Service]\nRestartSec=1\n"
-# A call that the filter refuses ends the service here, so that none is refused unseen.
-STRICT = "[Service]\nSystemCallErrorNumber=kill\n"
-
-
-def package():
-    (found,) = pathlib.Path(os.environ["PACKAGES"]).glob("*.deb")
-    return found
-
-
-def previous(host):
-    """The same package with a lower version number."""
-    folder = host.work / "previous"
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run(["dpkg-deb", "--raw-extract", package(), folder], check=True)
-    control = folder / "DEBIAN/control"
-    lines = control.read_text().splitlines(keepends=True)
-    lines = ["Version: 0.0.9-1\n" if line.startswith("Version: ") else line for line in lines]
-    control.write_text("".join(lines))
-    target = host.root / "root/calway_0.0.9-1.deb"
-    subprocess.run(["dpkg-deb", "-Znone", "--root-owner-group", "--build", folder, target],
-                   check=True, capture_output=True)
-    shutil.rmtree(folder)
 
 
 def files(host):
@@ -47,24 +25,6 @@ def files(host):
     apart = "/proc /sys /dev /run /tmp /opt /root /var/log /var/lib/dpkg /var/lib/apt /var/cache"
     skipped = " ".join(f"-path {path} -prune -o" for path in apart.split())
     return set(host.shell(f"find / -xdev {skipped} -print").stdout.splitlines())
-
-
-def drop_in(host, name, text):
-    folder = host.root / "etc/systemd/system/calway.service.d"
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(text)
-    host.run("systemctl", "daemon-reload")
-
-
-def strictly(host):
-    """In /run, which no package touches."""
-    host.shell("mkdir -p /run/systemd/system/calway.service.d && "
-               "cat >/run/systemd/system/calway.service.d/strict.conf", input=STRICT)
-    host.run("systemctl", "daemon-reload")
-
-
-def is_ready(host):
-    return host.show("ActiveState") == "active" and host.show("SubState") == "running"
 
 
 def installing_it_starts_nothing(host, lab):
@@ -170,92 +130,14 @@ def root_is_told_how_it_is_and_others_are_not(host, lab):
     assert "@" not in host.run("calway", "status", check=False).stdout
 
 
-def the_process_has_nothing_that_it_does_not_need(host, lab):
-    number = host.show("MainPID")
-    status = host.ask("cat", f"/proc/{number}/status")
-    facts = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
-    for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
-        assert int(facts[name], 16) == 0, (name, facts[name])
-    assert facts["NoNewPrivs"] == "1" and facts["Seccomp"] == "2", facts
-    assert facts["Uid"].split()[0] == host.ask("id", "-u", "calway")
-    limits = host.ask("cat", f"/proc/{number}/limits")
-    assert "Max core file size        0                    0" in limits, limits
-
-
-# What a program in the service's place can do; everything else is refused.
-MAY = {"write-state", "write-run", "read-secret", "call-personality"}
-
-
-def in_its_sandbox_everything_else_fails(host, lab):
-    unit = host.ask("cat", "/usr/lib/systemd/system/calway.service")
-    example = host.ask("cat", "/usr/share/doc/calway/examples/addresses.conf")
-    shutil.copy(ROOT / "tests/real/systemd/probe.pl", host.root / "opt/lab/probe.pl")
-    host.run("ip", "address", "add", "192.0.2.10/32", "dev", "lo")
-    host.run("ip", "address", "add", "203.0.113.5/32", "dev", "lo")
-    probe = ("[Service]\nType=oneshot\nExecStart=\nExecStart=/usr/bin/perl /opt/lab/probe.pl\n"
-             "ExecReload=\nRestart=no\nWatchdogSec=0\nExecPaths=/usr/bin/perl\n"
-             "RuntimeDirectoryPreserve=yes\nStandardOutput=truncate:/opt/lab/probe.out\n")
-    units = host.root / "etc/systemd/system"
-    for name, more in [("probe", ""), ("narrowed", example)]:
-        (units / f"{name}.service").write_text(f"{unit}\n{probe}\n{more}\n")
-    host.run("systemctl", "daemon-reload")
-    host.run("systemctl", "start", "probe")
-    lines = (host.root / "opt/lab/probe.out").read_text().splitlines()
-    found = dict(line.split(" ", 1) for line in lines)
-    assert len(found) > 35, found
-    process = {name: found.pop(name) for name in list(found) if name[0].isupper()}
-    assert process["CapEff"] == process["CapBnd"] == "0000000000000000", process
-    reached = {name: found.pop(name) for name in list(found) if name.startswith("reach-")}
-    well = {name for name, said in found.items() if said == "ok"}
-    assert well == MAY - {"call-personality"}, (well ^ MAY, found)
-    assert all(said in ("EPERM", "EACCES", "EROFS", "ENOENT", "EAFNOSUPPORT", "refused")
-               for name, said in found.items() if name not in MAY), found
-    for name, said in found.items():
-        assert not name.startswith("call-") or said == "EPERM", (name, said)
-    # Nobody listens there, but the way is open; with the drop-in only to what it allows.
-    assert set(reached.values()) == {"ECONNREFUSED"}, reached
-    host.run("systemctl", "start", "narrowed")
-    lines = (host.root / "opt/lab/probe.out").read_text().splitlines()
-    found = dict(line.split(" ", 1) for line in lines)
-    assert found["reach-inside"] == "ECONNREFUSED", found
-    assert found["reach-outside"] in ("EPERM", "timeout"), found
-    for name in ("probe", "narrowed"):
-        (units / f"{name}.service").unlink()
-    host.run("systemctl", "daemon-reload")
-
-
-def no_other_program_can_be_run_in_it(host, lab):
-    text = pathlib.Path(host.root / "usr/lib/systemd/system/calway.service").read_text()
-    other = text.replace("ExecStart=/usr/bin/calway run --config /etc/calway/calway.toml",
-                         "ExecStart=/usr/bin/perl -e 1").replace("WatchdogSec=30", "")
-    (host.root / "etc/systemd/system/other.service").write_text(
-        other.replace("Type=notify", "Type=oneshot").replace("Restart=on-failure", ""))
-    host.run("systemctl", "daemon-reload")
-    assert host.run("systemctl", "start", "other", check=False).returncode
-    assert host.show("ExecMainStatus", "other.service") == "203", host.ask(
-        "systemctl", "status", "other", "--no-pager")
-    (host.root / "etc/systemd/system/other.service").unlink()
-    host.run("systemctl", "daemon-reload")
-
-
-def nobody_else_reads_its_memory(host, lab):
-    number = host.show("MainPID")
-    for user in ("nobody", "calway"):
-        for path in ("mem", "environ", "maps"):
-            done = host.run("runuser", "-u", user, "--", "head", "-c1", f"/proc/{number}/{path}",
-                            check=False)
-            assert "Permission denied" in done.stderr, (user, path, done)
-    assert host.shell(f"exec 3</proc/{number}/mem", check=False).returncode == 0, "root alone can"
-
-
 def a_loop_that_hangs_is_ended_and_begun_again(host, lab):
     # 30 s in the unit; the test waits for less.
     drop_in(host, "quick.conf", f"{QUICK}WatchdogSec=4\n")
     host.run("systemctl", "restart", "calway")
-    number = host.show("MainPID")
+    number, restarts = host.show("MainPID"), int(host.show("NRestarts"))
     host.run("kill", "-STOP", number)
     wait("another process", lambda: is_ready(host) and host.show("MainPID") != number)
-    assert host.show("NRestarts") == "1"
+    assert int(host.show("NRestarts")) == restarts + 1
     said = host.ask("journalctl", "-u", "calway", "-o", "cat")
     assert "Watchdog timeout" in said, said[-2000:]
     lab.relays(BOB)
@@ -279,19 +161,60 @@ def it_stops_in_order(host, lab):
 
 
 def versions_follow_each_other_without_a_question(host, lab):
-    previous(host)
     config = host.ask("cat", "/etc/calway/calway.toml")
-    newest = host.ask("dpkg-query", "-W", "-f", "${Version}", "calway")
-    for name, version in [("calway_0.0.9-1.deb", "0.0.9-1"), (package().name, newest)]:
+    newest = version_of(host)
+    for name, version in [(previous(host), PREVIOUS), (package().name, newest)]:
         number = host.show("MainPID")
-        host.run("apt-get", "-q", "-y", "--allow-downgrades", "install", f"/root/{name}",
-                 stdin=subprocess.DEVNULL, seconds=120)
-        assert host.ask("dpkg-query", "-W", "-f", "${Version}", "calway") == version
-        wait(f"{version} runs", lambda: is_ready(host) and host.show("MainPID") != number)
+        install(host, name)
+        assert version_of(host) == version
+        ready_anew(host, f"{version} runs", number)
         lab.relays(ALICE)
     assert host.ask("cat", "/etc/calway/calway.toml") == config
-    after = lab.ask("cloud", "/stats")
-    assert after["duplicatedVisible"] == after["rejected"] == 0, after
+    lab.has_all_once()
+
+
+def without_network_at_the_start_it_waits_and_says_so(host, lab):
+    host.run("systemctl", "stop", "calway")
+    title = lab.meet(ALICE)
+    drop_in(host, "impatient.conf", "[Service]\nTimeoutStartSec=4\n")
+    # A rule before all routes; the interface itself systemd 252 sets up for every service.
+    host.shell("ip rule add pref 1 unreachable && ip rule del pref 0")
+    began = time.monotonic()
+    try:
+        host.run("systemctl", "start", "--no-block", "calway")
+        wait("it says so", lambda: host.show("StatusText").startswith("starting: ")
+             and "no connection to the cloud yet" in host.show("StatusText"))
+        number = host.show("MainPID")
+        for condition in ("exchange-waits", "channel-closed"):
+            wait(condition, lambda: host.journal(f"CONDITION={condition}", f"_PID={number}"))
+        restarts = host.show("NRestarts")
+        wait("more than systemd waits for others", lambda: time.monotonic() > began + 6)
+        assert host.show("ActiveState") == "activating" and host.show("NRestarts") == restarts
+        assert host.show("MainPID") == number
+    finally:
+        host.shell("ip rule add pref 0 lookup local && ip rule del pref 1")
+        without_drop_in(host, "impatient.conf")
+    wait("READY", lambda: is_ready(host))
+    assert host.show("MainPID") == number, "by the same process"
+    wait(f"{title}, made meanwhile", lambda: lab.shown(ALICE, title))
+
+
+def a_secret_that_is_missing_is_named_and_the_start_heals_when_it_is_there(host, lab):
+    file = host.root / "etc/credstore.encrypted/calendar.hq.password"
+    away = host.root / "root/away"
+    drop_in(host, "quick.conf", QUICK)
+    shutil.move(file, away)
+    try:
+        assert host.run("systemctl", "restart", "calway", check=False).returncode
+        words = "secret calendar.hq.password is missing"
+        wait("it is named", lambda: any(words in one["MESSAGE"]
+                                        for one in host.journal("CONDITION=start-fails")), 20)
+        assert words in host.ask("systemctl", "status", "calway", "--no-pager", "--full")
+    finally:
+        shutil.move(away, file)
+    wait("READY", lambda: is_ready(host))
+    lab.relays(BOB)
+    without_drop_in(host, "quick.conf")
 
 
 def removal_keeps_what_is_the_administrators(host, lab):
@@ -306,10 +229,15 @@ def removal_keeps_what_is_the_administrators(host, lab):
     lab.relays(BOB)
 
 
-def a_purge_leaves_nothing(host, lab):
-    shutil.rmtree(host.root / "etc/systemd/system/calway.service.d/quick.conf", True)
+def a_purge_leaves_nothing_of_ours_and_all_of_others(host, lab):
+    store = host.root / "etc/credstore.encrypted"
+    others = {"calendar.other.sync.password", "calendar.password", "backup.key"}
+    for name in others | {".calendar.hq.password.4711.new"}:
+        (store / name).write_text("sealed")
     (host.root / "etc/systemd/system/calway.service.d/quick.conf").unlink(missing_ok=True)
     host.run("apt-get", "-q", "-y", "purge", "calway", seconds=120)
+    assert {one.name for one in store.iterdir()} == others
+    shutil.rmtree(store)
     left = files(host) - BEFORE[0]
     # Keys and lists that the system makes when it is first asked.
     own = ("/var/lib/systemd/", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
@@ -331,15 +259,15 @@ TESTS = [
     journalctl_says_what_to_do,
     a_reload_is_applied_without_dropping_a_stream,
     root_is_told_how_it_is_and_others_are_not,
-    the_process_has_nothing_that_it_does_not_need,
-    in_its_sandbox_everything_else_fails,
-    no_other_program_can_be_run_in_it,
-    nobody_else_reads_its_memory,
+    *sandbox.TESTS,
     a_loop_that_hangs_is_ended_and_begun_again,
     it_stops_in_order,
+    without_network_at_the_start_it_waits_and_says_so,
+    a_secret_that_is_missing_is_named_and_the_start_heals_when_it_is_there,
     versions_follow_each_other_without_a_question,
+    *layouts.TESTS,
     removal_keeps_what_is_the_administrators,
-    a_purge_leaves_nothing,
+    a_purge_leaves_nothing_of_ours_and_all_of_others,
 ]
 BEFORE = []
 
@@ -361,7 +289,7 @@ def main():
                 print(f"ok      {name} ({time.monotonic() - began:.1f} s)", flush=True)
             except Exception:  # noqa: BLE001 - whatever it is, it failed
                 failed += 1
-                said = host.ask("journalctl", "-u", "calway", "-n", "30", "--no-pager")
+                said = host.ask("journalctl", "-u", "calway", "-n", "12", "--no-pager")
                 print(f"FAILED  {name}\n{traceback.format_exc()}{said}", flush=True)
     finally:
         host.end()

@@ -8,6 +8,7 @@ import urllib.request
 from host import wait
 
 MAIL = "corp.example"
+ALICE, BOB = "user00001", "user00002"
 EXCHANGE = "mail.corp.example"
 CLOUD = "relay.example.com"
 HOUR = 3_600_000
@@ -15,7 +16,7 @@ HOUR = 3_600_000
 
 class Lab:
     def __init__(self, host, program):
-        self.host, self.facts, self.written = host, {}, 0
+        self.host, self.facts, self.written, self.titles = host, {}, 0, {}
         folder = host.root / "opt/lab"
         folder.mkdir(parents=True)
         shutil.copy(program, folder / "calway-lab")
@@ -54,6 +55,7 @@ class Lab:
         start = int(time.time() // 60 * 60_000) + self.written * HOUR
         self.ask("exchange", "/items", {"mailbox": f"{user}@{MAIL}", "subject": title,
                                         "start_ms": start, "minutes": 30})
+        self.titles.setdefault(user, set()).add(title)
         return title
 
     def shown(self, user, title):
@@ -65,6 +67,18 @@ class Lab:
         """A meeting made now reaches the user's app."""
         title = self.meet(user)
         wait(f"{title} at the cloud", lambda: self.shown(user, title), seconds)
+
+    def has_all_once(self):
+        """Every meeting that was ever made is shown, once, and nothing came that was not right."""
+        for user, titles in self.titles.items():
+            def shown():
+                records = self.ask("cloud", f"/users/{user}/meetings")
+                found = [one["subject"] for one in records if one["subject"] in titles]
+                assert len(found) == len(set(found)), found
+                return len(found) == len(titles)
+            wait(f"all meetings of {user}", shown)
+        stats = self.ask("cloud", "/stats")
+        assert stats["duplicatedVisible"] == stats["rejected"] == 0, stats
 
     def operations(self, name):
         """How often Exchange was asked for this."""

@@ -35,6 +35,13 @@ found('read-credstore', opendir(my $store, '/etc/credstore.encrypted'));
 found('read-secret', open(my $secret, '<', "$ENV{CREDENTIALS_DIRECTORY}/store.key"));
 found('see-first-process', -e '/proc/1/status');
 found('see-disk', opendir(my $disks, '/dev/disk'));
+# Planted where everybody sees it.
+found('see-tmp', -e '/tmp/planted');
+found('see-var-tmp', -e '/var/tmp/planted');
+found('see-ipc', msgget(0x63616c77, 0));
+found('see-kernel-log', open(my $log, '<', '/dev/kmsg'));
+writes('write-kernel', '/proc/sys/kernel/core_pattern');
+writes('write-cgroup', '/sys/fs/cgroup/cgroup.max.depth');
 
 # Numbers of x86-64.
 my %call = (

@@ -37,9 +37,10 @@ def typed(host, script, answers, seconds=120):
     while time.monotonic() < until:
         if not select.select([terminal], [], [], 0.2)[0]:
             question = fresh.splitlines()[-1] if fresh else ""
-            if question.endswith(": "):
-                # Enter takes what stands in brackets.
-                said = "" if question.endswith("]: ") else reply(answers, seen)
+            # Enter takes what stands in brackets.
+            bracket = re.search(r"\](:| \?)? $", question)
+            if bracket or question.endswith(": "):
+                said = "" if bracket else reply(answers, seen)
                 os.write(terminal, (said + "\n").encode())
                 fresh = ""
             continue
