@@ -4,6 +4,7 @@
 mod entrance;
 mod far;
 mod finding;
+mod json;
 mod machine;
 mod provoked;
 mod reference;

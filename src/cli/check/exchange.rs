@@ -421,7 +421,10 @@ async fn look_into(ews: &Ews, room: &Arc<Address>) -> Result<Verdict, Fault> {
     let target = target(room);
     let now = super::way::now();
     let listing = ews.view(&target, now, now + model::Span::DAY.times(31)).await?;
-    let ids: Vec<_> = listing.entries.iter().take(ITEMS).map(|one| one.item.clone()).collect();
+    // One of each series: what it says, it says each time.
+    let mut known = std::collections::HashSet::new();
+    let apart = listing.entries.iter().filter(|one| known.insert(one.uid.clone()));
+    let ids: Vec<_> = apart.take(ITEMS).map(|one| one.item.clone()).collect();
     if ids.is_empty() {
         return Ok(Verdict::Skip("the room has no meeting within 31 days to look at".into()));
     }

@@ -204,7 +204,7 @@ pub(super) fn room(kept: impl Iterator<Item = Kept>) -> Verdict {
     let meetings = all.len();
     if meetings < ENOUGH && texts == 0 && (meetings == 0 || titles > 0) {
         return Verdict::Skip(format!(
-            "{meetings} of its meetings within 31 days are somebody else's: too few to tell"
+            "meetings of others in it within 31 days: {meetings}, too few to tell"
         ));
     }
     let words = Words::default().with("meetings", meetings);

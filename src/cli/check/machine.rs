@@ -224,9 +224,9 @@ fn files(prepared: &Prepared<'_>, unit: Option<&str>) -> Verdict {
         prepared.case.calendars.iter().map(|one| one.ews.max_connections * 4).sum();
     let own = || rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let (limit, whose) = match unit.map(unit_limit) {
-        Some(Some(limit)) => (limit, "the unit allows"),
+        Some(Some(limit)) => (limit, "the unit"),
         // Without a word the manager's own goes, which is no less than this.
-        _ => (own().unwrap_or(u64::MAX), "this shell allows"),
+        _ => (own().unwrap_or(u64::MAX), "this shell"),
     };
     files_said((limit, whose), mailboxes, u64::try_from(connections).unwrap_or(u64::MAX))
 }
@@ -245,7 +245,8 @@ fn files_said((limit, whose): (u64, &str), mailboxes: u64, connections: u64) -> 
         let words = Words::default().with("limit", shown).with("mailboxes", mailboxes);
         return Verdict::Trouble("few", words.with("needed", needed));
     }
-    Verdict::Pass(format!("{whose} {shown}, {mailboxes} mailboxes need up to {needed}"))
+    let said = format!("{needed} needed for {mailboxes} mailboxes, {whose} allows {shown}");
+    Verdict::Pass(said)
 }
 
 #[cfg(test)]

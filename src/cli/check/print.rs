@@ -167,19 +167,23 @@ impl Page {
         let start = format!("  {word}  {:NAME$} {took:>TIME$}  ", finding.check);
         let column = 2 + 4 + 2 + NAME + 1 + TIME + 2;
         let room = |from: usize| self.width.saturating_sub(from).max(NARROW / 2);
-        let about = format!("{:subject$}", finding.subject);
-        let beside = if subject == 0 { 0 } else { subject + 2 };
-        // A subject that is too long for its column has a line of its own.
-        let mut lines = if finding.subject.chars().count() > subject {
+        let first = match finding.subject.is_empty() {
+            true => String::new(),
+            false => format!("{:subject$}  ", finding.subject),
+        };
+        let beside = column + first.chars().count();
+        let left = self.width.saturating_sub(beside);
+        // What has no room beside its subject stands below it.
+        let narrow = left < NARROW / 2 && says.chars().count() > left;
+        let mut lines = if finding.subject.chars().count() > subject || narrow {
             let _ = writeln!(out, "{start}{}", finding.subject);
             let pad = " ".repeat(column + 2);
             let lines = wrapped(says, room(column + 2));
             lines.into_iter().map(|line| format!("{pad}{line}")).collect::<Vec<_>>()
         } else {
-            let pad = " ".repeat(column + beside);
-            let lines = wrapped(says, room(column + beside));
-            let first = if subject == 0 { String::new() } else { format!("{about}  ") };
-            let lines = lines.into_iter().enumerate().map(|(at, line)| match at {
+            let pad = " ".repeat(beside);
+            let lines = wrapped(says, room(beside)).into_iter().enumerate();
+            let lines = lines.map(|(at, line)| match at {
                 0 => format!("{start}{first}{line}"),
                 _ => format!("{pad}{line}"),
             });

@@ -34,6 +34,32 @@ fn a_subject_that_is_too_long_does_not_push_the_others_away() {
 }
 
 #[test]
+fn what_is_found_has_room_also_beside_a_long_subject_and_without_one() {
+    let page = Page::plain(80);
+    let text = page.group(&[
+        finding("", Verdict::Pass("one thing that there is one of alone in this group".into())),
+        finding("room-0001@corp.example", Verdict::Pass("short enough".into())),
+        finding(
+            "room-0001@corp.example",
+            Verdict::Skip("too long for what is left beside a subject like this".into()),
+        ),
+    ]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "calendar hq",
+            "  pass  rooms          1.2 s  one thing that there is one of alone in this group",
+            "  pass  rooms          1.2 s  room-0001@corp.example  short enough",
+            "  skip  rooms          1.2 s  room-0001@corp.example",
+            "                                too long for what is left beside a subject like",
+            "                                this",
+            "",
+        ]
+    );
+}
+
+#[test]
 fn a_command_stands_on_a_line_of_its_own_however_long_it_is() {
     let words = Words::default().with("meetings", 4);
     let page = Page::plain(60);

@@ -219,7 +219,8 @@ fn tls_said(shown: &Shown, failed: Option<&(Flaw, Fault)>, pinned: bool, now: Ti
     let read: Vec<_> = shown.chain.iter().filter_map(|der| Certificate::read(der)).collect();
     let first = read.first().cloned().unwrap_or_default();
     let protocol = shown.protocol.unwrap_or_default();
-    let ends = read.iter().map(|one| one.until).min().unwrap_or(first.until);
+    let soonest = first_to_end(&read, now).unwrap_or(&first);
+    let ends = soonest.until;
     let words = Words::default()
         .with("names", names(&first.names))
         .with("issuer", &first.issuer)
@@ -229,10 +230,9 @@ fn tls_said(shown: &Shown, failed: Option<&(Flaw, Fault)>, pinned: bool, now: Ti
         let days = (ends.as_ms() - now.as_ms()).div_euclid(DAY);
         // Whoever pins one looks after its dates.
         if days < SOON && !pinned {
-            return Verdict::Trouble(
-                "ends-soon",
-                words.with("days", days).with("until", day(ends)),
-            );
+            let words = words.with("names", names(&soonest.names));
+            let words = words.with("days", days).with("until", day(ends));
+            return Verdict::Trouble("ends-soon", words);
         }
         let how = if pinned { "pinned, " } else { "" };
         let names = names(&first.names);
@@ -262,6 +262,14 @@ fn tls_said(shown: &Shown, failed: Option<&(Flaw, Fault)>, pinned: bool, now: Ti
         },
         words,
     )
+}
+
+/// Of those that were shown the one whose last day comes first. One of an authority that is past
+/// its day and was not needed says nothing.
+fn first_to_end(shown: &[Certificate], now: Time) -> Option<&Certificate> {
+    let (own, others) = shown.split_first()?;
+    let others = others.iter().filter(|one| one.until > now);
+    std::iter::once(own).chain(others).min_by_key(|one| one.until)
 }
 
 /// Which of the clock's troubles it is, if any.

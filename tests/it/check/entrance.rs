@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use calway_lab::exchange::service::RoomRules;
+use calway_lab::exchange::service::{End, Pattern, RoomRules};
 use calway_lab::exchange::{
     self, Attendee, Draft, Exchange, ExtendedProtection, Fault, MailboxKind, Match,
 };
@@ -246,4 +246,22 @@ async fn a_room_that_empties_invitations_is_named_with_the_setting() {
         let text = scene.check(&["--json"]).await.text;
         assert!(!text.contains("Merger") && !text.contains("Numbers"), "{text}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_is_not_blamed_for_a_series_without_a_text() {
+    let hall = "hall@corp.example";
+    let scene = Scene::plain().await;
+    scene.in_calendar(&format!("test_rooms = [\"{hall}\"]"));
+    let calendars = scene.exchange().calendars();
+    calendars.add_mailbox(hall, "Hall", MailboxKind::Room);
+    calendars.set_room_rules(hall, RoomRules::default());
+    let start = now_ms() / 60_000 * 60_000 + 3_600_000;
+    let daily = Draft::meeting("Standup", start, 15)
+        .repeat(Pattern::Daily { interval: 1 }, End::After(15))
+        .invite(Attendee::resource(hall, "Hall"));
+    calendars.create("alice@corp.example", daily);
+    let later = Draft::meeting("Merger", start + 20 * 86_400_000, 60).text("Numbers");
+    calendars.create("alice@corp.example", later.invite(Attendee::resource(hall, "Hall")));
+    scene.prints("rooms-series", 0, &["rooms"]).await;
 }

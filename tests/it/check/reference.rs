@@ -16,6 +16,24 @@ Words in braces are put in as the check finds them. No check takes longer than W
 
 Exit codes: 0 nothing failed; 1 something failed; 2 the command line or the configuration is wrong.
 
+## For machines
+`calway check --json` prints one JSON object a line, each as soon as its group is done: the findings, and a last line `{\"summary\": …}`. A finding has all of these:
+
+| field | is | what it says |
+|---|---|---|
+| `group` | text | `machine`, `calendar NAME`, `cloud` or `key server` |
+| `check` | text | a check of the table below |
+| `subject` | text | the host, mailbox, domain or secret that was looked at; empty where there is one alone |
+| `outcome` | text | `pass`, `warn`, `fail` or `skip` |
+| `took_ms` | number | milliseconds; 0 where nothing was waited for |
+| `says` | text | what was found, or why it was not looked at |
+| `trouble` | text or null | which of the check's troubles below it is, where it is one |
+| `remedy` | list of texts | what to do, a paragraph each |
+| `command` | object or null | what to paste: `text`, and `where`: `here` (on this machine, as root), `exchange` (Exchange Management Shell) or `windows` (Windows PowerShell) |
+
+The summary has the numbers `pass`, `fail`, `warn`, `skip`, `took_ms` and `exit`, the exit code. Names of checks and troubles stay what they are; fields may be added.
+
+## The checks
 | check | of | the question | needs |
 |---|---|---|---|
 ";

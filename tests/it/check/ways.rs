@@ -128,6 +128,8 @@ async fn what_is_wrong_with_a_certificate_is_told_with_what_to_do() {
         with(variant).await.prints(golden, 1, &["tls", "clock"]).await;
     }
     with(Variant::EndsSoon).await.prints("tls-ends-soon", 0, &["tls"]).await;
+    let between = with(Variant::IntermediateEndsSoon).await;
+    between.prints("tls-intermediate-ends-soon", 0, &["tls"]).await;
     let pinned = with(Variant::Good).await;
     let other = "00".repeat(32);
     pinned.in_calendar(&format!("pinned_certificate = \"sha256:{other}\""));

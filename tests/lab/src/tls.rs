@@ -54,6 +54,8 @@ pub enum Variant {
     WeakSignature,
     /// An authority between it and the root issued it, whose certificate is not sent.
     NoIntermediate,
+    /// An authority between it and the root issued it, whose last day is ten days from now.
+    IntermediateEndsSoon,
 }
 
 /// A certificate, its key, and the chain up to but without the root.
@@ -100,8 +102,13 @@ impl Authority {
 
     /// An authority that this one vouches for, whose servers send its certificate with their own.
     pub fn intermediate(&self) -> Self {
+        self.intermediate_until((2060, 1, 1))
+    }
+
+    fn intermediate_until(&self, (year, month, day): (i32, u8, u8)) -> Self {
         let key = key_for(self.signature);
-        let params = authority("Calway Lab Intermediate");
+        let mut params = authority("Calway Lab Intermediate");
+        params.not_after = date_time_ymd(year, month, day);
         let certificate =
             params.signed_by(&key, &self.issuer).expect("an authority of fixed parameters");
         let mut above = vec![certificate.der().clone()];
@@ -127,6 +134,9 @@ impl Authority {
             leaf.chain.truncate(1);
             return leaf;
         }
+        if variant == Variant::IntermediateEndsSoon {
+            return self.intermediate_until(in_ten_days()).leaf(names);
+        }
         let names = if variant == Variant::WrongName { &["elsewhere.invalid"][..] } else { names };
         let key = key_for(self.signature);
         let mut params = CertificateParams::default();
@@ -149,10 +159,8 @@ impl Authority {
         params.not_before = date_time_ymd(first, 1, 1);
         params.not_after = date_time_ymd(last, 1, 1);
         if variant == Variant::EndsSoon {
-            let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(241);
-            let then = then.to_zoned(jiff::tz::TimeZone::UTC);
-            let (month, day) = (then.month().unsigned_abs(), then.day().unsigned_abs());
-            params.not_after = date_time_ymd(then.year().into(), month, day);
+            let (year, month, day) = in_ten_days();
+            params.not_after = date_time_ymd(year, month, day);
         }
         let certificate = match variant {
             Variant::SelfSigned | Variant::AuthorityItself => params.self_signed(&key),
@@ -254,6 +262,13 @@ fn key_for(signature: Signature) -> KeyPair {
         Signature::Ed25519 => &rcgen::PKCS_ED25519,
     };
     KeyPair::generate_for(algorithm).expect("the system has randomness")
+}
+
+/// Year, month and day in UTC, ten days from now or a little later.
+pub(crate) fn in_ten_days() -> (i32, u8, u8) {
+    let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(241);
+    let then = then.to_zoned(jiff::tz::TimeZone::UTC);
+    (then.year().into(), then.month().unsigned_abs(), then.day().unsigned_abs())
 }
 
 fn authority(common: &str) -> CertificateParams {

@@ -341,14 +341,16 @@ pub(super) const CHECKS: &[Check] = &[
         troubles: &[
             warn(
                 "strips-text",
-                "it empties what it is sent: none of {meetings} meetings has a text",
+                "none of {meetings} meetings in it has a text: it empties what it is sent, as rooms \
+                 do by default, unless nobody writes one",
                 &["Let it keep the text: without it the room's screen has no Join button. It \
                    concerns invitations from then on."],
                 exchange("Set-CalendarProcessing {mailbox} -DeleteComments $false"),
             ),
             warn(
                 "strips-title",
-                "it shows its organisers' names, or nothing, in place of titles",
+                "none of {meetings} meetings in it has its title, but its organiser's name or \
+                 nothing, as in rooms by default",
                 &["Let it keep titles. It concerns invitations from then on."],
                 exchange(
                     "Set-CalendarProcessing {mailbox} -DeleteSubject $false \
@@ -357,7 +359,8 @@ pub(super) const CHECKS: &[Check] = &[
             ),
             warn(
                 "strips-both",
-                "it empties what it is sent, and shows its organisers' names in place of titles",
+                "none of {meetings} meetings in it has a text, and none its title, but its \
+                 organiser's name: it empties what it is sent, as rooms do by default",
                 &["Let it keep both: without the text the room's screen has no Join button. It \
                    concerns invitations from then on."],
                 exchange(

@@ -159,7 +159,7 @@ pub(super) const CHECKS: &[Check] = &[
         needs: &[],
         troubles: &[warn(
             "few",
-            "{limit} are allowed, {mailboxes} mailboxes need up to {needed}",
+            "{needed} needed for {mailboxes} mailboxes, {limit} allowed",
             &["Raise LimitNOFILE of the unit; the one that comes with the package allows 65536. \
                Write these two lines into the editor, then restart: [Service], \
                LimitNOFILE=65536."],

@@ -118,7 +118,8 @@ pub(super) const CHECKS: &[Check] = &[
             warn(
                 "ends-soon",
                 "{protocol}; the certificate of {names} ends in {days} days ({until})",
-                &["Renew it: from that day on nothing reaches this server."],
+                &["Renew it: from that day on nothing reaches this server. One of an authority \
+                   between is renewed by sending its new one along."],
                 exchange(CERTIFICATES),
             ),
             fail(

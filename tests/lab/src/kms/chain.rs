@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::faults::Fault;
 use crate::jose::{RsaKey, RsaPublic};
+use crate::tls::in_ten_days;
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -78,13 +79,6 @@ pub(super) struct Statics {
 /// Year, month and day.
 const LAST: (i32, u8, u8) = (2059, 1, 1);
 
-/// Ten days from now, a little more.
-fn soon() -> (i32, u8, u8) {
-    let then = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(241);
-    let then = then.to_zoned(jiff::tz::TimeZone::UTC);
-    (then.year().into(), then.month().unsigned_abs(), then.day().unsigned_abs())
-}
-
 impl Statics {
     pub(super) fn new(host: &str) -> Self {
         let key = RsaKey::generate();
@@ -121,7 +115,7 @@ impl Statics {
             }
             Some(Fault::WrongHost) => vec![issue("elsewhere.invalid", LAST), intermediate],
             Some(Fault::Expired) => vec![issue(&self.host, (2021, 1, 1)), intermediate],
-            Some(Fault::EndsSoon) => vec![issue(&self.host, soon()), intermediate],
+            Some(Fault::EndsSoon) => vec![issue(&self.host, in_ten_days()), intermediate],
             _ => vec![self.leaf.clone(), intermediate],
         };
         jwk(self.key.public(), &self.kid(), &chain)
