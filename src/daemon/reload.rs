@@ -17,7 +17,7 @@ use crate::condition;
 use crate::config::explain::{self, Line};
 use crate::config::reference::{Reload, key_of};
 use crate::config::{self, Settings};
-use crate::model::Span;
+use crate::model::{Fault, Span};
 use crate::observe::condition::{RELOAD_NEEDS_RESTART, RELOAD_REFUSED, RELOADED, STORE_FAILS};
 use crate::observe::{journal, notify};
 use crate::pipeline::decorate::OwnTexts;
@@ -109,6 +109,14 @@ struct Loop {
     parts: Parts,
     /// The values in force.
     lines: Vec<Line>,
+    /// How meetings were shown for a while that the store has not heard of yet.
+    unheard: Option<Tag>,
+}
+
+enum Asked {
+    Reload(Option<oneshot::Sender<Answer>>),
+    /// What it could not be told before.
+    TellStore,
 }
 
 /// Runs until `stop` becomes true.
@@ -118,12 +126,18 @@ pub(super) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let lines = parts.settings.lines.clone();
-    let mut all = Loop { parts, lines };
+    let mut all = Loop { parts, lines, unheard: None };
+    let retry = Duration::from_millis(STORE_RETRY.as_ms());
     loop {
-        let reply = tokio::select! {
+        let asked = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            Some(()) = hangup.recv() => None,
-            Some(reply) = asks.recv() => Some(reply),
+            Some(()) = hangup.recv() => Asked::Reload(None),
+            Some(reply) = asks.recv() => Asked::Reload(Some(reply)),
+            () = tokio::time::sleep(retry), if all.unheard.is_some() => Asked::TellStore,
+        };
+        let Asked::Reload(reply) = asked else {
+            all.tell_store().await;
+            continue;
         };
         let answer = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -205,7 +219,9 @@ impl Loop {
         // What was begun before shows meetings as before: the store must not hear of the change
         // before the last loop has.
         let _ = tokio::time::timeout(TAKEN_WITHIN, all.recv()).await;
-        if shows {
+        if shows || self.unheard.is_some() {
+            let mark = self.mark();
+            self.unheard.get_or_insert(mark);
             self.show_anew().await;
         }
         if reaches || shows {
@@ -213,12 +229,32 @@ impl Loop {
         }
     }
 
-    async fn show_anew(&self) {
-        let mark = mark(&self.parts.installation, &self.parts.settings.showing);
-        while let Err(fault) = self.parts.disk.shown_as(mark).await {
-            condition!(error, STORE_FAILS, CAUSE = fault,; "the store does not answer ({fault})");
-            tokio::time::sleep(Duration::from_millis(STORE_RETRY.as_ms())).await;
+    async fn tell_store(&mut self) {
+        if self.show_anew().await {
+            self.parts.switchboard.all(|| Tell::ReadAnew).await;
         }
+    }
+
+    /// How meetings are shown now.
+    fn mark(&self) -> Tag {
+        mark(&self.parts.installation, &self.parts.settings.showing)
+    }
+
+    /// Tells the store; whether it knows now. Where it cannot be told, it is tried again later:
+    /// who asked for the reload does not wait for a disk.
+    async fn show_anew(&mut self) -> bool {
+        // First what was in force meanwhile, also where it was taken back: what was sent by then
+        // was shown in that way.
+        for mark in self.unheard.into_iter().chain([self.mark()]) {
+            let told = tokio::time::timeout(TAKEN_WITHIN, self.parts.disk.shown_as(mark)).await;
+            if let Err(fault) = told.unwrap_or_else(|_| Err(Fault::retry("store: too slow"))) {
+                condition!(error, STORE_FAILS, CAUSE = fault,;
+                    "the store does not answer ({fault})");
+                return false;
+            }
+        }
+        self.unheard = None;
+        true
     }
 }
 

@@ -29,7 +29,7 @@ use crate::condition;
 use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY, Secrets};
 use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
-use crate::model::{Fault, Span, UserId};
+use crate::model::{Address, Fault, Span, UserId};
 use crate::net::Trust;
 use crate::observe::condition::{SHOWN_ANEW, STOPPING, STORE_DAMAGED, STORE_REBUILT};
 use crate::observe::{journal, notify};
@@ -70,7 +70,13 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
     let mut known = {
         let mut store = store;
         let mark = reload::mark(&installation, &settings.showing);
-        let read = store.mailboxes().and_then(|all| Ok((all, store.shown_as(mark)?)));
+        let read = store.mailboxes().and_then(|all| {
+            // The mark is made with the installation's key as well: a wrong one writes nothing.
+            if let Some((_, first)) = all.first() {
+                address(&installation, first)?;
+            }
+            Ok((all, store.shown_as(mark)?))
+        });
         let (mailboxes, changed) = match read {
             Err(fault) if is_damage(&fault) => {
                 store.give_up();
@@ -328,19 +334,22 @@ fn errand_parts(intake: &intake::Parts, settings: &Settings) -> errands::Parts {
     }
 }
 
+fn address(installation: &Installation, stashed: &Stashed) -> Result<Arc<Address>, Fault> {
+    command::address(installation, stashed).map_err(|fault| {
+        Fault::refused(format!(
+            "{fault}: give back the store.key that the store was made with, or move the store \
+             away; the cloud activates the mailboxes anew then"
+        ))
+    })
+}
+
 async fn recall(
     installation: &Installation,
     mailboxes: Vec<(UserId, Stashed)>,
     switchboard: &Switchboard,
 ) -> Result<(), Fault> {
     for (user, stashed) in mailboxes {
-        let address = command::address(installation, &stashed).map_err(|fault| {
-            Fault::refused(format!(
-                "{fault}: give back the store.key that the store was made with, or move the store \
-                 away; the cloud activates the mailboxes anew then"
-            ))
-        })?;
-        switchboard.activate(user, address, None).await;
+        switchboard.activate(user, address(installation, &stashed)?, None).await;
     }
     switchboard.all(|| Tell::Known).await;
     Ok(())

@@ -170,7 +170,7 @@ fn of(json: &str) -> String {
     [&value["of"], id].iter().find_map(|v| v.as_str()).unwrap_or("all").to_owned()
 }
 
-fn sequence(store: &mut impl Store) -> u64 {
+pub fn sequence(store: &mut impl Store) -> u64 {
     store.load(&ada()).unwrap().unwrap().sequence
 }
 

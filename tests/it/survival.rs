@@ -119,6 +119,32 @@ async fn promise_1_a_damaged_store_is_set_aside_and_everything_is_there_again() 
 }
 
 #[tokio::test]
+async fn promise_1_a_store_begun_anew_after_a_clock_that_was_ahead_is_not_behind_the_clouds() {
+    let mut house = House::active(talkative()).await;
+    house.meet(ALICE, "before", 2);
+    house.live(ALICE, 1).await;
+    house.stop().await;
+    let store = house.stage.folder().join("calway.db");
+    let db = rusqlite::Connection::open(&store).unwrap();
+    // As if the mailboxes had been activated while the clock was two days ahead.
+    let ahead = "UPDATE mailbox SET sequence = sequence + 172800000000";
+    assert_eq!(db.execute(ahead, []).unwrap(), 2);
+    drop(db);
+    house.again();
+    house.meet(ALICE, "ahead", 3);
+    house.exact(&[ALICE, BOB]).await;
+    house.stop().await;
+    damage(&store, "record");
+    house.again();
+    within(house.connector.wait()).await.unwrap();
+    house.again();
+    house.until("it is begun anew", |house| house.log().contains("store-rebuilt")).await;
+    house.meet(ALICE, "after", 4);
+    house.meet(BOB, "after", 5);
+    house.exact(&[ALICE, BOB]).await;
+}
+
+#[tokio::test]
 async fn a_stop_gives_back_every_subscription_and_keeps_what_was_not_sent() {
     let mut house = House::active(talkative()).await;
     for at in 0..40 {

@@ -2,21 +2,19 @@
 //! mailboxes anew (relay protocol, section 5.4), everything is read and sent again, with sequences
 //! above all that were used (docs/decisions/0027).
 //!
-//! What an administrator decided about hosts, and what the providers keep, is taken over as far as
-//! it can be read.
+//! Whenever it is ended, the next start goes on where it was: the mark says where the file is put
+//! before it is moved, and is taken away when everything is done.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Sqlite, fault, opening};
+use super::aside::{self, beside};
+use super::{Sqlite, copy, fault, opening};
 use crate::model::{Fault, Time};
 use crate::store::is_damage;
-
-/// Damaged files that are kept, the newest ones.
-const KEPT: usize = 2;
 
 /// What was done about a damaged file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +27,7 @@ pub struct Mended {
     pub kept: usize,
 }
 
-fn beside(store: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(store.as_os_str());
-    name.push(ending);
-    name.into()
-}
-
-/// Says for the next start that the file is damaged.
+/// Says for the next start that the file is damaged; with a name in it, that it was moved there.
 fn mark(store: &Path) -> PathBuf {
     beside(store, ".is-damaged")
 }
@@ -45,14 +37,44 @@ pub(super) fn leave_mark(store: &Path) {
     let _ = File::create(mark(store)).and_then(|file| file.sync_all());
 }
 
+/// Says where the file is put, and why.
+fn mark_with(store: &Path, aside: &Path, why: &str) -> std::io::Result<()> {
+    let name = aside.file_name().unwrap_or_default().to_string_lossy();
+    let mut file = File::create(mark(store))?;
+    file.write_all(format!("{name}\n{why}\n").as_bytes())?;
+    file.sync_all()?;
+    aside::sync_folder(store)
+}
+
+/// Where an earlier start put the file, and why, if it did no more than that.
+fn begun(store: &Path) -> Option<(PathBuf, String)> {
+    let text = fs::read_to_string(mark(store)).ok()?;
+    let (name, why) = text.split_once('\n')?;
+    let fits = !name.is_empty() && !name.contains('/');
+    let aside = store.with_file_name(name);
+    (fits && aside.is_file()).then(|| (aside, why.trim_end().to_owned()))
+}
+
 impl Sqlite {
-    /// [`Sqlite::open`], after a damaged file was set aside.
+    /// [`Sqlite::open`], after a damaged file was set aside; what is known of a copy that somebody
+    /// went back to is taken up.
     ///
     /// # Errors
-    /// As [`Sqlite::open`]; of a damaged file where it cannot be set aside.
+    /// As [`Sqlite::open`]; of a damaged file where it cannot be set aside, or what can be read of
+    /// it not be taken over.
     pub fn open_or_mend(path: &Path, now: Time) -> Result<(Self, Option<Mended>), Fault> {
+        if let Some((aside, why)) = begun(path) {
+            let stuck = |error| cannot(&why, &error);
+            aside::finish(path, &aside).map_err(stuck)?;
+            match Self::open_at(path, now) {
+                Ok(store) => return store.begin_anew(aside, why),
+                // The new one as well.
+                Err(fault) if is_damage(&fault) => leave_mark(path),
+                Err(fault) => return Err(fault),
+            }
+        }
         let marked = mark(path).is_file();
-        let opened = Self::open(path);
+        let opened = Self::open_at(path, now);
         let why = match (opened, marked) {
             (Ok(store), false) => return Ok((store, None)),
             // Something was found damaged: an index as well is held against its table now.
@@ -66,12 +88,33 @@ impl Sqlite {
             (Err(fault), _) if is_damage(&fault) => fault.to_string(),
             (Err(fault), _) => return Err(fault),
         };
-        let aside = set_aside(path, now)
-            .map_err(|error| Fault::refused(format!("{why}; it cannot be set aside: {error}")))?;
+        let aside = aside::place(path, now);
+        mark_with(path, &aside, &why)
+            .and_then(|()| aside::put(path, &aside))
+            .map_err(|error| cannot(&why, &error))?;
+        Self::open_at(path, now)?.begin_anew(aside, why)
+    }
+
+    fn open_at(path: &Path, now: Time) -> Result<Self, Fault> {
         let mut store = Self::open(path)?;
-        let kept = store.take_over(&aside).unwrap_or_default();
-        let _ = fs::remove_file(mark(path));
-        Ok((store, Some(Mended { aside, why, kept })))
+        copy::go_on(&mut store.db, now)?;
+        Ok(store)
+    }
+
+    /// Takes over what can be read, unless that was done before.
+    fn begin_anew(mut self, aside: PathBuf, why: String) -> Result<(Self, Option<Mended>), Fault> {
+        let mended = match self.is_new().map_err(fault)? {
+            true => Some(Mended { kept: self.take_over(&aside)?, aside, why }),
+            false => None,
+        };
+        let _ = fs::remove_file(mark(&self.path));
+        Ok((self, mended))
+    }
+
+    fn is_new(&self) -> rusqlite::Result<bool> {
+        let ask =
+            "SELECT NOT EXISTS (SELECT 1 FROM mailbox) AND NOT EXISTS (SELECT 1 FROM command)";
+        self.db.query_row(ask, [], |row| row.get(0))
     }
 
     /// Looks at every page of a file that may be in use: what is wrong with it, if something is.
@@ -83,35 +126,10 @@ impl Sqlite {
         let db = Connection::open_with_flags(path, flags).map_err(fault)?;
         check(&db, "PRAGMA quick_check(1)")
     }
+}
 
-    /// Lines are read one by one, up to the first that cannot be.
-    fn take_over(&mut self, aside: &Path) -> rusqlite::Result<usize> {
-        let old = Connection::open(aside)?;
-        let tx = self.db.transaction()?;
-        let mut kept = 0;
-        let hosts = "SELECT host, verdict, via, since FROM trust";
-        if let Ok(mut query) = old.prepare(hosts) {
-            let mut rows = query.query([])?;
-            while let Ok(Some(row)) = rows.next() {
-                let line: (String, i64, String, i64) =
-                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-                let put = "INSERT OR IGNORE INTO trust VALUES (?1, ?2, ?3, ?4)";
-                kept += tx.execute(put, params![line.0, line.1, line.2, line.3])?;
-            }
-        }
-        // How meetings were shown says nothing of a store that knows of none.
-        let shelves = "SELECT name, key, line FROM shelf WHERE name NOT LIKE '%:'";
-        if let Ok(mut query) = old.prepare(shelves) {
-            let mut rows = query.query([])?;
-            while let Ok(Some(row)) = rows.next() {
-                let line: (String, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                let put = "INSERT OR IGNORE INTO shelf VALUES (?1, ?2, ?3)";
-                kept += tx.execute(put, params![line.0, line.1, line.2])?;
-            }
-        }
-        tx.commit()?;
-        Ok(kept)
-    }
+fn cannot(why: &str, error: &std::io::Error) -> Fault {
+    Fault::refused(format!("{why}; it cannot be set aside: {error}"))
 }
 
 fn check(db: &Connection, how: &str) -> Result<Option<String>, Fault> {
@@ -127,42 +145,5 @@ fn check(db: &Connection, how: &str) -> Result<Option<String>, Fault> {
             fault if is_damage(&fault) => Ok(Some(fault.to_string())),
             fault => Err(fault),
         },
-    }
-}
-
-fn set_aside(store: &Path, now: Time) -> std::io::Result<PathBuf> {
-    let mut seconds = now.as_ms() / 1_000;
-    while beside(store, &format!(".damaged-{seconds}")).exists() {
-        seconds += 1;
-    }
-    let aside = beside(store, &format!(".damaged-{seconds}"));
-    // With the log beside it, which may hold what its pages do not.
-    for ending in ["-wal", "-shm"] {
-        match fs::rename(beside(store, ending), beside(&aside, ending)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    fs::rename(store, &aside)?;
-    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
-    drop_oldest(store);
-    Ok(aside)
-}
-
-fn drop_oldest(store: &Path) {
-    let (Some(folder), Some(name)) = (store.parent(), store.file_name()) else { return };
-    let start = format!("{}.damaged-", name.to_string_lossy());
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let number = |name: String| name.strip_prefix(&start)?.parse::<i64>().ok();
-    let mut all: Vec<i64> = names.filter_map(number).collect();
-    all.sort_unstable();
-    all.truncate(all.len().saturating_sub(KEPT));
-    for seconds in all {
-        let old = beside(store, &format!(".damaged-{seconds}"));
-        for file in [beside(&old, "-wal"), beside(&old, "-shm"), old] {
-            let _ = fs::remove_file(file);
-        }
     }
 }

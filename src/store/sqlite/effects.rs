@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
-use super::errands;
 use super::queue::Queue;
+use super::{errands, shelf};
 use crate::model::{Outcome, RecordKey, Time, Trace, UserId};
 use crate::pipeline::announcement::{Announcement, Topic};
 use crate::pipeline::command::{Decision, Effect};
@@ -62,8 +62,14 @@ pub(super) fn trim(tx: &Transaction) -> rusqlite::Result<()> {
 }
 
 /// Sequences begin at the time of day, so that a store that was lost does not begin below what the
-/// cloud holds.
-pub(super) fn first_sequence(now: Time) -> u64 {
+/// cloud holds; and above those of a damaged one that could be read, as the clock may have been
+/// ahead.
+pub(super) fn first_sequence(tx: &Transaction, now: Time) -> rusqlite::Result<u64> {
+    Ok(begin_at(now).max(u64::try_from(shelf::floor(tx)?).unwrap_or(0)))
+}
+
+/// The sequence of a time of day.
+pub(super) fn begin_at(now: Time) -> u64 {
     u64::try_from(now.as_ms()).unwrap_or(0).saturating_mul(1_000)
 }
 
@@ -93,7 +99,7 @@ fn activate(
             address = excluded.address, cursor = NULL, window_from = NULL, window_to = NULL,
             resend = 1, sequence = max(sequence, excluded.sequence)",
     )?
-    .execute(params![user.as_str(), address.0, first_sequence(now)])?;
+    .execute(params![user.as_str(), address.0, first_sequence(tx, now)?])?;
     Ok(())
 }
 
@@ -124,7 +130,7 @@ fn deactivate(
     tx.execute(
         "INSERT INTO mailbox (user, active, generation, resend, sequence) VALUES (?1, 0, 0, 0, ?2)
          ON CONFLICT (user) DO NOTHING",
-        params![user.as_str(), first_sequence(now)],
+        params![user.as_str(), first_sequence(tx, now)?],
     )?;
     withdraw(tx, user, (trace, now))?;
     untell(tx, user)?;
@@ -153,7 +159,7 @@ pub(super) fn announce(tx: &Transaction, one: &Announcement, now: Time) -> rusql
             "UPDATE mailbox SET {column} = ?2, messages = max(messages + 1, ?3)
              WHERE user = ?1 AND active = 1 AND {column} IS NOT ?2 RETURNING id, messages"
         ))?
-        .query_row(params![one.user.as_str(), one.mark.0, first_sequence(now)], |row| {
+        .query_row(params![one.user.as_str(), one.mark.0, first_sequence(tx, now)?], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;

@@ -138,7 +138,7 @@ fn tell(
         .prepare_cached(
             "UPDATE mailbox SET messages = max(messages + 1, ?2) WHERE id = ?1 RETURNING messages",
         )?
-        .query_row(params![mailbox, first_sequence(now)], |row| row.get(0))?;
+        .query_row(params![mailbox, first_sequence(tx, now)?], |row| row.get(0))?;
     let (key, data) = (Some(told.key.clone()), told.data.clone());
     let event = Event { key, kind: told.kind, sequence, data };
     Queue::of(tx)?.put(mailbox, &event, Some(tracking::of(id.as_str())), now)

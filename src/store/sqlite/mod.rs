@@ -1,5 +1,6 @@
 //! The store of a single node: one SQLite file in WAL mode with synchronous=FULL.
 
+mod aside;
 mod cache;
 mod copy;
 mod damage;
@@ -8,6 +9,7 @@ mod errands;
 mod look;
 mod open;
 mod queue;
+mod rescue;
 mod schema;
 mod shelf;
 

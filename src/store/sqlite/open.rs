@@ -25,11 +25,7 @@ impl Sqlite {
     /// copy.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let db = connect(path)?;
-        let version: i64 =
-            db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(opening)?;
-        if version > SCHEMA_VERSION {
-            return Err(newer(path, version, shelf::written_by(&db)));
-        }
+        let version = version(&db)?;
         let owner = std::fs::metadata(path).map(|facts| facts.uid()).ok();
         let foreign = owner.is_some_and(|owner| owner != rustix::process::geteuid().as_raw());
         if (1..SCHEMA_VERSION).contains(&version) {
@@ -93,6 +89,12 @@ fn connect(path: &Path) -> Result<Connection, Fault> {
         ));
     }
     db.busy_timeout(BUSY).map_err(fault)?;
+    // It stands in the head of the file. Whatever is asked for next reads the tables of it, which
+    // may be such as this version's SQLite cannot read: that is no damage.
+    let layout = version(&db)?;
+    if layout > SCHEMA_VERSION {
+        return Err(newer(path, layout, shelf::written_by(&db)));
+    }
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
     db.pragma_update(None, "synchronous", "FULL").map_err(opening)?;
@@ -109,7 +111,8 @@ fn newer(path: &Path, layout: i64, program: Option<String>) -> Fault {
     let way_back = match copy::newest(path) {
         Some(copy) => format!(
             "or go back: move {name}, {name}-wal and {name}-shm away and rename {} to {name}; every \
-             calendar is then read and sent again, and nothing is lost",
+             calendar is then read and sent again, and nothing is lost. Do not take the file that \
+             was moved away again after that",
             copy.file_name().unwrap_or_default().to_string_lossy(),
         ),
         None => format!(

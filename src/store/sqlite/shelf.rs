@@ -58,6 +58,31 @@ pub(super) fn shown_as(tx: &Transaction, showing: Tag) -> rusqlite::Result<bool>
     Ok(put > 0)
 }
 
+/// Calls a file a copy that was made before the layout was changed.
+pub(super) fn call_copy(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(TABLES)?;
+    tx.execute("INSERT OR REPLACE INTO shelf VALUES ('copy:', x'00', x'')", []).map(drop)
+}
+
+/// Whether a file was called a copy, which it is no more.
+pub(super) fn was_copy(tx: &Transaction) -> rusqlite::Result<bool> {
+    tx.execute("DELETE FROM shelf WHERE name = 'copy:'", []).map(|gone| gone > 0)
+}
+
+/// Below this no sequence begins; 0 where that was never said.
+pub(super) fn floor(db: &Connection) -> rusqlite::Result<i64> {
+    let mut ask = db.prepare_cached("SELECT line FROM shelf WHERE name = 'floor:'")?;
+    let line: Option<Vec<u8>> = ask.query_row([], |row| row.get(0)).optional()?;
+    let bytes = line.and_then(|line| <[u8; 8]>::try_from(line).ok());
+    Ok(bytes.map_or(0, i64::from_be_bytes))
+}
+
+/// Says below what no sequence begins.
+pub(super) fn set_floor(tx: &Transaction, floor: i64) -> rusqlite::Result<()> {
+    let put = "INSERT OR REPLACE INTO shelf VALUES ('floor:', x'00', ?1)";
+    tx.execute(put, [floor.to_be_bytes()]).map(drop)
+}
+
 impl Shelf for Sqlite {
     fn kept(&mut self, shelf: &str) -> Result<Vec<Stashed>, Fault> {
         let mut query = self

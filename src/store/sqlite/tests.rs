@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
+mod copies;
 mod damage;
 mod layouts;
+mod rescue;
 
 use super::*;
 use crate::model::{Next, Verdict};

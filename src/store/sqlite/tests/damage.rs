@@ -7,7 +7,7 @@ use super::*;
 use crate::store::is_damage;
 
 /// A store of many pages, closed.
-fn large(folder: &tempfile::TempDir) {
+pub(super) fn large(folder: &tempfile::TempDir) {
     let mut store = Sqlite::open(&file(folder)).unwrap();
     activate(&mut store, 1, "a");
     let names: Vec<String> = (0..2_000).map(|n| format!("key {n:040}")).collect();
@@ -16,19 +16,19 @@ fn large(folder: &tempfile::TempDir) {
     store.keep("hq", &[(Tag([7; 16]), Some(promises::address("line")))]).unwrap();
 }
 
-fn root_of(path: &Path, table: &str) -> u64 {
+pub(super) fn root_of(path: &Path, table: &str) -> u64 {
     let db = Connection::open(path).unwrap();
     let ask = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
     db.query_row(ask, [table], |row| row.get::<_, i64>(0)).unwrap() as u64
 }
 
-fn overwrite(path: &Path, page: u64) {
+pub(super) fn overwrite(path: &Path, page: u64) {
     let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     file.seek(SeekFrom::Start((page - 1) * 4_096)).unwrap();
     file.write_all(&[0xab; 4_096]).unwrap();
 }
 
-fn files(folder: &tempfile::TempDir, part: &str) -> usize {
+pub(super) fn files(folder: &tempfile::TempDir, part: &str) -> usize {
     let all = std::fs::read_dir(folder.path()).unwrap();
     let names = all.map(|one| one.unwrap().file_name().into_string().unwrap());
     names

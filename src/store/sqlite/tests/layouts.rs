@@ -6,14 +6,14 @@ use super::*;
 use crate::pipeline::errand::ErrandKind;
 
 /// Files as the programs of their time made them.
-const OLD: [(i64, &str); 4] = [
+pub(super) const OLD: [(i64, &str); 4] = [
     (1, include_str!("../../../../tests/golden/store/layout-1.sql")),
     (2, include_str!("../../../../tests/golden/store/layout-2.sql")),
     (3, include_str!("../../../../tests/golden/store/layout-3.sql")),
     (4, include_str!("../../../../tests/golden/store/layout-4.sql")),
 ];
 
-fn make(path: &Path, sql: &str) {
+pub(super) fn make(path: &Path, sql: &str) {
     let db = Connection::open(path).unwrap();
     db.pragma_update(None, "journal_mode", "WAL").unwrap();
     db.execute_batch(sql).unwrap();
@@ -49,7 +49,7 @@ fn lines(path: &Path) -> Vec<String> {
     out
 }
 
-fn number(path: &Path, ask: &str) -> i64 {
+pub(super) fn number(path: &Path, ask: &str) -> i64 {
     Connection::open(path).unwrap().query_row(ask, [], |row| row.get(0)).unwrap()
 }
 
@@ -118,7 +118,7 @@ fn the_copy_that_is_kept_opens_as_the_old_layout_and_has_all_that_there_was() {
         assert_eq!(number(&copy, anew), 2, "everything is sent again as a whole");
         let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
         let left = files.into_iter().map(|one| one.unwrap().file_name().into_string().unwrap());
-        assert!(!left.into_iter().any(|name| name.contains(".new-")));
+        assert!(!left.into_iter().any(|name| name.contains(".new")));
     }
 }
 
