@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod diagnose;
 mod discover;
+mod entropy;
 mod explain;
 mod generate;
 pub mod join_test;
@@ -92,7 +93,8 @@ pub(crate) enum Failure {
 
 /// Reads the command line, does what it says, and tells the exit code.
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let done = entropy::wait().and_then(|()| match command {
         Command::Setup(setup) => memory::close().and_then(|()| setup.run()),
         Command::Run(run) => run.run(),
         Command::Config(config) => config.run(),
@@ -109,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Completions(completions) => completions.run(),
         Command::Generate(generate) => generate.run(),
-    };
+    });
     let (code, why) = match done {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Unwell) => return ExitCode::FAILURE,

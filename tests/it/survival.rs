@@ -134,7 +134,7 @@ async fn promise_1_a_store_begun_anew_after_a_clock_that_was_ahead_is_not_behind
     house.meet(ALICE, "ahead", 3);
     house.exact(&[ALICE, BOB]).await;
     house.stop().await;
-    damage(&store, "record");
+    damage(&store, "outbox");
     house.again();
     within(house.connector.wait()).await.unwrap();
     house.again();

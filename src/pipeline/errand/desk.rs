@@ -82,7 +82,8 @@ struct Job {
     user: UserId,
     kind: ErrandKind,
     stage: Stage,
-    born: Time,
+    /// When a failure is its last, by our own clock: one that is set takes nobody's time away.
+    last: Time,
     course: Box<dyn Course>,
     /// What the disk did not take yet.
     unwritten: Option<Box<Advance>>,
@@ -113,6 +114,15 @@ impl Track {
             kind if kind.is_local() => Self::Noticed,
             kind if kind.only_asks() => Self::Asks,
             _ => Self::Writes,
+        }
+    }
+
+    /// What fails for longer is given up.
+    fn life(self) -> Span {
+        match self {
+            Self::Writes => limits::ERRAND_LIFE,
+            Self::Asks => limits::QUESTION_LIFE,
+            Self::Noticed => limits::NOTICED_LIFE,
         }
     }
 }
@@ -224,9 +234,11 @@ impl Desk {
         let Some(address) = self.people.get(&user).cloned() else { return };
         let course = self.course(now, (&id, &user, address), kind, (body, stage));
         let lane = (user.clone(), Track::of(kind));
+        let left = lane.1.life().as_ms().saturating_sub(now.wall.since(born).as_ms());
+        let last = now.mono + Span::from_ms(left);
         let (unwritten, ticket, pace, due) = (None, None, Pace::default(), now.mono);
         let waits = false;
-        let job = Job { id, user, kind, stage, born, course, unwritten, ticket, due, pace, waits };
+        let job = Job { id, user, kind, stage, last, course, unwritten, ticket, due, pace, waits };
         self.jobs.insert(row, job);
         let lane = self.lanes.entry(lane).or_default();
         lane.push_back(row);
@@ -392,12 +404,11 @@ impl Desk {
 
     fn again(&mut self, now: Now, row: i64, fault: &Fault) {
         let Some(job) = self.jobs.get_mut(&row) else { return };
-        let (life, pace) = match Track::of(job.kind) {
-            Track::Writes => (limits::ERRAND_LIFE, limits::ERRAND_RETRY),
-            Track::Asks => (limits::QUESTION_LIFE, limits::ERRAND_RETRY),
-            Track::Noticed => (limits::NOTICED_LIFE, limits::NOTICED_RETRY),
+        let pace = match Track::of(job.kind) {
+            Track::Writes | Track::Asks => limits::ERRAND_RETRY,
+            Track::Noticed => limits::NOTICED_RETRY,
         };
-        if now.wall.since(job.born) > life {
+        if now.mono > job.last {
             let doubt = job.course.is_in_doubt();
             let what = if doubt { "whether it took effect is not known" } else { "given up" };
             return self.end(row, Ending::Failed(format!("{what}: {}", fault.cause.code)));

@@ -70,8 +70,13 @@ fn an_accepted_meeting_is_sent_as_it_was_wanted_and_told_by_its_record() {
     assert_eq!(told["start"], "2027-01-15T12:00:00Z");
 }
 
-#[test]
-fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
+/// When a question is given up whose server fails, in seconds, and how often that is said before;
+/// after half a minute the time of day jumps.
+fn given_up(jump: impl Fn(Time) -> Time) -> (u64, u32) {
+    let now = |second| {
+        let now = now(second);
+        Now { wall: if second > 30 { jump(now.wall) } else { now.wall }, ..now }
+    };
     let mut desk = Desk::new(installation(), Rules::default(), 1);
     desk.handle(now(0), Input::Added(user(1), ada()));
     desk.handle(now(0), Input::Filed(vec![filed(1, question(&["ben@corp.example"]))]));
@@ -94,8 +99,14 @@ fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
         desk.handle(now(second), Input::Tick);
     }
     let (after, advance) = ended.expect("it ends");
-    assert!(advance.done && (600..800).contains(&after), "{after}");
-    assert!(advance.told[0].data.json().contains("given up"));
+    assert!(advance.done && advance.told[0].data.json().contains("given up"));
+    (after, waits)
+}
+
+#[test]
+fn what_fails_on_and_on_is_named_once_and_a_question_is_given_up_in_time() {
+    let (after, waits) = given_up(|wall| wall);
+    assert!((600..800).contains(&after), "{after}");
     assert_eq!(waits, 1);
 }
 
@@ -132,6 +143,13 @@ fn what_waited_for_a_user_who_is_active_no_more_is_told_to_be_over() {
     waits.sort();
     assert_eq!(ended.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), waits);
     assert!(ended.iter().all(|(_, how)| how.contains(NO_LONGER_ACTIVE)), "{ended:?}");
+}
+
+#[test]
+fn a_clock_that_jumps_by_a_day_takes_nobodys_time_away_and_gives_none() {
+    let usual = given_up(|wall| wall);
+    assert_eq!(given_up(|wall| wall + Span::DAY), usual);
+    assert_eq!(given_up(|wall| wall - Span::DAY.times(2)), usual);
 }
 
 #[test]

@@ -1,158 +1,24 @@
 """The connector on a disk that gets full, and on one that becomes read-only. Runs in a namespace
 that run.sh made, and ends with its counts."""
 
-import base64
 import errno
 import json
 import os
 import pathlib
-import secrets
 import subprocess
 import sys
 import time
-import traceback
-import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from checks import provoked  # noqa: E402
+from house import USERS, Connector, play, wait  # noqa: E402
 
 WORK = pathlib.Path(sys.argv[1])
 DISK = WORK / "disk"
-MAIL = "corp.example"
-USERS = ["user00001", "user00002", "user00003"]
-HOUR = 3_600_000
 
 
 def run(*words):
     subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True)
-
-
-def wait(what, holds, seconds=60.0):
-    until = time.monotonic() + seconds
-    while not (found := holds()):
-        if time.monotonic() > until:
-            raise RuntimeError(f"in vain: {what}")
-        time.sleep(0.05)
-    return found
-
-
-def lab(part, *words):
-    program = subprocess.Popen([os.environ["CALWAY_LAB"], part, "--json", *map(str, words)],
-                               stdout=subprocess.PIPE, stderr=open(WORK / f"{part}.log", "w"),
-                               text=True)
-    return program, json.loads(program.stdout.readline())
-
-
-class Connector:
-    """The lab, and `calway run` with its store on DISK."""
-
-    def __init__(self, name):
-        self.name, self.process, self.written = name, None, 0
-        self.folder = WORK / name
-        self.secrets = self.folder / "credentials"
-        self.secrets.mkdir(parents=True, exist_ok=True)
-        self.programs, self.facts = [], {}
-        for part, words in [("exchange", ["--mailboxes", len(USERS), "--items", 4]),
-                            ("cloud", ["--anchor-out", self.folder / "anchor.pem"])]:
-            ca = ["--ca-out", self.folder / f"{part}.pem"]
-            program, self.facts[part] = lab(part, *words, *ca)
-            self.programs.append(program)
-        key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
-        cloud = self.facts["cloud"]
-        for secret, text in [("calendar.hq.password", "lab-password"), ("store.key", key),
-                             ("cloud.client_secret", cloud["clientSecret"])]:
-            (self.secrets / secret).write_text(text)
-        self.config = self.folder / "calway.toml"
-        self.config.write_text(f"""poll_seconds = 5
-[[calendar]]
-name = "hq"
-account = 'CORP\\svc-calway'
-url = "{self.facts['exchange']['url']}"
-autodiscover = "{self.facts['exchange']['autodiscover']}"
-ca_file = "{self.folder}/exchange.pem"
-system_trust = false
-[cloud]
-url = "{cloud['url']}"
-connector = "{cloud['connector']}"
-auth = {{ kind = "oauth", client_id = "{cloud['clientId']}" }}
-ca_file = "{self.folder}/cloud.pem"
-system_trust = false
-[kms]
-url = "{cloud['kms']}"
-anchors_file = "{self.folder}/anchor.pem"
-[store]
-path = "{DISK}/calway.db"
-""")
-        self.log = self.folder / "log"
-        self.log.write_text("")
-
-    def start(self):
-        words = [os.environ["CALWAY"], "run", "--json", "--config", str(self.config)]
-        environment = os.environ | {"CREDENTIALS_DIRECTORY": str(self.secrets)}
-        for name in ("NOTIFY_SOCKET", "JOURNAL_STREAM"):
-            environment.pop(name, None)
-        self.process = subprocess.Popen(words, env=environment, stderr=open(self.log, "a"))
-
-    def stop(self):
-        self.process.terminate()
-        return self.process.wait(20)
-
-    def end(self):
-        for program in [self.process, *self.programs]:
-            if program and program.poll() is None:
-                program.kill()
-                program.wait()
-
-    def ask(self, part, path, body=None):
-        request = urllib.request.Request(self.facts[part]["control"] + path)
-        request.data = json.dumps(body).encode() if body is not None else None
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
-
-    def lines(self, condition, since=0):
-        """What the journal says under this name."""
-        lines = self.log.read_text()[since:].splitlines()
-        found = (json.loads(line) for line in lines if f'"{condition}"' in line)
-        return [line for line in found if condition in json.dumps(line)]
-
-    def told(self):
-        return self.log.stat().st_size
-
-    def meet(self, user):
-        """One more meeting, whose title is found nowhere else."""
-        self.written += 1
-        title = f"{self.name} {self.written}"
-        start = int(time.time() // 60 * 60_000) + self.written % 400 * HOUR
-        self.ask("exchange", "/items", {"mailbox": f"{user}@{MAIL}", "subject": title,
-                                        "start_ms": start, "minutes": 30})
-        return title
-
-    def calendar(self, user):
-        now = int(time.time() * 1000)
-        span = f"from={now - 6 * 24 * HOUR}&to={now + 30 * 24 * HOUR}"
-        return self.ask("exchange", f"/mailboxes/{user}@{MAIL}/view?{span}")
-
-    def is_exact(self):
-        """The cloud has each meeting of each calendar, as it is, and no other."""
-        for user in USERS:
-            there = sorted(one["subject"] for one in self.calendar(user))
-            records = self.ask("cloud", f"/users/{user}/meetings")
-            here = sorted(one["subject"] for one in records if not one["unreadable"])
-            # The window is a little longer than what is compared.
-            if any(here.count(title) != 1 for title in there):
-                return False
-        return True
-
-    def asked(self):
-        """How often Exchange was asked for meetings."""
-        counts = self.ask("exchange", "/log")["counts"]["operations"]
-        return sum(counts.get(name, 0) for name in ("SyncFolderItems", "GetItem", "FindItem"))
-
-    def begin(self):
-        self.start()
-        for user in USERS:
-            self.ask("cloud", "/activate", {"user": user, "address": f"{user}@{MAIL}"})
-        wait("the first meetings", self.is_exact)
 
 
 def fill():
@@ -301,49 +167,34 @@ def the_check_tells_each_disk_with_what_to_do(connector):
     provoked("disk", "read-only", connector.config, environment)
 
 
-def tmpfs():
+def tmpfs(name):
     run("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", DISK)
-    return True
+    return Connector(WORK, name, DISK / "calway.db")
 
 
-def ext4():
+def ext4(name):
     try:
         image = WORK / "image"
         image.write_bytes(b"")
         os.truncate(image, 48 << 20)
         run("mkfs.ext4", "-q", "-F", image)
         run("mount", "-o", "loop", image, DISK)
-        return True
     except (subprocess.CalledProcessError, OSError) as error:
         print(f"NOT HERE: no file system of its own in a file ({error})")
-        return False
+        return None
+    return Connector(WORK, name, DISK / "calway.db")
 
 
-def main():
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    passed = failed = 0
-    for mount, test in [(tmpfs, a_full_disk_is_named_and_heals_by_itself),
-                        (tmpfs, a_start_on_a_full_disk_says_so_and_loses_nothing),
-                        (tmpfs, a_read_only_disk_at_the_start_says_so),
-                        (tmpfs, the_check_tells_each_disk_with_what_to_do),
-                        (ext4, a_disk_that_the_system_makes_read_only_is_named_and_nothing_is_lost)]:
-        name = test.__name__.replace("_", " ")
-        if not mount():
-            continue
-        connector = Connector(f"store-{passed + failed}")
-        try:
-            test(connector)
-            passed += 1
-            print(f"ok      {name}", flush=True)
-        except Exception:  # noqa: BLE001 - whatever it is, it failed
-            failed += 1
-            print(f"FAILED  {name}\n{traceback.format_exc()}{connector.log.read_text()[-3000:]}",
-                  flush=True)
-        finally:
-            connector.end()
-            subprocess.run(["umount", "--lazy", str(DISK)], capture_output=True)
-    print(f"{passed} passed, {failed} failed")
+def unmount():
+    subprocess.run(["umount", "--lazy", str(DISK)], capture_output=True)
 
 
 if __name__ == "__main__":
-    main()
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    play([
+        (tmpfs, a_full_disk_is_named_and_heals_by_itself, unmount),
+        (tmpfs, a_start_on_a_full_disk_says_so_and_loses_nothing, unmount),
+        (tmpfs, a_read_only_disk_at_the_start_says_so, unmount),
+        (tmpfs, the_check_tells_each_disk_with_what_to_do, unmount),
+        (ext4, a_disk_that_the_system_makes_read_only_is_named_and_nothing_is_lost, unmount),
+    ])
