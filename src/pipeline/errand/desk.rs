@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::request::{self, Request};
+use super::track::Track;
 use super::{
     Advance, Answer, Ask, Course, Ending, ErrandKind, Filed, Move, Remark, Rules, Stage, Useless,
     attend, create, decorate, free_busy, noticed, respond, told,
@@ -95,37 +96,6 @@ struct Job {
 
 /// What of one mailbox goes one after the other.
 type Lane = (UserId, Track);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Track {
-    /// Commands that write.
-    Writes,
-    /// Commands that ask.
-    Asks,
-    /// What a reading noticed.
-    Noticed,
-}
-
-impl Track {
-    const ALL: [Self; 3] = [Self::Writes, Self::Asks, Self::Noticed];
-
-    fn of(kind: ErrandKind) -> Self {
-        match kind {
-            kind if kind.is_local() => Self::Noticed,
-            kind if kind.only_asks() => Self::Asks,
-            _ => Self::Writes,
-        }
-    }
-
-    /// What fails for longer is given up.
-    fn life(self) -> Span {
-        match self {
-            Self::Writes => limits::ERRAND_LIFE,
-            Self::Asks => limits::QUESTION_LIFE,
-            Self::Noticed => limits::NOTICED_LIFE,
-        }
-    }
-}
 
 /// The machine.
 #[derive(Debug)]
@@ -404,10 +374,7 @@ impl Desk {
 
     fn again(&mut self, now: Now, row: i64, fault: &Fault) {
         let Some(job) = self.jobs.get_mut(&row) else { return };
-        let pace = match Track::of(job.kind) {
-            Track::Writes | Track::Asks => limits::ERRAND_RETRY,
-            Track::Noticed => limits::NOTICED_RETRY,
-        };
+        let pace = Track::of(job.kind).pace();
         if now.mono > job.last {
             let doubt = job.course.is_in_doubt();
             let what = if doubt { "whether it took effect is not known" } else { "given up" };

@@ -29,6 +29,7 @@ mod respond;
 mod seek;
 mod sent;
 mod told;
+mod track;
 mod update;
 
 use std::borrow::Cow;
