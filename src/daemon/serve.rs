@@ -105,8 +105,13 @@ impl Listener {
             }
             std::fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+        // It appears whole: whoever sees it may connect, and somebody listens.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let _ = std::fs::remove_file(&new);
+        let listener = UnixListener::bind(&new)?;
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o666))?;
+        std::fs::rename(&new, path)?;
         Ok(Self::Unix(listener, path.to_path_buf()))
     }
 }

@@ -5,7 +5,7 @@ use calway_lab::cloud::{NewMeeting, Reply, When};
 use calway_lab::exchange::{Attendee, Draft, Fault, MailboxKind, Match};
 use calway_lab::stage::Options;
 
-use crate::edits::now_ms;
+use crate::edits::in_hours;
 use crate::house::{ALICE, BOB, House, talkative, within};
 
 /// Has a mailbox, and nobody activates it.
@@ -14,10 +14,6 @@ const CAROL: (&str, &str, &str) = ("user-carol", "carol@corp.example", "Carol Cl
 /// So that who is out of office is asked for while somebody waits.
 fn often() -> Options {
     Options { presence_seconds: Some(5), ..talkative() }
-}
-
-fn in_hours(hours: i64) -> i64 {
-    now_ms() / 900_000 * 900_000 + hours * 3_600_000
 }
 
 fn utc(ms: i64) -> String {

@@ -112,9 +112,9 @@ fn promise_2_a_panic_tells_its_place_and_nothing_else() {
 
 async fn settle(stage: &Stage) {
     let users: Vec<_> = USERS.iter().zip(PEOPLE).map(|(user, (a, _))| (*user, a)).collect();
-    let (from, to) = window();
     let until = Instant::now() + Duration::from_secs(90);
     loop {
+        let (from, to) = window();
         let stored = stage.cloud.stats().stored;
         let tally = stage.tally(&users, from, to).await.unwrap();
         if tally.is_exact() && tally.expected > 20 {

@@ -73,12 +73,10 @@ impl Scene {
 
     /// A systemd that shows this unit.
     pub fn systemctl(&self, unit: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
         let bin = self.folder.path().join("bin");
         std::fs::create_dir_all(&bin).unwrap();
         let file = bin.join("systemctl");
-        std::fs::write(&file, format!("#!/bin/sh\nprintf '%s' '{unit}'\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        crate::house::program(&file, &format!("#!/bin/sh\nprintf '%s' '{unit}'\n"));
     }
 
     pub async fn check(&self, words: &[&str]) -> Said {

@@ -420,12 +420,12 @@ async fn a_silent_server_is_dead_after_a_while_and_a_quiet_one_is_not() {
     let cloud = lab().await;
     let link = link_with(&cloud, |options| {
         options.ping = Duration::from_millis(100);
-        options.silence = Duration::from_millis(1000);
+        options.silence = Duration::from_millis(4_000);
     });
     let mut channel = listen(&link, 0);
     channel.opened().await;
     // Longer than the silence allowed: pongs keep it alive.
-    let quiet = tokio::time::timeout(Duration::from_millis(2500), &mut channel.end).await;
+    let quiet = tokio::time::timeout(Duration::from_millis(6_000), &mut channel.end).await;
     assert!(quiet.is_err(), "{quiet:?}");
     cloud.faults().next(Place::Channel, Lie::Silent);
     let fault = listen(&link, 0).failed().await;

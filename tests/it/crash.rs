@@ -89,9 +89,9 @@ async fn within<T>(wait: impl Future<Output = T>) -> T {
 /// Waits until the cloud holds exactly the calendar; tells the difference if it never does.
 async fn settle(stage: &Stage) {
     let users: Vec<_> = USERS.iter().map(|(user, address, _)| (*user, *address)).collect();
-    let (from, to) = window();
     let until = Instant::now() + Duration::from_secs(60);
     loop {
+        let (from, to) = window();
         let stored = stage.cloud.stats().stored;
         let tally = stage.tally(&users, from, to).await.unwrap();
         if tally.is_exact() {

@@ -37,7 +37,7 @@ async fn promise_4_a_first_synchronisation_does_not_stand_before_a_live_edit_at_
     // A long outbox, the passes that were under way, and what is on its way to the cloud.
     assert!(came < edited + 3_000, "{} records stood before it", came - edited);
     assert!(came + 1_000 < all, "the crowd was through: this has shown nothing");
-    drop(slow);
+    slow.end();
     within(cloud.wait(|view| view.stored() >= all)).await;
     house.exact(&[ALICE, BOB]).await;
 }

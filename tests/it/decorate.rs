@@ -12,7 +12,7 @@ use calway_lab::cloud::{DecorateRequest, Decorating, Reply};
 use calway_lab::exchange::{Attendee, Draft, ItemId};
 use calway_lab::stage::Options;
 
-use crate::edits::now_ms;
+use crate::edits::in_hours;
 use crate::house::{ALICE, BOB, House, talkative, within};
 
 const TITLE: &str = "Fusion Kolibri-Strandläufer";
@@ -120,10 +120,6 @@ impl Scene {
 }
 
 /// On a quarter of an hour, so many hours from now.
-fn in_hours(hours: i64) -> i64 {
-    now_ms() / 900_000 * 900_000 + hours * 3_600_000
-}
-
 fn utc(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }

@@ -1,5 +1,6 @@
 //! A stream of edits from a seed, as people make them: for the crash and canary tests.
 
+use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use calway_lab::exchange::service::{End, Pattern, Recurrence};
@@ -11,6 +12,12 @@ pub const DAY_MS: i64 = 86_400_000;
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_millis()).unwrap()
+}
+
+/// So many hours from a quarter of an hour that is the same for every call.
+pub fn in_hours(hours: i64) -> i64 {
+    static NOW: LazyLock<i64> = LazyLock::new(|| now_ms() / 900_000 * 900_000);
+    *NOW + hours * 3_600_000
 }
 
 /// The window of today, as the configuration has it by default.

@@ -6,7 +6,7 @@ use calway_lab::cloud::{NewMeeting, Reply, When};
 use calway_lab::exchange::{Attendee, Draft, Fault, Match, Response};
 use serde_json::json;
 
-use crate::edits::now_ms;
+use crate::edits::{in_hours, now_ms};
 use crate::house::{ALICE, BOB, House, talkative, within};
 
 const TITLE: &str = "Fusion Kolibri-Strandläufer";
@@ -14,10 +14,6 @@ const NOTES: &str = "Eisvogel bringt die Zahlen mit";
 const COMMENT: &str = "Nachtigall kommt etwas später";
 
 /// On a quarter of an hour, so many hours from now.
-fn in_hours(hours: i64) -> i64 {
-    now_ms() / 900_000 * 900_000 + hours * 3_600_000
-}
-
 fn utc(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).unwrap().to_string()
 }
@@ -175,6 +171,7 @@ async fn an_invitation_is_answered_from_the_cloud_and_the_organiser_hears_it_onc
     assert_eq!(mails(&house, "Meeting.Resp", ALICE.1), 1, "nobody was to be told");
     house.live(BOB, 0).await;
     // The organiser has nothing to answer, and nobody what is not there.
+    house.live(ALICE, 1).await;
     let own = house.stage.cloud.view(|view| view.meetings(ALICE.0)[0].json["id"].clone());
     let own = Reply { id: own.as_str().unwrap().into(), ..reply.clone() };
     for (who, reply) in [(ALICE.0, own), (BOB.0, reply)] {

@@ -25,6 +25,7 @@ async fn listening(options: Options) -> House {
     house.meet(ALICE, "Alice's first", 1);
     house.meet(BOB, "Bob's first", 1);
     house.exact(&[ALICE, BOB]).await;
+    house.rest(&[ALICE, BOB]).await;
     house.stage.exchange.log().clear();
     house
 }

@@ -1,12 +1,13 @@
 //! The lab with the real program in it, for tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use calway_lab::exchange::{Calendars, Draft, ItemId, MailboxKind};
 use calway_lab::stage::{Options, Stage};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 
 use crate::edits::{now_ms, window};
@@ -63,7 +64,45 @@ impl House {
                 house.log().matches("is listened to").count() >= 2
             })
             .await;
+        house.rest(&[ALICE, BOB]).await;
         house
+    }
+
+    /// What the admin socket answers to a GET; nothing while nobody listens there.
+    pub async fn ask(&self, path: &str) -> Option<serde_json::Value> {
+        let socket = self.stage.folder().join("admin.sock");
+        let mut stream = tokio::net::UnixStream::connect(socket).await.ok()?;
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(asked.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// Waits until READY is told, and of these users nothing is being read, to be read, or to be
+    /// told to the cloud. Whoever is listened to has the reading that closes the gap still to come.
+    pub async fn rest(&self, who: &[(&str, &str, &str)]) {
+        let until = Instant::now() + PATIENCE;
+        while !self.rests(who).await {
+            assert!(Instant::now() < until, "it does not come to rest\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn rests(&self, who: &[(&str, &str, &str)]) -> bool {
+        let under_way = ["reading", "reading-waits-for-place", "turn", "turn-in-backlog"];
+        let ready = self.ask("/v1/status").await.is_some_and(|all| all["ready"] == true);
+        for (user, ..) in who {
+            let Some(story) = self.ask(&format!("/v1/users/{user}")).await else { return false };
+            let next = story["next"].as_array();
+            let busy = next.is_none_or(|all| {
+                all.iter().any(|one| under_way.iter().any(|what| one["what"] == *what))
+            });
+            if busy || story["last_reading"].is_null() || story["store"]["waiting"] != 0 {
+                return false;
+            }
+        }
+        ready
     }
 
     pub async fn activate(&self, user: &str, address: &str) {
@@ -94,9 +133,9 @@ impl House {
     /// Waits until the cloud holds exactly the calendars of these users.
     pub async fn exact(&self, who: &[(&str, &str, &str)]) {
         let users: Vec<_> = who.iter().map(|(user, address, _)| (*user, *address)).collect();
-        let (from, to) = window();
         let until = Instant::now() + PATIENCE;
         loop {
+            let (from, to) = window();
             let stored = self.stage.cloud.stats().stored;
             let tally = self.stage.tally(&users, from, to).await.unwrap();
             if tally.is_exact() {
@@ -155,13 +194,30 @@ impl House {
     }
 }
 
+/// Writes a program, or a copy of one. No process of the tests has it open for writing at any time,
+/// or whoever is started just then would inherit that, and it could not be executed (ETXTBSY).
+pub fn program(path: &Path, text: &str) {
+    let write = "printf '%s' \"$1\" >\"$0\" && chmod 755 \"$0\"";
+    let mut shell = std::process::Command::new("sh");
+    assert!(shell.args(["-c", write]).arg(path).arg(text).status().unwrap().success());
+}
+
+/// Writes a file that somebody may be reading: it is never seen half.
+pub fn put(path: &Path, text: &str) {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, text).unwrap();
+    std::fs::rename(&new, path).unwrap();
+}
+
 pub async fn within<T>(wait: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, wait).await.expect("within a minute")
 }
 
 /// So that lines about single mailboxes are there to be read.
 pub fn talkative() -> Options {
-    Options { log: Some("debug".into()), ..Options::default() }
+    // Who is out of office is asked for seldom: it is an event of its own.
+    Options { log: Some("debug".into()), presence_seconds: Some(3_600), ..Options::default() }
 }
 
 fn log_file(stage: &Stage) -> PathBuf {

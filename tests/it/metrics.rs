@@ -18,13 +18,17 @@ async fn start(listen: impl FnOnce(&Stage) -> String) -> (Stage, Child, tempfile
     let folder = tempfile::tempdir().unwrap();
     let stage = Stage::start(folder.path(), Options::default()).await.unwrap();
     stage.exchange.calendars().add_mailbox(ALICE.1, ALICE.2, MailboxKind::User);
+    let connector = run(&stage, &listen(&stage));
+    (stage, connector, folder)
+}
+
+fn run(stage: &Stage, listen: &str) -> Child {
     let more = stage.config().parent().unwrap().join("calway.d");
     std::fs::create_dir_all(&more).unwrap();
-    let text = format!("[metrics]\nlisten = \"{}\"\n", listen(&stage));
+    let text = format!("[metrics]\nlisten = \"{listen}\"\n");
     std::fs::write(more.join("metrics.toml"), text).unwrap();
     let log = std::fs::File::create(stage.folder().join("connector.log")).unwrap();
-    let connector = stage.connector(PROGRAM).stderr(log).spawn().unwrap();
-    (stage, connector, folder)
+    stage.connector(PROGRAM).stderr(log).spawn().unwrap()
 }
 
 /// Status line, head and body of an answer.
@@ -62,6 +66,11 @@ async fn prometheus_sees_mailboxes_events_and_what_is_wrong_and_no_names() {
     let connect = || TcpStream::connect(free).unwrap();
     let activated = stage.cloud.activate(ALICE.0, ALICE.1).await;
     within(stage.cloud.outcome(&activated)).await;
+    let begin = std::time::Instant::now();
+    while TcpStream::connect(free).is_err() {
+        assert!(begin.elapsed() < PATIENCE, "nobody listens");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     let start = now_ms() / 60_000 * 60_000 + 3_600_000;
     stage.exchange.calendars().create(ALICE.1, Draft::meeting("Merger", start, 30));
     within(stage.cloud.wait(|view| view.live(ALICE.0) == 1)).await;
@@ -128,23 +137,28 @@ async fn prometheus_sees_mailboxes_events_and_what_is_wrong_and_no_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_socket_answers_as_well_and_before_it_is_ready_it_says_so() {
     let at = |stage: &Stage| stage.folder().join("metrics.sock");
-    let (stage, mut connector, _folder) = start(|stage| {
-        // Without a cloud there is nothing to be ready for.
-        stage.cloud.drop_connections();
-        format!("unix:{}", at(stage).display())
-    })
-    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let stage = Stage::start(folder.path(), Options::default()).await.unwrap();
+    // Without a cloud there is nothing to be ready for.
+    stage.cloud.cut().await;
+    let mut connector = run(&stage, &format!("unix:{}", at(&stage).display()));
     let until = std::time::Instant::now() + PATIENCE;
-    let ready = loop {
+    let ready = async || loop {
         if let Ok(stream) = UnixStream::connect(at(&stage)) {
             break ask(stream, "GET", "/ready");
         }
         assert!(std::time::Instant::now() < until, "nobody listens");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     };
-    assert!([(503, "not ready yet\n"), (200, "ready\n")].contains(&(ready.0, &*ready.2)));
+    let first = ready().await;
+    assert_eq!((first.0, &*first.2), (503, "not ready yet\n"));
     let live = ask(UnixStream::connect(at(&stage)).unwrap(), "GET", "/live");
     assert_eq!((live.0, &*live.2), (200, "live\n"));
+    stage.cloud.restore().await.unwrap();
+    while ready().await.0 != 200 {
+        assert!(std::time::Instant::now() < until, "never ready");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     connector.kill().await.unwrap();
 }
 

@@ -83,12 +83,12 @@ async fn after_a_restart_nothing_is_told_that_was_told_and_what_changed_is() {
     house.again();
     presence(&house, BOB.0, is_away).await;
     // Alice was asked in between, as every five seconds somebody is.
-    let asked = house.stage.exchange.log().touches(ALICE.1)["GetUserOofSettings"];
-    house
-        .until("Alice is asked again", |house| {
-            house.stage.exchange.log().touches(ALICE.1)["GetUserOofSettings"] > asked
-        })
-        .await;
+    let times = |house: &House| {
+        let touches = house.stage.exchange.log().touches(ALICE.1);
+        touches.get("GetUserOofSettings").copied().unwrap_or_default()
+    };
+    let asked = times(&house);
+    house.until("Alice is asked again", |house| times(house) > asked).await;
     let count =
         |user: &str, kind: &str| house.stage.cloud.view(|view| view.reports_of(user, kind).len());
     assert!(count(ALICE.0, "user.presence") <= 2, "here perhaps, and away");

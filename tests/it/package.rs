@@ -1,7 +1,6 @@
 //! What packages bring beside the program: the configuration as shipped, and the unit's generator.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,8 +32,7 @@ fn without_its_marks_the_configuration_as_shipped_is_one() {
 fn generated(says: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let fake = folder.path().join("systemctl");
-    fs::write(&fake, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    crate::house::program(&fake, &format!("#!/bin/sh\necho '{says}'\n"));
     let units = folder.path().join("normal");
     fs::create_dir(&units).unwrap();
     let done = Command::new("sh")

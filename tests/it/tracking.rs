@@ -31,7 +31,10 @@ async fn an_edit_is_followed_from_exchanges_event_to_the_clouds_answer() {
     // Whatever else is told meanwhile, and however often the doorbell rings: one reading led to it.
     let whole = |house: &House| {
         let log = house.log()[begin..].to_owned();
-        let ids = log.lines().filter(|line| value(line, "CONDITION") == "reading");
+        let ids = log.lines().filter(|line| {
+            let of_hers = value(line, "USER_ID") == ALICE.0 && value(line, "REASON") == "rung";
+            value(line, "CONDITION") == "reading" && of_hers
+        });
         let ids = ids.map(|line| value(line, "TRACKING_ID").to_owned());
         ids.map(|id| (followed(&log, &id), id)).find(|(all, _)| all.len() == 4)
     };

@@ -109,7 +109,7 @@ async fn is_wiped(auth: &str) {
     assert!(!seen(pid, "svc-calway").is_empty());
 
     stage.exchange.gate().set_password(NEW);
-    std::fs::write(stage.credentials().join("calendar.hq.password"), NEW).unwrap();
+    crate::house::put(&stage.credentials().join("calendar.hq.password"), NEW);
     stage.exchange.drop_connections();
     meet("With the new one");
     live(2).await;

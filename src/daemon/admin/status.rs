@@ -25,17 +25,19 @@ impl Admin {
         let now = clock::wall();
         let mut calendars = Vec::new();
         let mut all = Census::default();
+        // First: a loop says that something is wrong before it counts it.
+        let conditions = self.conditions(now).await;
         for (line, seen) in &self.parts.calendars {
+            let survey = line.ask(Question::Survey).await.unwrap_or_default();
             let seen = *seen.borrow();
             add(&mut all, seen.census);
-            calendars.push(calendar(line, seen).await);
+            calendars.push(calendar(line, seen, &survey));
         }
         let sums = self.sums();
         let rates = {
             let rates = self.rates.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             rates.since(Instant::now(), &sums)
         };
-        let conditions = self.conditions(now).await;
         let ready = *self.parts.ready.borrow();
         let (began, since) = self.began;
         let writes = *self.parts.disk.writes.borrow();
@@ -121,9 +123,8 @@ fn condition(one: &Standing) -> Value {
     })
 }
 
-async fn calendar(line: &Line, seen: Seen) -> Value {
-    let survey = line.ask(Question::Survey).await.unwrap_or_default();
-    let Survey { streams, demoted, servers, account_rests, to_disk, .. } = survey;
+fn calendar(line: &Line, seen: Seen, survey: &Survey) -> Value {
+    let &Survey { streams, demoted, ref servers, account_rests, to_disk, .. } = survey;
     json!({
         "name": line.calendar.as_str(),
         "mailboxes": mailboxes(seen.census),

@@ -58,8 +58,7 @@ fn programs(folder: &Path) -> std::path::PathBuf {
     std::fs::write(folder.join("journal.txt"), planted_journal()).unwrap();
     let text = format!("#!/bin/sh\n/bin/cat {}\n", folder.join("journal.txt").display());
     let program = programs.join("journalctl");
-    std::fs::write(&program, text).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    crate::house::program(&program, &text);
     programs
 }
 

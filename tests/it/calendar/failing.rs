@@ -252,7 +252,7 @@ async fn an_administrator_is_told_what_to_do_about_a_missing_calendar() {
     house.calendars().lose_calendar(BOB.1, false);
     house.exact(&[ALICE, BOB]).await;
     house.live(BOB, 1).await;
-    assert!(house.log().contains("mailbox-well"));
+    house.until("it is told", |house| house.log().contains("mailbox-well")).await;
     state(&house, BOB, "active").await;
 }
 

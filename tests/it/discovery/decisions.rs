@@ -86,6 +86,7 @@ async fn a_stranger_is_told_once_waits_for_a_decision_and_hears_nothing_before_o
     house.live(ALICE, 1).await;
     assert!(asked(&stranger, "GetUserSettings") > 0);
 
+    house.until("she is listened to there", |_| stranger.open_streams() > 0).await;
     // Its EWS has an address, which is what it is blocked by.
     trust(&house, &["block", "127.0.0.1"]).await;
     made_there(&stranger, "Nobody asks for it", 3);

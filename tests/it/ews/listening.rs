@@ -84,7 +84,7 @@ pub(super) fn one_way_and_all_given_back(stage: &Stage, group: &[Target]) {
 }
 
 pub(super) fn quick(options: &mut Options) {
-    options.silence = Duration::from_millis(1_500);
+    options.silence = Duration::from_millis(5_000);
 }
 
 pub(super) fn lively() -> exchange::Options {
@@ -209,7 +209,7 @@ async fn heartbeats_keep_a_quiet_stream() {
     let group = stage.mailboxes(1);
     let end = listen(&stage, &group, async |ear| {
         ear.all_listen(&group).await;
-        let quiet = tokio::time::timeout(Duration::from_secs(3), ear.hints.recv()).await;
+        let quiet = tokio::time::timeout(Duration::from_secs(7), ear.hints.recv()).await;
         assert!(quiet.is_err(), "{quiet:?}");
         ear.stop();
     })

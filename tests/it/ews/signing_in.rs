@@ -278,7 +278,7 @@ async fn a_server_that_is_away_is_tried_again_and_found() {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_is_waited_for_so_long() {
-    let wait = Duration::from_millis(100);
+    let wait = Duration::from_millis(2_000);
     let stage = Stage::with(Options::default(), |options| options.request_timeout = wait).await;
     let ann = stage.mailbox("ann");
     stage.exchange.faults().next(Match::operation("GetFolder"), Wrong::Hang);

@@ -27,7 +27,9 @@ async fn everybody_rests(fault: Fault, least: Duration) {
     house.meet(BOB, "Rung into the pause", 3);
     answered(&house, "SyncFolderItems", 2).await;
     let asked = house.stage.exchange.log().entries();
-    let waited = asked[1].at.duration_since(asked[0].at);
+    let met = asked.iter().position(|one| one.operation == "SyncFolderItems");
+    let met = met.expect("it was met");
+    let waited = asked[met + 1].at.duration_since(asked[met].at);
     assert!(waited >= least, "{what}: asked again after {waited:?}");
     all_is_well(&house).await;
     assert_eq!(order(&house, &["GetStreamingEvents", "Subscribe"]), Vec::<String>::new());

@@ -28,8 +28,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("bin/systemd-creds");
         std::fs::create_dir(folder.path().join("bin")).unwrap();
-        std::fs::write(&program, CREDS).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        crate::house::program(&program, CREDS);
         std::fs::write(folder.path().join("calway.toml"), CONFIG).unwrap();
         Self { folder }
     }

@@ -72,6 +72,7 @@ pub mod exchange;
 pub mod jose;
 pub mod kms;
 pub mod people;
+pub mod port;
 pub mod site;
 pub mod stage;
 pub mod tls;

@@ -17,12 +17,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::recorder::Recorder;
+use crate::port::hold;
 
 /// The connection is to end without an answer.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(super) struct Front {
     address: SocketAddr,
     gate: watch::Sender<u64>,
     accepting: Mutex<Option<JoinHandle<()>>>,
+    /// The port, while it is cut.
+    kept: Mutex<Option<TcpSocket>>,
     tls: Arc<ServerConfig>,
     service: Arc<dyn ServiceObject>,
 }
@@ -114,8 +117,8 @@ impl Front {
         let listener = TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let (gate, _) = watch::channel(0);
-        let accepting = Mutex::new(None);
-        let front = Self { address, gate, accepting, tls, service };
+        let (accepting, kept) = Default::default();
+        let front = Self { address, gate, accepting, kept, tls, service };
         front.accept(listener);
         Ok(front)
     }
@@ -157,6 +160,7 @@ impl Front {
             task.abort();
             let _ = task.await;
         }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = hold(self.address).ok();
         self.drop_connections();
     }
 
@@ -164,7 +168,9 @@ impl Front {
     pub(super) async fn restore(&self) -> io::Result<()> {
         let listening = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         if !listening {
-            self.accept(TcpListener::bind(self.address).await?);
+            let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let port = kept.map_or_else(|| hold(self.address), Ok)?;
+            self.accept(port.listen(1_024)?);
         }
         Ok(())
     }

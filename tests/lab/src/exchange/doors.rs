@@ -13,12 +13,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Connection;
 use super::http::Front;
+use crate::port::hold;
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ pub(super) struct Doors {
     next: AtomicU64,
     open: Mutex<HashMap<u64, Visitor>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
+    /// The port, while it is cut.
+    kept: Mutex<Option<TcpSocket>>,
 }
 
 struct Visitor {
@@ -55,6 +58,7 @@ impl Doors {
             next: AtomicU64::new(1),
             open: Mutex::default(),
             accepting: Mutex::default(),
+            kept: Mutex::default(),
         });
         doors.accept_from(listener);
         Ok(doors)
@@ -74,12 +78,15 @@ impl Doors {
         for task in self.drop_connections() {
             let _ = task.await;
         }
+        *lock(&self.kept) = hold(self.address).ok();
     }
 
     /// Listens again on the same port.
     pub(super) async fn restore(self: &Arc<Self>) -> io::Result<()> {
         if lock(&self.accepting).is_none() {
-            self.accept_from(TcpListener::bind(self.address).await?);
+            let kept = lock(&self.kept).take();
+            let port = kept.map_or_else(|| hold(self.address), Ok)?;
+            self.accept_from(port.listen(1_024)?);
         }
         Ok(())
     }
