@@ -30,17 +30,25 @@ pub(super) fn provide(calendars: &[CalendarSettings]) -> Result<(), Failure> {
                 .into(),
         ));
     }
+    provide_one(keytab, &[])
+}
+
+/// The same for this keytab; `more` arguments are added to those that there are.
+///
+/// # Errors
+/// A system that does not let the program begin again.
+pub(super) fn provide_one(keytab: &Path, more: &[String]) -> Result<(), Failure> {
     if std::env::var_os(KEYTAB_VARIABLE).as_deref() == Some(keytab.as_os_str()) {
         return Ok(());
     }
-    Err(Failure::Failed(format!("cannot begin again: {}", again(keytab))))
+    Err(Failure::Failed(format!("cannot begin again: {}", again(keytab, more))))
 }
 
-fn again(keytab: &Path) -> std::io::Error {
+fn again(keytab: &Path, more: &[String]) -> std::io::Error {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| "calway".into());
     let mut command = Command::new("/proc/self/exe");
-    command.arg0(name).args(arguments).env(KEYTAB_VARIABLE, keytab);
+    command.arg0(name).args(arguments).args(more).env(KEYTAB_VARIABLE, keytab);
     if std::env::var_os(CACHE.0).is_none() {
         command.env(CACHE.0, CACHE.1);
     }

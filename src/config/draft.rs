@@ -23,6 +23,10 @@ pub struct Draft {
     pub site: Option<String>,
     /// Ways to sign in; none: the usual ones.
     pub auth: Vec<String>,
+    /// The account's keys for Kerberos, in the place of its password.
+    pub keytab: Option<PathBuf>,
+    /// Mailboxes to try the account's rights with.
+    pub test_mailboxes: Vec<String>,
     /// Authorities that are trusted for Exchange beside the system's.
     pub ca_file: Option<PathBuf>,
     /// `sha256:…` of Exchange's certificate.
@@ -107,6 +111,16 @@ impl Draft {
         if !self.auth.is_empty() {
             out.push_str("# Ways to sign in, tried in this order.\n");
             let _ = writeln!(out, "auth = {}", list(&self.auth));
+        }
+        if let Some(file) = &self.keytab {
+            out.push_str(
+                "# The account's keys for Kerberos; as long as they work no password is sent.\n",
+            );
+            key(out, "keytab", &file.to_string_lossy());
+        }
+        if !self.test_mailboxes.is_empty() {
+            out.push_str("# calway check tries the account's rights with these.\n");
+            let _ = writeln!(out, "test_mailboxes = {}", list(&self.test_mailboxes));
         }
         if let Some(file) = &self.ca_file {
             out.push_str("# The authority of Exchange's certificate, beside the system's.\n");
@@ -242,11 +256,13 @@ mod tests {
             scp in option::of(prop_oneof!["ldaps://[a-z]{1,6}\\.example", any_text()]),
             site in option::of(any_text()),
             auth in proptest::collection::vec(prop_oneof!["ntlm", "basic"], 0..2),
+            test_mailboxes in proptest::collection::vec(
+                prop_oneof!["[a-z]{1,6}@[a-z]{1,6}\\.example", any_text()], 0..2),
             proxy in option::of(prop_oneof!["http://[a-z]{1,6}:3128", any_text()]),
             proxy_user in option::of(any_text()),
         ) -> Draft {
-            Draft { name, account, url, domains, scp, site, auth, proxy, proxy_user,
-                ..Draft::default() }
+            Draft { name, account, url, domains, scp, site, auth, test_mailboxes, proxy,
+                proxy_user, ..Draft::default() }
         }
     }
 
@@ -281,6 +297,8 @@ mod tests {
             prop_assert_eq!(ews.name.as_str(), &draft.name);
             prop_assert_eq!(&ews.account, &draft.account);
             prop_assert_eq!(ews.url.is_some(), draft.url.is_some());
+            let tested = found.calendars[0].test_mailboxes.len();
+            prop_assert_eq!(tested, draft.test_mailboxes.len());
             prop_assert_eq!(&found.cloud.client_id, &draft.client_id);
             let connector = draft.connector.as_ref().unwrap_or(&draft.client_id);
             prop_assert_eq!(&found.cloud.connector, connector);

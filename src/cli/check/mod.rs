@@ -150,15 +150,10 @@ const BEFORE: [&str; 17] = [
 ///
 /// # Errors
 /// A system that gives nothing to wait with.
-pub(super) fn before(
-    settings: Settings,
-    secrets: Arc<Secrets>,
-    mailbox: Option<Arc<Address>>,
-) -> Result<usize, Failure> {
+pub(super) fn before(settings: Settings, secrets: Arc<Secrets>) -> Result<usize, Failure> {
     let start = Instant::now();
     let only = BEFORE.iter().map(|name| (*name).to_owned()).collect();
-    let mailboxes = mailbox.into_iter().collect();
-    let case = Case { mailboxes, only, ..Case::of(settings, secrets) };
+    let case = Case { only, ..Case::of(settings, secrets) };
     let page = Page::new(false);
     let tell = |event| page.hear(event);
     let runtime = tokio::runtime::Builder::new_multi_thread()

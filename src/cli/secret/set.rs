@@ -70,6 +70,8 @@ enum Tried {
     Later(String),
     /// It is in use, as nothing can try it by itself; where it is refused, the old one is again.
     Taken,
+    /// Whoever stores it has looked at it by other ways; no connector runs.
+    Elsewhere,
     /// There is no connector to try it, for the reason.
     Nobody(String),
 }
@@ -88,6 +90,22 @@ impl Set {
         };
         store(desk, &place, &self.name, &secret, &tried)
     }
+}
+
+/// Stores a secret that was looked at already. `shared`: a running connector needs it for the same,
+/// and is handed it first, as above.
+pub(in crate::cli) fn keep(
+    desk: &Desk,
+    place: &Place,
+    (name, secret): (&str, &model::Secret),
+    shared: bool,
+) -> Result<(), Failure> {
+    let tried = match desk.socket().exists() {
+        false => Tried::Elsewhere,
+        true if shared => offer(desk, name, secret, false)?,
+        true => Tried::Nobody("the connector that runs has another configuration".into()),
+    };
+    store(desk, place, name, secret, &tried)
 }
 
 impl Generate {
@@ -179,7 +197,7 @@ fn store(
         Tried::Later(_) | Tried::Taken => {
             put_beside(desk, place, name, secret).map_err(|failure| in_use_only(name, failure))?
         }
-        Tried::Nobody(_) => put_beside(desk, place, name, secret)?,
+        Tried::Nobody(_) | Tried::Elsewhere => put_beside(desk, place, name, secret)?,
     };
     desk.tell_service(place)?;
     match tried {
@@ -193,7 +211,7 @@ fn store(
              refused, the one before is used again."
         ),
         Tried::Nobody(why) => println!("Not tried: {why}. It is used from the next start on."),
-        Tried::Refused(_) => {}
+        Tried::Refused(_) | Tried::Elsewhere => {}
     }
     let sealed = match place.kind() {
         Kind::Systemd => ", encrypted for this machine alone",
@@ -225,7 +243,7 @@ fn put_alone(place: &Place, name: &str, secret: &model::Secret) -> Result<(), Fa
 
 /// Writes a secret of which nobody knows whether it works, and keeps the one that did. Whether
 /// there is such a one.
-pub(in crate::cli) fn put_beside(
+fn put_beside(
     desk: &Desk,
     place: &Place,
     name: &str,

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::talk::{Question, Talk, account, address, certificates, domains, name};
+use super::talk::{
+    Question, Talk, account, address, certificates, domains, keytab_file, mailbox, name,
+    usual_ways, ways,
+};
 use crate::cli::Failure;
 use crate::config::draft::Draft;
 
@@ -32,6 +35,13 @@ pub(super) struct Answers {
     /// A way to sign in (negotiate, ntlm, basic); again for the next to try.
     #[arg(long, value_name = "WAY")]
     auth: Vec<String>,
+    /// The account's keytab, with which Negotiate needs no password: /etc/calway/calway.keytab.
+    #[arg(long, value_name = "FILE")]
+    keytab: Option<PathBuf>,
+    /// A mailbox to try the account's rights with; may be given again. Where no --url is given, the
+    /// servers to try are those that serve it.
+    #[arg(long, value_name = "ADDRESS")]
+    test_mailbox: Vec<String>,
     /// PEM file with the authority of Exchange's certificate, where it is your own.
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -77,15 +87,17 @@ pub(super) struct Answers {
 const ANCHORS: &str = "/etc/calway/kms-anchor.pem";
 
 impl Answers {
-    /// What was told by arguments, all of it.
+    /// What was told by arguments, all of it; `tried`: it is to be tried whether it works.
     ///
     /// # Errors
     /// Which arguments are missing.
-    pub(super) fn whole(&self) -> Result<Draft, Failure> {
+    pub(super) fn whole(&self, tried: bool) -> Result<Draft, Failure> {
+        let triable = !tried || self.url.is_some() || !self.test_mailbox.is_empty();
         let found = self.url.is_some() || !self.domain.is_empty() || self.scp.is_some();
         let missing: Vec<_> = [
             (self.account.is_some(), "--account"),
             (found, "--url (or --domain, or --scp)"),
+            (triable || !found, "--test-mailbox (its servers are tried; or --no-test)"),
             (self.cloud_url.is_some(), "--cloud-url"),
             (self.client_id.is_some(), "--client-id"),
             (self.kms_anchors.is_some(), "--kms-anchors"),
@@ -112,6 +124,8 @@ impl Answers {
             scp: told.scp,
             site: told.site,
             auth: told.auth,
+            keytab: told.keytab,
+            test_mailboxes: told.test_mailbox,
             ca_file: told.ca_file,
             pinned_certificate: told.pinned_certificate,
             proxy: told.proxy,
@@ -128,17 +142,32 @@ impl Answers {
         }
     }
 
-    /// Asks for what was not told. `domain` is this machine's, where it has one.
+    /// The account's keytab, if there is one.
+    #[cfg(any(test, feature = "kerberos"))]
+    pub(super) fn keytab(&self) -> Option<&Path> {
+        self.keytab.as_deref()
+    }
+
+    /// Asks who signs in and how, as far as that was not told. `domain` is this machine's, where it
+    /// has one. What was answered, as arguments, comes beside it: with a keytab the program has to
+    /// begin again.
     ///
     /// # Errors
     /// Whoever is asked has gone.
-    pub(super) fn asked(&self, talk: &mut Talk<'_>, domain: &str) -> Result<Draft, Failure> {
-        let mut draft = self.draft();
+    pub(super) fn account_asked(
+        &self,
+        talk: &mut Talk<'_>,
+        domain: &str,
+    ) -> Result<(Self, Vec<String>), Failure> {
+        let (mut known, mut answered) = (self.clone(), Vec::new());
+        let mut note = |name: &str, value: &str| answered.extend([name.into(), value.to_owned()]);
         if self.calendar_name.is_none() {
             let why = "A name for this Exchange organisation: it names its secrets and stands in \
                        the journal.";
             let what = "Name of the calendar";
-            draft.name = talk.ask(&Question { what, why, default: "hq", needed: true }, name)?;
+            let answer = talk.ask(&Question { what, why, default: "hq", needed: true }, name)?;
+            note("--calendar-name", &answer);
+            known.calendar_name = Some(answer);
         }
         if self.account.is_none() {
             let usual = format!("svc-calway@{domain}");
@@ -146,10 +175,52 @@ impl Answers {
                        CORP\\svc-calway or svc-calway@corp.example.";
             let default = if domain.is_empty() { "" } else { &usual };
             let question = Question { what: "Account", why, default, needed: true };
-            draft.account = talk.ask(&question, account)?;
+            let answer = talk.ask(&question, account)?;
+            note("--account", &answer);
+            known.account = Some(answer);
+        }
+        if self.auth.is_empty() && self.keytab.is_none() {
+            let why = "The ways to sign in, in the order in which they are tried: what Exchange \
+                       offers, calway check shows.";
+            let usual = usual_ways();
+            let question = Question { what: "Ways to sign in", why, default: &usual, needed: true };
+            let answer = talk.ask(&question, ways)?;
+            known.auth = domains(&answer);
+            known.auth.iter().for_each(|way| note("--auth", way));
+        }
+        if self.keytab.is_none() && known.auth.iter().any(|way| way == "negotiate") {
+            let why = "Negotiate (Kerberos) signs in with the account's password, or with a \
+                       keytab in its place (guide, step 4), as /etc/calway/calway.keytab.";
+            let question = Question { what: "Keytab", why, default: "", needed: false };
+            let answer = some(talk.ask(&question, keytab_file)?);
+            answer.iter().for_each(|file| note("--keytab", file));
+            known.keytab = answer.map(PathBuf::from);
+        }
+        Ok((known, answered))
+    }
+
+    /// Asks for the rest of what was not told; `tried`: it is to be tried whether it works.
+    ///
+    /// # Errors
+    /// Whoever is asked has gone.
+    pub(super) fn asked(
+        &self,
+        talk: &mut Talk<'_>,
+        domain: &str,
+        tried: bool,
+    ) -> Result<Draft, Failure> {
+        let mut draft = self.draft();
+        if draft.auth.join(" ") == usual_ways() {
+            draft.auth.clear();
         }
         if self.url.is_none() && self.domain.is_empty() && self.scp.is_none() {
             where_exchange_is(talk, domain, &mut draft)?;
+        }
+        if draft.url.is_none() && self.test_mailbox.is_empty() && tried {
+            let why = "The address of a mailbox, best one for tests: the servers that serve it are \
+                       signed in to, and the account's rights are tried in it.";
+            let question = Question { what: "Test mailbox", why, default: "", needed: true };
+            draft.test_mailboxes = vec![talk.ask(&question, mailbox)?];
         }
         if self.ca_file.is_none() && self.pinned_certificate.is_none() {
             let why = "Exchange's certificate: where it comes from your own authority, that \
@@ -247,7 +318,8 @@ mod tests {
     fn asked(answers: &str, told: &Answers) -> (Draft, String) {
         let (mut input, mut output) = (answers.as_bytes(), Vec::new());
         let mut talk = Talk { input: &mut input, output: &mut output };
-        let draft = told.asked(&mut talk, "corp.example").ok().unwrap();
+        let (told, _) = told.account_asked(&mut talk, "corp.example").ok().unwrap();
+        let draft = told.asked(&mut talk, "corp.example", true).ok().unwrap();
         (draft, String::from_utf8(output).unwrap())
     }
 
@@ -262,15 +334,22 @@ mod tests {
     fn who_answers_the_least_gets_a_configuration_that_is_read() {
         let (_folder, file) = anchors();
         let file = file.display().to_string();
-        // Name, account, address, domains, controller and authority as they are proposed.
-        let answers = format!("\n\n\n\n\n\nhttps://relay.example\nhq-1\n\n{file}\n");
+        // Name, account, ways, address, domains, controller and authority as they are proposed.
+        let keytab = if cfg!(feature = "kerberos") { "\n" } else { "" };
+        let answers = format!(
+            "\n\n\n{keytab}\n\n\nann@corp.example\n\nhttps://relay.example\nhq-1\n\n{file}\n"
+        );
         let (draft, said) = asked(&answers, &Answers::default());
         let settings = draft.settings(Path::new("calway.toml")).unwrap();
         let ews = &settings.calendars[0].ews;
         assert_eq!((ews.name.as_str(), &*ews.account), ("hq", "svc-calway@corp.example"));
         assert_eq!(ews.discover.as_ref().unwrap().domains, ["corp.example"]);
+        assert_eq!(draft.test_mailboxes, ["ann@corp.example"]);
+        assert!(draft.auth.is_empty(), "the usual ones need not be written");
         // Each question has a line of why above it.
-        assert_eq!(said.matches("]: ").count() + said.matches(":  ").count(), 8, "{said}");
+        let questions = 9 + keytab.len();
+        let asked = said.matches("]: ").count() + said.matches(":  ").count();
+        assert_eq!(asked, questions, "{said}");
     }
 
     #[test]
@@ -280,6 +359,7 @@ mod tests {
             calendar_name: Some("branch".into()),
             account: Some(r"CORP\svc".into()),
             url: Some("https://mail.corp.example/EWS/Exchange.asmx".into()),
+            auth: vec!["ntlm".into()],
             ca_file: Some(file.clone()),
             cloud_url: Some("https://relay.example".into()),
             client_id: Some("b-1".into()),
@@ -289,11 +369,40 @@ mod tests {
         };
         let (draft, said) = asked("", &told);
         assert_eq!((said.as_str(), draft.name.as_str()), ("", "branch"));
-        assert_eq!(told.whole().ok(), Some(draft));
-        let Err(Failure::Usage(why)) = Answers::default().whole() else { panic!() };
+        assert_eq!(told.whole(true).ok(), Some(draft));
+        let Err(Failure::Usage(why)) = Answers::default().whole(true) else { panic!() };
         for word in ["--account", "--url", "--cloud-url", "--client-id", "--kms-anchors"] {
             assert!(why.contains(word), "{why}");
         }
+        let found = Answers { url: None, domain: vec!["corp.example".into()], ..told };
+        let Err(Failure::Usage(why)) = found.whole(true) else { panic!() };
+        assert!(why.contains("--test-mailbox"), "nobody would be signed in: {why}");
+        assert!(found.whole(false).is_ok());
+    }
+
+    #[test]
+    fn a_keytab_is_asked_for_where_negotiate_is_chosen_and_written_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("calway.keytab");
+        std::fs::write(&file, [5, 2, 0]).unwrap();
+        let file = file.display().to_string();
+        let answers = format!("hq\nCORP\\svc\nnegotiate, ntlm\n/etc/hostname\n{file}\n");
+        let (mut input, mut output) = (answers.as_bytes(), Vec::new());
+        let mut talk = Talk { input: &mut input, output: &mut output };
+        let (known, answered) = Answers::default().account_asked(&mut talk, "").ok().unwrap();
+        assert_eq!(known.keytab(), Some(Path::new(&file)));
+        assert!(String::from_utf8(output).unwrap().contains("It is no keytab"));
+        let expected = ["--calendar-name", "hq", "--account", "CORP\\svc", "--auth", "negotiate"];
+        assert_eq!(answered[..6], expected);
+        assert_eq!(answered[6..], ["--auth", "ntlm", "--keytab", file.as_str()]);
+        let text = known.draft().text();
+        assert!(text.contains(&format!("keytab = \"{file}\"")), "{text}");
+        // Without Negotiate there is nothing to ask.
+        let (mut input, mut output) = (&b"hq\nCORP\\svc\nntlm\n"[..], Vec::new());
+        let mut talk = Talk { input: &mut input, output: &mut output };
+        let (known, _) = Answers::default().account_asked(&mut talk, "").ok().unwrap();
+        assert_eq!(known.keytab(), None);
+        assert_eq!(known.auth, ["ntlm"]);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Failure;
 use crate::config::draft::Draft;
-use crate::config::file;
+use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY};
+use crate::config::{CalendarSettings, Settings, file};
 
 /// The group of the service, which reads the configuration.
 const GROUP: &str = "calway";
@@ -68,10 +69,38 @@ pub(super) fn write(path: &Path, text: &str) -> Result<Option<PathBuf>, Failure>
     Ok(kept)
 }
 
+/// Whether two configurations need the secret of this name for the same: the same account at the
+/// same place. A running connector would show another one's password to the wrong server.
+pub(super) fn same(old: &Settings, new: &Settings, name: &str) -> bool {
+    let of_cloud = |all: &Settings| (all.cloud.url.clone(), all.cloud.client_id.clone());
+    let calendar = |all: &Settings| {
+        let mut named = all.calendars.iter();
+        let prefix = |one: &&CalendarSettings| {
+            name.strip_prefix(&format!("calendar.{}.", one.ews.name)).is_some()
+        };
+        named.find(prefix).map(|one| one.ews.clone())
+    };
+    match name {
+        CLIENT_SECRET => of_cloud(old) == of_cloud(new),
+        CLOUD_PROXY => old.cloud.proxy == new.cloud.proxy,
+        _ => calendar(old).zip(calendar(new)).is_some_and(|(old, new)| {
+            match name.ends_with(".proxy_password") {
+                true => old.proxy == new.proxy,
+                false => old.account == new.account && old.url == new.url,
+            }
+        }),
+    }
+}
+
 /// Files of the configuration that the service cannot read where they are: it sees no home, and
 /// is nobody's owner.
 pub(super) fn out_of_reach(draft: &Draft) -> Vec<PathBuf> {
-    let files = [Some(&draft.kms_anchors), draft.ca_file.as_ref(), draft.cloud_ca_file.as_ref()];
+    let files = [
+        Some(&draft.kms_anchors),
+        draft.ca_file.as_ref(),
+        draft.cloud_ca_file.as_ref(),
+        draft.keytab.as_ref(),
+    ];
     let group = nix::unistd::Group::from_name(GROUP).ok().flatten();
     let group = group.map(|group| group.gid.as_raw());
     let hidden = |path: &Path| {

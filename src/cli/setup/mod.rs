@@ -16,16 +16,19 @@ use self::answers::Answers;
 use self::talk::Talk;
 use super::secret::{Desk, Store, ask, set};
 use super::{Failure, check};
+use crate::config;
 use crate::config::draft::Draft;
 use crate::config::secrets::{CLIENT_SECRET, Needed, Place, STORE_KEY, Secrets, new_key};
-use crate::model::{Address, Secret};
+use crate::model::Secret;
 
 const LONG: &str = "\
 On a terminal each question has a word on why it is asked, and most have a default. What is given as \
 an argument is not asked for; with --non-interactive nothing is.
 
 Before anything is written, the ways to Exchange, the cloud and the key server are looked at as calway \
-check does, and the account and the client sign in once. The configuration is written as a whole \
+check does, and the account and the client sign in once (where no address of EWS is given, to the \
+servers of the test mailbox). A connector that runs already, and needs a secret for the same account, \
+is handed it as calway secret set does. The configuration is written as a whole \
 (mode 0640, group calway where there is one), a file that was there is kept beside it, and the secrets \
 go where calway secret set puts them. The key of the store is made where there is none.";
 
@@ -46,9 +49,6 @@ pub(super) struct Setup {
     /// ($CREDENTIALS_DIRECTORY), and store them for the service.
     #[arg(long)]
     secrets_from_credentials: bool,
-    /// A mailbox to try the account's rights with.
-    #[arg(long, value_name = "ADDRESS")]
-    test_mailbox: Option<String>,
     /// Write without looking whether it works.
     #[arg(long)]
     no_test: bool,
@@ -76,8 +76,10 @@ impl Setup {
             ));
         }
         keep::may_write(&self.output, self.force)?;
-        let mailbox = self.test_mailbox.as_deref().map(Address::parse).transpose();
-        let mailbox = mailbox.map_err(|why| Failure::Usage(format!("--test-mailbox: {why}")))?;
+        #[cfg(feature = "kerberos")]
+        if let Some(keytab) = self.answers.keytab() {
+            super::keytab::provide_one(keytab, &[])?;
+        }
         let desk = Desk::new(self.output.clone(), self.store, self.root.clone());
         let place = desk.place(None)?;
         let draft = {
@@ -86,37 +88,61 @@ impl Setup {
         };
         let needed = draft.needed().map_err(|why| Failure::Usage(why.to_string()))?;
         let mut given = self.given(&needed, &place)?;
-        while !self.no_test && !self.works(&draft, &given, mailbox.clone().map(Arc::new))? {
+        while !self.no_test && !self.works(&draft, &given)? {
             match self.what_now()? {
                 'a' => given = self.given(&needed, &place)?,
                 'w' => break,
                 _ => return Err(Failure::Failed("nothing was written".into())),
             }
         }
+        // First what may fail, and while the configuration is still the one that runs.
+        for (name, secret) in &given {
+            self.keep(&desk, &place, &draft, (name, secret))?;
+        }
         let kept = keep::write(&self.output, &draft.text())?;
         println!("\nWritten: {}", self.output.display());
         if let Some(kept) = kept {
             println!("Kept as it was before: {}", kept.display());
         }
-        for (name, secret) in &given {
-            set::put_beside(&desk, &place, name, secret)?;
-            println!("Stored: {}", place.says(name));
-        }
-        desk.tell_service(&place)?;
         self.say_what_is_next(&draft, &needed, &place);
         Ok(())
     }
 
+    /// Stores a secret. A running connector is handed it first, where it needs it for the same.
+    fn keep(
+        &self,
+        desk: &Desk,
+        place: &Place,
+        draft: &Draft,
+        (name, secret): (&str, &Secret),
+    ) -> Result<(), Failure> {
+        println!();
+        if name == STORE_KEY {
+            place.put(name, secret).map_err(Failure::Failed)?;
+            desk.tell_service(place)?;
+            println!("Made: {}", place.says(name));
+            return Ok(());
+        }
+        let before = config::read(&self.output).ok();
+        let after = draft.settings(&self.output).ok();
+        let same = before.zip(after).is_some_and(|(old, new)| keep::same(&old, &new, name));
+        println!("{name}:");
+        set::keep(desk, place, (name, secret), same)
+    }
+
     fn draft(&self, talk: &mut Talk<'_>) -> Result<Draft, Failure> {
+        let tried = !self.no_test;
         let draft = match self.non_interactive {
-            true => self.answers.whole()?,
+            true => self.answers.whole(tried)?,
             false => {
                 talk.say(
                     "Calway is told here where Exchange and the cloud are. Enter takes what stands \
                      in brackets,\nCtrl-C ends it; nothing is written before the end.\n",
                 )?;
                 let domain = answers::own_domain(Path::new("/etc/resolv.conf"));
-                self.answers.asked(talk, &domain)?
+                let (known, answered) = self.answers.account_asked(talk, &domain)?;
+                again_with_keytab(&known, &answered)?;
+                known.asked(talk, &domain, tried)?
             }
         };
         draft.settings(&self.output).map_err(|why| Failure::Usage(why.to_string()))?;
@@ -162,12 +188,7 @@ impl Setup {
     }
 
     /// Looks whether it works as calway check does, before it is written.
-    fn works(
-        &self,
-        draft: &Draft,
-        given: &[(String, Secret)],
-        mailbox: Option<Arc<Address>>,
-    ) -> Result<bool, Failure> {
+    fn works(&self, draft: &Draft, given: &[(String, Secret)]) -> Result<bool, Failure> {
         let settings = draft.settings(&self.output);
         let settings = settings.map_err(|why| Failure::Usage(why.to_string()))?;
         let secrets = Secrets::on(&self.root, None);
@@ -175,7 +196,7 @@ impl Setup {
             secrets.take(name, secret.clone());
         }
         println!();
-        let failed = check::before(settings, Arc::new(secrets), mailbox)?;
+        let failed = check::before(settings, Arc::new(secrets))?;
         Ok(failed == 0)
     }
 
@@ -215,6 +236,20 @@ impl Setup {
              Then have the cloud's administrator activate a user: its calendar is relayed at once."
         );
     }
+}
+
+/// A keytab is known to the Kerberos library from the beginning, or not at all.
+#[cfg(feature = "kerberos")]
+fn again_with_keytab(known: &Answers, answered: &[String]) -> Result<(), Failure> {
+    match known.keytab() {
+        Some(keytab) => super::keytab::provide_one(keytab, answered),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "kerberos"))]
+fn again_with_keytab(_: &Answers, _: &[String]) -> Result<(), Failure> {
+    Ok(())
 }
 
 fn chosen(question: &str, letters: &[char]) -> Result<char, Failure> {

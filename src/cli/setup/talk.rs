@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, Write};
 
+use crate::calendar::ews::{self, Auth};
 use crate::cli::Failure;
+use crate::model::Address;
 
 /// No answer is longer than this many bytes.
 const LONGEST: u64 = 4096;
@@ -143,6 +145,42 @@ pub(super) fn certificates(text: &str) -> Result<(), String> {
     }
 }
 
+/// The ways to sign in that are tried where none is configured.
+pub(super) fn usual_ways() -> String {
+    let names = ews::DEFAULT_WAYS.iter().map(|way| match way {
+        Auth::Negotiate => "negotiate",
+        Auth::Ntlm => "ntlm",
+        Auth::Basic => "basic",
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+/// Ways to sign in.
+pub(super) fn ways(text: &str) -> Result<(), String> {
+    let known = |way: &String| ["negotiate", "ntlm", "basic"].contains(&way.as_str());
+    match domains(text).iter().all(known) {
+        true => Ok(()),
+        false => Err("negotiate, ntlm and basic are allowed, with spaces between.".into()),
+    }
+}
+
+/// The address of a mailbox.
+pub(super) fn mailbox(text: &str) -> Result<(), String> {
+    Address::parse(text).map(drop).map_err(|why| format!("{why}: as alice@corp.example."))
+}
+
+/// A keytab that is there, in the format that all have (MIT Kerberos, "The keytab file format").
+pub(super) fn keytab_file(text: &str) -> Result<(), String> {
+    if !text.starts_with('/') {
+        return Err("A path from / on is needed.".into());
+    }
+    match std::fs::read(text) {
+        Ok(bytes) if bytes.starts_with(&[5, 2]) => Ok(()),
+        Ok(_) => Err("It is no keytab.".into()),
+        Err(error) => Err(format!("It cannot be read: {error}")),
+    }
+}
+
 /// Domains with spaces or commas between.
 pub(super) fn domains(text: &str) -> Vec<String> {
     let all = text.split([' ', ',']).filter(|one| !one.is_empty());
@@ -195,5 +233,8 @@ mod tests {
         );
         assert!(certificates("/nowhere/ca.pem").unwrap_err().contains("cannot be read"));
         assert!(certificates("/etc/hostname").is_err());
+        assert!(ways(&usual_ways()).is_ok() && ways("kerberos").is_err());
+        assert!(mailbox("ann@corp.example").is_ok() && mailbox("ann").is_err());
+        assert!(keytab_file("/etc/hostname").is_err() && keytab_file("calway.keytab").is_err());
     }
 }

@@ -134,6 +134,8 @@ url = "{cloud['kms']}"
 anchors_file = "{WORK}/anchor.pem"
 [store]
 path = "{self.folder}/calway.db"
+[admin]
+socket = "{self.folder}/admin.sock"
 """)
         self.log = self.folder / "log"
         self.environment = os.environ | environment | {
@@ -167,6 +169,19 @@ path = "{self.folder}/calway.db"
             return len(wait(f"meetings of {user}", meetings, seconds))
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{self.log.read_text()[-3000:]}") from error
+
+    def given(self, password):
+        """`calway secret set` beside it, which stores in its folder, and not for systemd."""
+        program = self.folder / "bin/systemd-creds"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text('#!/bin/sh\nif [ "$1" = decrypt ]; then cat "$3"; else cat; fi\n')
+        program.chmod(0o755)
+        path = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+        done = subprocess.run(
+            [os.environ["CALWAY"], "secret", "set", "calendar.hq.password", "--stdin", "--store",
+             "systemd", "--root", str(self.folder), "--config", str(self.config)],
+            env=self.environment | path, input=password, capture_output=True, text=True, timeout=90)
+        return done.returncode, done.stdout + done.stderr
 
     def discover(self, address, *words):
         """`calway discover`: its lines of JSON."""
@@ -436,6 +451,26 @@ def the_service_record_is_answered_by_the_controller(bench):
     lines, _why = connector.discover("user00001@corp.test")
     answers = [line["answer"] for line in lines if line.get("step") == "srv"]
     assert any(one.get("target", "").startswith("mail.corp.test") for one in answers[0]), lines
+
+
+@test
+def a_new_password_is_tried_at_the_key_server_once_while_the_old_one_stays_in_use(bench):
+    new = "Calway.Pass2"
+    with Connector(bench, "rotation", kerberos(8444), PASSWORD) as connector:
+        assert connector.relays("user00005") > 0
+        before = domain.bad_passwords()
+        for _ in range(2):
+            status, said = connector.given("Wrong.Pass3")
+            assert status == 1 and "it is refused" in said, said
+        assert domain.bad_passwords() - before == 1, domain.bad_passwords()
+        domain.tool("user", "setpassword", "svc-calway", f"--newpassword={new}")
+        try:
+            status, said = connector.given(new)
+            assert status == 0 and "It works, and is in use" in said, said
+            assert domain.bad_passwords() == 0, "the right one ends the count"
+            assert connector.relays("user00006") > 0
+        finally:
+            domain.tool("user", "setpassword", "svc-calway", f"--newpassword={PASSWORD}")
 
 
 def logs():
