@@ -1,4 +1,4 @@
-"""The .deb on a booted Debian: its whole life, from the installation to the purge."""
+"""The packages on a booted Debian: the .deb's life until the purge, and then the .rpm's."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import traceback
 
 import layouts
 import readme
+import redhat
 import sandbox
 from host import Host, wait
 from lab import ALICE, BOB, Lab
@@ -268,6 +269,7 @@ TESTS = [
     *layouts.TESTS,
     removal_keeps_what_is_the_administrators,
     a_purge_leaves_nothing_of_ours_and_all_of_others,
+    *redhat.TESTS,
 ]
 BEFORE = []
 

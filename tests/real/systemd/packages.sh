@@ -52,7 +52,7 @@ configuration() {
 
 requires() {
     needed=$(rpm -qp --requires "$rpm")
-    for one in 'systemd >= 252' ca-certificates 'libgssapi_krb5.so.2()(64bit)' \
+    for one in 'systemd >= 252' ca-certificates shadow-utils 'libgssapi_krb5.so.2()(64bit)' \
         'libc.so.6()(64bit)' /bin/sh; do
         grep -qxF "$one" <<<"$needed" || { echo "does not need $one"; return 1; }
     done

@@ -2,8 +2,9 @@
 # The packages on a real systemd: a plain Debian is booted in a container, the .deb is installed
 # there, and the README's installation is followed to the first sealed record; then watchdog,
 # reload, stop, upgrade, downgrade, purge, and what the sandbox lets through. The .rpm is read with
-# rpm's own tools. PACKAGES may name a folder where both are built already, RELEASE another Debian
-# (trixie, whose systemd knows notify-reload).
+# rpm's own tools, and installed, upgraded and erased by rpm on the same system. PACKAGES may name
+# a folder where both are built already, RELEASE another Debian (trixie, whose systemd knows
+# notify-reload).
 #
 # Nothing of it touches this machine's own systemd: its tools are unpacked beside the system, and
 # everything that runs ends with the first process of a namespace.
@@ -19,6 +20,7 @@ install_packages rpm dpkg-dev || skip_all "rpm cannot be installed (see $work/ap
 release=${RELEASE:-bookworm}
 tree=$work/tree-$release
 include=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,ca-certificates,libgssapi-krb5-2
+include=$include,rpm
 make_tree() {
     [ "$(cat "$tree.made" 2>/dev/null)" != "$include" ] || return 0
     rm -rf "$work/tools" "$tree" "$tree.made"

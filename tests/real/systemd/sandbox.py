@@ -48,9 +48,8 @@ def probed(host, name, *more):
     file = host.root / f"etc/systemd/system/{name}.service"
     file.write_text("\n".join([text, PROBE, *more]))
     shutil.copy(ROOT / "tests/real/systemd/probe.pl", host.root / "opt/lab/probe.pl")
-    # What everybody sees, but for the service: files, and a queue of System V.
-    host.shell("touch /tmp/planted /var/tmp/planted && perl -e 'exit !defined msgget(0x63616c77, "
-               "01666)'")
+    # What everybody else sees.
+    host.shell("touch /tmp/planted /var/tmp/planted")
     host.run("systemctl", "daemon-reload")
     host.run("systemctl", "start", name)
     lines = (host.root / "opt/lab/probe.out").read_text().splitlines()
@@ -72,6 +71,9 @@ def in_its_sandbox_everything_else_fails(host, lab):
     assert all(said in REFUSED for name, said in found.items() if name not in MAY), found
     for name, said in found.items():
         assert not name.startswith("call-") or said == "EPERM", (name, said)
+    # By the sandbox, and not only since the files are somebody else's.
+    for name in ("etc", "etc-systemd", "usr", "var", "log"):
+        assert found[f"write-{name}"] == "EROFS", found
     # Nobody listens there, but the way is open; with the drop-in only to what it allows.
     assert set(reached.values()) == {"ECONNREFUSED"}, reached
 
@@ -109,6 +111,9 @@ def nobody_else_reads_its_memory(host, lab):
         done = host.run("runuser", "-u", user, "--", "perl", "-e", seize, check=False)
         assert done.returncode == 1, (user, done)
     assert host.shell(f"exec 3</proc/{number}/mem", check=False).returncode == 0, "root alone can"
+    # Any other process of that user is open to it.
+    plain = "sleep 9 & head -c1 /proc/$!/environ && head -c1 /proc/$!/maps; kill $!"
+    assert host.run("runuser", "-u", "calway", "--", "sh", "-c", plain).stdout
 
 
 def an_abort_leaves_no_core(host, lab):

@@ -15,8 +15,8 @@ STRICT = "[Service]\nSystemCallErrorNumber=kill\n"
 QUICK = "[Service]\nRestartSec=1\n"
 
 
-def package():
-    (found,) = pathlib.Path(os.environ["PACKAGES"]).glob("*.deb")
+def package(kind="deb"):
+    (found,) = pathlib.Path(os.environ["PACKAGES"]).glob(f"*.{kind}")
     return found
 
 
@@ -25,7 +25,7 @@ def version_of(host):
 
 
 def previous(host, shipped=""):
-    """The same package with a lower version number; `shipped` is what its configuration has more."""
+    """The same package with a lower version; `shipped` is what its configuration has more."""
     folder = host.work / "previous"
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run(["dpkg-deb", "--raw-extract", package(), folder], check=True)
