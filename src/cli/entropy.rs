@@ -66,11 +66,13 @@ fn judge(answer: Answer<usize>) -> Result<(), Failure> {
 }
 
 fn refused(error: Errno) -> Failure {
-    Failure::Failed(format!(
+    let words = format!(
         "the kernel gives no random numbers ({error}), without which no key can be made: see \
          whether a system call filter around this program leaves out getrandom (systemctl show \
          calway -p SystemCallFilter)"
-    ))
+    );
+    notify::status(&words);
+    Failure::Failed(words)
 }
 
 #[cfg(test)]

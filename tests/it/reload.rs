@@ -75,6 +75,28 @@ async fn a_reload_takes_changed_values_up_and_no_stream_breaks() {
 }
 
 #[tokio::test]
+async fn who_asks_for_a_reload_does_not_wait_for_a_disk_and_the_store_hears_of_it_later() {
+    let house = House::active(talkative()).await;
+    let start = now_ms() / 60_000 * 60_000 + 5 * 3_600_000;
+    house.calendars().create(BOB.1, Draft::meeting("", start, 30));
+    house.live(BOB, 1).await;
+    let db = rusqlite::Connection::open(house.stage.folder().join("calway.db")).unwrap();
+    // As long as somebody else writes, nothing of ours is taken.
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    house.reload(with("[records]\nuntitled = \"text\"\nuntitled_text = \"Busy\""));
+    house.says("read anew: records.untitled, records.untitled_text").await;
+    assert!(house.log().contains("store-fails"), "{}", house.log());
+    db.execute_batch("ROLLBACK").unwrap();
+    let person = house.stage.cloud.person(BOB.0);
+    within(async {
+        while person.meetings().await.unwrap().iter().any(|one| one.subject != "Busy") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_journal_holds_changes_at_once() {
     let house = House::start(Options::default()).await;
     house.activate(ALICE.0, ALICE.1).await;

@@ -160,3 +160,33 @@ async fn a_stop_gives_back_every_subscription_and_keeps_what_was_not_sent() {
     house.again();
     house.exact(&[ALICE, BOB]).await;
 }
+
+#[tokio::test]
+async fn a_start_with_another_installations_key_changes_nothing_in_the_store() {
+    let mut house = House::active(talkative()).await;
+    house.meet(ALICE, "before", 2);
+    house.live(ALICE, 1).await;
+    house.stop().await;
+    let store = house.stage.folder().join("calway.db");
+    let windows = || -> Vec<(i64, Option<i64>, Option<i64>)> {
+        let db = rusqlite::Connection::open(&store).unwrap();
+        let ask = "SELECT generation, window_from, window_to FROM mailbox ORDER BY id";
+        let mut query = db.prepare(ask).unwrap();
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let before = windows();
+    assert!(before.iter().any(|(_, from, _)| from.is_some()), "{before:?}");
+    let key = house.stage.credentials().join("store.key");
+    let own = std::fs::read_to_string(&key).unwrap();
+    std::fs::write(&key, "A".repeat(43)).unwrap();
+    house.again();
+    let status = within(house.connector.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(1), "{}", house.log());
+    assert!(house.log().contains("give back the store.key"), "{}", house.log());
+    assert_eq!(windows(), before, "nobody's calendar is listed anew for it");
+    std::fs::write(&key, own).unwrap();
+    house.again();
+    house.meet(ALICE, "after", 3);
+    house.exact(&[ALICE, BOB]).await;
+}

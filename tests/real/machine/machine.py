@@ -248,6 +248,7 @@ def without_random_numbers_it_says_what_is_wrong_and_ends(connector):
     said = connector.log.read_text()
     assert "no random numbers" in said and "getrandom" in said, said
     assert "panicked" not in said and len(said.splitlines()) == 1, said
+    assert connector.manager.heard("STATUS=the kernel gives no random numbers")
 
 
 def a_kernel_that_does_not_know_the_call_has_the_file(connector):
