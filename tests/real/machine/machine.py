@@ -137,7 +137,7 @@ def is_exact(connector):
     return connector.is_exact(DAYS)
 
 
-def quiet(connector, seconds=20):
+def quiet(connector, seconds=12):
     """Nothing more comes of it: how often Exchange was asked, until that was so."""
     time.sleep(seconds)
     return asked(connector)
