@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, watch};
 
 use crate::cloud::announced::Announced;
@@ -116,6 +117,11 @@ impl Link {
             announced,
             options,
         })))
+    }
+
+    /// Goes this way from now on. The channel stays open as it is.
+    pub fn reroute(&self, tls: Arc<ClientConfig>, proxy: Option<Proxy>) {
+        self.0.client.connector().reroute(tls, proxy);
     }
 
     /// The access token, for the key server, which takes the same.

@@ -15,6 +15,7 @@ use crate::calendar::ews::{self, Auth, ScpBind, Tickets};
 use crate::config::CalendarSettings;
 use crate::config::secrets::Secrets;
 use crate::model::{CalendarName, Fault, Secret};
+use crate::net::Proxy;
 use crate::net::gate::Memory;
 use crate::pipeline::seal::Installation;
 use crate::store::sqlite::Sqlite;
@@ -30,9 +31,12 @@ pub(crate) struct Account {
     password: String,
     proxy_password: String,
     secrets: Arc<Secrets>,
+    /// The proxy on the way, as it is now: a reload may put another one here.
+    pub(super) proxy: watch::Sender<Option<Proxy>>,
 }
 
 /// Where it is kept what was refused: with the store, for whoever signs in with the same account.
+#[derive(Clone)]
 pub(crate) struct Refused {
     disk: Disk,
     installation: Arc<Installation>,
@@ -113,23 +117,15 @@ impl Account {
             }
             (Some(_), _) => {}
         }
-        options.proxy = match options.proxy.take() {
-            Some(proxy) if proxy.account.is_some() => {
-                secrets.get(&proxy_password)?;
-                let (source, name) = (secrets.clone(), proxy_password.clone());
-                let proxy = proxy.with_password(move || source.get(&name).ok());
-                Some(match refused {
-                    Some(refused) => proxy.remembering(|name| refused.memory("proxy", name)),
-                    None => proxy,
-                })
-            }
-            proxy => proxy,
-        };
+        let proxy = options.proxy.take();
+        options.proxy =
+            proxy.map(|one| armed(one, &proxy_password, secrets, refused)).transpose()?;
+        let proxy = watch::Sender::new(options.proxy.clone());
         if options.auth.contains(&Auth::Negotiate) || bind == Some(ScpBind::Kerberos) {
             options.tickets = Some(tickets(calendar)?);
         }
         options.gates = refused.map(|refused| refused.gates(&options));
-        Ok(Self { options, password, proxy_password, secrets: secrets.clone() })
+        Ok(Self { options, password, proxy_password, secrets: secrets.clone(), proxy })
     }
 
     /// Lets what was refused be tried once more: somebody mended the account, and not the secret.
@@ -138,7 +134,8 @@ impl Account {
     /// `Retry` where the store cannot be read.
     pub(crate) async fn try_again(&self) -> Result<(), Fault> {
         let [password, _, keytab] = self.all();
-        if let Some(proxy) = &self.options.proxy {
+        let proxy = self.proxy.borrow().clone();
+        if let Some(proxy) = proxy {
             proxy.forget().await?;
         }
         match &self.options.gates {
@@ -150,7 +147,8 @@ impl Account {
     /// Whether a secret is shut out; `None` where that cannot be said.
     async fn is_shut(&self) -> Option<bool> {
         let [password, _, keytab] = self.all();
-        let proxy = match &self.options.proxy {
+        let proxy = self.proxy.borrow().clone();
+        let proxy = match proxy {
             Some(proxy) => proxy.is_shut().await?,
             None => false,
         };
@@ -174,6 +172,30 @@ impl Account {
         let get = |name: &str| self.secrets.get(name).ok();
         [get(&self.password), get(&self.proxy_password), keytab]
     }
+}
+
+/// A proxy whose account asks for its password, the secret `name`, at each tunnel, and remembers
+/// what was refused.
+///
+/// # Errors
+/// The secret is missing.
+pub(super) fn armed(
+    proxy: Proxy,
+    name: &str,
+    secrets: &Arc<Secrets>,
+    refused: Option<&Refused>,
+) -> Result<Proxy, Fault> {
+    if proxy.account.is_none() {
+        return Ok(proxy);
+    }
+    // Asked once now, so that a missing secret is told at once and not in the night.
+    secrets.get(name)?;
+    let (source, name) = (secrets.clone(), name.to_owned());
+    let proxy = proxy.with_password(move || source.get(&name).ok());
+    Ok(match refused {
+        Some(refused) => proxy.remembering(|account| refused.memory("proxy", account)),
+        None => proxy,
+    })
 }
 
 #[cfg(feature = "kerberos")]

@@ -43,6 +43,8 @@ enum Request {
     Settle(Settled, Reply<()>),
     /// Everything else is done at once, and gives its answer itself.
     Do(Work),
+    /// Whatever came before is written, and nothing after it.
+    Close(oneshot::Sender<()>),
 }
 
 /// What came of several decisions: the outcomes of the first ones, and why there are no more.
@@ -105,6 +107,17 @@ impl Disk {
     pub(super) async fn give_up(&self, why: String) {
         let fault = Fault::told(Next::Refused, format!("{DAMAGED}: {why}"));
         let _ = self.call(move |_| Err::<(), _>(fault)).await;
+    }
+
+    /// Closes the store; whoever asks afterwards is told that it is gone. How many events are left
+    /// in it, where it says so.
+    pub(super) async fn close(&self) -> Option<u64> {
+        let backlog = self.backlog().await;
+        let (done, closed) = oneshot::channel();
+        if self.requests.send(Request::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
+        backlog.ok().map(|backlog| backlog.waiting)
     }
 
     async fn hand_over<T>(
@@ -329,12 +342,23 @@ fn serve(mut store: Box<dyn Store>, inbox: &Receiver<Request>, bell: &Bell) {
     while let Ok(first) = inbox.recv() {
         let mut round = Round::default();
         let mut next = Some(first);
+        let mut closing = None;
         while let Some(request) = next {
+            if let Request::Close(done) = request {
+                closing = Some(done);
+                break;
+            }
             take(store.as_mut(), request, (&mut round, &mut crowd));
             next = if round.commits.len() < GROUP { more(inbox, &round, &crowd) } else { None };
         }
         if !round.is_empty() {
             write_all(store.as_mut(), round, bell);
+        }
+        if let Some(done) = closing {
+            // SQLite moves its log into the file.
+            drop(store);
+            let _ = done.send(());
+            return;
         }
     }
 }
@@ -371,6 +395,7 @@ fn take(store: &mut dyn Store, request: Request, (round, crowd): (&mut Round, &m
             round.settling.push(reply);
         }
         Request::Do(work) => work(store),
+        Request::Close(_) => {}
     }
 }
 

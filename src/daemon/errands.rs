@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::disk::Disk;
 use super::intake::Tell;
 use super::pulse::Pulse;
+use super::stop::GIVEN_BACK_WITHIN;
 use super::targets::{Targets, gone};
 use super::{clock, follow};
 use crate::calendar::Calendar;
@@ -50,7 +51,8 @@ struct Loop {
     known: bool,
 }
 
-/// Runs until `stop` becomes true. What is under way then is looked for at the next start.
+/// Runs until `stop` becomes true. What is under way then is heard out, and what came of it is
+/// written, as far as the time allows; the rest is looked for at the next start.
 pub(super) async fn run(
     parts: Parts,
     (mut tells, pulse): (mpsc::Receiver<Tell>, Pulse),
@@ -64,7 +66,7 @@ pub(super) async fn run(
         pulse.beat();
         let wake = [all.desk.wake_at(), all.unread].into_iter().flatten().min();
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
             Some(tell) = tells.recv() => all.tell(tell),
             Some(input) = all.tasks.join_next(), if !all.tasks.is_empty() => {
                 if let Ok(input) = input {
@@ -78,6 +80,7 @@ pub(super) async fn run(
             all.read_more().await;
         }
     }
+    let _ = tokio::time::timeout(GIVEN_BACK_WITHIN, all.wind_up()).await;
 }
 
 impl Loop {
@@ -109,7 +112,18 @@ impl Loop {
                 self.take(Input::Ruled(Rules { texts, showing }));
             }
             Tell::Stir(_) | Tell::StirAll | Tell::SecretChanged => {}
-            Tell::TrustChanged | Tell::ReadAnew => {}
+            Tell::TrustChanged | Tell::WayChanged | Tell::ReadAnew => {}
+        }
+    }
+
+    /// Nothing more is asked, and whatever was asked has its answer written.
+    async fn wind_up(&mut self) {
+        while let Some(input) = self.tasks.join_next().await {
+            let Ok(input) = input else { continue };
+            self.desk.handle(clock::now(), input);
+            let answered = self.desk.drain().into_iter();
+            let rest: Vec<_> = answered.filter(|one| !matches!(one, Output::Ask(..))).collect();
+            rest.into_iter().for_each(|output| self.carry_out(output));
         }
     }
 

@@ -19,7 +19,7 @@ use super::pulse::Pulse;
 use super::questions::{self, Question};
 use super::reload::Ruling;
 use super::targets::{Targets, gone};
-use super::{clock, follow};
+use super::{clock, follow, stop};
 use crate::calendar::Calendar;
 use crate::kms::{Bound, Keys};
 use crate::model::{
@@ -45,9 +45,9 @@ const ORDERS: usize = 1_024;
 /// For how long this node takes a mailbox.
 const CLAIM: Span = Span::MINUTE;
 
-/// How long giving subscriptions back may take at the end: streams give it 10 s themselves, and
-/// the server forgets what is left behind after 30 minutes.
-const WIND_UP: Duration = Duration::from_secs(12);
+/// How long giving subscriptions back may take at the end; the server forgets what is left behind
+/// after 30 minutes.
+const WIND_UP: Duration = stop::GIVEN_BACK_WITHIN;
 
 /// What a command tells the loop.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub(super) enum Tell {
     SecretChanged,
     /// Somebody decided about a host of the trust list.
     TrustChanged,
+    /// Servers are reached in another way, or others are trusted.
+    WayChanged,
     /// The configuration says something else now.
     Ruled(Arc<Ruling>),
     /// Every window counts as unread, or is another one.
@@ -110,6 +112,8 @@ struct Intake {
     tasks: JoinSet<()>,
     served: bool,
     known: bool,
+    /// Mailboxes that the store knows, in its order, until all were told.
+    begins: Vec<UserId>,
     refused: bool,
 }
 
@@ -132,6 +136,7 @@ pub(super) async fn run(
         tasks: JoinSet::new(),
         served: false,
         known: false,
+        begins: Vec::new(),
         refused: false,
     };
     loop {
@@ -185,13 +190,17 @@ impl Intake {
                     self.forget(before);
                 }
                 standing::board().forget("", target.user.as_str());
-                self.take(Input::Added(user));
+                match self.known {
+                    true => self.take(Input::Added(user)),
+                    false => self.begins.push(user),
+                }
             }
             Tell::Remove(user) => {
                 standing::board().forget(self.parts.name.as_str(), user.as_str());
                 let target = self.targets.remove(&user);
                 self.take(Input::Removed(user));
                 if let Some(target) = target {
+                    self.begins.retain(|begins| *begins != target.user);
                     self.forget(target);
                 }
             }
@@ -201,12 +210,17 @@ impl Intake {
                     self.take(Input::Stirred(user));
                 }
             }
-            Tell::Known => self.known = true,
+            Tell::Known => {
+                self.known = true;
+                let begins = std::mem::take(&mut self.begins);
+                self.take(Input::Begun(begins));
+            }
             Tell::Filed => {}
             Tell::SecretChanged => self.take(Input::SecretChanged),
             Tell::TrustChanged => self.take(Input::TrustChanged),
+            Tell::WayChanged => self.take(Input::WayChanged),
             Tell::Ruled(ruling) => {
-                self.parts.rules = ruling.rules(self.parts.rules);
+                self.parts.rules = ruling.rules(&self.parts.name, self.parts.rules);
                 self.parts.showing = Arc::clone(&ruling.showing);
                 self.take(Input::Ruled(self.parts.rules, Arc::clone(&ruling.showing)));
             }

@@ -19,7 +19,7 @@ use super::questions::{Line, Question};
 use super::serve::{self, Asked, Listener, Peer, Reply, Service, not_found, wrong_method};
 use super::uplink::Sent;
 use crate::condition;
-use crate::config::MetricsListen;
+use crate::config::{MetricsListen, Settings};
 use crate::model::{Span, Time};
 use crate::observe::condition::METRICS_FAIL;
 use crate::observe::metrics::{self as m, Scrape};
@@ -31,7 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is shown, and who is asked for it.
 pub(super) struct Parts {
-    pub(super) listen: Option<MetricsListen>,
+    /// Says where to listen.
+    pub(super) in_force: watch::Receiver<Arc<Settings>>,
     pub(super) store: std::path::PathBuf,
     pub(super) disk: Disk,
     pub(super) calendars: Vec<(Line, watch::Receiver<Seen>)>,
@@ -46,9 +47,34 @@ struct Metrics {
     began: Time,
 }
 
-/// Runs until `stop` becomes true. Where it cannot listen, nothing else suffers.
+/// Runs until `stop` becomes true, and moves where the configuration says so. Where it cannot
+/// listen, nothing else suffers.
 pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
-    let listener = match &parts.listen {
+    let mut in_force = parts.in_force.clone();
+    let service = Arc::new(Metrics { parts, began: clock::wall() });
+    loop {
+        let place = in_force.borrow_and_update().metrics.clone();
+        let moves = async {
+            // At the end of the reload nobody says anything else any more.
+            if in_force.wait_for(|now| now.metrics != place).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let listening = listen(place.as_ref(), service.clone(), stop.clone());
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = listening => return,
+            () = moves => {}
+        }
+    }
+}
+
+async fn listen(
+    place: Option<&MetricsListen>,
+    service: Arc<Metrics>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let listener = match place {
         None => None,
         Some(MetricsListen::Unix(path)) => Some(Listener::unix(path).await),
         Some(MetricsListen::Loopback(address)) => {
@@ -56,19 +82,12 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
         }
     };
     match listener {
-        Some(Ok(listener)) => {
-            let service = Metrics { parts, began: clock::wall() };
-            serve::run(listener, Arc::new(service), stop).await;
-        }
-        Some(Err(error)) => {
-            condition!(warn, METRICS_FAIL, CAUSE = error,;
-                "nobody can ask for metrics ({error}); meetings are relayed all the same");
-            let _ = stop.wait_for(|stop| *stop).await;
-        }
-        None => {
-            let _ = stop.wait_for(|stop| *stop).await;
-        }
+        Some(Ok(listener)) => return serve::run(listener, service, stop).await,
+        Some(Err(error)) => condition!(warn, METRICS_FAIL, CAUSE = error,;
+            "nobody can ask for metrics ({error}); meetings are relayed all the same"),
+        None => {}
     }
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl Service for Metrics {

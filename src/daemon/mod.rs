@@ -34,6 +34,7 @@ mod rotation;
 mod run;
 mod serve;
 mod status;
+mod stop;
 mod targets;
 mod uplink;
 mod verdicts;

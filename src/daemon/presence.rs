@@ -89,7 +89,7 @@ impl Loop {
             }
             Tell::Ruled(ruling) => self.take(Input::Ruled(ruling.presence)),
             Tell::Known | Tell::Filed | Tell::SecretChanged => {}
-            Tell::TrustChanged | Tell::ReadAnew => {}
+            Tell::TrustChanged | Tell::WayChanged | Tell::ReadAnew => {}
         }
     }
 

@@ -4,20 +4,25 @@
 //! restart. A configuration with a mistake changes nothing. Which keys are which, the reference
 //! says ([`crate::config::reference`]).
 
+mod live;
+mod places;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(super) use self::live::{Calendar, InUse};
+use self::live::{Live, Prepared};
+use self::places::{Changes, InForce};
 use super::commands::Switchboard;
 use super::disk::Disk;
 use super::intake::Tell;
 use crate::condition;
-use crate::config::explain::{self, Line};
-use crate::config::reference::{Reload, key_of};
 use crate::config::{self, Settings};
-use crate::model::{Fault, Span};
+use crate::model::{CalendarName, Fault, Span};
 use crate::observe::condition::{RELOAD_NEEDS_RESTART, RELOAD_REFUSED, RELOADED, STORE_FAILS};
 use crate::observe::{journal, notify};
 use crate::pipeline::decorate::OwnTexts;
@@ -39,15 +44,25 @@ pub(super) struct Ruling {
     pub(super) presence: Span,
     pub(super) showing: Arc<Showing>,
     pub(super) texts: Arc<OwnTexts>,
+    /// How many requests each calendar may have under way.
+    connections: BTreeMap<CalendarName, usize>,
     /// Closed when all have it.
     _taken: mpsc::Sender<()>,
 }
 
 impl Ruling {
     /// A calendar's rules, with what a reload changes of them.
-    pub(super) fn rules(&self, before: Rules) -> Rules {
-        Rules { reach: self.reach, poll: self.poll, ..before }
+    pub(super) fn rules(&self, calendar: &CalendarName, before: Rules) -> Rules {
+        let passes = self.connections.get(calendar).copied().unwrap_or(before.passes);
+        let backlog = backlog(passes);
+        Rules { reach: self.reach, poll: self.poll, passes, backlog, ..before }
     }
+}
+
+/// Of so many places these are for the backlog: two of ten stay free for what a person has just
+/// done.
+pub(super) fn backlog(connections: usize) -> usize {
+    (connections * 4 / 5).max(1)
 }
 
 /// What came of a reload: keys by their places, as `calendar[0].url`.
@@ -103,12 +118,23 @@ pub(super) struct Parts {
     pub(super) ready: watch::Receiver<bool>,
     /// The settings in force, for whoever takes some of them up by itself.
     pub(super) in_force: watch::Sender<Arc<Settings>>,
+    /// What else it changes by itself.
+    pub(super) in_use: InUse,
+    /// What `systemctl status` is to say of the last reload; nothing where all of it counts.
+    pub(super) remark: watch::Sender<String>,
 }
 
 struct Loop {
-    parts: Parts,
+    settings: Settings,
+    switchboard: Switchboard,
+    disk: Disk,
+    installation: Arc<Installation>,
+    ready: watch::Receiver<bool>,
+    in_force: watch::Sender<Arc<Settings>>,
+    live: Live,
+    remark: watch::Sender<String>,
     /// The values in force.
-    lines: Vec<Line>,
+    lines: InForce,
     /// How meetings were shown for a while that the store has not heard of yet.
     unheard: Option<Tag>,
 }
@@ -125,8 +151,18 @@ pub(super) async fn run(
     (mut hangup, mut asks): (Signal, Asks),
     mut stop: watch::Receiver<bool>,
 ) {
-    let lines = parts.settings.lines.clone();
-    let mut all = Loop { parts, lines, unheard: None };
+    let mut all = Loop {
+        lines: InForce::new(&parts.settings),
+        live: Live::new(parts.in_use, &parts.settings),
+        settings: parts.settings,
+        switchboard: parts.switchboard,
+        disk: parts.disk,
+        installation: parts.installation,
+        ready: parts.ready,
+        in_force: parts.in_force,
+        remark: parts.remark,
+        unheard: None,
+    };
     let retry = Duration::from_millis(STORE_RETRY.as_ms());
     loop {
         let asked = tokio::select! {
@@ -152,11 +188,12 @@ pub(super) async fn run(
 impl Loop {
     async fn reload(&mut self) -> Answer {
         // Who has not said that it is ready does not say so by a reload.
-        let tells = *self.parts.ready.borrow();
+        let tells = *self.ready.borrow();
         if tells {
             notify::reloading();
         }
         let answer = self.try_reload().await;
+        self.remark.send_replace(remark(&answer));
         if tells {
             notify::ready();
         }
@@ -164,11 +201,17 @@ impl Loop {
     }
 
     async fn try_reload(&mut self) -> Answer {
-        let file = self.parts.settings.file.clone();
+        let file = self.settings.file.clone();
         let read = tokio::task::spawn_blocking(move || config::read(&file)).await;
         let read = read.map_err(|_| "internal error".to_owned());
-        let new = match read.and_then(|read| read.map_err(|why| why.to_string())) {
-            Ok(new) => new,
+        let read = read.and_then(|read| read.map_err(|why| why.to_string()));
+        let named = |why: String| format!("{}: {why}", self.settings.file.display());
+        let ready = read.and_then(|new| {
+            let prepared = self.live.prepare(&self.settings, &new).map_err(named)?;
+            Ok((new, prepared))
+        });
+        let (new, prepared) = match ready {
+            Ok(ready) => ready,
             Err(why) => {
                 let words = why.replace('\n', "; ");
                 condition!(error, RELOAD_REFUSED, CAUSE = words,;
@@ -176,12 +219,12 @@ impl Loop {
                 return Err(why);
             }
         };
-        let changed = explain::changed(&self.lines, &new.lines);
-        let (applied, needs_restart): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|place| is_applied(place));
-        self.apply(&new).await;
-        self.lines.retain(|line| !is_applied(&line.key));
-        self.lines.extend(new.lines.iter().filter(|line| is_applied(&line.key)).cloned());
+        let Changes { mut applied, needs_restart } = self.lines.against(&new);
+        let renewed = prepared.renewed.iter().filter(|key| !applied.contains(key));
+        let renewed: Vec<_> = renewed.cloned().collect();
+        applied.extend(renewed);
+        self.apply(&new, prepared).await;
+        self.lines.take(&new);
         let told = list(&applied);
         condition!(info, RELOADED, KEYS = told,; "the configuration was read anew: {told}");
         if !needs_restart.is_empty() {
@@ -192,29 +235,36 @@ impl Loop {
         Ok(Reloaded { applied, needs_restart })
     }
 
-    async fn apply(&mut self, new: &Settings) {
-        let own = &mut self.parts.settings;
+    async fn apply(&mut self, new: &Settings, prepared: Prepared) {
+        let own = &mut self.settings;
         let reaches = own.reach != new.reach;
         let shows = own.showing != new.showing;
+        let moves = prepared.moves;
         own.log.clone_from(&new.log);
         (own.reach, own.poll, own.presence) = (new.reach, new.poll, new.presence);
         own.showing = Arc::clone(&new.showing);
         own.keywords = Arc::clone(&new.keywords);
         own.texts = Arc::clone(&new.texts);
+        own.admin.users.clone_from(&new.admin.users);
+        own.metrics.clone_from(&new.metrics);
+        self.live.apply(own, prepared).await;
         // It was looked at when the file was read.
         let _ = journal::refilter(&own.log);
         let (taken, mut all) = mpsc::channel(1);
+        let connections = own.calendars.iter();
+        let connections = connections.map(|one| (one.ews.name.clone(), one.ews.max_connections));
         let ruling = Arc::new(Ruling {
             reach: own.reach,
             poll: own.poll,
             presence: own.presence,
             showing: Arc::clone(&own.showing),
             texts: Arc::clone(&own.texts),
+            connections: connections.collect(),
             _taken: taken,
         });
         let own = Arc::new(own.clone());
-        self.parts.in_force.send_replace(own);
-        self.parts.switchboard.all(|| Tell::Ruled(Arc::clone(&ruling))).await;
+        self.in_force.send_replace(own);
+        self.switchboard.all(|| Tell::Ruled(Arc::clone(&ruling))).await;
         drop(ruling);
         // What was begun before shows meetings as before: the store must not hear of the change
         // before the last loop has.
@@ -225,19 +275,22 @@ impl Loop {
             self.show_anew().await;
         }
         if reaches || shows {
-            self.parts.switchboard.all(|| Tell::ReadAnew).await;
+            self.switchboard.all(|| Tell::ReadAnew).await;
+        }
+        if moves {
+            self.switchboard.all(|| Tell::WayChanged).await;
         }
     }
 
     async fn tell_store(&mut self) {
         if self.show_anew().await {
-            self.parts.switchboard.all(|| Tell::ReadAnew).await;
+            self.switchboard.all(|| Tell::ReadAnew).await;
         }
     }
 
     /// How meetings are shown now.
     fn mark(&self) -> Tag {
-        mark(&self.parts.installation, &self.parts.settings.showing)
+        mark(&self.installation, &self.settings.showing)
     }
 
     /// Tells the store; whether it knows now. Where it cannot be told, it is tried again later:
@@ -246,7 +299,7 @@ impl Loop {
         // First what was in force meanwhile, also where it was taken back: what was sent by then
         // was shown in that way.
         for mark in self.unheard.into_iter().chain([self.mark()]) {
-            let told = tokio::time::timeout(TAKEN_WITHIN, self.parts.disk.shown_as(mark)).await;
+            let told = tokio::time::timeout(TAKEN_WITHIN, self.disk.shown_as(mark)).await;
             if let Err(fault) = told.unwrap_or_else(|_| Err(Fault::retry("store: too slow"))) {
                 condition!(error, STORE_FAILS, CAUSE = fault,;
                     "the store does not answer ({fault})");
@@ -258,9 +311,13 @@ impl Loop {
     }
 }
 
-/// Whether a reload applies what stands at this place.
-fn is_applied(place: &str) -> bool {
-    key_of(place).is_some_and(|key| key.reload == Reload::Applied)
+/// What stays to be said of a reload when it is over.
+fn remark(answer: &Answer) -> String {
+    match answer {
+        Err(_) => "the last reload was refused: journalctl -u calway".to_owned(),
+        Ok(done) if done.needs_restart.is_empty() => String::new(),
+        Ok(done) => format!("a restart is needed for {}", list(&done.needs_restart)),
+    }
 }
 
 fn list(keys: &[String]) -> String {

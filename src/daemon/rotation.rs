@@ -46,6 +46,11 @@ pub(super) trait Judge: Send + Sync {
     fn can_try(&self) -> bool {
         true
     }
+
+    /// Whether the configuration in force needs it.
+    fn is_needed(&self) -> bool {
+        true
+    }
 }
 
 /// Judges by the names of their secrets.
@@ -55,29 +60,28 @@ pub(super) type Judges = BTreeMap<String, Box<dyn Judge>>;
 struct Servers(Arc<dyn Calendar>);
 
 /// The client's secret: the cloud's token endpoint.
-struct Endpoint(cloud::Options);
+struct Endpoint(watch::Receiver<cloud::Options>);
 
 /// A proxy, which sees its password with the next tunnel.
-struct Tunnels(Proxy);
+struct Tunnels(Box<dyn Fn() -> Option<Proxy> + Send + Sync>);
 
 /// Those of a calendar's secrets.
 pub(super) fn of_calendar(account: &Account, calendar: &Arc<dyn Calendar>) -> Judges {
     let [password, proxy_password] = account.names().map(str::to_owned);
     let mut judges = Judges::new();
     judges.insert(password, Box::new(Servers(calendar.clone())));
-    if let Some(proxy) = account.options.proxy.clone().filter(|one| one.account.is_some()) {
-        judges.insert(proxy_password, Box::new(Tunnels(proxy)));
-    }
+    let proxy = account.proxy.subscribe();
+    judges.insert(proxy_password, Box::new(Tunnels(Box::new(move || proxy.borrow().clone()))));
     judges
 }
 
 /// Those of the cloud's.
-pub(super) fn of_cloud(options: &cloud::Options) -> Judges {
+pub(super) fn of_cloud(options: &watch::Receiver<cloud::Options>) -> Judges {
     let mut judges = Judges::new();
     judges.insert(CLIENT_SECRET.to_owned(), Box::new(Endpoint(options.clone())));
-    if let Some(proxy) = options.proxy.clone().filter(|one| one.account.is_some()) {
-        judges.insert(CLOUD_PROXY.to_owned(), Box::new(Tunnels(proxy)));
-    }
+    let options = options.clone();
+    let proxy = move || options.borrow().proxy.clone();
+    judges.insert(CLOUD_PROXY.to_owned(), Box::new(Tunnels(Box::new(proxy))));
     judges
 }
 
@@ -119,7 +123,8 @@ pub(super) struct Rotation {
 impl Rotation {
     /// Takes over what a start finds beside the secrets.
     pub(super) fn new(secrets: Arc<Secrets>, judges: Judges) -> Self {
-        secrets.recall(&judges.keys().cloned().collect::<Vec<_>>());
+        let needed = judges.iter().filter(|(_, judge)| judge.is_needed());
+        secrets.recall(&needed.map(|(name, _)| name.clone()).collect::<Vec<_>>());
         Self {
             secrets,
             judges,
@@ -133,6 +138,11 @@ impl Rotation {
     /// unless it is to be tried `again`.
     pub(super) async fn give(&self, name: &str, new: Secret, again: bool) -> Given {
         let Some(judge) = self.judges.get(name) else { return Given::NotNeeded };
+        if !judge.is_needed() {
+            // It is there for a reload that needs it.
+            self.secrets.take_untried(name, new);
+            return Given::NotNeeded;
+        }
         if again && let Err(fault) = judge.forget(&new).await {
             return self.later(name, new, fault);
         }
@@ -176,7 +186,8 @@ impl Rotation {
             previous: self.secrets.has_previous(name),
             settled: settled.get(name).copied(),
         };
-        self.judges.keys().map(|name| (name.clone(), one(name))).collect()
+        let needed = self.judges.iter().filter(|(_, judge)| judge.is_needed());
+        needed.map(|(name, _)| (name.clone(), one(name))).collect()
     }
 
     /// Tries again what could not be told, until `stop`.
@@ -216,7 +227,7 @@ impl Rotation {
     async fn look(&self) -> bool {
         let _turn = self.turn.lock().await;
         let mut left = false;
-        for (name, judge) in &self.judges {
+        for (name, judge) in self.judges.iter().filter(|(_, judge)| judge.is_needed()) {
             if let Some(next) = self.secrets.next(name) {
                 match judge.try_once(&next).await {
                     Tried::Works => {
@@ -286,21 +297,42 @@ impl Judge for Servers {
 
 impl Judge for Endpoint {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
-        cloud(&self.0, secret).boxed()
+        let options = self.0.borrow().clone();
+        async move { cloud(&options, secret).await }.boxed()
     }
 
     fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
-        async { self.0.refused.forget(secret).await }.map(Ok).boxed()
+        let refused = self.0.borrow().refused.clone();
+        async move { refused.forget(secret).await }.map(Ok).boxed()
     }
 }
 
 impl Judge for Tunnels {
     fn try_once<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Tried> {
-        self.0.judged(secret).boxed()
+        let proxy = (self.0)();
+        let nobody = || Tried::Untold(Fault::retry("no proxy asks for it"));
+        async move {
+            match proxy {
+                Some(proxy) => proxy.judged(secret).await,
+                None => nobody(),
+            }
+        }
+        .boxed()
+    }
+
+    fn is_needed(&self) -> bool {
+        (self.0)().is_some_and(|proxy| proxy.account.is_some())
     }
 
     fn forget<'a>(&'a self, secret: &'a Secret) -> BoxFuture<'a, Result<(), Fault>> {
-        self.0.forget_one(secret).boxed()
+        let proxy = (self.0)();
+        async move {
+            match proxy {
+                Some(proxy) => proxy.forget_one(secret).await,
+                None => Ok(()),
+            }
+        }
+        .boxed()
     }
 
     fn can_try(&self) -> bool {

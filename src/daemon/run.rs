@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -18,7 +20,9 @@ use super::intake::Tell;
 use super::ledger::Book;
 use super::pulse::Pulses;
 use super::questions::Line;
+use super::reload::InUse;
 use super::rotation::{self, Rotation};
+use super::stop::{Running, Words};
 use super::{
     admin, announce, clock, errands, health, intake, metrics, presence, reload, status, uplink,
     verdicts,
@@ -26,8 +30,8 @@ use super::{
 use crate::calendar::ews::Ews;
 use crate::cloud::{Cloud, Link};
 use crate::condition;
+use crate::config::Settings;
 use crate::config::secrets::{CLIENT_SECRET, CLOUD_PROXY, Secrets};
-use crate::config::{STOP_WITHIN, Settings};
 use crate::kms::{self, Keys, Kms};
 use crate::model::{Address, Fault, Span, UserId};
 use crate::net::Trust;
@@ -59,66 +63,126 @@ pub enum Reason {
 /// # Errors
 /// What kept it from starting, with what to do.
 pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fault> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| Fault::retry(e.to_string()))?;
+    let mut words = Words::listen()?;
     let hangup = signal(SignalKind::hangup()).map_err(|e| Fault::retry(e.to_string()))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| Fault::retry(e.to_string()))?;
     let installation = Arc::new(Installation::new(&*secrets.store_key()?)?);
     // A copy before the layout changes, and a look at every page of a file that was found damaged,
     // take their time.
     notify::starting(Duration::from_secs(900));
-    let store = open_store(&settings)?;
-    let mut known = {
-        let mut store = store;
-        let mark = reload::mark(&installation, &settings.showing);
-        let read = store.mailboxes().and_then(|all| {
-            // The mark is made with the installation's key as well: a wrong one writes nothing.
-            if let Some((_, first)) = all.first() {
-                address(&installation, first)?;
-            }
-            Ok((all, store.shown_as(mark)?))
-        });
-        let (mailboxes, changed) = match read {
-            Err(fault) if is_damage(&fault) => {
-                store.give_up();
-                condition!(error, STORE_DAMAGED, CAUSE = fault,;
-                    "{fault}; the next start sets the file aside and begins anew");
-                return Ok(Reason::StoreDamaged);
-            }
-            read => read?,
-        };
-        if changed && !mailboxes.is_empty() {
-            condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
-                calendars are listed again");
-        }
-        let disk = Disk::start(Box::new(store)).map_err(|e| Fault::retry(e.to_string()))?;
-        (disk, mailboxes)
+    let opening = {
+        let (settings, installation) = (settings.clone(), installation.clone());
+        tokio::task::spawn_blocking(move || open(&settings, &installation))
     };
-    let mut settings = settings;
-    let refused = Refused::new(known.0.clone(), installation.clone());
+    let opened = tokio::select! {
+        opened = opening => opened.map_err(|_| Fault::retry("internal error"))??,
+        // Whatever it does is one transaction, or a file beside it: it may end at any time.
+        () = words.heard() => {
+            notify::stopping("stopping: the start is given up");
+            condition!(info, STOPPING,; "stopping: the start is given up");
+            return Ok(Reason::Asked);
+        }
+    };
+    let Some((disk, mailboxes)) = opened else { return Ok(Reason::StoreDamaged) };
+    let mut damage = disk.damage.subscribe();
+    let (mut running, switchboard, begins) =
+        begin(settings, (secrets, installation.clone()), disk.clone(), hangup)?;
+    let reason = tokio::select! {
+        () = words.heard() => Reason::Asked,
+        broken = recall(&installation, mailboxes, &switchboard) => {
+            broken?;
+            begins.into_iter().for_each(|one| drop(running.loops.spawn(one)));
+            tokio::select! {
+                () = words.heard() => Reason::Asked,
+                () = running.broken() => Reason::LoopEnded,
+                _ = damage.wait_for(Option::is_some) => Reason::StoreDamaged,
+            }
+        }
+    };
+    if let Some(why) = damage.borrow().as_ref() {
+        condition!(error, STORE_DAMAGED, CAUSE = why,;
+            "{why}; the next start sets the file aside and begins anew");
+    }
+    tokio::select! {
+        () = running.stop(disk.close()) => {}
+        // What is committed is on the disk.
+        () = words.heard() => notify::stopping("stopping: at once"),
+    }
+    journal::stop();
+    Ok(reason)
+}
+
+/// The store, and the mailboxes that it knows; `None` where it is damaged.
+type Opened = Option<(Disk, Vec<(UserId, Stashed)>)>;
+
+fn open(settings: &Settings, installation: &Installation) -> Result<Opened, Fault> {
+    let mut store = open_store(settings)?;
+    let mark = reload::mark(installation, &settings.showing);
+    let read = store.mailboxes().and_then(|all| {
+        // The mark is made with the installation's key as well: a wrong one writes nothing.
+        if let Some((_, first)) = all.first() {
+            address(installation, first)?;
+        }
+        Ok((all, store.shown_as(mark)?))
+    });
+    let (mailboxes, changed) = match read {
+        Err(fault) if is_damage(&fault) => {
+            store.give_up();
+            condition!(error, STORE_DAMAGED, CAUSE = fault,;
+                "{fault}; the next start sets the file aside and begins anew");
+            return Ok(None);
+        }
+        read => read?,
+    };
+    if changed && !mailboxes.is_empty() {
+        condition!(info, SHOWN_ANEW,; "what is shown of meetings was not the same before: all \
+            calendars are listed again");
+    }
+    let disk = Disk::start(Box::new(store)).map_err(|e| Fault::retry(e.to_string()))?;
+    Ok(Some((disk, mailboxes)))
+}
+
+/// A loop that begins when all mailboxes are known.
+type Later = BoxFuture<'static, ()>;
+
+/// Puts all loops together and lets them run.
+fn begin(
+    mut settings: Settings,
+    (secrets, installation): (Arc<Secrets>, Arc<Installation>),
+    disk: Disk,
+    hangup: Signal,
+) -> Result<(Running, Switchboard, Vec<Later>), Fault> {
+    let refused = Refused::new(disk.clone(), installation.clone());
     cloud_proxy(&mut settings, &secrets, &refused)?;
-    let link = Arc::new(link(&settings, &secrets)?);
-    let keys: Arc<dyn Keys> = Arc::new(key_client(&settings, &link)?);
-    let cloud: Arc<dyn Cloud> = link;
+    let link = link(&settings, &secrets)?;
+    let kms = Arc::new(key_client(&settings, &link)?);
+    let keys: Arc<dyn Keys> = kms.clone();
+    let cloud: Arc<dyn Cloud> = Arc::new(link.clone());
+    let cloud_options = watch::Sender::new(settings.cloud.clone());
     let (stopper, stop) = watch::channel(false);
-    let mut loops = JoinSet::new();
+    let (last, sends) = watch::channel(false);
+    let mut running =
+        Running { loops: JoinSet::new(), last: JoinSet::new(), tell: [stopper, last] };
+    let loops = &mut running.loops;
     let mut switchboard = Switchboard::default();
-    let (mut views, mut lines) = (Vec::new(), Vec::new());
+    let mut lines = Vec::new();
     let accounts = account::all(&settings.calendars, &secrets, &refused)?;
     let (turn, turns) = watch::channel(0);
     let mut pulses = Pulses::default();
     let mut tellers = Vec::new();
-    let mut judges = rotation::of_cloud(&settings.cloud);
+    let mut in_use = Vec::new();
+    let mut judges = rotation::of_cloud(&cloud_options.subscribe());
     let announcer = Announcer::default();
     for (calendar, account) in settings.calendars.iter().zip(accounts) {
         let mut pulse = |what: &str| pulses.of(format!("{what} {}", calendar.ews.name));
         let (errand, tasks) = mpsc::channel(TELLS);
-        let (tells, seen, parts) = calendar_parts(
+        let (tells, seen, (parts, ews)) = calendar_parts(
             &account,
             &settings,
             &keys,
-            (&known.0, &errand),
+            (&disk, &errand),
             (&installation, &turns, &announcer),
         )?;
+        in_use.push(reload::Calendar { ews, proxy: account.proxy.clone() });
         let (tell, inbox) = tells;
         tellers.push(tell.clone());
         judges.append(&mut rotation::of_calendar(&account, &parts.calendar));
@@ -130,32 +194,25 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         loops.spawn(errands::run(errands, (tasks, pulse("errands")), stop.clone()));
         switchboard.add(calendar.domains.clone(), vec![tell, presence, errand]);
         let (questions, asked) = mpsc::channel(TELLS);
-        lines.push((Line { calendar: parts.name.clone(), questions }, seen.1.clone()));
-        views.push(seen.1);
+        lines.push((Line { calendar: parts.name.clone(), questions }, seen.1));
         let seen = (seen.0, pulse("intake"));
         loops.spawn(intake::run(parts, (inbox, asked), seen, stop.clone()));
     }
-    recall(&installation, std::mem::take(&mut known.1), &switchboard).await?;
-    let disk = known.0;
-    let rotation = Arc::new(Rotation::new(secrets, judges));
-    loops.spawn(rotation.clone().run(stop.clone()));
-    loops.spawn(announce::run(announcer, (disk.clone(), pulses.of("announce")), stop.clone()));
+    let rotation = Arc::new(Rotation::new(secrets.clone(), judges));
     let decided = Arc::<Notify>::default();
-    let news = (decided.clone(), turn);
-    let verdicts = (disk.clone(), pulses.of("verdicts"));
-    loops.spawn(verdicts::watch(verdicts, news, tellers, stop.clone()));
-    loops.spawn(health::run(disk.clone(), settings.store.clone(), stop.clone()));
     let (well, cloud_well) = watch::channel(true);
-    let (open, channel_open) = watch::channel(false);
+    let (opens, channel_open) = watch::channel(false);
     let (sent, cloud_has) = watch::channel(uplink::Sent::default());
     let (ready, is_ready) = watch::channel(false);
-    let says = uplink::Says { well, sent, took: Spread::default() };
-    let says = (says, pulses.of("uplink"));
-    loops.spawn(uplink::run(disk.clone(), cloud.clone(), says, stop.clone()));
+    let (remark, remarked) = watch::channel(String::new());
+    let in_force = watch::Sender::new(Arc::new(settings.clone()));
     let (bell, asks) = reload::Bell::new();
-    let parts = admin::Parts {
+    let intakes = lines.iter().map(|(line, seen)| (line.calendar.clone(), seen.clone())).collect();
+    let (well_too, opens_too) = (cloud_well.clone(), channel_open.clone());
+    let admin = admin::Parts {
         reload: bell,
         settings: settings.admin.clone(),
+        in_force: in_force.subscribe(),
         store: settings.store.clone(),
         disk: disk.clone(),
         calendars: lines,
@@ -164,58 +221,61 @@ pub async fn run(settings: Settings, secrets: Arc<Secrets>) -> Result<Reason, Fa
         channel_open: channel_open.clone(),
         sent: cloud_has,
         ready: is_ready.clone(),
-        decided,
-        rotation,
+        decided: decided.clone(),
+        rotation: rotation.clone(),
     };
     let metrics = metrics::Parts {
-        listen: settings.metrics.clone(),
-        store: parts.store.clone(),
+        in_force: in_force.subscribe(),
+        store: settings.store.clone(),
         disk: disk.clone(),
-        calendars: parts.calendars.clone(),
-        cloud_well: cloud_well.clone(),
-        channel_open: channel_open.clone(),
-        sent: parts.sent.clone(),
+        calendars: admin.calendars.clone(),
+        cloud_well,
+        channel_open,
+        sent: admin.sent.clone(),
         ready: is_ready.clone(),
     };
-    loops.spawn(metrics::run(metrics, stop.clone()));
-    loops.spawn(admin::run(parts, stop.clone()));
-    let parts = reload::Parts {
-        in_force: watch::channel(Arc::new(settings.clone())).0,
-        settings,
-        switchboard: switchboard.clone(),
-        disk: disk.clone(),
-        installation: installation.clone(),
-        ready: is_ready,
-    };
-    loops.spawn(reload::run(parts, (hangup, asks), stop.clone()));
-    let parts = commands::Parts {
+    let verdicts = (disk.clone(), pulses.of("verdicts"));
+    let says = uplink::Says { well, sent, took: Spread::default() };
+    let commands = commands::Parts {
         cloud: cloud.clone(),
         keys,
         disk: disk.clone(),
+        installation: installation.clone(),
+        switchboard: switchboard.clone(),
+    };
+    let store = settings.store.clone();
+    let reloads = reload::Parts {
+        in_use: InUse { calendars: in_use, link, kms, cloud: cloud_options, secrets, refused },
+        in_force,
+        settings,
+        switchboard: switchboard.clone(),
+        disk: disk.clone(),
         installation,
-        switchboard,
+        ready: is_ready,
+        remark,
     };
-    loops.spawn(commands::run(parts, (open, pulses.of("commands")), stop.clone()));
-    let views = status::Views { intakes: views, cloud_well, channel_open, ready, pulses };
-    let mut damage = disk.damage.subscribe();
-    loops.spawn(status::run(views, disk, cloud, stop));
-    let reason = tokio::select! {
-        _ = terminate.recv() => Reason::Asked,
-        _ = interrupt.recv() => Reason::Asked,
-        _ = loops.join_next() => Reason::LoopEnded,
-        _ = damage.wait_for(Option::is_some) => Reason::StoreDamaged,
+    let uplinks = (says, pulses.of("uplink"));
+    running.last.spawn(uplink::run(disk.clone(), cloud.clone(), uplinks, sends));
+    let mut begins: Vec<Later> = vec![
+        rotation.run(stop.clone()).boxed(),
+        announce::run(announcer, (disk.clone(), pulses.of("announce")), stop.clone()).boxed(),
+        verdicts::watch(verdicts, (decided, turn), tellers, stop.clone()).boxed(),
+        health::run(disk.clone(), store, stop.clone()).boxed(),
+        metrics::run(metrics, stop.clone()).boxed(),
+        admin::run(admin, stop.clone()).boxed(),
+        reload::run(reloads, (hangup, asks), stop.clone()).boxed(),
+        commands::run(commands, (opens, pulses.of("commands")), stop.clone()).boxed(),
+    ];
+    let views = status::Views {
+        intakes,
+        cloud_well: well_too,
+        channel_open: opens_too,
+        remark: remarked,
+        ready,
+        pulses,
     };
-    if let Some(why) = damage.borrow().as_ref() {
-        condition!(error, STORE_DAMAGED, CAUSE = why,;
-            "{why}; the next start sets the file aside and begins anew");
-    }
-    notify::stopping();
-    condition!(info, STOPPING,; "stopping: subscriptions are given back");
-    let _ = stopper.send(true);
-    let ended = async { while loops.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(STOP_WITHIN - Duration::from_secs(1), ended).await;
-    journal::stop();
-    Ok(reason)
+    begins.push(status::run(views, disk, cloud, stop).boxed());
+    Ok((running, switchboard, begins))
 }
 
 /// Opens the store; a damaged one is set aside before.
@@ -239,12 +299,7 @@ fn cloud_proxy(
     refused: &Refused,
 ) -> Result<(), Fault> {
     let Some(proxy) = settings.cloud.proxy.take() else { return Ok(()) };
-    if proxy.account.is_some() {
-        secrets.get(CLOUD_PROXY)?;
-    }
-    let secrets = secrets.clone();
-    let proxy = proxy.with_password(move || secrets.get(CLOUD_PROXY).ok());
-    let proxy = proxy.remembering(|name| refused.memory("proxy", name));
+    let proxy = account::armed(proxy, CLOUD_PROXY, secrets, Some(refused))?;
     settings.cloud.proxy = Some(proxy.clone());
     settings.kms.proxy = Some(proxy);
     Ok(())
@@ -272,7 +327,7 @@ fn key_client(settings: &Settings, link: &Link) -> Result<Kms, Fault> {
 type Wires = (
     (mpsc::Sender<intake::Tell>, mpsc::Receiver<intake::Tell>),
     (watch::Sender<intake::Seen>, watch::Receiver<intake::Seen>),
-    intake::Parts,
+    (intake::Parts, Arc<Ews>),
 );
 
 fn calendar_parts(
@@ -290,18 +345,18 @@ fn calendar_parts(
         turns: turns.clone(),
     };
     let ews = Ews::keeping(account.options.clone(), account.password(), Arc::new(book))?;
+    let ews = Arc::new(ews);
     let passes = account.options.max_connections;
     let rules = Rules {
         reach: settings.reach,
         passes,
-        // Two of ten places stay free for what a person has just done.
-        backlog: (passes * 4 / 5).max(1),
+        backlog: reload::backlog(passes),
         poll: settings.poll,
         seed: u64::from(std::process::id()),
     };
     let parts = intake::Parts {
         name: account.options.name.clone(),
-        calendar: Arc::new(ews),
+        calendar: ews.clone(),
         keys: keys.clone(),
         disk,
         installation,
@@ -310,7 +365,7 @@ fn calendar_parts(
         announcer: announcer.clone(),
         errands: errands.clone(),
     };
-    Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), parts))
+    Ok((mpsc::channel(TELLS), watch::channel(intake::Seen::default()), (parts, ews)))
 }
 
 fn presence_parts(intake: &intake::Parts, every: Span) -> presence::Parts {

@@ -13,6 +13,7 @@ use super::intake::Seen;
 use super::pulse::Pulses;
 use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
+use crate::model::CalendarName;
 use crate::observe::condition::{
     Condition, LOOP_HANGS, LOOP_TURNS, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL,
 };
@@ -55,9 +56,11 @@ impl Start {
 
 /// What the loop watches.
 pub(super) struct Views {
-    pub(super) intakes: Vec<watch::Receiver<Seen>>,
+    pub(super) intakes: Vec<(CalendarName, watch::Receiver<Seen>)>,
     pub(super) cloud_well: watch::Receiver<bool>,
     pub(super) channel_open: watch::Receiver<bool>,
+    /// What the last reload left to be said.
+    pub(super) remark: watch::Receiver<String>,
     /// Told when systemd is.
     pub(super) ready: watch::Sender<bool>,
     /// Those of all loops.
@@ -107,7 +110,9 @@ pub(super) async fn run(
         if start.takes_longer(ready, hangs.is_empty()) {
             notify::starting(WAIT);
         }
-        let now_line = words(ready, &census, open, *views.cloud_well.borrow());
+        let waits = if ready { Vec::new() } else { waits(&views.intakes) };
+        let well = *views.cloud_well.borrow();
+        let now_line = words(&waits, ready, &census, (open, well), &views.remark.borrow());
         if now_line != line {
             notify::status(&now_line);
             line = now_line;
@@ -160,10 +165,16 @@ fn is_due(open: bool, has_news: bool, since: Option<Duration>) -> bool {
     open && (has_news || since.is_none_or(|since| since >= EVERY))
 }
 
-fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
+/// The calendars that are not watched yet.
+fn waits(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> Vec<&str> {
+    let waiting = intakes.iter().filter(|(_, seen)| !seen.borrow().serving);
+    waiting.map(|(name, _)| name.as_str()).collect()
+}
+
+fn sum(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> (Census, bool, bool) {
     let mut all = Census::default();
     let (mut serving, mut any_refused) = (true, false);
-    for intake in intakes {
+    for (_, intake) in intakes {
         let Seen { census, serving: one, refused, .. } = *intake.borrow();
         all.active += census.active;
         all.streaming += census.streaming;
@@ -176,7 +187,13 @@ fn sum(intakes: &[watch::Receiver<Seen>]) -> (Census, bool, bool) {
     (all, serving, any_refused)
 }
 
-fn words(ready: bool, census: &Census, open: bool, well: bool) -> String {
+fn words(
+    waits: &[&str],
+    ready: bool,
+    census: &Census,
+    (open, well): (bool, bool),
+    remark: &str,
+) -> String {
     let cloud = match (open, well) {
         (true, true) => "cloud connected",
         (false, true) if !ready => "no connection to the cloud yet",
@@ -184,10 +201,19 @@ fn words(ready: bool, census: &Census, open: bool, well: bool) -> String {
         (_, false) => "cloud does not take events",
     };
     let start = if ready { "" } else { "starting: " };
-    format!(
+    let mut line = format!(
         "{start}{} mailboxes: {} streaming, {} polling, {} failing; {cloud}",
         census.active, census.streaming, census.polling, census.failing
-    )
+    );
+    if !waits.is_empty() {
+        line.push_str("; no reading yet from calendar ");
+        line.push_str(&waits.join(", "));
+    }
+    if !remark.is_empty() {
+        line.push_str("; ");
+        line.push_str(remark);
+    }
+    line
 }
 
 /// What keeps a calendar from being relayed until somebody acts.

@@ -60,14 +60,16 @@ impl Says {
     }
 }
 
-/// Runs until `stop` becomes true. A batch under way then is sent again at the next start; the
-/// cloud knows it.
+/// Runs until `last` becomes true and nothing waits any more, or the cloud takes nothing. Who does
+/// not wait so long drops it: a batch under way then is sent again at the next start, and the cloud
+/// knows it.
 pub(super) async fn run(
     disk: Disk,
     cloud: Arc<dyn Cloud>,
     (mut says, pulse): (Says, Pulse),
-    mut stop: watch::Receiver<bool>,
+    mut last: watch::Receiver<bool>,
 ) {
+    let mut looked = false;
     let mut outbox = Outbox::new(u64::from(std::process::id()));
     let mut next = Some(Input::Wake);
     let mut under_way = UnderWay::new();
@@ -75,10 +77,15 @@ pub(super) async fn run(
         pulse.beat();
         let input = match next.take() {
             Some(input) => input,
+            None if looked => return,
+            None if *last.borrow() => {
+                looked = true;
+                Input::Wake
+            }
             None => {
                 let wake = outbox.wake_at();
                 tokio::select! {
-                    _ = stop.wait_for(|stop| *stop) => return,
+                    _ = last.wait_for(|last| *last) => continue,
                     () = disk.filled.notified() => Input::Wake,
                     () = clock::sleep_until(wake) => Input::Tick,
                     () = pulse.rest() => continue,
@@ -87,12 +94,8 @@ pub(super) async fn run(
         };
         for output in outbox.handle(clock::now(), input) {
             pulse.allow(LONG);
-            tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => return,
-                input = carry_out(&disk, cloud.as_ref(), (&mut says, &mut under_way), output) => {
-                    next = next.or(input);
-                }
-            }
+            let seen = (&mut says, &mut under_way);
+            next = next.or(carry_out(&disk, cloud.as_ref(), seen, output).await);
         }
     }
 }

@@ -1,17 +1,19 @@
 //! How messages reach the key server: HTTP with our token, whoever carries them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Full;
+use rustls::ClientConfig;
 
 use crate::kms::jose::Bad;
 use crate::kms::messages::Envelope;
 use crate::model::{Fault, Next, Secret};
 use crate::net::escape::percent;
-use crate::net::{Client, Origin, status};
+use crate::net::{Client, Origin, Proxy, status};
 
 const LONGEST_ANSWER: usize = 4 << 20;
 
@@ -62,6 +64,11 @@ impl Carrier {
             messages: Origin::join(base, "/kms/messages")?,
             deadline,
         })
+    }
+
+    /// Goes this way from now on.
+    pub(super) fn reroute(&self, tls: Arc<ClientConfig>, proxy: Option<Proxy>) {
+        self.client.connector().reroute(tls, proxy);
     }
 
     /// `GET …/kms/<userId>`.

@@ -1,11 +1,12 @@
 //! The client of a key server: asks with patience, keeps a shared key, hands out content keys.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
@@ -97,13 +98,17 @@ impl Options {
     }
 }
 
+fn anchors(roots: RootCertStore, host: Option<String>) -> Anchors {
+    Anchors { roots, algorithms: tls::provider().signature_verification_algorithms, host }
+}
+
 /// A key from the stock that can wait to be bound for less than this is thrown away.
 const SHORTEST_LIFE: Span = Span::MINUTE;
 
 /// The client of one key server.
 pub struct Kms {
     options: Options,
-    anchors: Anchors,
+    anchors: RwLock<Arc<Anchors>>,
     carrier: Carrier,
     bearer: Bearer,
     turns: Semaphore,
@@ -133,13 +138,9 @@ impl Kms {
             &options.user_id,
             options.patience.total,
         )?;
-        let anchors = Anchors {
-            roots: options.anchors.roots()?,
-            algorithms: tls::provider().signature_verification_algorithms,
-            host: options.host.clone(),
-        };
+        let anchors = anchors(options.anchors.roots()?, options.host.clone());
         Ok(Self {
-            anchors,
+            anchors: RwLock::new(Arc::new(anchors)),
             carrier,
             bearer,
             turns: Semaphore::new(options.in_flight.max(1)),
@@ -149,6 +150,24 @@ impl Kms {
             recent: Recent::new(options.remembered),
             options,
         })
+    }
+
+    /// Goes this way from now on.
+    pub fn reroute(&self, tls: Arc<ClientConfig>, proxy: Option<Proxy>) {
+        self.carrier.reroute(tls, proxy);
+    }
+
+    /// From now on these may vouch for the key server; the key that is shared with it is agreed on
+    /// anew.
+    pub async fn reanchor(&self, roots: RootCertStore) {
+        let anchors = Arc::new(anchors(roots, self.options.host.clone()));
+        *self.anchors.write().unwrap_or_else(PoisonError::into_inner) = anchors;
+        *self.session.lock().await = None;
+    }
+
+    fn judge(&self, served: &[u8], now: Time) -> Result<Server, Bad> {
+        let anchors = Arc::clone(&self.anchors.read().unwrap_or_else(PoisonError::into_inner));
+        anchors.judge(served, now)
     }
 
     /// Whether the key server can be reached, is who it says and knows us.
@@ -166,7 +185,7 @@ impl Kms {
     pub async fn inspect(&self) -> Result<Server, Fault> {
         let token = (self.bearer)(None).await?;
         let judged = self.carrier.static_key(&token).await.and_then(|served| {
-            let server = self.anchors.judge(&served, (self.options.clock)())?;
+            let server = self.judge(&served, (self.options.clock)())?;
             self.keep_to(&server)?;
             Ok(server)
         });
@@ -292,7 +311,7 @@ impl Kms {
     async fn agree(&self, token: &Secret) -> Result<Session, Trouble> {
         let served = self.carrier.static_key(token).await?;
         let now = (self.options.clock)();
-        let server = self.anchors.judge(&served, now)?;
+        let server = self.judge(&served, now)?;
         self.keep_to(&server)?;
         let agreement = Agreement::new()?;
         let request_id = uuid::Uuid::new_v4().to_string();

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -108,27 +108,45 @@ impl fmt::Debug for Origin {
     }
 }
 
-/// Opens connections: name, addresses in turn, proxy, TLS.
+/// Opens connections: name, addresses in turn, proxy, TLS. Clones go the same way, and by another
+/// one together.
 #[derive(Clone, Debug)]
 pub struct Connector {
-    tls: Arc<ClientConfig>,
+    way: Arc<RwLock<Arc<Way>>>,
     connect_timeout: Duration,
-    proxy: Option<Proxy>,
     dial: Dial,
+}
+
+/// Whom a connection trusts, and through whom it goes.
+#[derive(Debug)]
+pub(super) struct Way {
+    tls: Arc<ClientConfig>,
+    proxy: Option<Proxy>,
 }
 
 impl Connector {
     /// A connector with the trust of `tls` (see [`tls::Trust::client`]); `connect_timeout` is for
     /// everything up to the end of the TLS handshake.
     pub fn new(tls: Arc<ClientConfig>, connect_timeout: Duration) -> Self {
-        Self { tls, connect_timeout, proxy: None, dial: Dial::default() }
+        let way = Arc::new(Way { tls, proxy: None });
+        Self { way: Arc::new(RwLock::new(way)), connect_timeout, dial: Dial::default() }
     }
 
     /// Goes through a proxy.
     #[must_use]
-    pub fn through(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = proxy;
-        self
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        let way = Arc::new(Way { tls: Arc::clone(&self.way().tls), proxy });
+        Self { way: Arc::new(RwLock::new(way)), ..self }
+    }
+
+    /// Whatever is opened from now on goes this way, by every clone. What is open stays open until
+    /// its answer ends, but is not usable for another request.
+    pub fn reroute(&self, tls: Arc<ClientConfig>, proxy: Option<Proxy>) {
+        *self.way.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Way { tls, proxy });
+    }
+
+    pub(super) fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.way.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Finds hosts in its own way.
@@ -142,8 +160,8 @@ impl Connector {
         &self.dial
     }
 
-    pub(super) fn proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref()
+    pub(super) fn proxy(&self) -> Option<Proxy> {
+        self.way().proxy.clone()
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -155,8 +173,12 @@ impl Connector {
     /// # Errors
     /// [`Next::Retry`](crate::model::Next), with what went wrong in words.
     pub async fn open(&self, origin: &Origin) -> Result<Stream, Fault> {
+        self.open_by(&self.way(), origin).await
+    }
+
+    async fn open_by(&self, way: &Way, origin: &Origin) -> Result<Stream, Fault> {
         let deadline = self.deadline();
-        let opening = self.open_before(origin, deadline);
+        let opening = self.open_before(way, origin, deadline);
         match timeout_at(deadline, opening).await {
             Ok(result) => result,
             Err(_) => Err(Fault::retry("no connection in time")),
@@ -168,23 +190,34 @@ impl Connector {
     /// # Errors
     /// As [`Connector::open`].
     pub async fn connect(&self, origin: &Origin) -> Result<Connection, Fault> {
-        speak(self.open(origin).await?, origin).await
+        let way = self.way();
+        speak(self.open_by(&way, origin).await?, origin, &way).await
     }
 
-    async fn open_before(&self, origin: &Origin, deadline: Instant) -> Result<Stream, Fault> {
-        let stream = self.tcp(origin, deadline).await?;
-        let stream = self.tunnel(origin, stream).await?;
+    async fn open_before(
+        &self,
+        way: &Way,
+        origin: &Origin,
+        deadline: Instant,
+    ) -> Result<Stream, Fault> {
+        let stream = self.tcp(way, origin, deadline).await?;
+        let stream = way.tunnel(origin, stream).await?;
         let name = ServerName::try_from(origin.host.to_string())
             .map_err(|_| Fault::refused("an address whose host is not a name"))?;
-        TlsConnector::from(Arc::clone(&self.tls))
+        TlsConnector::from(Arc::clone(&way.tls))
             .connect(name, stream)
             .await
             .map_err(|error| tls::handshake_fault(&error))
     }
 
     /// Opens TCP to it, or to the proxy on the way.
-    pub(super) async fn tcp(&self, origin: &Origin, by: Instant) -> Result<TcpStream, Fault> {
-        match &self.proxy {
+    pub(super) async fn tcp(
+        &self,
+        way: &Way,
+        origin: &Origin,
+        by: Instant,
+    ) -> Result<TcpStream, Fault> {
+        match &way.proxy {
             None => self.dial.open(&origin.host, origin.port, by).await,
             Some(via) => {
                 let opened = self.dial.open(&via.host, via.port, by).await;
@@ -192,7 +225,9 @@ impl Connector {
             }
         }
     }
+}
 
+impl Way {
     /// Asks the proxy for the way on, if there is one.
     pub(super) async fn tunnel(
         &self,
@@ -207,7 +242,11 @@ impl Connector {
 }
 
 /// HTTP over a session that is open.
-pub(super) async fn speak(stream: Stream, origin: &Origin) -> Result<Connection, Fault> {
+pub(super) async fn speak(
+    stream: Stream,
+    origin: &Origin,
+    way: &Arc<Way>,
+) -> Result<Connection, Fault> {
     let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
     let host = HeaderValue::from_str(&origin.host_header())
         .map_err(|_| Fault::refused("an address whose host is not a name"))?;
@@ -219,7 +258,7 @@ pub(super) async fn speak(stream: Stream, origin: &Origin) -> Result<Connection,
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    Ok(Connection { sender, host, peer })
+    Ok(Connection { sender, host, peer, way: Arc::downgrade(way) })
 }
 
 /// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.
@@ -228,6 +267,8 @@ pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
     peer: Option<CertificateDer<'static>>,
+    /// Gone once its connector goes another way.
+    way: Weak<Way>,
 }
 
 impl Connection {
@@ -246,7 +287,7 @@ impl Connection {
 
     /// Whether another request may be sent on it. A peer may hang up at any moment after this.
     pub fn is_usable(&self) -> bool {
-        !self.sender.is_closed()
+        !self.sender.is_closed() && self.way.strong_count() > 0
     }
 
     /// The server's certificate as DER, for channel binding.

@@ -39,7 +39,8 @@ impl Connector {
         let authority = authority.ok_or_else(|| Fault::refused("not an address of http"))?;
         let (host, port) = (authority.host(), authority.port_u16().unwrap_or(80));
         // A proxy forwards what is addressed whole; many open no tunnels to port 80.
-        let target = match self.proxy() {
+        let proxy = self.proxy();
+        let target = match &proxy {
             None => url.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
             Some(_) => url.to_string(),
         };
@@ -48,7 +49,7 @@ impl Connector {
             .header(USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")))
             .body(Empty::<Bytes>::new())
             .map_err(|_| Fault::refused("the address cannot be asked"))?;
-        let (to, port) = match self.proxy() {
+        let (to, port) = match &proxy {
             None => (host, port),
             Some(via) => (via.host.as_str(), via.port),
         };
@@ -60,7 +61,7 @@ impl Connector {
         tokio::spawn(async move {
             let _ = connection.await;
         });
-        let answer = match self.proxy() {
+        let answer = match &proxy {
             None => sender.send_request(request).await.map_err(|error| http_fault(&error))?,
             Some(via) => proxy::forward(&mut sender, via, request).await?,
         };

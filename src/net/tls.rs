@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -68,6 +69,27 @@ impl Trust {
         Ok(roots)
     }
 
+    /// What stands in the files, and what the system trusts, just now: for whoever wants to know
+    /// whether it is the same as before.
+    ///
+    /// # Errors
+    /// As [`Trust::roots`], of a file.
+    pub fn found(&self) -> Result<Found, Fault> {
+        let mut files = Vec::new();
+        for path in self.ca_files.iter().filter(|_| self.pinned.is_empty()) {
+            let name = path.display();
+            let pem = std::fs::read(path).map_err(|error| {
+                Fault::refused(format!("cannot read the CA file {name}: {error}"))
+            })?;
+            files.extend(certificates(&pem, &format!("the CA file {name}"))?);
+        }
+        let system = match self.system && self.pinned.is_empty() {
+            true => rustls_native_certs::load_native_certs().certs,
+            false => Vec::new(),
+        };
+        Ok(Found { files: summed(files), system: summed(system) })
+    }
+
     /// A client that trusts these, speaks TLS 1.3 or 1.2 and HTTP/1.1. One is enough for all
     /// connections to whatever it trusts: it holds the tickets for resumption.
     ///
@@ -86,6 +108,25 @@ impl Trust {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+/// Which certificates there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Those of the files, by their hash.
+    pub files: [u8; 32],
+    /// Those of the system, by their hash.
+    pub system: [u8; 32],
+}
+
+fn summed(mut all: Vec<CertificateDer<'static>>) -> [u8; 32] {
+    // In whatever order the system names them.
+    all.sort_unstable_by(|one, other| one.as_ref().cmp(other.as_ref()));
+    let mut context = Context::new(&SHA256);
+    for one in &all {
+        context.update(digest(&SHA256, one).as_ref());
+    }
+    context.finish().as_ref().try_into().unwrap_or_default()
 }
 
 /// The one source of cryptography of the process.

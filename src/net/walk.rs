@@ -121,7 +121,8 @@ impl Connector {
     /// # Errors
     /// [`Next::Retry`](crate::model::Next) where nobody knows the name.
     pub async fn look_up(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Fault> {
-        let (host, port) = match self.proxy() {
+        let proxy = self.proxy();
+        let (host, port) = match &proxy {
             None => (origin.host(), origin.port()),
             Some(via) => (via.host.as_str(), via.port),
         };
@@ -135,7 +136,7 @@ impl Connector {
     pub async fn reach(&self, origin: &Origin) -> Result<TcpStream, Fault> {
         let by = self.deadline();
         let late = |_| Err(Fault::retry("no connection in time"));
-        timeout_at(by, self.tcp(origin, by)).await.unwrap_or_else(late)
+        timeout_at(by, self.tcp(&self.way(), origin, by)).await.unwrap_or_else(late)
     }
 
     /// Asks the proxy for the way on, where there is one.
@@ -144,7 +145,7 @@ impl Connector {
     /// As [`Connector::open`].
     pub async fn pass(&self, origin: &Origin, stream: TcpStream) -> Result<TcpStream, Fault> {
         let late = |_| Err(Fault::retry("proxy: no answer in time"));
-        timeout_at(self.deadline(), self.tunnel(origin, stream)).await.unwrap_or_else(late)
+        timeout_at(self.deadline(), self.way().tunnel(origin, stream)).await.unwrap_or_else(late)
     }
 
     /// Opens TLS with this trust, which is to be the connector's own, and tells what was shown.
@@ -193,7 +194,7 @@ impl Connector {
             Some(ProtocolVersion::TLSv1_2) => Some("TLS 1.2"),
             _ => None,
         };
-        Ok((protocol, speak(stream, origin).await.map_err(broken)?))
+        Ok((protocol, speak(stream, origin, &self.way()).await.map_err(broken)?))
     }
 }
 

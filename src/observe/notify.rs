@@ -30,9 +30,9 @@ pub fn status(line: &str) {
     tell(&[NotifyState::Status(line)]);
 }
 
-/// The service stops.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+/// The service stops; what it does now.
+pub fn stopping(line: &str) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(line)]);
 }
 
 /// The loops turn.

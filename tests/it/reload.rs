@@ -1,6 +1,8 @@
 //! A changed configuration is taken up while the connector runs: nothing is dropped, nothing lost,
 //! and a mistake changes nothing.
 
+mod live;
+
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -142,10 +144,10 @@ async fn a_configuration_with_a_mistake_changes_nothing_and_says_where_it_is() {
 async fn what_counts_after_a_restart_is_named_until_it_does() {
     let mut house = House::active(Options { poll_seconds: Some(30), ..talkative() }).await;
     house.reload(|text| {
-        text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 7")
+        text.replace("kind = \"ews\"", "kind = \"ews\"\ndomains = [\"corp.example\"]")
             .replace("poll_seconds = 30", "poll_seconds = 20")
     });
-    house.says("count after a restart: calendar[0].connections").await;
+    house.says("count after a restart: calendar[0].domains").await;
     house.says("read anew: poll_seconds").await;
     // It is told again as long as it is so.
     house.reload(str::to_owned);
@@ -240,13 +242,16 @@ async fn post(house: &House, path: &str) -> (u16, serde_json::Value) {
 async fn who_asks_for_a_reload_over_the_socket_is_told_what_came_of_it() {
     let house = House::active(talkative()).await;
     house.reconfigure(|text| {
-        let text = text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 7");
-        format!("poll_seconds = 20\n{text}")
+        let more = "kind = \"ews\"\nconnections = 7\ndomains = [\"corp.example\"]";
+        format!("poll_seconds = 20\n{}", text.replace("kind = \"ews\"", more))
     });
     let (code, told) = post(&house, "/v1/reload").await;
     let keys = |name: &str| told[name].as_array().unwrap().clone();
-    assert_eq!((code, keys("applied")), (200, vec!["poll_seconds".into()]));
-    assert_eq!(keys("needsRestart"), ["calendar[0].connections"]);
+    assert_eq!(
+        (code, keys("applied")),
+        (200, vec!["poll_seconds".into(), "calendar[0].connections".into()])
+    );
+    assert_eq!(keys("needsRestart"), ["calendar[0].domains"]);
     house.reconfigure(|text| text.replace("connections = 7", "connections = 700"));
     let (code, told) = post(&house, "/v1/reload").await;
     let why = told["error"]["message"].as_str().unwrap();

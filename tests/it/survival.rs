@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::house::{ALICE, BOB, House, PATIENCE, free_port, talkative, within};
 
 /// From now on somebody does: whoever comes is led to the other port.
-async fn lead(from: u16, to: u16) {
+pub async fn lead(from: u16, to: u16) {
     let listener = TcpListener::bind(("127.0.0.1", from)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut near, _)) = listener.accept().await {
@@ -21,7 +21,7 @@ async fn lead(from: u16, to: u16) {
     });
 }
 
-fn port_of(url: &str) -> u16 {
+pub fn port_of(url: &str) -> u16 {
     let authority = url.split("//").nth(1).unwrap().split('/').next().unwrap();
     authority.rsplit(':').next().unwrap().parse().unwrap()
 }
@@ -189,4 +189,31 @@ async fn a_start_with_another_installations_key_changes_nothing_in_the_store() {
     house.again();
     house.meet(ALICE, "after", 3);
     house.exact(&[ALICE, BOB]).await;
+}
+
+#[tokio::test]
+async fn after_a_start_whose_calendar_changed_last_is_read_first() {
+    let mut house = House::start(talkative()).await;
+    house.reconfigure(|text| text.replace("kind = \"ews\"", "kind = \"ews\"\nconnections = 1"));
+    let people: Vec<_> = (0..12).map(|at| format!("p{at:02}")).collect();
+    for one in &people {
+        let address = format!("{one}@corp.example");
+        let kind = calway_lab::exchange::MailboxKind::User;
+        house.calendars().add_mailbox(&address, one, kind);
+        house.activate(one, &address).await;
+    }
+    house
+        .until("all are read", |house| {
+            house.log().matches("was read and is relayed").count() >= people.len()
+        })
+        .await;
+    let last = ("p09", "p09@corp.example", "p09");
+    house.meet(last, "just now", 2);
+    house.live(last, 1).await;
+    house.stop().await;
+    house.stage.exchange.log().clear();
+    house.again();
+    let read = |house: &House| house.stage.exchange.log().of("SyncFolderItems");
+    house.until("somebody is read", |house| !read(house).is_empty()).await;
+    assert_eq!(read(&house)[0].mailbox.as_deref(), Some(last.1));
 }

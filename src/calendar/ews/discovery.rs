@@ -2,10 +2,11 @@
 
 mod found;
 mod leaving;
+mod rules;
 mod steps;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use ::http::Uri;
 use futures_util::future::{BoxFuture, Either, pending, select};
@@ -14,15 +15,13 @@ use tokio::sync::{OnceCell, watch};
 use self::found::{answer, is_gone, place};
 pub(super) use self::steps::Steps;
 use super::discover::{
-    Answer, BLOCKED, Endpoint, Form, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step,
-    Via, domain_of, is_cloud,
+    Answer, BLOCKED, Endpoint, Found, Hosts, Hunt, IN_THE_CLOUD, Note, Outcome, Rules, Step, Via,
+    domain_of,
 };
 use super::homes::{Homes, Known, Place, elapsed};
 use super::{Options, group_key, short_hash};
 use crate::calendar::Ledger;
-use crate::model::{
-    Address, Doubt, Fault, Home, Next, Plain, ServerKey, Span, Time, TrustEntry, Zone,
-};
+use crate::model::{Address, Doubt, Fault, Home, Next, Plain, ServerKey, Span, Time, Zone};
 use crate::net::dns::NameServer;
 
 /// A request goes by a trust list that is no older.
@@ -90,7 +89,7 @@ pub struct Discovery {
     /// The EWS address that is configured: then only groups are looked for.
     fixed: Option<Uri>,
     start: Option<Uri>,
-    discover: Option<Discover>,
+    discover: RwLock<Option<Discover>>,
     legs: Arc<dyn Legs>,
     ledger: Arc<dyn Ledger>,
     homes: Mutex<Homes>,
@@ -119,7 +118,7 @@ impl Discovery {
         Self {
             fixed: options.url.clone(),
             start: options.autodiscover.clone(),
-            discover: options.discover.clone(),
+            discover: RwLock::new(options.discover.clone()),
             legs,
             turns: ledger.turns(),
             ledger,
@@ -302,11 +301,6 @@ impl Discovery {
         self.keep(lines).await;
     }
 
-    /// Whether there is anything to be asked at all.
-    fn hunts(&self) -> bool {
-        self.start.is_some() || self.discover.is_some()
-    }
-
     /// Asks for users of one domain; what stays unanswered comes back with its reason.
     async fn ask(
         &self,
@@ -413,40 +407,6 @@ impl Discovery {
         }
         self.keep(lines).await;
         outcomes
-    }
-
-    fn has_directory(&self) -> bool {
-        self.discover.as_ref().is_some_and(|discover| discover.scp.is_some())
-    }
-
-    fn rules(&self, first: Option<Endpoint>, only_first: bool, trust: &[TrustEntry]) -> Rules {
-        let discover = self.discover.clone().unwrap_or_default();
-        // A domain in Microsoft 365 has its hosts there.
-        let here = discover.domains.iter().filter(|domain| !is_cloud(domain));
-        let hosts = here.flat_map(|domain| {
-            let domain = domain.to_ascii_lowercase();
-            [format!("autodiscover.{domain}"), domain]
-        });
-        let start = self.start.clone();
-        let configured = start.as_ref().and_then(|url| url.host()).map(str::to_owned);
-        let vouched = hosts.chain(discover.trusted_hosts).chain(configured);
-        let configured = start.map(|url| Endpoint { url, form: Form::Soap, via: Via::Configured });
-        let first_directory = discover.scp.as_ref().and_then(|scp| scp.host.split_once('.'));
-        // A parent without a dot would be a whole top-level domain.
-        let near = first_directory.map(|(_, domain)| domain).filter(|near| near.contains('.'));
-        let near = near.map(str::to_owned);
-        Rules {
-            directory: discover.scp.is_some(),
-            directories: discover.domains.iter().cloned().chain(near).collect(),
-            services: discover.srv,
-            // The administrator's word comes before what answered last.
-            first: configured.or(first),
-            last: None,
-            only_first: only_first || self.discover.is_none(),
-            hosts: Hosts::new(vouched, trust.iter().cloned()),
-            domains: discover.domains,
-            seed: self.legs.chance(),
-        }
     }
 
     async fn play(&self, mut hunt: Hunt, witness: Option<Witness<'_>>) -> Outcome {

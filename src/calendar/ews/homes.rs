@@ -258,6 +258,11 @@ impl Homes {
         }
     }
 
+    /// Whatever failed is looked for again at once: there are other rules.
+    pub(super) fn look_again(&mut self) {
+        self.failures.clear();
+    }
+
     /// Why there is no use in looking again just now. A directory that fails is not worn out by
     /// checks.
     pub(super) fn pause(

@@ -2,6 +2,7 @@
 //! The only part of this provider that opens sockets.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -81,7 +82,7 @@ pub(super) struct Http {
     pub(super) turns: Turns,
     streams: Arc<Semaphore>,
     idle: Mutex<Vec<Slot>>,
-    basic: bool,
+    basic: AtomicBool,
 }
 
 impl fmt::Debug for Http {
@@ -106,13 +107,13 @@ impl Http {
             streams: Arc::new(Semaphore::new(limits.streams.max(1))),
             limits,
             idle: Mutex::new(Vec::new()),
-            basic: true,
+            basic: AtomicBool::new(true),
         }
     }
 
-    /// A server that is not sent a password as it is.
-    pub(super) fn without_basic(self) -> Self {
-        Self { basic: false, ..self }
+    /// Whether it may be sent a password as it is.
+    pub(super) fn take_basic(&self, basic: bool) {
+        self.basic.store(basic, Ordering::Relaxed);
     }
 
     /// Sends a request that may come twice, in a mailbox's name where there is one, and reads its
@@ -233,7 +234,7 @@ impl Http {
 
     fn entrance<'a>(&'a self, uri: &'a Uri) -> Entrance<'a> {
         let (connector, origin, sign_in) = (&self.connector, &self.origin, &*self.sign_in);
-        Entrance::new(connector, origin, sign_in, uri, self.basic)
+        Entrance::new(connector, origin, sign_in, uri, self.basic.load(Ordering::Relaxed))
     }
 }
 

@@ -11,7 +11,7 @@
 //! [`stream`], [`subscription`], `members`, [`autodiscover`], [`ntlm`], `spnego` and `channel` are
 //! pure; `http` alone opens sockets, and the library behind `kerberos`; `gate` and `session` sign
 //! in, `entrance` shows where that ends; `listen` drives a group's stream; `writing` sends what may
-//! not come twice; `trial` tries a new password.
+//! not come twice; `trial` tries a new password, `tuning` changes what may change meanwhile.
 
 pub mod autodiscover;
 pub mod convert_id;
@@ -64,6 +64,7 @@ mod phrases;
 mod servers;
 mod session;
 mod trial;
+mod tuning;
 mod turns;
 mod versions;
 mod view;
@@ -102,12 +103,14 @@ pub use self::kerberos::{KEYTAB_VARIABLE, Kerberos};
 pub use self::negotiate::Tickets;
 pub use self::options::{DEFAULT_WAYS, Options};
 pub use self::sign_in::Auth;
+pub use self::tuning::Tuning;
 
 /// An Exchange organisation.
 pub struct Ews {
     options: Options,
     servers: Arc<Servers>,
     discovery: Discovery,
+    steps: Arc<Steps>,
     ill: items::Ill,
     heavy: items::Heavy,
     slow: view::Slow,
@@ -161,12 +164,14 @@ impl Ews {
         }
         let servers = Arc::new(Servers::new(connector, sign_in, limits, options.sites()));
         let steps = Steps::new(&options, Arc::clone(&servers), Arc::clone(&ledger))?;
-        let discovery = Discovery::new(&options, Arc::new(steps), ledger);
+        let steps = Arc::new(steps);
+        let discovery = Discovery::new(&options, steps.clone(), ledger);
         let (ill, heavy, slow, languages) = Default::default();
         Ok(Self {
             options,
             servers,
             discovery,
+            steps,
             ill,
             heavy,
             slow,

@@ -30,9 +30,9 @@ pub(super) struct Server {
 pub(super) struct Servers {
     connector: Connector,
     sign_in: Arc<SignIn>,
-    limits: Limits,
+    limits: Mutex<Limits>,
     /// Hosts that are not sent a password as it is: web sites, more often than Exchange.
-    sites: Vec<String>,
+    sites: Mutex<Vec<String>>,
     /// With the time when each was asked for last.
     known: Mutex<HashMap<Origin, (Arc<Server>, Instant)>>,
     /// The EWS of the mailbox that was asked for last.
@@ -101,6 +101,7 @@ impl Servers {
         sites: Vec<String>,
     ) -> Self {
         let (known, last) = Default::default();
+        let (limits, sites) = (Mutex::new(limits), Mutex::new(sites));
         Self { connector, sign_in, limits, sites, known, last }
     }
 
@@ -116,9 +117,9 @@ impl Servers {
         }
         let (server, used) = known.entry(origin).or_insert_with_key(|origin| {
             let (connector, sign_in) = (self.connector.clone(), Arc::clone(&self.sign_in));
-            let http = Http::new(connector, origin.clone(), sign_in, self.limits.clone());
-            let site = self.sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()));
-            let http = if site { http.without_basic() } else { http };
+            let limits = lock(&self.limits).clone();
+            let http = Http::new(connector, origin.clone(), sign_in, limits);
+            http.take_basic(!is_site(&lock(&self.sites), origin));
             let (ews, autodiscover) = (Mutex::default(), Mutex::default());
             (Arc::new(Server { http, ews, autodiscover }), Instant::now())
         });
@@ -158,6 +159,17 @@ impl Servers {
         }
     }
 
+    /// So many requests at once, and no password as it is for these, from now on.
+    pub(super) fn retune(&self, connections: usize, sites: Vec<String>) {
+        let known = lock(&self.known);
+        lock(&self.limits).connections = connections;
+        for (origin, (server, _)) in known.iter() {
+            server.http.turns.resize(connections);
+            server.http.take_basic(!is_site(&sites, origin));
+        }
+        *lock(&self.sites) = sites;
+    }
+
     pub(super) fn sign_in(&self) -> &SignIn {
         &self.sign_in
     }
@@ -165,6 +177,10 @@ impl Servers {
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
     }
+}
+
+fn is_site(sites: &[String], origin: &Origin) -> bool {
+    sites.iter().any(|site| site.eq_ignore_ascii_case(origin.host()))
 }
 
 #[cfg(test)]

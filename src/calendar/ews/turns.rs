@@ -35,9 +35,10 @@ pub(super) enum Lane {
 
 /// The turns of one server.
 pub(super) struct Turns {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// Half of the places, for all but [`Lane::Live`].
-    aside: Semaphore,
+    aside: Arc<Semaphore>,
+    size: Mutex<usize>,
     names: Names,
     rest: Mutex<Option<Rest>>,
 }
@@ -65,11 +66,21 @@ impl Turns {
     /// For so many requests at once.
     pub(super) fn new(places: usize) -> Self {
         Self {
-            places: Semaphore::new(places.max(1)),
-            aside: Semaphore::new((places / 2).max(1)),
+            places: Arc::new(Semaphore::new(places.max(1))),
+            aside: Arc::new(Semaphore::new((places / 2).max(1))),
+            size: Mutex::new(places),
             names: Names::default(),
             rest: Mutex::default(),
         }
+    }
+
+    /// For so many from now on. What is under way is not given up: where there are fewer places,
+    /// they go as they come free.
+    pub(super) fn resize(&self, places: usize) {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *size, places);
+        resize(&self.places, before.max(1), places.max(1));
+        resize(&self.aside, (before / 2).max(1), (places / 2).max(1));
     }
 
     /// Waits for the right to send a request in this mailbox's name.
@@ -173,6 +184,22 @@ impl Turns {
     }
 }
 
+fn resize(places: &Arc<Semaphore>, before: usize, after: usize) {
+    if after > before {
+        places.add_permits(after - before);
+        return;
+    }
+    for _ in after..before {
+        let places = Arc::clone(places);
+        // It takes its turn like everybody, and never gives it back.
+        tokio::spawn(async move {
+            if let Ok(place) = places.acquire_owned().await {
+                place.forget();
+            }
+        });
+    }
+}
+
 /// Not a moment too early for whoever comes back then.
 fn told(left: Duration) -> Span {
     Span::from_ms(u64::try_from(left.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
@@ -258,6 +285,27 @@ mod tests {
         assert!(held.is_err(), "what comes in hundreds waits");
         advance(SECOND * 9).await;
         assert!(turns.enter(Lane::Live, None).await.is_ok(), "then all go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fewer_places_go_as_they_come_free_and_more_are_there_at_once() {
+        let turns = Turns::new(4);
+        let mut held = Vec::new();
+        for _ in 0..4 {
+            held.push(turns.enter(Lane::Live, None).await.unwrap());
+        }
+        turns.resize(1);
+        tokio::task::yield_now().await;
+        for _ in 0..3 {
+            held.pop();
+            assert!(is_kept_waiting(turns.enter(Lane::Live, None)).await, "one is still under way");
+        }
+        held.pop();
+        let last = turns.enter(Lane::Live, None).await.unwrap();
+        assert!(is_kept_waiting(turns.enter(Lane::Live, None)).await, "one at a time");
+        turns.resize(2);
+        assert!(timeout(SECOND, turns.enter(Lane::Live, None)).await.is_ok(), "two now");
+        drop(last);
     }
 
     #[tokio::test(start_paused = true)]

@@ -49,33 +49,42 @@ pub const KEYS: &[Key] = &[
         .does("A file with the account's key for Kerberos, in place of its password."),
     Key::new("calendar[].ca_file", Path, "PEM")
         .or(Nothing("the system's authorities alone"))
-        .does("Authorities that are trusted beside the system's."),
+        .does("Authorities that are trusted beside the system's.")
+        .live(),
     Key::new("calendar[].system_trust", Flag, "")
         .or(TRUE)
-        .does("`false`: `ca_file` alone is trusted."),
+        .does("`false`: `ca_file` alone is trusted.")
+        .live(),
     Key::new("calendar[].pinned_certificate", OneOrMore, "`sha256:` and 64 hexadecimal digits")
         .or(Nothing("any certificate of a trusted authority"))
-        .does("The one certificate that is accepted, or several, whoever signed it."),
+        .does("The one certificate that is accepted, or several, whoever signed it.")
+        .live(),
     Key::new("calendar[].proxy", Text, "`http://host:port`")
         .or(Nothing("the straight way"))
-        .does("The proxy on the way to Exchange."),
+        .does("The proxy on the way to Exchange.")
+        .live(),
     Key::new("calendar[].proxy_auth.kind", Text, "`basic`")
         .or(Needed)
-        .does("How the proxy is signed in to."),
+        .does("How the proxy is signed in to.")
+        .live(),
     Key::new("calendar[].proxy_auth.user", Text, "a name without a colon")
         .or(Needed)
-        .does("As whom; its password is the secret `calendar.NAME.proxy_password`."),
+        .does("As whom; its password is the secret `calendar.NAME.proxy_password`.")
+        .live(),
     Key::new("calendar[].connections", Number, "1 to 100")
         .or(Is(|settings, at| {
             settings.calendars.get(at).map_or(0, |one| one.ews.max_connections).to_string()
         }))
-        .does("Requests open at once per server, besides the streams; Microsoft advises 10."),
+        .does("Requests open at once per server, besides the streams; Microsoft advises 10.")
+        .live(),
     Key::new("calendar[].test_mailboxes", Texts, "addresses")
         .or(Nothing("`calway check` tries none"))
-        .does("A mailbox of each domain, in which `calway check` tries the account's rights."),
+        .does("A mailbox of each domain, in which `calway check` tries the account's rights.")
+        .live(),
     Key::new("calendar[].test_rooms", Texts, "addresses")
         .or(Nothing("`calway check` looks into none"))
-        .does("Rooms in which `calway check` looks for what is left of invitations."),
+        .does("Rooms in which `calway check` looks for what is left of invitations.")
+        .live(),
     Key::new("calendar[].discover.domains", Texts, "domains, one at least unless `scp` is there")
         .or(Follows("the calendar's `domains`", |settings, at| {
             let found = settings.calendars.get(at).and_then(|one| one.ews.discover.as_ref());
@@ -84,10 +93,12 @@ pub const KEYS: &[Key] = &[
         .does("Where Autodiscover is looked for: these hosts, `autodiscover.` of them, DNS."),
     Key::new("calendar[].discover.srv", Flag, "")
         .or(TRUE)
-        .does("Whether SRV records of the domains are looked up."),
+        .does("Whether SRV records of the domains are looked up.")
+        .live(),
     Key::new("calendar[].discover.trusted_hosts", Texts, "`host` or `*.domain`")
         .or(Nothing("`calway trust` decides about hosts that a redirect or DNS names"))
-        .does("Hosts that may be sent the account's credentials."),
+        .does("Hosts that may be sent the account's credentials.")
+        .live(),
     Key::new("calendar[].discover.scp.server", Text, "`ldaps://host` (`ldap://` with Kerberos)")
         .or(Needed)
         .does("The domain controller that is asked for service connection points."),
@@ -108,35 +119,46 @@ pub const KEYS: &[Key] = &[
         .does("The OAuth client; its secret is `cloud.client_secret`."),
     Key::new("cloud.ca_file", Path, "PEM")
         .or(Nothing("the system's authorities alone"))
-        .does("Authorities that are trusted beside the system's."),
-    Key::new("cloud.system_trust", Flag, "").or(TRUE).does("`false`: `ca_file` alone is trusted."),
+        .does("Authorities that are trusted beside the system's.")
+        .live(),
+    Key::new("cloud.system_trust", Flag, "")
+        .or(TRUE)
+        .does("`false`: `ca_file` alone is trusted.")
+        .live(),
     Key::new("cloud.pinned_certificate", OneOrMore, "`sha256:` and 64 hexadecimal digits")
         .or(Nothing("any certificate of a trusted authority"))
-        .does("The one certificate that is accepted, or several, whoever signed it."),
+        .does("The one certificate that is accepted, or several, whoever signed it.")
+        .live(),
     Key::new("cloud.proxy", Text, "`http://host:port`")
         .or(Nothing("the straight way"))
-        .does("The proxy on the way to the cloud and to the key server."),
+        .does("The proxy on the way to the cloud and to the key server.")
+        .live(),
     Key::new("cloud.proxy_auth.kind", Text, "`basic`")
         .or(Needed)
-        .does("How the proxy is signed in to."),
+        .does("How the proxy is signed in to.")
+        .live(),
     Key::new("cloud.proxy_auth.user", Text, "a name without a colon")
         .or(Needed)
-        .does("As whom; its password is the secret `cloud.proxy_password`."),
+        .does("As whom; its password is the secret `cloud.proxy_password`.")
+        .live(),
     // ---- kms ----
     Key::new("kms.url", Address, "")
         .or(Follows("`cloud.url` and `/v1`", |settings, _| quoted(&settings.kms.url.to_string())))
         .does("Where messages to the key server are carried to; `/kms/…` is appended."),
     Key::new("kms.anchors_file", Path, "PEM")
         .or(Needed)
-        .does("The authorities that may sign the key server's own certificate."),
+        .does("The authorities that may sign the key server's own certificate.")
+        .live(),
     Key::new("kms.ca_file", Path, "PEM")
         .or(Nothing("as for the cloud, unless `kms.system_trust` is written"))
-        .does("Authorities of the TLS on the way to it."),
+        .does("Authorities of the TLS on the way to it.")
+        .live(),
     Key::new("kms.system_trust", Flag, "")
         .or(Follows("as for the cloud; `true` with `kms.ca_file`", |settings, _| {
             settings.kms.trust.system.to_string()
         }))
-        .does("`false`: `kms.ca_file` alone is trusted on the way to it."),
+        .does("`false`: `kms.ca_file` alone is trusted on the way to it.")
+        .live(),
     // ---- what is relayed ----
     Key::new("window.past_days", Number, "0 to 60")
         .or(Is(|settings, _| settings.reach.past_days.to_string()))
@@ -212,10 +234,12 @@ pub const KEYS: &[Key] = &[
         ),
     Key::new("admin.users", Texts, "names or numbers of users of this system")
         .or(Is(|settings, _| texts(&settings.admin.users)))
-        .does("Users who may look at the service, and change nothing, beside root and its own."),
+        .does("Users who may look at the service, and change nothing, beside root and its own.")
+        .live(),
     Key::new("metrics.listen", Text, "`127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`")
         .or(Nothing("there are none"))
-        .does("Where `/metrics`, `/ready` and `/live` are answered, to this machine alone."),
+        .does("Where `/metrics`, `/ready` and `/live` are answered, to this machine alone.")
+        .live(),
 ];
 
 /// A text as TOML has it.

@@ -11,7 +11,7 @@ mod status;
 mod trust;
 mod users;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -32,7 +32,7 @@ use super::rotation::Rotation;
 use super::serve::{self, Asked, Listener, Peer, Reply, Service, not_found, refusal, wrong_method};
 use super::uplink::Sent;
 use crate::condition;
-use crate::config::AdminSettings;
+use crate::config::{AdminSettings, Settings};
 use crate::model::Time;
 use crate::observe::condition::{ADMIN_SOCKET_FAILS, ADMIN_USER_UNKNOWN};
 
@@ -42,6 +42,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// What the socket shows, and whom it asks for it.
 pub(super) struct Parts {
     pub(super) settings: AdminSettings,
+    /// Says who may look.
+    pub(super) in_force: watch::Receiver<Arc<Settings>>,
     /// Where the store lies.
     pub(super) store: std::path::PathBuf,
     pub(super) disk: Disk,
@@ -60,7 +62,7 @@ pub(super) struct Parts {
 
 struct Admin {
     parts: Parts,
-    rights: Rights,
+    rights: RwLock<Rights>,
     began: (Time, Instant),
     rates: Mutex<Rates>,
     traces: Arc<Semaphore>,
@@ -80,10 +82,9 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
             return;
         }
     };
-    let rights = Rights {
-        own: nix::unistd::Uid::effective().as_raw(),
-        lookers: parts.settings.users.iter().filter_map(|name| uid(name)).collect(),
-    };
+    let rights = RwLock::new(rights_of(&parts.settings.users));
+    let mut in_force = parts.in_force.clone();
+    let mut users = parts.settings.users.clone();
     let began = (clock::wall(), Instant::now());
     let traces = Arc::new(Semaphore::new(users::TRACES));
     let admin = Arc::new(Admin { parts, rights, began, rates: Mutex::default(), traces });
@@ -94,10 +95,24 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
             admin.sample();
         }
     };
+    let naming = async {
+        while let Ok(now) = in_force.wait_for(|now| now.admin.users != users).await {
+            users.clone_from(&now.admin.users);
+            drop(now);
+            *admin.rights.write().unwrap_or_else(PoisonError::into_inner) = rights_of(&users);
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         () = serve::run(listener, admin.clone(), stop) => {}
         () = sampling => {}
+        () = naming => {}
     }
+}
+
+fn rights_of(users: &[String]) -> Rights {
+    let own = nix::unistd::Uid::effective().as_raw();
+    Rights { own, lookers: users.iter().filter_map(|name| uid(name)).collect() }
 }
 
 /// A user of this system, by name or number.
@@ -127,8 +142,12 @@ impl Admin {
         self.rates.lock().unwrap_or_else(PoisonError::into_inner).add(Instant::now(), sums);
     }
 
+    fn right(&self, peer: Peer) -> Right {
+        self.rights.read().unwrap_or_else(PoisonError::into_inner).of(peer)
+    }
+
     async fn route(&self, asked: Asked) -> Reply {
-        let right = self.rights.of(asked.peer);
+        let right = self.right(asked.peer);
         if !right.covers(&asked.method) {
             let why = match right {
                 Right::Look => "this user may look, and change nothing: ask as root",
@@ -171,7 +190,7 @@ impl Admin {
 
 impl Service for Admin {
     fn knows(&self, peer: Peer) -> bool {
-        self.rights.of(peer) != Right::None
+        self.right(peer) != Right::None
     }
 
     fn answer(&self, asked: Asked) -> BoxFuture<'_, Reply> {

@@ -15,6 +15,12 @@ conditions! {
         cause "It was told to (systemctl stop, restart, SIGTERM), or a part of it ended that never \
                should; then systemd starts it again."
         remedy "Nothing to do.";
+    /// The service has stopped
+    STOPPED = "stopped" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec6" [OUTBOX]
+        what "The store is closed, and the program ends. Events that wait in it for the next \
+              start: @OUTBOX@."
+        cause "It was told to, and everything was given back and written in order, or had its time."
+        remedy "Nothing to do: what waits goes out after the next start.";
     /// The service does not start
     START_FAILS = "start-fails" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4ed0" [CAUSE]
         what "The program ended before it began: @CAUSE@. Nothing was changed, nothing is relayed, \
@@ -44,7 +50,7 @@ conditions! {
     RELOAD_NEEDS_RESTART = "reload-needs-restart" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec2" [KEYS]
         what "The configuration was read anew. These keys were changed and do not count yet: \
               @KEYS@. Everything else does."
-        cause "Connections, accounts and the store are made at the start."
+        cause "Calendars, accounts, addresses and the store are what the start found."
         remedy "When it suits: systemctl restart calway. Nothing is lost by it.";
     /// What is shown of meetings was configured in another way
     SHOWN_ANEW = "shown-anew" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e63" []

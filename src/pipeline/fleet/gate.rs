@@ -13,11 +13,13 @@ pub(super) struct Gate {
     pub(super) pauses: u64,
     /// How many may ask at once, after one alone found it well again.
     allowed: usize,
+    /// Who is asked said itself for how long it wants to be left alone.
+    told: bool,
 }
 
 impl Gate {
     pub(super) fn new(most: usize) -> Self {
-        Self { pace: Pace::default(), until: None, pauses: 0, allowed: most }
+        Self { pace: Pace::default(), until: None, pauses: 0, allowed: most, told: false }
     }
 
     pub(super) fn is_shut(&self, now: Time) -> bool {
@@ -45,6 +47,13 @@ impl Gate {
         }
     }
 
+    /// There is another way to ask: one tries it at once. A pause that was asked for stays.
+    pub(super) fn open_unless_told(&mut self) {
+        if !self.told {
+            self.until = None;
+        }
+    }
+
     /// Begins a pause, or makes the present one longer; until when, where it is a new one.
     pub(super) fn shut(
         &mut self,
@@ -55,6 +64,8 @@ impl Gate {
     ) -> Option<Time> {
         self.pauses += 1;
         self.allowed = 1;
+        let told = asked.is_some_and(|asked| asked > Span::default());
+        self.told = told || (self.told && self.is_shut(now));
         if let Some(until) = self.until.filter(|until| now < *until) {
             // The answers of those who were on their way already do not count twice; but nobody
             // is asked again before the time that he was told.

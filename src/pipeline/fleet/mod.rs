@@ -333,6 +333,7 @@ impl Fleet {
         self.roll_days(now);
         match input {
             Input::Added(user) => self.added(now, user),
+            Input::Begun(users) => users.into_iter().for_each(|user| self.added(now, user)),
             Input::Removed(user) => self.removed(&user),
             Input::Stirred(user) => self.stirred(now, &user),
             Input::Hint(stream, hint) => self.hint(now, stream, hint),
@@ -345,6 +346,7 @@ impl Fleet {
             Input::Committed(ticket, committed) => self.committed(now, ticket, committed),
             Input::SecretChanged => self.secret_changed(),
             Input::TrustChanged => self.trust_changed(now),
+            Input::WayChanged => self.way_changed(now),
             Input::OutboxLong(long) => self.outbox_long = long,
             Input::Ruled(rules, showing) => self.ruled(now, rules, showing),
             Input::ReadAnew => self.read_anew(),

@@ -3,6 +3,10 @@
 use super::directory::Seeking;
 use super::{Fleet, Queue};
 use crate::model::{Now, Time, UserId};
+use crate::pipeline::limits;
+
+/// So many answers may have come before an older one.
+const OVERTAKEN: usize = limits::HOMES_PER_CALL * limits::HOMES_AT_ONCE;
 
 impl Fleet {
     pub(super) fn ring(&mut self, user: &UserId, queue: Queue) {
@@ -40,9 +44,28 @@ impl Fleet {
         let server = &mut self.servers[place.server];
         match queue {
             Queue::Live => server.live.push_back(at),
-            Queue::Backlog | Queue::None => server.backlog.push_back(at),
+            Queue::Backlog | Queue::None => self.line_up(at, place.server),
         }
         self.sweep(place.server);
+    }
+
+    /// At the end of the backlog; at a start not behind those who are less likely to need it, and
+    /// whose home was only told sooner.
+    fn line_up(&mut self, at: usize, server: usize) {
+        let begins = |at: usize| {
+            let mailbox = self.mailboxes.get(at).and_then(Option::as_ref);
+            mailbox.is_some_and(|mailbox| !mailbox.relayed)
+        };
+        let Some(one) = self.servers.get(server) else { return };
+        let behind = match begins(at) {
+            true => {
+                let last = one.backlog.iter().rev().take(OVERTAKEN);
+                last.take_while(|other| **other > at && begins(**other)).count()
+            }
+            false => 0,
+        };
+        let Some(one) = self.servers.get_mut(server) else { return };
+        one.backlog.insert(one.backlog.len().saturating_sub(behind), at);
     }
 
     /// It waits no more; what it leaves behind in a queue is passed over.

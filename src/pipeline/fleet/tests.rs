@@ -10,6 +10,7 @@ mod nonsense;
 mod places;
 mod rules;
 mod servers;
+mod start;
 mod streams;
 mod survey;
 

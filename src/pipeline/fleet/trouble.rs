@@ -185,6 +185,15 @@ impl Fleet {
         }
     }
 
+    /// One tries each server again at once, but for those that asked for their pause.
+    pub(super) fn way_changed(&mut self, now: Now) {
+        for server in &mut self.servers {
+            server.gate.open_unless_told();
+        }
+        self.directory.gate.open_unless_told();
+        self.trust_changed(now);
+    }
+
     pub(super) fn store_failed(&mut self, now: Now, at: usize, run: Run, fault: Fault) {
         self.release(run.server, run.live);
         if self.store_rests.is_none() {

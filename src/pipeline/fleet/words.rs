@@ -44,6 +44,9 @@ pub type StreamId = u64;
 pub enum Input {
     /// This mailbox is active: at start, or from now on.
     Added(UserId),
+    /// These are active at the start, the likeliest to need it first: they are looked for, and read,
+    /// in this order.
+    Begun(Vec<UserId>),
     /// It is not active any more.
     Removed(UserId),
     /// Its store row changed (a resend was asked for): read it.
@@ -68,6 +71,9 @@ pub enum Input {
     SecretChanged,
     /// Hosts were allowed or blocked: whoever fails may not fail for it any more.
     TrustChanged,
+    /// There is another way to the servers, or another trust in them: whoever was out of reach may
+    /// not be any more.
+    WayChanged,
     /// The outbox is long: the cloud takes less than Exchange gives. Or: it is short again.
     OutboxLong(bool),
     /// Other rules count from now on, and meetings are shown like that.

@@ -47,6 +47,7 @@ const GLUE: &[&str] = &[
     "src/calendar/ews/servers.rs",
     "src/calendar/ews/session.rs",
     "src/calendar/ews/trial.rs",
+    "src/calendar/ews/tuning.rs",
     "src/calendar/ews/turns.rs",
 ];
 

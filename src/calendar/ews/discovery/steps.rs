@@ -1,6 +1,6 @@
 //! One step of a hunt: a search, a look, a question.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::http::header::{HeaderMap, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
@@ -45,7 +45,8 @@ pub(in crate::calendar::ews) struct Steps {
     servers: Arc<Servers>,
     scp: Option<Scp>,
     dns: Dns,
-    tls: Arc<ClientConfig>,
+    /// Whom the directory's servers are trusted by.
+    directory: RwLock<Arc<ClientConfig>>,
     dial: Dial,
     ledger: Arc<dyn Ledger>,
 }
@@ -74,19 +75,31 @@ impl Steps {
         ledger: Arc<dyn Ledger>,
     ) -> Result<Self, Fault> {
         let discover = options.discover.clone().unwrap_or_default();
-        let tls = match discover.scp {
-            // A pin is for Exchange; a directory server has a certificate of its own.
-            Some(_) => Trust { pinned: Vec::new(), ..options.trust.clone() }.client()?,
-            None => options.trust.client()?,
-        };
         Ok(Self {
             servers,
-            tls,
+            directory: RwLock::new(Self::trust(options)?),
             dns: Dns::new(discover.name_servers),
             scp: discover.scp,
             dial: options.dial.clone(),
             ledger,
         })
+    }
+
+    /// Whom a directory's servers are to be trusted by.
+    ///
+    /// # Errors
+    /// As [`Trust::client`].
+    pub(in crate::calendar::ews) fn trust(options: &Options) -> Result<Arc<ClientConfig>, Fault> {
+        match options.discover.as_ref().and_then(|discover| discover.scp.as_ref()) {
+            // A pin is for Exchange; a directory server has a certificate of its own.
+            Some(_) => Trust { pinned: Vec::new(), ..options.trust.clone() }.client(),
+            None => options.trust.client(),
+        }
+    }
+
+    /// From now on directories are trusted by this.
+    pub(in crate::calendar::ews) fn retrust(&self, directory: Arc<ClientConfig>) {
+        *self.directory.write().unwrap_or_else(PoisonError::into_inner) = directory;
     }
 
     async fn carry_out(&self, step: &Step) -> Answer {
@@ -279,7 +292,8 @@ impl Steps {
             attributes: &["keywords", "serviceBindingInformation"],
             within: SEARCH_WITHIN,
         };
-        directory::search(search, &self.tls, &self.dial).await
+        let tls = Arc::clone(&self.directory.read().unwrap_or_else(PoisonError::into_inner));
+        directory::search(search, &tls, &self.dial).await
     }
 }
 

@@ -70,6 +70,7 @@ fn input(kind: u8, n: u8, which: u64) -> Input {
         9 | 10 => Input::Got(which, got(n)),
         11 => Input::Keyed(which, keyed(n.is_multiple_of(2))),
         12 => Input::Committed(which, if n < 180 { Ok(n < 90) } else { Err(fault(n)) }),
+        13 if n.is_multiple_of(3) => Input::WayChanged,
         13 if n.is_multiple_of(2) => Input::TrustChanged,
         _ => Input::SecretChanged,
     }
