@@ -14,6 +14,7 @@ pub mod explain;
 pub mod file;
 mod join;
 mod metrics;
+mod place;
 mod records;
 pub mod redact;
 pub mod reference;
@@ -129,7 +130,7 @@ impl std::error::Error for Mistakes {}
 pub fn read(file: &Path) -> Result<Settings, Mistakes> {
     let texts = texts(file)?;
     let settings = validate(merge(file, &texts)?);
-    let mut settings = settings.map_err(|mistakes| in_file(file, &mistakes))?;
+    let mut settings = settings.map_err(|mistakes| placed(file, &texts, &mistakes))?;
     settings.lines = explain::lines(&texts, &settings);
     settings.file = file.to_path_buf();
     Ok(settings)
@@ -141,11 +142,12 @@ pub fn read(file: &Path) -> Result<Settings, Mistakes> {
 /// # Errors
 /// All mistakes that were found in them.
 pub fn read_calendars(file: &Path) -> Result<(Vec<CalendarSettings>, PathBuf), Mistakes> {
-    let written = merged(file)?;
+    let texts = texts(file)?;
+    let written = merge(file, &texts)?;
     let mut wrong = Vec::new();
     let found = calendars(&written, &mut wrong);
     if !wrong.is_empty() {
-        return Err(in_file(file, &wrong));
+        return Err(placed(file, &texts, &wrong));
     }
     Ok((found, store_path(&written)))
 }
@@ -156,8 +158,9 @@ pub fn read_calendars(file: &Path) -> Result<(Vec<CalendarSettings>, PathBuf), M
 /// All mistakes that were found in it.
 pub fn read_join(file: &Path) -> Result<Rules, Mistakes> {
     let mut wrong = Vec::new();
-    let rules = join::rules(&merged(file)?.join, &mut wrong);
-    if wrong.is_empty() { Ok(rules) } else { Err(in_file(file, &wrong)) }
+    let texts = texts(file)?;
+    let rules = join::rules(&merge(file, &texts)?.join, &mut wrong);
+    if wrong.is_empty() { Ok(rules) } else { Err(placed(file, &texts, &wrong)) }
 }
 
 /// Where the admin socket of the daemon is that this configuration is for. Who may look at the
@@ -167,8 +170,8 @@ pub fn admin_socket(file: &Path) -> PathBuf {
     written.and_then(|written| written.admin.socket).unwrap_or_else(|| SOCKET.into())
 }
 
-fn in_file(file: &Path, mistakes: &[String]) -> Mistakes {
-    Mistakes(mistakes.iter().map(|why| format!("{}: {why}", file.display())).collect())
+fn placed(file: &Path, texts: &[(PathBuf, String)], mistakes: &[String]) -> Mistakes {
+    Mistakes(mistakes.iter().map(|why| place::told(texts, file, why)).collect())
 }
 
 fn store_path(written: &Written) -> PathBuf {
@@ -221,14 +224,22 @@ pub fn parse(text: &str) -> Result<(), String> {
     // Merging takes `a[9]` for a place in a list and makes room up to it, whatever the number.
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if let Some(key) = keys.keys().find(|key| !key.chars().all(plain)) {
-        return Err(format!("unknown field `{key}`"));
+        let why = format!("unknown field `{key}`");
+        let line = place::line_of_refusal(text, &why);
+        return Err(line.map_or(why.clone(), |line| format!("{why} (line {line})")));
     }
     layered::Config::builder()
         .add_source(file)
         .build()
         .and_then(layered::Config::try_deserialize::<Written>)
         .map(|_| ())
-        .map_err(|error| told(&error))
+        .map_err(|error| {
+            let why = told(&error);
+            match place::line_of_refusal(text, &why) {
+                Some(line) => format!("{why} (line {line})"),
+                None => why,
+            }
+        })
 }
 
 /// What is wrong, and where, without what stands there: it may be a secret in a wrong place, and

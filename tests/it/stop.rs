@@ -6,7 +6,7 @@ use calway_lab::exchange::faults::{Fault, Match};
 use calway_lab::stage::Options;
 
 use crate::house::{ALICE, BOB, House, free_port, talkative, within};
-use crate::manager::Manager;
+use crate::supervisor::Supervisor;
 use crate::survival::{lead, port_of};
 
 const IN_ORDER: [&str; 4] = [
@@ -17,10 +17,10 @@ const IN_ORDER: [&str; 4] = [
 ];
 
 /// A house whose program tells a service manager, and where nothing is under way.
-async fn watched() -> (House, Manager) {
+async fn watched() -> (House, Supervisor) {
     let mut house = House::active(talkative()).await;
     house.stop().await;
-    let manager = Manager::new(house.stage.folder());
+    let manager = Supervisor::new(house.stage.folder());
     house.again_with("NOTIFY_SOCKET", manager.socket());
     manager.hears("READY=1").await;
     manager.hears("2 streaming").await;
@@ -139,7 +139,7 @@ async fn it_is_not_ready_before_exchange_and_the_cloud_are_and_says_which_it_wai
     ];
     for (away, waits, named) in cases {
         let (mut house, ports) = shut(talkative(), &[away]).await;
-        let manager = Manager::new(house.stage.folder());
+        let manager = Supervisor::new(house.stage.folder());
         house.again_with("NOTIFY_SOCKET", manager.socket());
         manager.hears(waits).await;
         manager.hears("EXTEND_TIMEOUT_USEC=60000000").await;
@@ -163,7 +163,7 @@ async fn it_is_ready_without_a_mailbox_although_nobody_can_sign_in_to_exchange()
 #[tokio::test]
 async fn a_stop_in_the_middle_of_a_start_is_one_and_tells_no_readiness() {
     let (mut house, _) = shut(talkative(), &[exchange, cloud]).await;
-    let manager = Manager::new(house.stage.folder());
+    let manager = Supervisor::new(house.stage.folder());
     house.again_with("NOTIFY_SOCKET", manager.socket());
     manager.hears("STATUS=starting: 2 mailboxes").await;
     terminate(&house);

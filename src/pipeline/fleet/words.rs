@@ -44,8 +44,8 @@ pub type StreamId = u64;
 pub enum Input {
     /// This mailbox is active: at start, or from now on.
     Added(UserId),
-    /// These are active at the start, the likeliest to need it first: they are looked for, and read,
-    /// in this order.
+    /// These are active at the start, the likeliest to need it first: they are looked for, and
+    /// read, in this order.
     Begun(Vec<UserId>),
     /// It is not active any more.
     Removed(UserId),

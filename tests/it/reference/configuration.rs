@@ -14,12 +14,12 @@ const BEGIN: &str = "\
 
 This page is made from the table that the connector reads (`src/config/reference`), by a test that fails where the two differ, or where a key is read that is not here.
 
-`/etc/calway/calway.toml`, and beside it `/etc/calway/calway.d/*.toml` in the order of their names. A later file's value takes the place of an earlier one's; a list (`[[calendar]]` as well) takes the place of the whole earlier list. An unknown key or a wrong value is an error that names the file and the key and says what is allowed. Secrets stand in none of these files.
+`/etc/calway/calway.toml`, and beside it `/etc/calway/calway.d/*.toml` in the order of their names. A later file's value takes the place of an earlier one's; a list (`[[calendar]]` as well) takes the place of the whole earlier list. An unknown key or a wrong value is an error that names the file, the key and its line and says what is allowed. No variable of the environment changes a value. Secrets stand in none of these files.
 
     calway config show               # each value in force, and the file that it came from
     systemctl reload calway          # take a changed file up
 
-A reload drops no stream. It applies the keys that have \"reload\" in the last column, at once and to all mailboxes, and names the others, which count after a restart, in the condition `reload-needs-restart`. A configuration with a mistake changes nothing: the condition `reload-refused` names the file and the key. The contents of files that a key names (`ca_file`, `keytab` …) are read at the start.
+A reload drops no stream. It applies the keys that have \"reload\" in the last column, at once and to all mailboxes, and names the others, which count after a restart, in the condition `reload-needs-restart` and in the status line until there was one. A calendar is known by its `name`: a new one, and one that is gone, are named and wait for a restart too. Connections that are open are used to their end and not again; streams go another way when they are opened anew, within ten minutes. Certificates that were renewed under the same name (`ca_file`, `anchors_file`, the system's) are read anew by each reload; a `keytab` whenever it is used. A configuration with a mistake, or with a file that holds no certificate, changes nothing: the condition `reload-refused` names the file and the key.
 ";
 
 const INTRODUCTIONS: &[(&str, &str, &str)] = &[

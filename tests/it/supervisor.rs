@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use crate::house::PATIENCE;
 
 /// A service manager that hears what it is told, from its start on.
-pub struct Manager {
+pub struct Supervisor {
     socket: PathBuf,
     told: Arc<Mutex<Vec<String>>>,
 }
 
-impl Manager {
+impl Supervisor {
     /// One that listens in this folder.
     pub fn new(folder: &Path) -> Self {
-        let socket = folder.join("manager");
+        let socket = folder.join("supervisor");
         let listener = UnixDatagram::bind(&socket).unwrap();
         let told: Arc<Mutex<Vec<String>>> = Arc::default();
         let heard = told.clone();
