@@ -142,9 +142,7 @@ impl Page {
         let mut out = String::new();
         let title = findings.first().map(|one| one.group.as_str()).unwrap_or_default();
         let _ = writeln!(out, "{}", self.bold(title));
-        let subjects = findings.iter().map(|one| one.subject.chars().count());
-        let subject = subjects.filter(|length| *length <= SUBJECT).max().unwrap_or(0);
-        for finding in findings {
+        for (finding, subject) in findings.iter().zip(columns(findings)) {
             self.row(&mut out, finding, subject);
         }
         out.push('\n');
@@ -234,6 +232,19 @@ impl Progress {
         let line = format!("checking ({} done) {}", self.done, open.join(" · "));
         line.trim_end().chars().filter(|c| !c.is_control()).take(width).collect()
     }
+}
+
+/// How wide the column of subjects is beside each: mailboxes one below the other have one of their
+/// own, so that hosts leave more room.
+fn columns(findings: &[Finding]) -> Vec<usize> {
+    let is_mailbox = |one: &Finding| one.subject.contains('@');
+    let same = |a: &Finding, b: &Finding| b.subject.is_empty() || is_mailbox(a) == is_mailbox(b);
+    let runs = findings.chunk_by(same).flat_map(|run| {
+        let subjects = run.iter().map(|one| one.subject.chars().count());
+        let widest = subjects.filter(|length| *length <= SUBJECT).max().unwrap_or(0);
+        std::iter::repeat_n(widest, run.len())
+    });
+    runs.collect()
 }
 
 fn object(finding: &Finding) -> Value {

@@ -44,6 +44,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tool_beside_another_users_service_does_not_say_that_it_wrote_the_store() {
+        use super::super::shelf;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calway.db");
+        let older = |store: &Sqlite| {
+            let put = "UPDATE shelf SET line = CAST('0.0.1' AS BLOB) WHERE name = 'program:'";
+            assert_eq!(store.db.execute(put, []).unwrap(), 1);
+        };
+        older(&Sqlite::open(&path).unwrap());
+        let own = Sqlite::open(&path).unwrap();
+        assert_eq!(shelf::written_by(&own.db).unwrap(), env!("CARGO_PKG_VERSION"));
+        older(&own);
+        drop(own);
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
+            return;
+        }
+        let foreign = Sqlite::open(&path).unwrap();
+        assert_eq!(shelf::written_by(&foreign.db).unwrap(), "0.0.1");
+    }
+
+    #[test]
     fn a_look_makes_nothing_and_takes_nothing_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("calway.db");
