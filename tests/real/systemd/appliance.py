@@ -137,7 +137,7 @@ def a_loop_that_hangs_is_ended_and_begun_again(host, lab):
     host.run("systemctl", "restart", "calway")
     number, restarts = host.show("MainPID"), int(host.show("NRestarts"))
     host.run("kill", "-STOP", number)
-    wait("another process", lambda: is_ready(host) and host.show("MainPID") != number)
+    ready_anew(host, "another process", number)
     assert int(host.show("NRestarts")) == restarts + 1
     said = host.ask("journalctl", "-u", "calway", "-o", "cat")
     assert "Watchdog timeout" in said, said[-2000:]
@@ -146,6 +146,7 @@ def a_loop_that_hangs_is_ended_and_begun_again(host, lab):
 
 
 def it_stops_in_order(host, lab):
+    wait("both stream", lambda: ": 2 streaming" in host.show("StatusText"))
     before = lab.operations("Unsubscribe")
     began = time.monotonic()
     host.run("systemctl", "stop", "calway")
@@ -210,7 +211,8 @@ def a_secret_that_is_missing_is_named_and_the_start_heals_when_it_is_there(host,
         words = "secret calendar.hq.password is missing"
         wait("it is named", lambda: any(words in one["MESSAGE"]
                                         for one in host.journal("CONDITION=start-fails")), 20)
-        assert words in host.ask("systemctl", "status", "calway", "--no-pager", "--full")
+        wait("its status says it", lambda: words in host.ask(
+            "systemctl", "status", "calway", "--no-pager", "--full"), 20)
     finally:
         shutil.move(away, file)
     wait("READY", lambda: is_ready(host))

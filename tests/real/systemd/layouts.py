@@ -63,7 +63,8 @@ def an_upgrade_takes_an_older_store_over_and_keeps_a_copy(host, lab):
     lab.relays(ALICE)
     # Between the end of the old program and the start of the new one the store becomes old.
     pause = "touch /opt/lab/ended; until [ -e /opt/lab/go ]; do sleep 0.1; done"
-    unit.drop_in(host, "pause.conf", f"[Service]\nExecStopPost=+/bin/sh -c '{pause}'\n")
+    unit.drop_in(host, "pause.conf",
+                 f"[Service]\nTimeoutStopSec=60\nExecStopPost=+/bin/sh -c '{pause}'\n")
     unit.install(host, unit.package().name, KEEP)
     wait("the old program's end", (host.root / "opt/lab/ended").exists)
     as_of_layout_4(state / "calway.db")

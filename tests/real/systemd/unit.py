@@ -67,10 +67,13 @@ def strictly(host):
     host.run("systemctl", "daemon-reload")
 
 
-def is_ready(host):
-    return host.show("ActiveState") == "active" and host.show("SubState") == "running"
+def is_ready(host, before=None):
+    """READY, as another process than before. In one question: it may end between two."""
+    told = host.ask("systemctl", "show", "calway", "--property=ActiveState,SubState,MainPID")
+    facts = dict(line.split("=", 1) for line in told.splitlines())
+    runs = facts["ActiveState"] == "active" and facts["SubState"] == "running"
+    return runs and facts["MainPID"] not in ("0", before)
 
 
 def ready_anew(host, what, number):
-    """READY as another process than before."""
-    wait(what, lambda: is_ready(host) and host.show("MainPID") != number)
+    wait(what, lambda: is_ready(host, number))
