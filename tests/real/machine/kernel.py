@@ -9,6 +9,7 @@ import platform
 import select
 import socket
 import struct
+import subprocess
 import threading
 
 # Of the kernel's headers: linux/seccomp.h, linux/filter.h, asm/unistd.h.
@@ -32,6 +33,19 @@ class Kernel:
         self.error, self.has_numbers, self.held, self.waited = error, False, [], 0
         self.lock = threading.Lock()
         self.ours, self.childs = socket.socketpair()
+
+    @classmethod
+    def is_there(cls):
+        """Whether such a filter can be had here."""
+        if not GETRANDOM:
+            return False
+        kernel = cls(error=errno.ENOSYS)
+        try:
+            program = subprocess.Popen(["true"], preexec_fn=kernel.enter)
+        except subprocess.SubprocessError:
+            return False
+        kernel.watch()
+        return program.wait(20) == 0
 
     def enter(self):
         lines = b"".join(struct.pack("HBBI", *line) for line in [

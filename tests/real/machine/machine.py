@@ -166,9 +166,10 @@ def a_clock_that_jumps_by_a_day_and_back_by_two_loses_nothing_and_doubles_nothin
     assert after["duplicatedVisible"] == after["rejected"] == after["stale"] == 0, after
     assert after["channelsOpened"] == before["channelsOpened"], "it stayed connected"
     assert connector.process.poll() is None and len(connector.manager.heard("READY=1")) == 1
-    fed = connector.manager.heard("WATCHDOG=1")
-    gaps = [next - one for one, next in zip(fed, fed[1:])]
-    assert len(fed) > 3 and max(gaps) < WATCHDOG, gaps
+    fed = [*connector.manager.heard("READY=1"), *connector.manager.heard("WATCHDOG=1"),
+           time.monotonic()]
+    gaps = [later - one for one, later in zip(fed, fed[1:])]
+    assert max(gaps) < WATCHDOG, gaps
     assert not connector.lines("loop-hangs")
     assert len(set(keys)) == len(keys), "a key is of its day, and no day's is taken for another's"
     assert connector.stop() == 0
@@ -213,6 +214,9 @@ def result_of(connector, command):
 
 def on_a_kernel(**words):
     def make(name):
+        if not Kernel.is_there():
+            print("NOT HERE: no filter that asks (seccomp, user notification)")
+            return None
         connector = under_a_manager(name)
         connector.kernel = Kernel(**words)
         connector.preexec = connector.kernel.enter
