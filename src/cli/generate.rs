@@ -5,10 +5,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{Arguments, Failure};
+use super::Failure;
+use super::manual::command_line;
 
 /// Packages install them already. By hand, for one's own shell:
 /// calway completions bash > ~/.local/share/bash-completion/completions/calway
@@ -22,7 +23,7 @@ pub(super) struct Completions {
 impl Completions {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut out = Vec::new();
-        clap_complete::generate(self.shell, &mut Arguments::command(), "calway", &mut out);
+        clap_complete::generate(self.shell, &mut command_line(), "calway", &mut out);
         io::stdout().write_all(&out).map_err(|why| Failure::Failed(why.to_string()))
     }
 }
@@ -60,13 +61,13 @@ impl Generate {
 
 fn man(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(Arguments::command(), folder)
+    clap_mangen::generate_to(command_line(), folder)
 }
 
 fn completions(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for shell in Shell::value_variants() {
-        clap_complete::generate_to(*shell, &mut Arguments::command(), "calway", folder)?;
+        clap_complete::generate_to(*shell, &mut command_line(), "calway", folder)?;
     }
     Ok(())
 }
@@ -88,7 +89,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         man(folder.path()).expect("pages");
         let pages = names(folder.path());
-        for one in Arguments::command().get_subcommands().filter(|one| !one.is_hide_set()) {
+        for one in command_line().get_subcommands().filter(|one| !one.is_hide_set()) {
             let page = format!("calway-{}.1", one.get_name());
             assert!(pages.contains(&page), "{page} in {pages:?}");
         }

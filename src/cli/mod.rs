@@ -15,6 +15,7 @@ mod generate;
 pub mod join_test;
 #[cfg(feature = "kerberos")]
 mod keytab;
+pub mod manual;
 mod memory;
 mod page;
 mod run;
@@ -27,7 +28,7 @@ mod user;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches as _, Parser, Subcommand};
 
 /// An on-premises calendar connector: Exchange calendars to a collaboration cloud, sealed.
 ///
@@ -54,6 +55,10 @@ enum Command {
     /// Show how the running service is, and what to do about what is wrong.
     Status(status::Status),
     /// List users, show one mailbox's whole story, follow one live, read one anew.
+    ///
+    /// Who is active decides the cloud alone (its commands user.activate and user.deactivate), so
+    /// there is no command for it here. Whoever is not to be read at all, leave out of the service
+    /// account's right to impersonate: docs/guide/exchange.md has its scope.
     User(user::User),
     /// Pack what helps to find a fault into one file, without anything personal.
     Diagnose(diagnose::Diagnose),
@@ -93,8 +98,10 @@ pub(crate) enum Failure {
 
 /// Reads the command line, does what it says, and tells the exit code.
 pub fn main() -> ExitCode {
-    let command = Arguments::parse().command;
-    let done = entropy::wait().and_then(|()| match command {
+    let given = manual::command_line().get_matches();
+    // What it took it understands.
+    let arguments = Arguments::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    let done = entropy::wait().and_then(|()| match arguments.command {
         Command::Setup(setup) => memory::close().and_then(|()| setup.run()),
         Command::Run(run) => run.run(),
         Command::Config(config) => config.run(),

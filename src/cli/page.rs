@@ -1,6 +1,12 @@
 //! How what people read is laid out: columns, lengths of time, sizes, lines that end in time.
 
+use std::io::IsTerminal as _;
+
 use serde_json::Value;
+
+/// Columns of a text where nobody says how many there are, and the least.
+const WIDTH: usize = 100;
+const NARROW: usize = 40;
 
 /// Rows with their columns below each other, two blanks apart. Columns from `left` on stand at the
 /// right, as numbers do.
@@ -23,6 +29,32 @@ pub(super) fn table(rows: &[Vec<String>], left: usize) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A text in a colour (ECMA-48, select graphic rendition), where somebody looks who can see it.
+pub(super) fn ink(code: &str, text: &str) -> String {
+    match is_coloured() {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    }
+}
+
+fn is_coloured() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !dumb && !set("NO_COLOR")
+}
+
+/// The columns and lines of the terminal at standard output.
+pub(super) fn terminal() -> Option<(usize, usize)> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    let (columns, lines) = (usize::from(size.ws_col), usize::from(size.ws_row));
+    (columns > 0 && lines > 0).then_some((columns, lines))
+}
+
+/// How wide texts are: as the terminal, but no wider than reads well.
+pub(super) fn width() -> usize {
+    terminal().map_or(WIDTH, |(columns, _)| columns.clamp(NARROW, WIDTH))
 }
 
 /// A length of time in the two units that matter.

@@ -57,8 +57,11 @@ fn amount(value: &Value) -> u64 {
 }
 
 /// Which program, since when, and how the mailboxes of each calendar are.
-pub(super) fn head(status: &Value) -> String {
-    let ready = if status["ready"] == true { "ready" } else { "not ready yet" };
+pub(super) fn head(status: &Value, ink: fn(&str, &str) -> String) -> String {
+    let ready = match status["ready"] == true {
+        true => ink("1;32", "ready"),
+        false => ink("1;33", "not ready yet"),
+    };
     let up = page::time(amount(&status["uptime_seconds"]));
     let version = status["version"].as_str().unwrap_or("?");
     format!("calway {version}: {ready}, running for {up}\n\n{}\n", calendars(status))
@@ -84,7 +87,7 @@ pub(super) fn facts(status: &Value) -> String {
 
 fn shown(status: &Value) -> String {
     let rates = rates(&status["rates"]);
-    let (head, facts) = (head(status), facts(status));
+    let (head, facts) = (head(status, page::ink), facts(status));
     format!("{head}{facts}{:<8} {rates}\n\n{}", "rates", conditions(status))
 }
 
@@ -132,7 +135,7 @@ fn cloud(status: &Value) -> String {
     let sent = page::count(amount(&cloud["sent"]), "event");
     let last = page::between(&cloud["last"], &status["time"]);
     let last = last.map(|ago| format!(", the last {} ago", page::time(ago)));
-    format!("{words}; {sent} sent since the start{}", last.unwrap_or_default())
+    format!("{words}; {sent} sent{}", last.unwrap_or_default())
 }
 
 fn outbox(status: &Value) -> String {
@@ -207,10 +210,25 @@ fn conditions(status: &Value) -> String {
 }
 
 /// One condition: its name, since when, whom it concerns, why, and what to do.
-pub(super) fn condition(one: &Value, now: &Value) -> String {
+fn condition(one: &Value, now: &Value) -> String {
+    let text = |name: &str| one[name].as_str().unwrap_or_default();
+    let width = page::width();
+    let mut out = line(one, now, page::ink);
+    out += &page::wrapped(text("cause"), 9, width);
+    out += &page::wrapped(text("remedy"), 9, width);
+    out
+}
+
+/// Its first line.
+pub(super) fn line(one: &Value, now: &Value, ink: fn(&str, &str) -> String) -> String {
     let text = |name: &str| one[name].as_str();
-    let severity = text("severity").unwrap_or("?").to_uppercase();
-    let name = text("name").unwrap_or("?");
+    let severity = text("severity").unwrap_or("?");
+    let code = match severity {
+        "critical" | "error" => "1;31",
+        _ => "1;33",
+    };
+    let severity = ink(code, &format!("{:<8}", severity.to_uppercase()));
+    let name = ink("1", text("name").unwrap_or("?"));
     let calendar = text("calendar").map(|of| format!(" ({of})")).unwrap_or_default();
     let age = page::between(&one["since"], now).map(page::time).unwrap_or_default();
     let whom = match (amount(&one["count"]), text("user")) {
@@ -219,10 +237,7 @@ pub(super) fn condition(one: &Value, now: &Value) -> String {
         (0 | 1, None) => String::new(),
         (count, None) => format!(": {} of them", page::number(count)),
     };
-    let mut out = format!("{severity:<8} {name}{calendar}, for {age}{whom}\n");
-    out += &page::wrapped(text("cause").unwrap_or_default(), 9, 100);
-    out += &page::wrapped(text("remedy").unwrap_or_default(), 9, 100);
-    out
+    format!("{severity} {name}{calendar}, for {age}{whom}\n")
 }
 
 #[cfg(test)]

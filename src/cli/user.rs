@@ -118,7 +118,7 @@ fn list(client: &Client, state: Option<&str>, json: bool) -> Result<(), Failure>
 
 /// A time of the day, and how long ago or ahead it is.
 fn moment(time: &Value, now: &Value) -> String {
-    let Some(text) = time.as_str() else { return "not since the start".into() };
+    let text = time.as_str().unwrap_or("?");
     match (page::between(time, now), page::between(now, time)) {
         (Some(ago), _) => format!("{text} ({} ago)", page::time(ago)),
         (_, Some(ahead)) => format!("{text} (in {})", page::time(ahead)),
@@ -132,15 +132,27 @@ fn shown(story: &Value) -> String {
     let mut out = String::new();
     let age = page::between(&story["since"], now).map(page::time).unwrap_or_default();
     let (user, state) = (text(&story["user"]), text(&story["state"]));
+    let code = match state.as_str() {
+        "streaming" => "1;32",
+        "failing" => "1;31",
+        _ => "1;33",
+    };
+    let (user, state) = (page::ink("1", &user), page::ink(code, &state));
     let _ = writeln!(out, "{user} in {}: {state}, for {age}\n", text(&story["calendar"]));
+    let begun = page::between(&story["started"], now);
+    let begun = begun.map(|ago| format!(" ({} ago)", page::time(ago))).unwrap_or_default();
+    let since = |time: &Value| match time.is_null() {
+        true => format!("not since the start{begun}"),
+        false => moment(time, now),
+    };
     let mut line = |name: &str, what: &str| {
         let _ = writeln!(out, "{name:<13} {what}");
     };
     line("server", story["server"].as_str().unwrap_or("not known yet"));
     line("changes", &ear(story));
-    line("last event", &moment(&story["last_event"], now));
-    line("last reading", &moment(&story["last_reading"], now));
-    line("last record", &moment(&story["last_record"], now));
+    line("last event", &since(&story["last_event"]));
+    line("last reading", &since(&story["last_reading"]));
+    line("last record", &since(&story["last_record"]));
     for (name, what) in store(&story["store"], now) {
         line(name, &what);
     }
@@ -148,7 +160,7 @@ fn shown(story: &Value) -> String {
         line("window", "not all of it is relayed: it holds too many meetings (window-cut)");
     }
     match (&story["trouble"], &story["last_fault"]) {
-        (Value::Null, Value::Null) => line("last error", "none since the start"),
+        (Value::Null, Value::Null) => line("last error", &format!("none since the start{begun}")),
         (Value::Null, fault) => {
             let when = moment(&fault["at"], now);
             line("last error", &format!("{} at {when}; it is well again", text(&fault["cause"])));
@@ -167,8 +179,8 @@ fn shown(story: &Value) -> String {
     if !story["trouble"].is_null() {
         let trouble = &story["trouble"];
         let _ = writeln!(out, "\nWhat to do ({}):", text(&trouble["condition"]));
-        out += &page::wrapped(trouble["hint"].as_str().unwrap_or_default(), 4, 100);
-        out += &page::wrapped(trouble["remedy"].as_str().unwrap_or_default(), 4, 100);
+        out += &page::wrapped(trouble["hint"].as_str().unwrap_or_default(), 4, page::width());
+        out += &page::wrapped(trouble["remedy"].as_str().unwrap_or_default(), 4, page::width());
     }
     out
 }

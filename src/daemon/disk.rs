@@ -103,6 +103,15 @@ impl Disk {
         self.hand_over(Request::Do(Box::new(work)), answer).await?
     }
 
+    /// Keeps the thread busy until something is sent, as a disk does that answers nothing.
+    #[cfg(test)]
+    pub(super) fn hold(&self, until: std::sync::mpsc::Receiver<()>) {
+        let work = move |_: &mut dyn Store| {
+            let _ = until.recv();
+        };
+        self.requests.send(Request::Do(Box::new(work))).expect("its thread");
+    }
+
     /// Every page was looked at, and one is damaged.
     pub(super) async fn give_up(&self, why: String) {
         let fault = Fault::told(Next::Refused, format!("{DAMAGED}: {why}"));

@@ -273,6 +273,7 @@ fn begin(
         remark: remarked,
         ready,
         pulses,
+        watchdog: status::Watchdog::of_systemd(),
     };
     begins.push(status::run(views, disk, cloud, stop).boxed());
     Ok((running, switchboard, begins))

@@ -54,6 +54,20 @@ impl Start {
     }
 }
 
+/// Who is fed while all turns, and how often.
+pub(super) struct Watchdog {
+    /// Nobody, where systemd does not watch.
+    every: Option<Duration>,
+    feed: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Watchdog {
+    /// systemd's.
+    pub(super) fn of_systemd() -> Self {
+        Self { every: notify::watchdog_every(), feed: Box::new(notify::watchdog) }
+    }
+}
+
 /// What the loop watches.
 pub(super) struct Views {
     pub(super) intakes: Vec<(CalendarName, watch::Receiver<Seen>)>,
@@ -65,6 +79,7 @@ pub(super) struct Views {
     pub(super) ready: watch::Sender<bool>,
     /// Those of all loops.
     pub(super) pulses: Pulses,
+    pub(super) watchdog: Watchdog,
 }
 
 /// Runs until `stop` becomes true.
@@ -82,7 +97,6 @@ pub(super) async fn run(
     let mut line = String::new();
     let mut ready = false;
     let mut start = Start::default();
-    let watchdog = notify::watchdog_every();
     let mut fed = Instant::now();
     let mut heard = Instant::now();
     let mut hangs = Vec::new();
@@ -120,7 +134,7 @@ pub(super) async fn run(
         let now_troubles = critical(refused, writes);
         let due = is_due(open, troubles != now_troubles, told.map(|at| at.elapsed()))
             && telling.as_ref().is_none_or(JoinHandle::is_finished);
-        let feed = watchdog.is_some_and(|every| fed.elapsed() >= every);
+        let feed = views.watchdog.every.is_some_and(|every| fed.elapsed() >= every);
         if !due && !feed {
             continue;
         }
@@ -130,7 +144,7 @@ pub(super) async fn run(
             heard = Instant::now();
         }
         if feed && hangs.is_empty() && heard.elapsed() < DISK_SILENT {
-            notify::watchdog();
+            (views.watchdog.feed)();
             fed = Instant::now();
         }
         if due && let Ok(Ok(backlog)) = answer {
@@ -251,7 +265,72 @@ fn report(census: &Census, troubles: &[Condition], waiting: u64, well: bool) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::future::{BoxFuture, FutureExt as _};
+
     use super::*;
+    use crate::cloud::{Answered, ChannelEnd, Heard, Outgoing, Verdict};
+    use crate::model::Fault;
+    use crate::store::sqlite::Sqlite;
+
+    struct NoCloud;
+
+    impl Cloud for NoCloud {
+        fn send<'a>(&'a self, _: &'a [Outgoing]) -> BoxFuture<'a, Result<Vec<Verdict>, Fault>> {
+            async { Ok(Vec::new()) }.boxed()
+        }
+        fn channel<'a>(
+            &'a self,
+            _: u64,
+            _: tokio::sync::mpsc::Sender<Heard>,
+            _: tokio::sync::mpsc::Receiver<Answered>,
+            _: watch::Receiver<bool>,
+        ) -> BoxFuture<'a, ChannelEnd> {
+            async { ChannelEnd::Stopped }.boxed()
+        }
+        fn status<'a>(&'a self, _: &'a Report) -> BoxFuture<'a, Result<(), Fault>> {
+            async { Ok(()) }.boxed()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_starves_the_watchdog_and_one_that_is_slow_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
+        let disk = Disk::start(Box::new(store)).unwrap();
+        let (fed, mut feeds) = tokio::sync::mpsc::unbounded_channel();
+        let feed = Box::new(move || {
+            let _ = fed.send(Instant::now());
+        });
+        let views = Views {
+            intakes: Vec::new(),
+            cloud_well: watch::channel(true).1,
+            channel_open: watch::channel(false).1,
+            remark: watch::channel(String::new()).1,
+            ready: watch::channel(false).0,
+            pulses: Pulses::default(),
+            watchdog: Watchdog { every: Some(Duration::from_secs(15)), feed },
+        };
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(run(views, disk.clone(), Arc::new(NoCloud), stopped));
+        feeds.recv().await.expect("it is fed");
+        let (release, held) = mpsc::channel();
+        disk.hold(held);
+        let (silent, mut last) = (Instant::now(), None);
+        // Longer than anything that it waits for.
+        while let Ok(Some(at)) = timeout(DISK_SILENT * 4, feeds.recv()).await {
+            last = Some(at);
+            assert!(at - silent <= DISK_SILENT + DISK_WITHIN, "{:?}", at - silent);
+        }
+        assert!(last.is_some_and(|at| at - silent > DISK_SILENT / 2), "{last:?}");
+        // The answer comes from another thread, for which no time is turned on.
+        tokio::time::resume();
+        release.send(()).unwrap();
+        feeds.recv().await.expect("it is fed again");
+        stop.send(true).unwrap();
+        running.await.unwrap();
+    }
 
     #[test]
     fn a_closed_channel_does_not_have_the_disk_read_on_and_on() {

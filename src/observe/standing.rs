@@ -235,7 +235,9 @@ impl Board {
             user: None,
             fields: Vec::new(),
         });
-        (open.told, open.user, open.fields) = (now, line.user, line.fields);
+        // A command's user is not whom its condition counts.
+        let user = line.user.filter(|_| line.subject.is_none());
+        (open.told, open.user, open.fields) = (now, user, line.fields);
         let subject = subject.unwrap_or_default();
         if open.subjects.len() < SUBJECTS || open.subjects.contains_key(&subject) {
             open.subjects.entry(subject).or_insert((now, now)).1 = now;

@@ -282,6 +282,8 @@ pub struct Outstanding {
     pub aside: u64,
     /// Errands that are not done.
     pub errands: u64,
+    /// When a record of it was last committed.
+    pub changed: Option<Time>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod closed;
 mod diagnose;
+mod terminal;
 mod users;
 
 use std::io::{Read as _, Write as _};

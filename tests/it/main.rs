@@ -35,5 +35,6 @@ mod stop;
 mod supervisor;
 mod survival;
 mod tracking;
+mod watchdog;
 mod wiped;
 mod world;

@@ -1,5 +1,6 @@
 //! Pages and files that are made from the code, and committed so that a change shows in review.
 
+mod command_line;
 mod conditions;
 mod configuration;
 mod metrics;

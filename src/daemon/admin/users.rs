@@ -111,7 +111,7 @@ impl Admin {
         };
         let disk = &self.parts.disk;
         let kept = disk.known(story.user.clone()).await;
-        serve::json(StatusCode::OK, &told(&line, &story, kept))
+        serve::json(StatusCode::OK, &self.told(&line, &story, kept))
     }
 
     /// What helps to find a fault, for a file that leaves the house: the caller redacts it.
@@ -125,12 +125,43 @@ impl Admin {
                 let story = line.ask(|reply| Question::Story(asked, reply)).await.flatten();
                 let Some(story) = story else { continue };
                 let kept = self.parts.disk.known(user).await;
-                stories.push(told(line, &story, kept));
+                stories.push(self.told(line, &story, kept));
             }
         }
         let status = self.status_value().await;
         let all = json!({"status": status, "failing": stories, "limits": limits()});
         serve::json(StatusCode::OK, &all)
+    }
+
+    /// What is told of one mailbox. Its last record is on the disk; the rest is of this run.
+    fn told(&self, line: &Line, story: &Story, kept: Kept) -> Value {
+        let changed = kept.as_ref().ok().and_then(|(_, waits)| waits.changed);
+        let failing = story.trouble.as_ref();
+        let failing = failing.map(|(cause, times)| trouble(line, story, cause, *times));
+        let mut told = json!({
+            "time": text(clock::wall()),
+            "started": text(self.began.0),
+            "user": story.user.as_str(),
+            "calendar": line.calendar.as_str(),
+            "state": story.health.name(),
+            "since": text(story.since),
+            "server": story.server.as_ref().map(|key| short(key.as_str())),
+            "stream": story.stream.map(|(id, members)| json!({"id": id, "mailboxes": members})),
+            "streams_refuse_it": story.demoted,
+            "last_event": story.event.map(text),
+            "last_reading": story.read.map(text),
+            "last_record": story.record.or(changed).map(text),
+            "trouble": failing,
+            "last_fault": story.fault.as_ref().map(|(cause, at)| json!({"cause": cause,
+                "at": text(*at)})),
+            "window_cut": story.cut,
+            "next": story.next.iter().map(upcoming).collect::<Vec<_>>(),
+        });
+        told["store"] = match kept {
+            Ok((loaded, waits)) => disk(loaded.as_ref(), waits),
+            Err(fault) => json!({"unknown": fault.to_string()}),
+        };
+        told
     }
 
     pub(super) async fn resync(&self, who: &str) -> Reply {
@@ -198,32 +229,6 @@ fn bad(why: &str) -> Reply {
 }
 
 type Kept = Result<(Option<Loaded>, Outstanding), Fault>;
-
-fn told(line: &Line, story: &Story, kept: Kept) -> Value {
-    let mut told = json!({
-        "time": text(clock::wall()),
-        "user": story.user.as_str(),
-        "calendar": line.calendar.as_str(),
-        "state": story.health.name(),
-        "since": text(story.since),
-        "server": story.server.as_ref().map(|key| short(key.as_str())),
-        "stream": story.stream.map(|(id, members)| json!({"id": id, "mailboxes": members})),
-        "streams_refuse_it": story.demoted,
-        "last_event": story.event.map(text),
-        "last_reading": story.read.map(text),
-        "last_record": story.record.map(text),
-        "trouble": story.trouble.as_ref().map(|(cause, times)| trouble(line, story, cause, *times)),
-        "last_fault": story.fault.as_ref().map(|(cause, at)| json!({"cause": cause,
-            "at": text(*at)})),
-        "window_cut": story.cut,
-        "next": story.next.iter().map(upcoming).collect::<Vec<_>>(),
-    });
-    told["store"] = match kept {
-        Ok((loaded, waits)) => disk(loaded.as_ref(), waits),
-        Err(fault) => json!({"unknown": fault.to_string()}),
-    };
-    told
-}
 
 fn trouble(line: &Line, story: &Story, cause: &str, times: u8) -> Value {
     let condition = match cause == Cause::IN_THE_CLOUD {

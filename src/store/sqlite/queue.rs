@@ -50,7 +50,8 @@ pub(super) fn outstanding(db: &Connection, user: &UserId) -> rusqlite::Result<Ou
                 (SELECT count(*) FROM outbox WHERE mailbox = m.id),
                 (SELECT min(time) FROM outbox WHERE mailbox = m.id),
                 (SELECT count(*) FROM aside WHERE mailbox = m.id),
-                (SELECT count(*) FROM errand WHERE mailbox = m.id)
+                (SELECT count(*) FROM errand WHERE mailbox = m.id),
+                nullif(changed, 0)
          FROM mailbox m WHERE user = ?1",
     )?;
     let found = query.query_row([user.as_str()], |row| {
@@ -60,6 +61,7 @@ pub(super) fn outstanding(db: &Connection, user: &UserId) -> rusqlite::Result<Ou
             oldest: row.get::<_, Option<i64>>(2)?.map(Time::from_ms),
             aside: row.get(3)?,
             errands: row.get(4)?,
+            changed: row.get::<_, Option<i64>>(5)?.map(Time::from_ms),
         })
     });
     Ok(found.optional()?.unwrap_or_default())

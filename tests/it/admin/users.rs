@@ -191,6 +191,41 @@ async fn a_mailbox_is_followed_from_exchanges_ring_to_the_clouds_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_a_story_says_what_is_still_known_and_since_when_it_looks() {
+    let mut house = House::active(talkative()).await;
+    house.meet(ALICE, "Merger talks", 3);
+    house.live(ALICE, 1).await;
+    let story = |house: &House, who: &str| -> Value {
+        let (_, story, _) = run(house, &["user", "show", who, "--json"]);
+        serde_json::from_str(&story).unwrap_or_default()
+    };
+    let before = story(&house, ALICE.0);
+    assert!(before["last_event"].is_string() && before["last_record"].is_string(), "{before}");
+    house.calendars().deny_impersonation(BOB.1, true);
+    house.stop().await;
+    house.again();
+    let is = |house: &House, who: &str, state: &str| story(house, who)["state"] == state;
+    house.until("Alice is listened to", |house| is(house, ALICE.0, "streaming")).await;
+    house.until("Bob fails", |house| is(house, BOB.0, "failing")).await;
+    let after = story(&house, ALICE.0);
+    let at = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let apart = at(&after["last_record"]).duration_since(at(&before["last_record"]));
+    assert!(apart.as_secs().abs() <= 1, "the disk knows it: {before} {after}");
+    assert!(at(&after["since"]) >= at(&after["started"]), "{after}");
+    assert!(after["last_reading"].is_string() && after["last_event"].is_null(), "{after}");
+    let (code, alices, _) = run(&house, &["user", "show", ALICE.0]);
+    assert_eq!(code, 0, "{alices}");
+    for line in ["last event    not since the start (", "last error    none since the start ("] {
+        assert!(alices.lines().any(|one| one.starts_with(line)), "{line}\n{alices}");
+    }
+    let (code, bobs, _) = run(&house, &["user", "show", BOB.0]);
+    assert_eq!(code, 1, "{bobs}");
+    let error = bobs.lines().find(|line| line.starts_with("last error")).unwrap();
+    assert!(error.contains("ErrorImpersonateUserDenied"), "{bobs}");
+    assert!(bobs.contains("What to do (mailbox-failing):"), "{bobs}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_is_followed_from_its_decision_to_the_answer_for_its_result() {
     let house = House::active(talkative()).await;
     let mut trace = Trace::of(&house, ALICE.0);
