@@ -444,8 +444,11 @@ fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Optio
     };
     let connector = one.connector.clone().unwrap_or_else(|| client_id.clone());
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-    if connector.is_empty() || connector.len() > 64 || !connector.chars().all(fits) {
-        wrong.push("cloud.connector: 1 to 64 letters, digits, - . _ ~ are allowed".into());
+    if connector.is_empty() || connector.len() > 128 || !connector.chars().all(fits) {
+        wrong.push(
+            "cloud.connector (without it: cloud.auth.client_id): 1 to 128 letters, digits, - . _ ~"
+                .into(),
+        );
     }
     let mut options = cloud::Options::new(url?, connector, client_id);
     let (pins, key) = (&one.pinned_certificate.0, "cloud.pinned_certificate");

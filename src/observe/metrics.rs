@@ -62,9 +62,9 @@ metrics! {
     MAILBOXES = "calway_mailboxes" Gauge [calendar];
     /// Of these: Exchange tells their changes as they happen.
     MAILBOXES_STREAMING = "calway_mailboxes_streaming" Gauge [calendar];
-    /// Of these: asked from time to time, as no stream tells of them.
+    /// Of these: asked from time to time, as no stream tells of them, or not asked yet.
     MAILBOXES_POLLING = "calway_mailboxes_polling" Gauge [calendar];
-    /// Of these: cannot be read.
+    /// Of these: cannot be read, and so neither streaming nor polling here.
     MAILBOXES_FAILING = "calway_mailboxes_failing" Gauge [calendar];
     /// Mailboxes that wait for their turn to be read.
     MAILBOXES_QUEUED = "calway_mailboxes_queued" Gauge [calendar];

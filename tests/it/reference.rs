@@ -4,6 +4,7 @@ mod command_line;
 mod conditions;
 mod configuration;
 mod metrics;
+mod relay;
 
 use std::path::Path;
 

@@ -110,7 +110,7 @@ pub const KEYS: &[Key] = &[
         .does("The Active Directory site that counts as near."),
     // ---- cloud ----
     Key::new("cloud.url", Address, "").or(Needed).does("The collaboration cloud's relay."),
-    Key::new("cloud.connector", Text, "1 to 64 letters, digits, `-._~`")
+    Key::new("cloud.connector", Text, "1 to 128 letters, digits, `-._~`")
         .or(Follows("`cloud.auth.client_id`", |settings, _| quoted(&settings.cloud.connector)))
         .does("The name of this connector at the cloud."),
     Key::new("cloud.auth.kind", Text, "`oauth`").or(Needed).does("How the cloud is signed in to."),

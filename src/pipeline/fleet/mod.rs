@@ -265,6 +265,8 @@ pub struct Fleet {
     store_rests: Option<Time>,
     outbox_long: bool,
     census: Census,
+    /// Mailboxes that are listened to, whether they can be read or not.
+    heard: usize,
     /// Mailboxes and groups that are not listened to for now.
     demoted: usize,
     /// Mailboxes that may not be read, or are not there.
@@ -310,6 +312,7 @@ impl Fleet {
             store_rests: None,
             outbox_long: false,
             census: Census::default(),
+            heard: 0,
             demoted: 0,
             shut: 0,
             has_read: false,
@@ -388,7 +391,7 @@ impl Fleet {
     /// Whether the connector does its work: a mailbox was read, and streams are open or were given
     /// up for polling; or every mailbox said that it may not be read.
     pub fn serving(&self) -> bool {
-        let told = self.census.streaming > 0 || self.demoted > 0;
+        let told = self.heard > 0 || self.demoted > 0;
         let shut = self.census.active > 0 && self.shut == self.census.active;
         (self.has_read && told) || shut
     }
@@ -435,7 +438,7 @@ impl Fleet {
         };
         self.names.insert(user, at);
         self.census.active += 1;
-        self.census.polling += 1;
+        *self.census.of(Health::default()) += 1;
         self.seek(at, false);
     }
 
@@ -468,10 +471,10 @@ impl Fleet {
         self.set_demoted(at, false);
         self.count_unheard(at, false);
         self.move_to(at, None);
-        self.mailboxes[at] = None;
+        let last = self.mailboxes[at].take().map(|mailbox| mailbox.seen.health);
         self.free.push(at);
         self.census.active -= 1;
-        self.census.polling -= 1;
+        *self.census.of(last.unwrap_or_default()) -= 1;
     }
 }
 

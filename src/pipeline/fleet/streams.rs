@@ -245,12 +245,7 @@ impl Fleet {
     }
 
     fn count_heard(&mut self, at: usize, heard: bool) {
-        let (more, less) = match heard {
-            true => (&mut self.census.streaming, &mut self.census.polling),
-            false => (&mut self.census.polling, &mut self.census.streaming),
-        };
-        *more += 1;
-        *less -= 1;
+        self.heard = if heard { self.heard + 1 } else { self.heard - 1 };
         self.look_over(at);
         self.count_unheard(at, !heard);
     }

@@ -34,6 +34,17 @@ impl Health {
     }
 }
 
+impl Census {
+    /// Where those who are so are counted.
+    pub(super) fn of(&mut self, health: Health) -> &mut usize {
+        match health {
+            Health::Streaming => &mut self.streaming,
+            Health::Starting | Health::Polling => &mut self.polling,
+            Health::Failing => &mut self.failing,
+        }
+    }
+}
+
 /// What happened since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -170,8 +181,11 @@ impl Fleet {
         let wall = self.wall;
         let Some(mailbox) = self.mailbox(at) else { return };
         let health = mailbox.health();
-        if std::mem::replace(&mut mailbox.seen.health, health) != health {
+        let before = std::mem::replace(&mut mailbox.seen.health, health);
+        if before != health {
             mailbox.seen.since = wall;
+            *self.census.of(before) -= 1;
+            *self.census.of(health) += 1;
         }
     }
 

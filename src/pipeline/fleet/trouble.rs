@@ -67,9 +67,6 @@ impl Fleet {
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(at).and_then(Option::as_mut) else { return };
         mailbox.again = Queue::None;
-        if mailbox.pace.failures() == 0 {
-            self.census.failing += 1;
-        }
         let until = mailbox.pace.fail(now.mono, limits, after, &mut self.dice);
         mailbox.seen.fault = Some(Box::new((fault.cause.code.clone(), now.wall)));
         let user = mailbox.user.clone();
@@ -122,7 +119,6 @@ impl Fleet {
         if !was_failing {
             return;
         }
-        self.census.failing -= 1;
         self.shut -= usize::from(trouble.is_some_and(|trouble| trouble.shut));
         if self.names.contains_key(&user) {
             self.out.push(Output::Note(Note::MailboxWell(user, trace)));

@@ -190,16 +190,16 @@ pub enum Note {
     Shortfall(UserId, Shortfall, Trace),
 }
 
-/// How many mailboxes are in which state.
+/// How many mailboxes are in which state; each active one is streaming, polling or failing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
     /// Active ones.
     pub active: usize,
     /// Listened to.
     pub streaming: usize,
-    /// Polled.
+    /// Asked from time to time, or not asked yet.
     pub polling: usize,
-    /// Failing.
+    /// Cannot be read, whether they are listened to or not.
     pub failing: usize,
     /// Waiting for their turn to be read.
     pub queued: usize,

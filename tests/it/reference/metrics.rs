@@ -15,7 +15,7 @@ struct Alert(&'static str, &'static str, &'static str, &'static str, &'static st
 const ALERTS: &[Alert] = &[
     Alert(
         "CalwayAbsent",
-        "absent(calway_ready)",
+        "absent(calway_ready) or up{job=\"calway\"} == 0",
         "5m",
         "critical",
         "Calway does not answer: nothing is relayed",
@@ -55,10 +55,10 @@ const ALERTS: &[Alert] = &[
     ),
     Alert(
         "CalwayMailboxesFailing",
-        "calway_mailboxes_failing / calway_mailboxes > 0.05",
+        "calway_mailboxes_failing / calway_mailboxes > 0.05 or calway_mailboxes_failing > 20",
         "15m",
         "warning",
-        "{{ $value | humanizePercentage }} of the mailboxes of calendar {{ $labels.calendar }} \
+        "More than 5 % of the mailboxes of calendar {{ $labels.calendar }}, or more than 20, \
          cannot be read",
         condition::MAILBOX_FAILING,
     ),
@@ -97,7 +97,7 @@ const ALERTS: &[Alert] = &[
     ),
     Alert(
         "CalwayEventsSetAside",
-        "increase(calway_events_set_aside[1h]) > 0",
+        "delta(calway_events_set_aside[1h]) > 0",
         "0m",
         "warning",
         "The cloud refused events for good",
@@ -105,9 +105,18 @@ const ALERTS: &[Alert] = &[
     ),
     Alert(
         "CalwayCriticalCondition",
-        "calway_condition_open{severity=\"critical\"} > 0",
+        "calway_condition_open{severity=\"critical\",\
+         condition!~\"sign-in-refused|store-fails\"} > 0",
         "1m",
         "critical",
+        "{{ $labels.condition }} is open",
+        condition::INTERNAL,
+    ),
+    Alert(
+        "CalwayErrorCondition",
+        "calway_condition_open{severity=\"error\"} > 0",
+        "15m",
+        "warning",
         "{{ $labels.condition }} is open",
         condition::INTERNAL,
     ),
@@ -118,7 +127,14 @@ fn remedy(alert: &Alert) -> String {
     let Alert(name, _, _, _, _, of) = alert;
     match *name {
         "CalwayAbsent" => return "systemctl status calway, journalctl -u calway -x.".into(),
-        "CalwayCriticalCondition" => return "calway status says what to do.".into(),
+        "CalwayNotReady" => {
+            return "Nothing is lost. calway status says what is missing: the cloud's channel, a \
+                    sign-in, Exchange."
+                .into();
+        }
+        "CalwayCriticalCondition" | "CalwayErrorCondition" => {
+            return "calway status says what to do.".into();
+        }
         _ => {}
     }
     fill(of.remedy, |field| {
@@ -142,6 +158,11 @@ fn rules() -> String {
     );
     for alert in ALERTS {
         let Alert(name, expr, wait, severity, summary, of) = alert;
+        // Of those that are made from any condition, the one that is meant.
+        let of = match *name {
+            "CalwayCriticalCondition" | "CalwayErrorCondition" => "{{ $labels.condition }}",
+            _ => of.name,
+        };
         let _ = write!(
             out,
             "      - alert: {name}\n        expr: {}\n        for: {wait}\n        \
@@ -150,7 +171,7 @@ fn rules() -> String {
             quoted(expr),
             quoted(summary),
             quoted(&remedy(alert)),
-            of.name,
+            quoted(of),
         );
     }
     out
@@ -158,6 +179,15 @@ fn rules() -> String {
 
 /// A panel: title, unit as Grafana calls it, and lines of expression and legend.
 type Panel = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What says at a glance that it works: 1 is green.
+const LAMPS: &[(&str, &str)] = &[
+    ("calway_ready", "ready"),
+    ("calway_signed_in", "signed in: {{calendar}}"),
+    ("calway_cloud_well", "the cloud takes events"),
+    ("calway_command_channel_open", "commands arrive"),
+    ("calway_store_writable", "the store is written"),
+];
 
 const PANELS: &[Panel] = &[
     (
@@ -188,7 +218,7 @@ const PANELS: &[Panel] = &[
         "reqps",
         &[
             ("sum(rate(calway_records_total[5m]))", "records"),
-            ("rate(calway_cloud_events_total[5m])", "events"),
+            ("sum(rate(calway_cloud_events_total[5m]))", "events"),
         ],
     ),
     (
@@ -217,20 +247,39 @@ const PANELS: &[Panel] = &[
     ),
 ];
 
+/// The same of those connectors that were chosen.
+fn of_instance(expr: &str) -> String {
+    let mut out = expr.to_owned();
+    for name in named(expr) {
+        out = out.replace(name, &format!("{name}{{instance=~\"$instance\"}}"));
+    }
+    out
+}
+
 fn dashboard() -> String {
     let source = json!({"type": "prometheus", "uid": "${source}"});
+    let targets = |lines: &[(&str, &str)]| -> Vec<Value> {
+        let target = |((expr, legend), id): (&(&str, &str), char)| {
+            json!({"datasource": source, "expr": of_instance(expr), "legendFormat": legend,
+                   "refId": id.to_string()})
+        };
+        lines.iter().zip('A'..='Z').map(target).collect()
+    };
+    let red_below_1 = json!({"mode": "absolute", "steps": [
+        {"color": "red", "value": null}, {"color": "green", "value": 1}]});
+    let lamps = json!({
+        "id": PANELS.len() + 1, "type": "stat", "title": "It works", "datasource": source,
+        "gridPos": {"h": 4, "w": 24, "x": 0, "y": 0},
+        "fieldConfig": {"defaults": {"unit": "bool_yes_no", "thresholds": red_below_1},
+                        "overrides": []},
+        "options": {"colorMode": "background", "reduceOptions": {"calcs": ["lastNotNull"]}},
+        "targets": targets(LAMPS),
+    });
     let panel = |(at, (title, unit, lines)): (usize, &Panel)| {
-        let targets: Vec<Value> = lines
-            .iter()
-            .zip('A'..='Z')
-            .map(|((expr, legend), id)| {
-                json!({"datasource": source, "expr": expr, "legendFormat": legend,
-                       "refId": id.to_string()})
-            })
-            .collect();
+        let targets = targets(lines);
         json!({
             "id": at + 1, "type": "timeseries", "title": title, "datasource": source,
-            "gridPos": {"h": 8, "w": 12, "x": at % 2 * 12, "y": at / 2 * 8},
+            "gridPos": {"h": 8, "w": 12, "x": at % 2 * 12, "y": 4 + at / 2 * 8},
             "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": []},
             "targets": targets,
         })
@@ -239,9 +288,14 @@ fn dashboard() -> String {
         "title": "Calway", "uid": "calway", "schemaVersion": 39, "version": 1,
         "editable": true, "refresh": "30s", "time": {"from": "now-6h", "to": "now"},
         "tags": ["calway"],
-        "templating": {"list": [{"name": "source", "label": "Prometheus", "type": "datasource",
-                                 "query": "prometheus"}]},
-        "panels": PANELS.iter().enumerate().map(panel).collect::<Vec<_>>(),
+        "templating": {"list": [
+            {"name": "source", "label": "Prometheus", "type": "datasource", "query": "prometheus"},
+            {"name": "instance", "label": "Connector", "type": "query", "datasource": source,
+             "query": "label_values(calway_ready, instance)", "refresh": 2, "multi": true,
+             "includeAll": true, "current": {"text": "All", "value": "$__all"}},
+        ]},
+        "panels": std::iter::once(lamps).chain(PANELS.iter().enumerate().map(panel))
+            .collect::<Vec<_>>(),
     });
     serde_json::to_string_pretty(&board).unwrap() + "\n"
 }
@@ -260,8 +314,8 @@ fn page() -> String {
          No label names a person or grows with the number of mailboxes. Whoever can reach the \
          address reads without a password, so addresses of other machines are refused; where a \
          Prometheus elsewhere is to read, put a proxy before it. `packaging/prometheus` has alert \
-         rules with what to do, `packaging/grafana` a dashboard; packages install both in \
-         `/usr/share/calway`. This page is made from the metrics that the program writes \
+         rules with what to do (the job is called `calway`), `packaging/grafana` a dashboard; \
+         packages install both in `/usr/share/calway`. This page is made from the metrics that the program writes \
          (`src/observe/metrics.rs`), by a test that fails where the two differ.\n\n\
          | metric | kind | labels | |\n|---|---|---|---|\n",
     );

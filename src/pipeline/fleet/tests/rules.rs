@@ -37,7 +37,7 @@ fn everybody_is_read_anew_behind_those_who_were_rung_for_and_streams_stay() {
     desk.put(Input::Got(ticket, Err(Fault::retry("x"))));
     assert_eq!(desk.until_asked().unwrap().1, user(3), "live");
     assert!(!desk.wants.iter().any(|want| matches!(want, Output::Hush(_) | Output::Leave(..))));
-    assert_eq!(desk.fleet.census().streaming, 4);
+    assert_eq!(desk.fleet.heard, 4);
 }
 
 #[test]
