@@ -445,10 +445,7 @@ fn cloud_part(written: &Written, wrong: &mut Vec<String>) -> Option<cloud::Optio
     let connector = one.connector.clone().unwrap_or_else(|| client_id.clone());
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     if connector.is_empty() || connector.len() > 128 || !connector.chars().all(fits) {
-        wrong.push(
-            "cloud.connector (without it: cloud.auth.client_id): 1 to 128 letters, digits, - . _ ~"
-                .into(),
-        );
+        wrong.push("cloud.connector (or client_id): 1 to 128 letters, digits, - . _ ~".into());
     }
     let mut options = cloud::Options::new(url?, connector, client_id);
     let (pins, key) = (&one.pinned_certificate.0, "cloud.pinned_certificate");
