@@ -143,7 +143,6 @@ impl Answers {
     }
 
     /// The account's keytab, if there is one.
-    #[cfg(any(test, feature = "kerberos"))]
     pub(super) fn keytab(&self) -> Option<&Path> {
         self.keytab.as_deref()
     }

@@ -135,10 +135,13 @@ impl Setup {
         let draft = match self.non_interactive {
             true => self.answers.whole(tried)?,
             false => {
-                talk.say(
-                    "Calway is told here where Exchange and the cloud are. Enter takes what stands \
-                     in brackets,\nCtrl-C ends it; nothing is written before the end.\n",
-                )?;
+                // With a keytab that was answered the program began again: it was said before.
+                if self.answers.keytab().is_none() {
+                    talk.say(
+                        "Calway is told here where Exchange and the cloud are. Enter takes what \
+                         stands in brackets,\nCtrl-C ends it; nothing is written before the end.\n",
+                    )?;
+                }
                 let domain = answers::own_domain(Path::new("/etc/resolv.conf"));
                 let (known, answered) = self.answers.account_asked(talk, &domain)?;
                 again_with_keytab(&known, &answered)?;
