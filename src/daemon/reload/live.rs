@@ -42,11 +42,14 @@ pub(super) struct Live {
     kms: Option<Found>,
 }
 
+/// Options, with the trust to use where that or the proxy is another one, and what was found of it.
+type Changed<T> = (T, Option<Arc<ClientConfig>>, Option<Found>);
+
 /// Looked at, and sound.
 pub(super) struct Prepared {
     calendars: Vec<(ews::Options, Tuning, Option<Found>)>,
-    cloud: (cloud::Options, Option<Arc<ClientConfig>>, Option<Found>),
-    kms: (KmsSettings, Option<Arc<ClientConfig>>, Option<Found>),
+    cloud: Changed<cloud::Options>,
+    kms: Changed<KmsSettings>,
     anchors: Option<RootCertStore>,
     /// Files whose content is another one under the same name, by their keys.
     pub(super) renewed: Vec<String>,
@@ -133,7 +136,7 @@ impl Live {
         proxy: Option<&Proxy>,
         moves: bool,
         renewed: &mut Vec<String>,
-    ) -> Result<(KmsSettings, Option<Arc<ClientConfig>>, Option<Found>), String> {
+    ) -> Result<Changed<KmsSettings>, String> {
         let now = look(&new.kms.trust, "kms.")?;
         let mut also = Vec::new();
         let renews = renews(&own.kms.trust, &new.kms.trust, self.kms, now, "kms.", &mut also);
