@@ -16,11 +16,11 @@ use crate::observe::notify;
 
 /// For the subscriptions, what was asked of Exchange, and the goodbye on the channel. The cloud is
 /// sent events meanwhile.
-pub(super) const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const GIVEN_BACK_WITHIN: Duration = Duration::from_millis(4_500);
 /// For what is in the outbox then.
 const SENT_WITHIN: Duration = Duration::from_millis(2_500);
 /// For the store; what does not get into the file in time is in its log beside it.
-const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+const CLOSED_WITHIN: Duration = Duration::from_millis(1_900);
 
 /// Who may end the program: SIGTERM and SIGINT.
 pub(super) struct Words {
