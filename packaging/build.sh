@@ -30,7 +30,7 @@ mkdir -p "$out" "$files/share/man/man1" "$files/share/doc/calway"
 "$calway" generate completions "$package/completions"
 gzip -9n "$files"/share/man/man1/*
 doc=$files/share/doc/calway
-cp -r docs/guide docs/reference docs/spec packaging/examples "$doc/"
+cp -r docs/guide docs/reference docs/spec docs/decisions packaging/examples "$doc/"
 cp LICENSE-MIT LICENSE-APACHE "$doc/"
 cp CHANGELOG.md "$doc/changelog"
 python3 packaging/licences.py >"$doc/licences.txt"

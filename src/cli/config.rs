@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Failure, explain};
 
+/// Show the configuration in force, and which file each value came from.
 #[derive(Args, Debug)]
 pub(super) struct Config {
     #[command(subcommand)]

@@ -18,6 +18,8 @@ use crate::model::{Address, Fault, Verdict};
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
 
+/// Find out where a mailbox is served, and show each step on the way.
+///
 /// Asks as the connector would, with the account's credentials. Hosts that nobody vouched for are
 /// sent nothing; the trust list of the store counts (calway trust). A secret that the connector, or
 /// this, was refused not long ago is not sent again; of what is found nothing else is kept.

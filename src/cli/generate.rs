@@ -11,6 +11,8 @@ use clap_complete::Shell;
 use super::Failure;
 use super::manual::command_line;
 
+/// Print what makes a shell complete these commands.
+///
 /// Packages install them already. By hand, for one's own shell:
 /// calway completions bash > ~/.local/share/bash-completion/completions/calway
 #[derive(Args, Debug)]
@@ -28,6 +30,8 @@ impl Completions {
     }
 }
 
+/// Write what packages install beside the program.
+///
 /// Man pages and completions as files.
 #[derive(Args, Debug)]
 pub(super) struct Generate {

@@ -42,42 +42,24 @@ struct Arguments {
     command: Command,
 }
 
+/// What each is for stands with its own arguments: a text here would hide all but its first line.
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Ask what the connector has to know, test it, and write the configuration and its secrets.
     Setup(Box<setup::Setup>),
-    /// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
     Run(run::Run),
-    /// Show the configuration in force, and which file each value came from.
     Config(config::Config),
-    /// Look at everything that the connector needs, and say what to do where it fails.
     Check(check::Check),
-    /// Show how the running service is, and what to do about what is wrong.
     Status(status::Status),
-    /// List users, show one mailbox's whole story, follow one live, read one anew.
-    ///
-    /// Who is active decides the cloud alone (its commands user.activate and user.deactivate), so
-    /// there is no command for it here. Whoever is not to be read at all, leave out of the service
-    /// account's right to impersonate: docs/guide/exchange.md has its scope.
     User(user::User),
-    /// Pack what helps to find a fault into one file, without anything personal.
     Diagnose(diagnose::Diagnose),
-    /// Show how everything goes, once a second.
     Top(top::Top),
-    /// Find out where a mailbox is served, and show each step on the way.
     Discover(discover::Discover),
-    /// Show which address an invitation is joined by, and which rule chose it.
     JoinTest(join_test::JoinTest),
-    /// Say which hosts that a discovery met may be sent the account's credentials.
     Trust(trust::Trust),
-    /// Set, list and remove the secrets that the connector signs in with.
     Secret(secret::Secret),
-    /// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
-    /// Print what makes a shell complete these commands.
     Completions(generate::Completions),
-    /// Write what packages install beside the program.
     #[command(hide = true)]
     Generate(generate::Generate),
 }

@@ -14,6 +14,8 @@ use crate::observe::condition::START_FAILS;
 use crate::observe::journal::{self, Shape};
 use crate::observe::notify;
 
+/// Run the connector: watch the calendars, relay sealed records, obey the cloud's commands.
+///
 /// Secrets are read from systemd credentials ($CREDENTIALS_DIRECTORY) and the kernel's keyring:
 /// calendar.<name>.password, cloud.client_secret, store.key.
 #[derive(Args, Debug)]

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::admin::Place;
 use super::{Failure, page};
 
+/// Show how the running service is, and what to do about what is wrong.
+///
 /// Asks the running daemon how it is: mailboxes, cloud, store, and which conditions are open, each
 /// with what to do.
 ///

@@ -18,6 +18,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::admin::Place;
 use super::{Failure, page, status};
 
+/// Show how everything goes, once a second.
+///
 /// Shows mailboxes, streams, rates, queue, delays and open conditions, once a second. Ends with q
 /// or Ctrl-C. Where its output is no terminal it prints one picture a second.
 #[derive(Args, Debug)]

@@ -19,6 +19,8 @@ use crate::net::name;
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
 
+/// Say which hosts that a discovery met may be sent the account's credentials.
+///
 /// A redirect or a DNS record may lead to a host that nobody vouched for. Nothing is sent there
 /// before it is allowed here. A decision is taken up within seconds, without a restart.
 #[derive(Args, Debug)]

@@ -11,6 +11,12 @@ use serde_json::Value;
 use super::admin::{Client, Place, part};
 use super::{Failure, page};
 
+/// List users, show one mailbox's whole story, follow one live, read one anew.
+///
+/// Who is active decides the cloud alone (its commands user.activate and user.deactivate), so
+/// there is no command for it here. Whoever is not to be read at all, leave out of the service
+/// account's right to impersonate: /usr/share/doc/calway/guide/exchange.md has its scope.
+///
 /// Asks the running daemon about users: the cloud's ids name them. An address finds its user, and
 /// is noted nowhere.
 #[derive(Args, Debug)]

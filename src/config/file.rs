@@ -1,4 +1,5 @@
-//! A file that is replaced as a whole: whoever reads it meanwhile sees the old one or the new one.
+//! A file that is replaced as a whole, so that whoever reads it meanwhile sees the old one or the
+//! new one; and what is said where one cannot be read.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -36,6 +37,17 @@ fn write(path: &Path, bytes: &[u8], mode: u32, group: Option<u32>) -> io::Result
     // Not by `mode` above: what this process masks is masked there.
     file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.sync_all()
+}
+
+/// What is said of a file of the configuration that cannot be read.
+pub(super) fn unread(path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("{path} is not there: calway setup asks what it has to know, and writes it")
+        }
+        _ => format!("{path}: cannot be read: {error}"),
+    }
 }
 
 #[cfg(test)]

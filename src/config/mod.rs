@@ -190,7 +190,7 @@ fn texts(file: &Path) -> Result<Vec<(PathBuf, String)>, Mistakes> {
     files.extend(drop_ins(file)?);
     let read = |path: PathBuf| match std::fs::read_to_string(&path) {
         Ok(text) => Ok((path, text)),
-        Err(error) => Err(Mistakes(vec![format!("{}: cannot be read: {error}", path.display())])),
+        Err(error) => Err(Mistakes(vec![file::unread(&path, &error)])),
     };
     files.into_iter().map(read).collect()
 }

@@ -128,5 +128,5 @@ fn files_are_tidy() {
     let mut wrong: Vec<String> =
         all.iter().flat_map(|file| tidy::untidy(&file.path, &file.text)).collect();
     wrong.extend(tidy::needless_exceptions(all.iter().map(|f| (f.path.as_str(), f.text.as_str()))));
-    none("See docs/guide/style.md.", wrong);
+    none("See docs/style.md.", wrong);
 }

@@ -37,6 +37,8 @@ use crate::model::Address;
 /// Groups that are looked at at the same time.
 const AT_ONCE: usize = 8;
 
+/// Look at everything that the connector needs, and say what to do where it fails.
+///
 /// Looks at everything that the connector needs: configuration, secrets, disk; the way to each
 /// server, its certificate, clock and sign-in; the rights in the test mailboxes; the cloud and the
 /// key server. Each failure comes with what to do. It may run beside the service.
@@ -63,7 +65,8 @@ pub(super) struct Check {
     /// Rooms to look into for what is left of invitations, beside `test_rooms`.
     #[arg(long, value_name = "ADDRESS", num_args = 1..)]
     room: Vec<String>,
-    /// These checks alone, with what they need: docs/reference/checks.md has their names.
+    /// These checks alone, with what they need: /usr/share/doc/calway/reference/checks.md has
+    /// their names.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     only: Vec<String>,
 }

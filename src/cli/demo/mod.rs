@@ -14,6 +14,8 @@ use self::screen::Screen;
 use self::story::Story;
 use super::Failure;
 
+/// Show it: a simulated Exchange, cloud and key server, and the real connector between them.
+///
 /// Everything runs on this machine, over TLS on loopback; nothing is faked between Exchange and the
 /// cloud. It exits 0 only if all of the story held.
 #[derive(Args, Debug)]

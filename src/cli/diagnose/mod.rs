@@ -19,6 +19,8 @@ use crate::config::{self, redact};
 use crate::observe::condition;
 use crate::observe::scrub::Scrub;
 
+/// Pack what helps to find a fault into one file, without anything personal.
+///
 /// Packs status, open conditions, the configuration in force, our lines of the journal, and facts
 /// of the system into a .tar.gz that only you can read. Accounts, addresses, names, words of
 /// meetings and secrets are not in it, host names only with --with-hosts. It is made also while

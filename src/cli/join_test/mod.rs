@@ -16,8 +16,11 @@ use crate::pipeline::join::{Join, Rules};
 /// Bytes of a message that are read. Mail systems refuse larger ones.
 const MESSAGE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Show which address an invitation is joined by, and which rule chose it.
+///
 /// Reads an invitation as a mail client saves it and prints the address behind its Join button, the
-/// service, and the rule that chose it (docs/reference/join.md). Nothing is sent anywhere.
+/// service, and the rule that chose it (/usr/share/doc/calway/reference/join.md). Nothing is sent
+/// anywhere.
 #[derive(Args, Debug)]
 pub(super) struct JoinTest {
     /// The message; - reads it from standard input.

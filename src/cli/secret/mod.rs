@@ -26,7 +26,7 @@ Elsewhere name another store with --store.
 A running connector is handed a new secret at once. It tries it once and keeps the old one in use \
 until the new one has worked: a mistyped password stops nothing and locks nobody out.";
 
-/// Sets, lists and removes secrets.
+/// Set, list and remove the secrets that the connector signs in with.
 #[derive(Args, Debug)]
 #[command(after_long_help = LONG)]
 pub(super) struct Secret {

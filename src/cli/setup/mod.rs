@@ -32,7 +32,7 @@ is handed it as calway secret set does. The configuration is written as a whole 
 (mode 0640, group calway where there is one), a file that was there is kept beside it, and the secrets \
 go where calway secret set puts them. The key of the store is made where there is none.";
 
-/// Makes a configuration.
+/// Ask what the connector has to know, test it, and write the configuration and its secrets.
 #[derive(Args, Debug)]
 #[command(after_long_help = LONG)]
 pub(super) struct Setup {

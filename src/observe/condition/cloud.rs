@@ -59,7 +59,8 @@ conditions! {
         what "Command @COMMAND_ID@ waits, and those behind it wait with it: @CAUSE@. It is tried \
               again by itself."
         cause "The key server or the disk does not answer."
-        remedy "Nothing is lost: it is tried again. If it lasts, do what its cause says.";
+        remedy "Nothing is lost: it is tried again. If it lasts: calway check --only kms \
+                cloud-sign-in disk says which of them does not answer.";
     /// What a command began ended
     ERRAND_ENDED = "errand-ended" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e67"
         [CALENDAR USER_ID COMMAND_ID OUTCOME TRACKING_ID]

@@ -11,7 +11,7 @@ conditions! {
               more."
         cause "It said so itself (throttling, ErrorServerBusy, 503), or the way to it is broken."
         remedy "Nothing is lost. If it lasts: check Exchange, and the throttling policy of the \
-                service account (Get-ThrottlingPolicyAssociation).";
+                service account (Get-ThrottlingPolicyAssociation -Identity ACCOUNT).";
     /// Exchange answers again
     EXCHANGE_WELL = "exchange-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
         [CALENDAR SERVER]

@@ -67,7 +67,8 @@ conditions! {
         cause "Exchange refuses the mailbox's subscription again and again: a right is missing, or \
                the throttling policy allows it too few."
         remedy "Changes of this mailbox come late, by polling. See its rights and the throttling \
-                policy (EwsMaxSubscriptions) of the mailbox: Get-ThrottlingPolicyAssociation.";
+                policy (EwsMaxSubscriptions) of the mailbox: \
+                Get-ThrottlingPolicyAssociation -Identity ADDRESS.";
     /// The key server gives no new key
     KEY_LATE = "key-late" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0b"
         [CALENDAR USER_ID CAUSE TRACKING_ID]
@@ -90,9 +91,9 @@ conditions! {
         cause "The item is damaged in Exchange, or its database does not answer for it."
         remedy "The rest of the mailbox is relayed, and what was known of the item stays. It is \
                 tried again within minutes as long as it may be well again, then daily, and when \
-                it changes. To mend it: New-MailboxRepairRequest -Mailbox … -CorruptionType \
-                SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or let its owner open \
-                and save or delete it.";
+                it changes. To mend it: New-MailboxRepairRequest -Mailbox ADDRESS \
+                -CorruptionType SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or \
+                let its owner open and save or delete it.";
     /// Not all of a mailbox's window is relayed
     WINDOW_CUT = "window-cut" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e61"
         [CALENDAR USER_ID TRACKING_ID]

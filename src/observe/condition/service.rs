@@ -43,9 +43,10 @@ conditions! {
               before counts on, and everything is relayed as it was."
         cause "A file of the configuration cannot be read, or has an unknown key or a value that \
                is not allowed."
-        remedy "Correct what the cause names, by file and key (docs/reference/configuration.md has \
-                what is allowed; calway config show tries it), then: systemctl reload calway. \
-                Until then a restart would fail.";
+        remedy "Correct what the cause names, by file and key \
+                (/usr/share/doc/calway/reference/configuration.md has what is allowed; calway \
+                config show tries it), then: systemctl reload calway. Until then a restart would \
+                fail.";
     /// Some of what was changed counts after a restart
     RELOAD_NEEDS_RESTART = "reload-needs-restart" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec2" [KEYS]
         what "The configuration was read anew. These keys were changed and do not count yet: \

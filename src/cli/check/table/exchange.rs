@@ -272,7 +272,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "{account} may not act in {mailbox}: {why}",
                 &[
                     "Give the role for this mailbox: the first line shows what is in force, and the \
-                   second puts it into the group of the scope (docs/guide/exchange.md, The role). \
+                   second puts it into the group of the scope (/usr/share/doc/calway/guide/exchange.md, \
+                   The role). \
                    It can take some minutes until every server knows.",
                 ],
                 exchange(ROLE),
@@ -281,7 +282,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "no-role",
                 "{account} may act in nobody's mailbox: {why}",
                 &["It has no role ApplicationImpersonation. Give it, with the scope of \
-                   docs/guide/exchange.md (The role) or for the whole organisation:"],
+                   /usr/share/doc/calway/guide/exchange.md (The role) or for the whole \
+                   organisation:"],
                 exchange(
                     "New-ManagementRoleAssignment -Name Calway-Impersonation -Role \
                      ApplicationImpersonation -User {account} -CustomRecipientWriteScope \

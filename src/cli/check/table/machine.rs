@@ -12,8 +12,8 @@ pub(super) const CHECKS: &[Check] = &[
         troubles: &[fail(
             "wrong",
             "{why}",
-            &["Mend what is named. docs/reference/configuration.md has every key, and what is \
-               allowed there."],
+            &["Mend what is named. /usr/share/doc/calway/reference/configuration.md has every \
+               key, and what is allowed there."],
             None,
         )],
     },

@@ -5,7 +5,7 @@ use super::{Check, Place, exchange, fail, here, warn};
 const CA: &str = "If it comes from an authority of your own, export that authority's certificate \
     and name it in `ca_file`; if it is self-signed, pin it (`pinned_certificate`). If a public \
     authority issued it, the server does not send its intermediate certificate: install its whole \
-    chain there. docs/guide/exchange.md, The certificate.";
+    chain there. /usr/share/doc/calway/guide/exchange.md, The certificate.";
 
 const LOOK: &str = "openssl s_client -connect {host}:{port} -servername {host} -showcerts";
 
@@ -14,7 +14,8 @@ const CERTIFICATES: &str = "Get-ExchangeCertificate | Where-Object Services -mat
 
 const OLD: &str = "Servers on Windows Server 2012 R2 and older share no cipher suite with us that \
     is safe. What helps: a load balancer in front that speaks TLS 1.2 with AES-GCM and shows the \
-    same certificate, or moving those servers. docs/guide/exchange.md, Old Windows.";
+    same certificate, or moving those servers. \
+    /usr/share/doc/calway/guide/exchange.md, Old Windows.";
 
 /// The ways' own.
 pub(super) const CHECKS: &[Check] = &[
@@ -188,7 +189,7 @@ pub(super) const CHECKS: &[Check] = &[
                 &[
                     "TLS 1.2 is the least that the connector speaks. Turn it on there, or let a load \
                    balancer in front speak it, with the same certificate. \
-                   docs/guide/exchange.md, Old Windows.",
+                   /usr/share/doc/calway/guide/exchange.md, Old Windows.",
                 ],
                 here(LOOK),
             ),
