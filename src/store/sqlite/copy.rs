@@ -71,7 +71,11 @@ pub(super) fn keep(db: &Connection, store: &Path, layout: i64) -> Result<(), Fau
         let rights = fs::metadata(store).and_then(|facts| {
             fs::set_permissions(&new, facts.permissions())?;
             // Whose it is mostly: only its owner comes so far.
-            let _ = chown(&new, Some(facts.uid()), Some(facts.gid()));
+            let own = fs::metadata(&new)?;
+            // The service may not, and need not.
+            if (own.uid(), own.gid()) != (facts.uid(), facts.gid()) {
+                let _ = chown(&new, Some(facts.uid()), Some(facts.gid()));
+            }
             File::open(&new)?.sync_all()?;
             fs::rename(&new, &copy)?;
             sync_folder(store)
