@@ -171,7 +171,8 @@ fn attribute(raw: &str) -> Option<Cow<'_, str>> {
         true => Cow::Owned(text.chars().filter(|c| !broken(*c)).collect()),
         false => text,
     };
-    let end = text.find([' ', '<', '>', '"']).unwrap_or(text.len());
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"".contains(c);
+    let end = text.find(ends).unwrap_or(text.len());
     match text {
         Cow::Borrowed(text) => text.get(..end).map(Cow::Borrowed),
         Cow::Owned(text) => text.get(..end).map(|text| Cow::Owned(text.to_owned())),
@@ -402,6 +403,7 @@ mod tests {
             ("<a href=https://a.example/x>J</a>", "https://a.example/x"),
             ("<p>&lt;https://a.example/x&gt;</p>", "https://a.example/x"),
             ("<a href=\"https&#58;//a.example/x\">", "https://a.example/x"),
+            ("<a href=\"https&#58;//a.example/x?\0https://b.example\">", "https://a.example/x?"),
             ("<a href=\"https:&#x2F;&#x2F;a.example&#x2F;x?y&#x3D;z\">", "https://a.example/x?y=z"),
             ("<p>https:&#47;&#47;a.example&#47;x</p>", "https://a.example/x"),
             ("<a href='https&#x3A;//a.example/x'>", "https://a.example/x"),
