@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -124,6 +124,19 @@ pub(super) struct Way {
     proxy: Option<Proxy>,
 }
 
+/// The way that a connection went, and the one that its connector goes now.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    way: Arc<Way>,
+    now: Arc<RwLock<Arc<Way>>>,
+}
+
+impl Taken {
+    fn is_current(&self) -> bool {
+        Arc::ptr_eq(&self.way, &self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Connector {
     /// A connector with the trust of `tls` (see [`tls::Trust::client`]); `connect_timeout` is for
     /// everything up to the end of the TLS handshake.
@@ -147,6 +160,10 @@ impl Connector {
 
     pub(super) fn way(&self) -> Arc<Way> {
         Arc::clone(&self.way.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn taken(&self) -> Taken {
+        Taken { way: self.way(), now: Arc::clone(&self.way) }
     }
 
     /// Finds hosts in its own way.
@@ -190,8 +207,8 @@ impl Connector {
     /// # Errors
     /// As [`Connector::open`].
     pub async fn connect(&self, origin: &Origin) -> Result<Connection, Fault> {
-        let way = self.way();
-        speak(self.open_by(&way, origin).await?, origin, &way).await
+        let taken = self.taken();
+        speak(self.open_by(&taken.way, origin).await?, origin, taken).await
     }
 
     async fn open_before(
@@ -245,7 +262,7 @@ impl Way {
 pub(super) async fn speak(
     stream: Stream,
     origin: &Origin,
-    way: &Arc<Way>,
+    way: Taken,
 ) -> Result<Connection, Fault> {
     let peer = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).cloned();
     let host = HeaderValue::from_str(&origin.host_header())
@@ -258,7 +275,7 @@ pub(super) async fn speak(
     tokio::spawn(async move {
         let _ = connection.await;
     });
-    Ok(Connection { sender, host, peer, way: Arc::downgrade(way) })
+    Ok(Connection { sender, host, peer, way })
 }
 
 /// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.
@@ -267,8 +284,7 @@ pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: HeaderValue,
     peer: Option<CertificateDer<'static>>,
-    /// Gone once its connector goes another way.
-    way: Weak<Way>,
+    way: Taken,
 }
 
 impl Connection {
@@ -287,7 +303,7 @@ impl Connection {
 
     /// Whether another request may be sent on it. A peer may hang up at any moment after this.
     pub fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && self.way.strong_count() > 0
+        !self.sender.is_closed() && self.way.is_current()
     }
 
     /// The server's certificate as DER, for channel binding.

@@ -194,7 +194,7 @@ impl Connector {
             Some(ProtocolVersion::TLSv1_2) => Some("TLS 1.2"),
             _ => None,
         };
-        Ok((protocol, speak(stream, origin, &self.way()).await.map_err(broken)?))
+        Ok((protocol, speak(stream, origin, self.taken()).await.map_err(broken)?))
     }
 }
 

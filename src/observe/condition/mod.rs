@@ -123,6 +123,7 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("NAME", "A name that stands in the configuration."),
     ("LOOP", "A part of the program that works by itself, as `uplink` or `intake hq`."),
     ("OF", "The name of another condition."),
+    ("OUTBOX", "How many events wait in the store for the cloud."),
     ("OUTCOME", "How a command ended, or what the cloud did with an event."),
     ("PLACE", "A place in the program's text."),
     ("REASON", "Why, or why not, in a word or the cloud's sentence."),
