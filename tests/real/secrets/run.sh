@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# calway secret with stores that others wrote: systemd's own systemd-creds, and gnome-keyring as the
-# Secret Service of a desktop. What is written is what systemd will decrypt, and what commands read.
-# In a mount namespace with an /etc and a host key of its own, and in a session with a home of its
-# own; nothing of the machine is touched. CALWAY may name a program that is built already.
+# calway secret with stores that others wrote: systemd's own systemd-creds, the kernel's keyring as
+# keyctl reads it, and gnome-keyring as the Secret Service of a desktop. What is written is what
+# systemd will decrypt, and what commands read. In a mount namespace with an /etc and a host key of
+# its own, and in sessions of their own; nothing of the machine is touched. CALWAY may name a program
+# that is built already.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -140,6 +141,42 @@ DESKTOP
     tally "$work/desktop.output" 10
 }
 
+# ---- the kernel's keyring ----
+
+# In a session keyring of its own; what is kept is taken away again.
+kernel() {
+    install_packages keyutils || { skip "keyctl cannot be installed" && return; }
+    keyctl session - true 2>/dev/null || { skip "the kernel gives no keyring here" && return; }
+    build_calway || { failed=$((failed + 1)) && return; }
+    configuration >"$work/calway.toml"
+    declare -f row >"$work/kernel.sh"
+    cat >>"$work/kernel.sh" <<'KERNEL'
+name=calendar.hq.password
+file=$work/calway.toml
+found() { keyctl pipe "%user:keyring:$1@calway" 2>/dev/null; }
+set_it() { "$CALWAY" secret set "$name" --store keyutils --config "$file"; }
+list() { "$CALWAY" secret list --json --store keyutils --config "$file"; }
+
+printf 'Wiedehopf-7\n' | set_it
+row "the kernel keeps it, and keyctl finds it by its name" "$? $(found "$name")" "0 Wiedehopf-7"
+row "it is listed, and not shown" "$(list | grep -c "\"name\":\"$name\".*\"store\":\"keyutils\"") \
+$(list | grep -c Wiedehopf)" "1 0"
+said=$("$CALWAY" discover ann@corp.example --config "$file" 2>&1)
+row "a command reads it" "$(grep -c "$known" <<<"$said") $(grep -c secret <<<"$said")" "1 0"
+printf 'Eisvogel-8' | set_it
+row "the new one takes its place, the one before is kept" \
+    "$(found "$name") $(found "$name.previous")" "Eisvogel-8 Wiedehopf-7"
+"$CALWAY" secret remove "$name" --store keyutils --config "$file"
+row "it is gone, with the one before" "$(found "$name")$(found "$name.previous")" ""
+said=$("$CALWAY" discover ann@corp.example --config "$file" 2>&1)
+row "and missed" "$(grep -c "secret $name is missing" <<<"$said")" 1
+KERNEL
+    known=$known work=$work CALWAY=$CALWAY timeout 120 keyctl session - bash "$work/kernel.sh" \
+        >"$work/kernel.output" 2>&1 </dev/null || failed=$((failed + 1))
+    tally "$work/kernel.output" 6
+}
+
 machine
+kernel
 desktop
 finish
