@@ -47,6 +47,7 @@ class Connector:
             (self.secrets / secret).write_text(text)
         self.config = self.folder / "calway.toml"
         self.config.write_text(f"""poll_seconds = 5
+presence_seconds = 3600
 [[calendar]]
 name = "hq"
 account = 'CORP\\svc-calway'

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::cache::Cache;
 use super::schema::{self, SCHEMA_VERSION};
-use super::{STATEMENTS, Sqlite, WAL_PAGES, copy, effects, fault, opening, shelf};
+use super::{STATEMENTS, Sqlite, WAL_PAGES, aside, copy, effects, fault, opening, shelf};
 use crate::model::{Fault, Next};
 
 /// How long another process that writes is waited for.
@@ -24,6 +24,10 @@ impl Sqlite {
     /// version; `Retry` otherwise, also where it may not be written or there is no room for the
     /// copy.
     pub fn open(path: &Path) -> Result<Self, Fault> {
+        Self::open_file(path).map_err(|fault| of_disk(path, fault))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, Fault> {
         let db = connect(path)?;
         let version = version(&db)?;
         let owner = std::fs::metadata(path).map(|facts| facts.uid()).ok();
@@ -73,6 +77,18 @@ impl Sqlite {
         tx.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(opening)?;
         tx.commit().map_err(opening)
     }
+}
+
+/// On a full disk SQLite cannot make the file beside the log, and calls that an error of the disk.
+fn of_disk(path: &Path, fault: Fault) -> Fault {
+    const NO_ROOM: u64 = 64 << 10;
+    let folder = aside::folder(path);
+    let room = rustix::fs::statvfs(folder).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let is_full = matches!(fault.next, Next::Retry { .. }) && room.is_ok_and(|room| room < NO_ROOM);
+    if !is_full {
+        return fault;
+    }
+    Fault::retry(format!("{fault}; the disk is full: make room in {}", folder.display()))
 }
 
 fn version(db: &Connection) -> Result<i64, Fault> {

@@ -11,9 +11,8 @@ import time
 import urllib.request
 
 ROOT, WORK = map(pathlib.Path, sys.argv[1:3])
-sys.argv[1] = sys.argv[2]
-sys.path.insert(0, str(ROOT / "tests/real/disk"))
-import disk  # noqa: E402  (its connector, with the lab beside it)
+sys.path.insert(0, str(ROOT / "tests/real"))
+import house  # noqa: E402  (its connector, with the lab beside it)
 
 passed = failed = 0
 
@@ -55,12 +54,10 @@ def end(more=0):
 
 def start():
     """The connector as systemd starts it: what it has to say goes to journald."""
-    disk.DISK.mkdir(parents=True, exist_ok=True)
-    connector = disk.Connector("journald")
+    connector = house.Connector(WORK, "journald")
     text = connector.config.read_text()
     connector.config.write_text('log = "debug"\n' + text +
-                                '[metrics]\nlisten = "127.0.0.1:9464"\n[admin]\n'
-                                f'socket = "{connector.folder}/admin.sock"\n')
+                                '[metrics]\nlisten = "127.0.0.1:9464"\n')
     words = [os.environ["CALWAY"], "run", "--config", str(connector.config)]
     environment = os.environ | {"CREDENTIALS_DIRECTORY": str(connector.secrets),
                                 "JOURNAL_STREAM": "1:1"}
@@ -71,8 +68,8 @@ def start():
 
 
 def fields(connector):
-    user = disk.USERS[0]
-    connector.ask("cloud", "/activate", {"user": user, "address": f"{user}@{disk.MAIL}"})
+    user = house.USERS[0]
+    connector.ask("cloud", "/activate", {"user": user, "address": f"{user}@{house.MAIL}"})
     (listening, *_) = wait("it is listened to", lambda: lines("CONDITION=listening"))
     check("a line has its condition, its severity and its user",
           (listening["SEVERITY"], listening["PRIORITY"], listening["USER_ID"],
@@ -91,7 +88,7 @@ def fields(connector):
 
 def remedy(connector):
     """A mailbox that is not there: its line, with what to do and its fields filled in."""
-    connector.ask("cloud", "/activate", {"user": "u-nobody", "address": f"nobody@{disk.MAIL}"})
+    connector.ask("cloud", "/activate", {"user": "u-nobody", "address": f"nobody@{house.MAIL}"})
     failing = wait("it fails", lambda: lines("CONDITION=mailbox-failing"))[0]
     check("the failing mailbox is a warning", failing["PRIORITY"] == "4", failing)
     done = subprocess.run(["journalctl", "--update-catalog"], capture_output=True, text=True)
@@ -111,7 +108,7 @@ def remedy(connector):
           and "Get-ManagementRoleAssignment" in plain, plain)
     check("no field is left open", "@" not in plain.split("What to do:")[1].split("--")[0], plain)
     every = "".join(json.dumps(one) for one in lines())
-    check("no address is in the journal", disk.MAIL not in every)
+    check("no address is in the journal", house.MAIL not in every)
 
 
 def metrics():
