@@ -11,9 +11,10 @@ conditions! {
         cause "The mailbox is not there any more or has no calendar, the service account may not \
                read it, or its database or the key server does not answer."
         remedy "If it does not heal: check that the mailbox exists (calway user show @USER_ID@ \
-                tells which it is; Get-Mailbox), and the key server where the cause names it, and \
-                that the service account has the role ApplicationImpersonation for it \
-                (Get-ManagementRoleAssignment -Role ApplicationImpersonation -GetEffectiveUsers).";
+                tells its story, calway user show ADDRESS whose id it is; Get-Mailbox), and the \
+                key server where the cause names it, and that the service account has the role \
+                ApplicationImpersonation for it (Get-ManagementRoleAssignment -Role \
+                ApplicationImpersonation -GetEffectiveUsers).";
     /// A mailbox was read and is relayed
     RELAYED = "relayed" Debug "6f1d5a86b2c84c3f9d0e6b1f2a7c4e64"
         [CALENDAR USER_ID TRACKING_ID]

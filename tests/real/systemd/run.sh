@@ -3,8 +3,7 @@
 # there, and the README's installation is followed to the first sealed record; then watchdog,
 # reload, stop, upgrade, downgrade, purge, and what the sandbox lets through. The .rpm is read with
 # rpm's own tools, and installed, upgraded and erased by rpm on the same system. PACKAGES may name
-# a folder where both are built already, RELEASE another Debian (trixie, whose systemd knows
-# notify-reload).
+# a folder where both are built already, RELEASE one Debian in place of both.
 #
 # Nothing of it touches this machine's own systemd: its tools are unpacked beside the system, and
 # everything that runs ends with the first process of a namespace.
@@ -16,12 +15,11 @@ PATH=$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || skip_all "a container can be booted by root alone"
 install_packages rpm dpkg-dev || skip_all "rpm cannot be installed (see $work/apt.log)"
 
-# A plain tree, once: what a Debian has that serves, and what the package needs.
-release=${RELEASE:-bookworm}
-tree=$work/tree-$release
+# Plain trees, once: what a Debian has that serves, and what the package needs.
 include=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,ca-certificates,libgssapi-krb5-2
 include=$include,rpm
 make_tree() {
+    release=$1 tree=$work/tree-$1
     [ "$(cat "$tree.made" 2>/dev/null)" != "$include" ] || return 0
     rm -rf "$work/tools" "$tree" "$tree.made"
     mkdir -p "$work/tools/archives" "$tree"
@@ -38,8 +36,6 @@ make_tree() {
         "$release" "$tree" >"$work/debootstrap.log" 2>&1 || return 1
     echo "$include" >"$tree.made"
 }
-make_tree || skip_all "no Debian can be set up (see $work/tools.log and debootstrap.log)"
-
 if [ -z "${PACKAGES:-}" ]; then
     # What cargo installs lies among its own programs, wherever those are.
     for tool in cargo-deb cargo-generate-rpm; do
@@ -51,12 +47,21 @@ if [ -z "${PACKAGES:-}" ]; then
     PACKAGES=$target/packages
 fi
 build_lab || exit 1
-export PACKAGES CALWAY_LAB=$lab ROOT=$root TREE=$tree
+export PACKAGES CALWAY_LAB=$lab ROOT=$root
 
 bash "$here/packages.sh" >"$work/output" 2>&1
 count "$work/output"
 own=(unshare --mount --pid --fork --kill-child --mount-proc --propagation private)
-timeout 500 "${own[@]}" python3 -B "$here/appliance.py" "$work" >"$work/output" 2>&1
-[ $? -lt 124 ] || echo "0 passed, 1 failed" >>"$work/output"
-count "$work/output"
+# The first has a systemd that knows notify alone, the second one that knows notify-reload.
+for release in ${RELEASE:-bookworm trixie}; do
+    echo "-- $release"
+    make_tree "$release" || {
+        skip "no Debian $release can be set up (see $work/tools.log and debootstrap.log)"
+        continue
+    }
+    export TREE=$tree
+    timeout 500 "${own[@]}" python3 -B "$here/appliance.py" "$work" >"$work/output" 2>&1
+    [ $? -lt 124 ] || echo "0 passed, 1 failed" >>"$work/output"
+    count "$work/output"
+done
 finish
