@@ -78,7 +78,9 @@ pub(super) const FINDING: &[Check] = &[
                 "{mailbox} is in Microsoft 365",
                 &["EWS is closed there: take the mailbox out of this calendar, and name another \
                    one for the check."],
-                None,
+                exchange(
+                    "Get-RemoteMailbox -Identity {mailbox} | Format-List RecipientTypeDetails",
+                ),
             ),
             fail(
                 "refused",
@@ -137,7 +139,7 @@ pub(super) const CHECKS: &[Check] = &[
                 &["The server, or the load balancer in front, cannot answer now. See that the \
                    application pools of Exchange run and that the balancer knows a server that \
                    is well."],
-                None,
+                exchange("Test-ServiceHealth"),
             ),
             fail(
                 "no-answer",
@@ -209,14 +211,14 @@ pub(super) const CHECKS: &[Check] = &[
                 "busy",
                 "the server asks to wait: {why}",
                 &["Wait, and run the check again. If it stays so, look at the server's own load."],
-                None,
+                exchange("Test-ServiceHealth"),
             ),
             fail(
                 "failed",
                 "the sign-in came to no end: {why}",
                 &["Look at what stands in front of Exchange: a load balancer must keep one \
                    connection of ours on one connection to a server."],
-                None,
+                exchange("Test-ServiceHealth"),
             ),
         ],
     },
@@ -258,7 +260,7 @@ pub(super) const CHECKS: &[Check] = &[
             "Exchange {version} ({build})",
             &["The connector is made for Exchange 2013 and later. Some of it works with this \
                one; nobody tries it."],
-            None,
+            exchange("Get-ExchangeServer | Format-List Name, AdminDisplayVersion"),
         )],
     },
     Check {
@@ -310,7 +312,7 @@ pub(super) const CHECKS: &[Check] = &[
                 "whether {account} may act in {mailbox} is not answered: {why}",
                 &["Run the check again. If it stays so, look for the request in the server's \
                    EWS log (Logging\\Ews)."],
-                None,
+                exchange("Get-Mailbox -Identity {mailbox} | Format-List Database, ServerName"),
             ),
         ],
     },
@@ -331,7 +333,7 @@ pub(super) const CHECKS: &[Check] = &[
                 "fails",
                 "{failed} of {asked} requests failed: {why}",
                 &["Run the check again; if it stays so, look at the server's own load."],
-                None,
+                exchange("Test-ServiceHealth"),
             ),
         ],
     },
