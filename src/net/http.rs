@@ -16,13 +16,17 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::model::Fault;
 use crate::net::dial::Dial;
 use crate::net::proxy::{self, Proxy};
 use crate::net::tls;
+
+/// A connection that was hung up on has its end at hand; this is for one that has not.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A TLS session over TCP.
 pub type Stream = tokio_rustls::client::TlsStream<TcpStream>;
@@ -271,17 +275,17 @@ pub(super) async fn speak(
         .handshake::<_, Full<Bytes>>(TokioIo::new(stream))
         .await
         .map_err(|error| http_fault(&error))?;
-    // Ends when the sender and the last body are dropped; a caller sees its errors itself.
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    Ok(Connection { sender, host, peer, way })
+    // Ends when the sender and the last body are dropped.
+    let end = Some(tokio::spawn(connection));
+    Ok(Connection { sender, end, host, peer, way })
 }
 
 /// One HTTP/1.1 connection. Whatever belongs to a connection (NTLM, affinity) stays with it.
 #[derive(Debug)]
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
+    /// What the connection ended with, until somebody asked.
+    end: Option<JoinHandle<hyper::Result<()>>>,
     host: HeaderValue,
     peer: Option<CertificateDer<'static>>,
     way: Taken,
@@ -320,10 +324,30 @@ impl Connection {
         *request.uri_mut() = Uri::try_from(path)
             .map_err(|_| Broken { fault: Fault::refused("not a path"), hung_up: false })?;
         request.headers_mut().insert(HOST, self.host.clone());
-        let broken =
-            |error: hyper::Error| Broken { hung_up: hung_up(&error), fault: http_fault(&error) };
-        self.sender.ready().await.map_err(broken)?;
-        self.sender.send_request(request).await.map_err(broken)
+        let answer = match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let error = self.last_word(error).await;
+                Err(Broken { hung_up: hung_up(&error), fault: http_fault(&error) })
+            }
+        }
+    }
+
+    /// What the server said before it hung up, if it was heard while nobody asked: in TLS 1.3 an
+    /// alert about a client's certificate comes after the handshake (RFC 8446, section 4.4.2.4).
+    async fn last_word(&mut self, error: hyper::Error) -> hyper::Error {
+        if io_error(&error).is_some() || !hung_up(&error) {
+            return error;
+        }
+        let Some(end) = self.end.take() else { return error };
+        match timeout(LAST_WORD, end).await {
+            Ok(Ok(Err(said))) => said,
+            _ => error,
+        }
     }
 }
 

@@ -49,11 +49,12 @@ async fn shakes(config: ServerConfig) -> u16 {
             tokio::spawn(async move {
                 let mut heard = [0; 4096];
                 match acceptor.accept(stream).into_fallible().await {
+                    // What nobody reads would break the connection before its last word is heard.
                     Ok(mut stream) => {
                         let _ = stream.read(&mut heard).await;
                         let _ = stream.shutdown().await;
+                        while stream.read(&mut heard).await.is_ok_and(|count| count > 0) {}
                     }
-                    // What nobody reads would break the connection before its last word is heard.
                     Err((_, mut stream)) => {
                         let _ = stream.shutdown().await;
                         while stream.read(&mut heard).await.is_ok_and(|count| count > 0) {}
