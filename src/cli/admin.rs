@@ -79,7 +79,8 @@ impl Client {
     /// Sends a request; what is answered, as JSON.
     ///
     /// # Errors
-    /// `Unreachable`, `NotAllowed`, or `Failed` with what the daemon says.
+    /// `Unreachable`, `NotAllowed`, or `Failed` with what the daemon says; `Usage` where it says
+    /// that its configuration is wrong.
     pub(super) fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
         let asked = async {
             let (status, body) = self.send(method, path, body).await?;
@@ -123,6 +124,11 @@ impl Client {
             }
             Ok(())
         })
+    }
+
+    /// Whether anybody listens at the socket.
+    pub(super) fn is_heard(&self) -> bool {
+        std::os::unix::net::UnixStream::connect(&self.socket).is_ok()
     }
 
     /// To wait with for other things.
@@ -190,8 +196,10 @@ fn told(status: StatusCode, answer: Value) -> Result<Value, Failure> {
     }
     let why = answer.pointer("/error/message").and_then(Value::as_str);
     let why = why.map_or_else(|| format!("the daemon answered {status}"), str::to_owned);
+    let code = answer.pointer("/error/code").and_then(Value::as_str);
     Err(match status {
         StatusCode::FORBIDDEN => Failure::NotAllowed(why),
+        _ if code == Some("configuration-wrong") => Failure::Usage(why),
         _ => Failure::Failed(why),
     })
 }

@@ -56,6 +56,13 @@ pub const ENTRIES: &[Entry] = &[
         codes: OWN,
     },
     Entry {
+        command: "config reload",
+        prints: "The keys whose new values count now, and those that wait for a restart; or the \
+                 mistakes, a line each, with file, key and line.",
+        example: "calway config reload",
+        codes: ASKS,
+    },
+    Entry {
         command: "check",
         prints: "A line for each thing that was looked at: pass, fail, warn or skip, what it is, \
                  how long it took; below a failure why, what to do, and the command of Exchange to \

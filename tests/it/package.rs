@@ -49,7 +49,7 @@ fn generated(says: &str) -> Option<String> {
 fn a_reload_is_waited_for_where_systemd_knows_how() {
     for new in ["systemd 253 (253.5-1ubuntu6)", "systemd 257 (257.7-1)", "systemd 1000~rc1 (x)"] {
         let drop_in = generated(new).expect(new);
-        assert!(drop_in.contains("Type=notify-reload\nExecReload=\n"), "{drop_in}");
+        assert!(drop_in.ends_with("[Service]\nType=notify-reload\n"), "{drop_in}");
     }
 }
 
@@ -59,5 +59,17 @@ fn an_older_systemd_is_told_no_type_that_it_does_not_know() {
         assert_eq!(generated(old), None, "{old}");
     }
     let unit = fs::read_to_string(shipped("systemd/calway.service")).unwrap();
-    assert!(unit.contains("\nType=notify\n") && unit.contains("\nExecReload="), "{unit}");
+    assert!(unit.contains("\nType=notify\n"), "{unit}");
+}
+
+#[test]
+fn a_reload_is_a_command_that_the_sandbox_lets_through_and_that_knows_a_refusal() {
+    let unit = fs::read_to_string(shipped("systemd/calway.service")).unwrap();
+    let reload = unit.lines().find_map(|line| line.strip_prefix("ExecReload="));
+    let words: Vec<_> = reload.unwrap().split(' ').collect();
+    assert_eq!(words[0], "/usr/bin/calway", "nothing else may be run: ExecPaths=");
+    let read = calway::cli::manual::command_line().try_get_matches_from(&words);
+    let read = read.unwrap_or_else(|error| panic!("{error}"));
+    let (name, config) = read.subcommand().unwrap();
+    assert_eq!((name, config.subcommand_name()), ("config", Some("reload")));
 }

@@ -258,3 +258,60 @@ async fn who_asks_for_a_reload_over_the_socket_is_told_what_came_of_it() {
     assert_eq!(code, 409, "{told}");
     assert!(why.contains("calway.toml") && why.contains("connections: 1 to 100"), "{why}");
 }
+
+/// `calway config reload`: its exit code, and all that it says.
+async fn reload_command(house: &House, main_process: Option<u32>) -> (Option<i32>, String) {
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(["config", "reload", "--config"]).arg(house.stage.config());
+    command.env_remove("MAINPID").kill_on_drop(true);
+    if let Some(process) = main_process {
+        command.env("MAINPID", process.to_string());
+    }
+    let done = within(command.output()).await.unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test]
+async fn a_reload_that_is_refused_is_a_command_that_fails_and_says_where_the_mistake_is() {
+    let house = House::active(talkative()).await;
+    let sound = std::fs::read_to_string(house.stage.config()).unwrap();
+    house.reconfigure(with("[window]\nfuture_days = 0"));
+    let (code, said) = reload_command(&house, None).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("calway.toml: window.future_days: 1 to") && said.contains("line "));
+    assert!(!said.contains("applied"), "{said}");
+    // A file that is sound, but not what it names: the service alone finds that.
+    house.reconfigure(|_| sound.replace("exchange-ca.pem", "nowhere.pem"));
+    let (code, said) = reload_command(&house, None).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("calendar[0].ca_file"), "{said}");
+    house.reconfigure(|_| {
+        let more = "kind = \"ews\"\ndomains = [\"corp.example\"]";
+        format!("poll_seconds = 20\n{}", sound.replace("kind = \"ews\"", more))
+    });
+    let (code, said) = reload_command(&house, None).await;
+    let counts = "applied: poll_seconds\ncounts after a restart: calendar[0].domains\n";
+    assert_eq!((code, &*said), (Some(0), counts));
+    house.says("read anew: poll_seconds").await;
+}
+
+#[tokio::test]
+async fn a_service_without_its_socket_is_reloaded_all_the_same_where_systemd_names_its_process() {
+    let house = House::active(talkative()).await;
+    let process = house.connector.id();
+    let sound = std::fs::read_to_string(house.stage.config()).unwrap();
+    let elsewhere = |text: &str| text.replace("admin.sock", "nobody.sock");
+    house.reconfigure(|_| format!("poll_seconds = 4\n{}", elsewhere(&sound)));
+    let (code, said) = reload_command(&house, process).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("poll_seconds: 5 to"), "{said}");
+    house.reconfigure(|_| format!("poll_seconds = 20\n{}", elsewhere(&sound)));
+    let (code, said) = reload_command(&house, None).await;
+    assert_eq!(code, Some(3), "nobody says which process: {said}");
+    let (code, said) = reload_command(&house, process).await;
+    assert_eq!(code, Some(0), "{said}");
+    house.says("read anew: poll_seconds").await;
+    house.says("count after a restart: admin.socket").await;
+    assert!(!house.log().contains("reload-refused"), "what is wrong was not sent at all");
+}

@@ -117,6 +117,30 @@ def a_reload_is_applied_without_dropping_a_stream(host, lab):
     assert lab.operations("Subscribe") == subscribed, "no stream is opened anew"
 
 
+def a_reload_that_is_refused_fails_and_the_old_configuration_counts_on(host, lab):
+    number, file = host.show("MainPID"), host.root / "etc/calway/calway.d/20-window.toml"
+    began = host.ask("date", "+%s.%N")
+    file.write_text("[window]\nfuture_days = 0\n")
+    told = host.run("systemctl", "reload", "calway", check=False)
+    assert told.returncode and "calway.service" in told.stderr, told
+    assert is_ready(host) and host.show("MainPID") == number, "the service goes on"
+    said = host.ask("journalctl", "-u", "calway", "-o", "cat", f"--since=@{began}")
+    assert "20-window.toml: window.future_days: 1 to 366" in said and "(line 2)" in said, said
+    assert "read anew" not in said, said
+    wait("it is told", lambda: "refused" in host.show("StatusText"))
+    lab.relays(ALICE)
+    file.write_text("[window]\nfuture_days = 32\n")
+    host.run("systemctl", "reload", "calway")
+    assert is_ready(host) and host.show("MainPID") == number
+    wait("it counts", lambda: "refused" not in host.show("StatusText"))
+    # A file of certificates that holds none is found by the service alone.
+    anchors = host.root / "etc/calway/calway.d/25-trust.toml"
+    anchors.write_text("[cloud]\nca_file = \"/etc/hostname\"\n")
+    assert host.run("systemctl", "reload", "calway", check=False).returncode
+    anchors.unlink()
+    host.run("systemctl", "reload", "calway")
+
+
 def root_is_told_how_it_is_and_others_are_not(host, lab):
     # A mailbox that is not there stands open, so not all is well.
     told = host.run("calway", "status", "--json", check=False)
@@ -261,6 +285,7 @@ TESTS = [
     the_journal_has_each_condition_with_its_fields,
     journalctl_says_what_to_do,
     a_reload_is_applied_without_dropping_a_stream,
+    a_reload_that_is_refused_fails_and_the_old_configuration_counts_on,
     root_is_told_how_it_is_and_others_are_not,
     *sandbox.TESTS,
     a_loop_that_hangs_is_ended_and_begun_again,
