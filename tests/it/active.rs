@@ -143,11 +143,7 @@ async fn with_the_deactivation_records_go_keys_are_forgotten_and_nothing_is_aske
     let deactivate = cloud.deactivate(BOB.0);
     assert_eq!(house.outcome(&deactivate).await, "done");
     house.live(BOB, 0).await;
-    house
-        .until("the subscription is given back", |house| {
-            house.calendars().subscriptions(BOB.1) == 0
-        })
-        .await;
+    house.given_back(BOB).await;
     stuck.into_iter().for_each(|stuck| stuck.stop());
     exchange.log().clear();
     house.meet(BOB, "Unseen", 3);

@@ -105,6 +105,16 @@ impl House {
         ready
     }
 
+    /// Waits until a subscription was given back, and the access log has it, so that what the log
+    /// holds later on is of later.
+    pub async fn given_back(&self, who: (&str, &str, &str)) {
+        self.until("the subscription is given back", |house| {
+            let logged = house.stage.exchange.log().touches(who.1).contains_key("Unsubscribe");
+            logged && house.calendars().subscriptions(who.1) == 0
+        })
+        .await;
+    }
+
     pub async fn activate(&self, user: &str, address: &str) {
         let command = self.stage.cloud.activate(user, address).await;
         assert_eq!(self.outcome(&command).await, "done");

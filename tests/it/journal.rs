@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::net::UnixDatagram;
 use tokio::process::{Child, Command};
 
-use crate::house::{ALICE, PROGRAM, within};
+use crate::house::{ALICE, PROGRAM, put, within};
 
 /// Shows the program this folder in the place of journald's.
 const SEES: &str = "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd \
@@ -115,7 +115,7 @@ async fn a_refused_password_is_critical_in_the_journal() {
     let refused = calway::observe::condition::SIGN_IN_REFUSED.message_id;
     assert_eq!(heard("sign-in-refused").await, ["2", "critical", refused, "calway"]);
     within(stage.cloud.outcome(&activated)).await;
-    std::fs::write(stage.credentials().join("calendar.hq.password"), "another-one-now").unwrap();
+    put(&stage.credentials().join("calendar.hq.password"), "another-one-now");
     let healed = calway::observe::condition::SIGNED_IN.message_id;
     assert_eq!(heard("signed-in").await, ["6", "info", healed, "calway"]);
 }

@@ -30,17 +30,18 @@ async fn watched() -> (House, Supervisor) {
     (house, manager)
 }
 
-/// From now on no event and no subscription is answered for, and one event is on its way; what is
-/// given back ends that.
+/// From now on no event and no subscription is answered for, nobody's absence is told, which would
+/// be an event as well, and one event is on its way; what is given back ends that.
 async fn hung(house: &House) -> Box<dyn FnOnce()> {
     let hangs = house.stage.cloud.faults().always(Place::Events, Lie::Hang);
     let exchange = house.stage.exchange.faults();
-    let deaf = exchange.always(Match::operation("Unsubscribe"), Fault::Hang);
+    let deaf = ["Unsubscribe", "GetUserOofSettings"]
+        .map(|operation| exchange.always(Match::operation(operation), Fault::Hang));
     house.meet(ALICE, "on the disk", 3);
     house.until("it is on its way", |house| house.stage.cloud.faults().played() > 0).await;
     Box::new(move || {
         hangs.end();
-        deaf.stop();
+        deaf.into_iter().for_each(|one| one.stop());
     })
 }
 

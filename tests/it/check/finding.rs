@@ -97,7 +97,7 @@ async fn what_the_directory_says_is_told() {
     let before = directory.binds().len();
     scene.prints("scp-refused", 1, &["scp"]).await;
     assert_eq!(directory.binds().len(), before + 1, "it is tried once");
-    drop(directory);
+    let _port = directory.close().await.unwrap();
     scene.prints("scp-failed", 1, &["scp"]).await;
 }
 

@@ -6,10 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::task::AbortHandle;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::port::hold;
 use crate::tls::Leaf;
 
 /// Where its configuration begins, and its own place in it.
@@ -49,7 +50,7 @@ pub enum Manner {
 pub struct Directory {
     address: SocketAddr,
     shared: Arc<Shared>,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -89,7 +90,18 @@ impl Directory {
                 });
             }
         });
-        Ok(Self { address, shared, accepting: accepting.abort_handle() })
+        Ok(Self { address, shared, accepting })
+    }
+
+    /// Stops it: from now on whoever comes is refused. The port is nobody else's as long as what is
+    /// returned lives.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn close(mut self) -> io::Result<TcpSocket> {
+        self.accepting.abort();
+        let _ = (&mut self.accepting).await;
+        hold(self.address)
     }
 
     /// Where it listens.
