@@ -225,23 +225,23 @@ impl Looking<'_> {
         let host = way.origin.host().to_owned();
         let words = way.words.clone().with("url", url);
         let subject = (host.as_str(), &words);
-        let heads = Mutex::new(None);
+        let greeted = Mutex::new(None);
         let offers = self.book.look("offers", subject, async {
             match greet(&mut connection, Method::POST, url).await {
-                Ok((status, headers)) => {
-                    let verdict = offered(status, &headers, &options.auth);
-                    *heads.lock().unwrap_or_else(PoisonError::into_inner) = Some(headers);
+                Ok(one) => {
+                    let verdict = offered(one.status, &one.headers, &options.auth);
+                    *greeted.lock().unwrap_or_else(PoisonError::into_inner) = Some(one);
                     (verdict, Some(()))
                 }
                 Err(fault) => (Verdict::from("no-answer", &fault), None),
             }
         });
         let offers = offers.await;
-        let mut heads = heads.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut greeted = greeted.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.book.wants("clock") && !self.book.wants("offers") {
-            heads = greet(&mut connection, Method::POST, url).await.ok().map(|(_, heads)| heads);
+            greeted = greet(&mut connection, Method::POST, url).await.ok();
         }
-        way.clock(self.book, heads.as_ref());
+        way.clock(self.book, greeted.as_ref());
         let inside = ["sign-in", "protection", "version"];
         if offers.is_none() {
             self.book.skip(&inside, &host, "offers failed above");

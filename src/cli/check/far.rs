@@ -52,11 +52,11 @@ async fn cloud(
     let mut arrived = way.walk(book, &OF_THE_CLOUD).await?;
     let words = way.words.clone().with("url", &options.url);
     let subject = (way.origin.host(), &words);
-    let heads = match book.wants("clock") {
+    let greeted = match book.wants("clock") {
         true => greet(&mut arrived.connection, Method::GET, &options.url).await.ok(),
         false => None,
     };
-    way.clock(book, heads.as_ref().map(|(_, headers)| headers));
+    way.clock(book, greeted.as_ref());
     let secrets = &prepared.case.secrets;
     if let Err(missing) = secrets.get(CLIENT_SECRET) {
         book.skip(&["cloud-sign-in"], subject.0, &in_short(&missing.to_string()));
@@ -101,11 +101,11 @@ async fn keys(
         let Some(mut arrived) = way.walk(book, &["clock", "kms-chain", "kms"]).await else {
             return;
         };
-        let heads = match book.wants("clock") {
+        let greeted = match book.wants("clock") {
             true => greet(&mut arrived.connection, Method::GET, &settings.url).await.ok(),
             false => None,
         };
-        way.clock(book, heads.as_ref().map(|(_, headers)| headers));
+        way.clock(book, greeted.as_ref());
     }
     let Some(bearer) = bearer else {
         book.skip(&OF_KEYS, host, "cloud-sign-in failed above");

@@ -161,13 +161,14 @@ impl Way {
     }
 
     /// Holds its clock against ours.
-    pub(super) fn clock(&self, book: &Book<'_>, heads: Option<&HeaderMap>) {
+    pub(super) fn clock(&self, book: &Book<'_>, greeted: Option<&Greeted>) {
         let subject = (self.origin.host(), &self.words);
-        let Some(there) = heads.and_then(status::date) else {
+        let told = greeted.and_then(|one| Some((status::date(&one.headers)?, one.between)));
+        let Some((there, between)) = told else {
             book.skip(&["clock"], subject.0, "the server tells no time");
             return;
         };
-        book.note("clock", subject, clock_said(there, now()));
+        book.note("clock", subject, clock_said(there, between));
     }
 }
 
@@ -178,6 +179,14 @@ pub(super) fn now() -> Time {
     Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
+/// The head of an answer.
+pub(super) struct Greeted {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// When it was asked for and when it was there: it was made in between.
+    between: (Time, Time),
+}
+
 /// Sends a request without credentials, and hears the head of the answer.
 ///
 /// # Errors
@@ -186,16 +195,18 @@ pub(super) async fn greet(
     connection: &mut Connection,
     method: Method,
     uri: &Uri,
-) -> Result<(StatusCode, HeaderMap), Fault> {
+) -> Result<Greeted, Fault> {
     let request = Request::builder()
         .method(method)
         .uri(uri.clone())
         .header(http::header::USER_AGENT, concat!("calway/", env!("CARGO_PKG_VERSION")))
         .body(Full::new(Bytes::new()))
         .map_err(|_| Fault::refused("the address cannot be asked"))?;
+    let asked = now();
     let answer = tokio::time::timeout(STEP, connection.send(request)).await;
     let answer = answer.unwrap_or_else(|_| Err(Fault::retry("no answer in time")))?;
-    Ok((answer.status(), answer.headers().clone()))
+    let between = (asked, now());
+    Ok(Greeted { status: answer.status(), headers: answer.headers().clone(), between })
 }
 
 /// Which of the proxy's troubles it is.
@@ -272,9 +283,12 @@ fn first_to_end(shown: &[Certificate], now: Time) -> Option<&Certificate> {
     std::iter::once(own).chain(others).min_by_key(|one| one.until)
 }
 
-/// Which of the clock's troubles it is, if any.
-fn clock_said(there: Time, here: Time) -> Verdict {
-    let skew = there.as_ms() - here.as_ms();
+/// Which of the clock's troubles it is, if any. How long the answer took says nothing of a clock.
+fn clock_said(there: Time, (asked, came): (Time, Time)) -> Verdict {
+    let skew = match there.as_ms() {
+        early if early < asked.as_ms() => early - asked.as_ms(),
+        there => (there - came.as_ms()).max(0),
+    };
     let size = skew.unsigned_abs();
     let which = if skew > 0 { "ahead of" } else { "behind" };
     // The server tells whole seconds.
@@ -321,4 +335,26 @@ pub(super) fn days_left(until: Time) -> i64 {
 /// Whether it ends so soon that somebody should hear of it.
 pub(super) fn ends_soon(until: Time) -> bool {
     days_left(until) < SOON
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_an_answer_takes_is_no_wrong_clock() {
+        let at = |second: i64| Time::from_ms(1_800_000_000_000 + second * 1_000);
+        let said = |there, came| match clock_said(at(there), (at(0), at(came))) {
+            Verdict::Pass(says) => says,
+            Verdict::Trouble(which, _) => which.to_owned(),
+            Verdict::Skip(why) => why,
+        };
+        for there in [-2, 0, 5, 9, 11] {
+            assert_eq!(said(there, 9), "the same as ours", "{there}");
+        }
+        assert_eq!(said(-6, 9), "6 s behind ours");
+        assert_eq!(said(15, 9), "6 s ahead of ours");
+        assert_eq!((said(-61, 9), said(70, 9)), ("off".to_owned(), "off".to_owned()));
+        assert_eq!((said(-301, 9), said(310, 9)), ("far-off".to_owned(), "far-off".to_owned()));
+    }
 }
