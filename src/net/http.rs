@@ -331,8 +331,10 @@ impl Connection {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
+                // Also where its last word was an alert: what nobody heard may be asked again.
+                let hung_up = hung_up(&error);
                 let error = self.last_word(error).await;
-                Err(Broken { hung_up: hung_up(&error), fault: http_fault(&error) })
+                Err(Broken { hung_up, fault: http_fault(&error) })
             }
         }
     }
