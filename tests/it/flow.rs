@@ -69,16 +69,19 @@ fn collect(value: &Value, sealed: &mut Vec<String>) {
 async fn streaming_fails_polling_bridges_it_and_streaming_returns() {
     let options = calway_lab::stage::Options { poll_seconds: Some(5), ..talkative() };
     let house = House::start(options).await;
-    let broken = Fault::ResponseCode("ErrorInternalServerError".into());
-    let handle = house.stage.exchange.faults().always(Match::operation("Subscribe"), broken);
+    let (faults, subscribe) = (house.stage.exchange.faults(), Match::operation("Subscribe"));
+    faults.next(subscribe, Fault::ResponseCode("ErrorInternalServerError".into()));
+    // It is told when all was polled: who fails again and again is left to polling for long.
+    faults.next(subscribe, Fault::HoldAnswer);
     house.activate(ALICE.0, ALICE.1).await;
     house.meet(ALICE, "First", 2);
     house.live(ALICE, 1).await;
     house.meet(ALICE, "Second", 3);
     house.live(ALICE, 2).await;
     assert_eq!(house.stage.exchange.log().count("GetStreamingEvents"), 0, "it was polled");
-    handle.stop();
+    faults.release();
     house.until("a stream stands", |house| house.stage.exchange.open_streams() > 0).await;
+    assert_eq!(house.stage.exchange.log().count("Subscribe"), 2, "the first one failed");
     house.meet(ALICE, "Third", 4);
     house.live(ALICE, 3).await;
 }
