@@ -9,7 +9,7 @@ use calway_lab::stage::Options;
 use calway_lab::tls::Authority;
 
 use super::{post, with};
-use crate::house::{ALICE, BOB, House, PROGRAM, talkative};
+use crate::house::{ALICE, BOB, House, PROGRAM, free_port, talkative};
 use crate::proxies::via;
 
 /// Nobody's user on every Linux.
@@ -102,7 +102,7 @@ async fn a_proxy_is_taken_and_left_again_and_streams_stay() {
 #[tokio::test]
 async fn limits_trusted_hosts_and_who_may_look_count_at_once_and_streams_stay() {
     let (house, streams) = quiet(Options { find_servers: true, ..talkative() }).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
     let socket = house.stage.folder().join("admin.sock");
     let looks = || {
         let mut other = Command::new(PROGRAM);
