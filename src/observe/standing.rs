@@ -55,8 +55,7 @@ const STATES: &[State] = &[
     State { begins: STORE_FAILS, ends: &[STORE_WELL], minutes: 15 },
     fades(STREAM_FAILED, 10),
     fades(KEY_LATE, 60),
-    // Its mailbox is listed daily.
-    fades(ITEM_UNREADABLE, 25 * 60),
+    until(ITEM_UNREADABLE, &[ITEMS_READABLE]),
     until(WINDOW_CUT, &[WINDOW_WHOLE]),
     until(CLOUD_WAITS, &[CLOUD_WELL]),
     fades(EVENT_SET_ASIDE, 24 * 60),
@@ -462,6 +461,19 @@ mod tests {
         assert_eq!(open(&board, 59), [("key-late", 2, at(0))]);
         assert_eq!(open(&board, 91), [("key-late", 1, at(30))]);
         assert_eq!(open(&board, 151), []);
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_stands_until_its_mailbox_is_whole_and_another_does_not() {
+        let board = Board::default();
+        board.tell(at(0), line(ITEM_UNREADABLE, Some("ann")));
+        board.tell(at(1), line(ITEM_UNREADABLE, Some("bob")));
+        // Exchange was away for two nights: nobody could look whether it is so still.
+        assert_eq!(open(&board, 3 * 24 * 60), [("item-unreadable", 2, at(0))]);
+        board.tell(at(5_000), line(ITEMS_READABLE, Some("ann")));
+        assert_eq!(open(&board, 5_000), [("item-unreadable", 1, at(1))]);
+        board.tell(at(5_001), line(ITEMS_READABLE, Some("bob")));
+        assert_eq!(open(&board, 5_001), []);
     }
 
     #[test]

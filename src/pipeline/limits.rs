@@ -56,6 +56,10 @@ pub const PAGES_PER_PASS: usize = 50;
 /// that the first did not know. A server that never stops doing so must not hold the pass.
 pub const LISTINGS_PER_PAGE: usize = 4;
 
+/// Items of a mailbox that are remembered as unreadable, 16 bytes each, so that their end is
+/// noticed. Where there are more, the next listing of the window, a day later, tells how it is.
+pub const SKIPPED_ITEMS: usize = 1_000;
+
 /// Pages while draining the feed for a first cursor: 2,000 pages of 512 are a million items.
 pub const DRAIN_PAGES: usize = 2_000;
 

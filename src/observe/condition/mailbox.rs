@@ -95,6 +95,13 @@ conditions! {
                 it changes. To mend it: New-MailboxRepairRequest -Mailbox ADDRESS \
                 -CorruptionType SearchFolder,FolderView,ProvisionedFolder,AggregateCounts, or \
                 let its owner open and save or delete it.";
+    /// Nothing of a mailbox is left out any more as Exchange could not render it
+    ITEMS_READABLE = "items-readable" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e8d"
+        [CALENDAR USER_ID TRACKING_ID]
+        what "No item in the calendar of user @USER_ID@ (calendar @CALENDAR@) is left out any more \
+              as unreadable."
+        cause "What could not be read can be, was deleted, or is not in the window any more."
+        remedy "Nothing to do.";
     /// Not all of a mailbox's window is relayed
     WINDOW_CUT = "window-cut" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e61"
         [CALENDAR USER_ID TRACKING_ID]

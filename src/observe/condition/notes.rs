@@ -2,8 +2,8 @@
 
 use super::{
     COMMITTED, CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_LEFT,
-    GROUP_PROMOTED, ITEM_UNREADABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED, MAILBOX_FAILING,
-    MAILBOX_IN_CLOUD, MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_LEFT,
+    GROUP_PROMOTED, ITEM_UNREADABLE, ITEMS_READABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED,
+    MAILBOX_FAILING, MAILBOX_IN_CLOUD, MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_LEFT,
     SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED, SIGNED_IN, STORE_FAILS, STREAM_FAILED, WINDOW_CUT,
     WINDOW_WHOLE,
 };
@@ -103,6 +103,11 @@ pub fn note(calendar: &str, note: &Note) {
                 EWS_REQUEST_ID = fault.cause.id(),
                 TRACKING_ID = fault.cause.tracking(),;
                 "an item of mailbox {user} cannot be read ({fault}); the others are relayed");
+        }
+        Note::ItemsReadable(user, trace) => {
+            condition!(info, ITEMS_READABLE, CALENDAR = calendar, USER_ID = user,
+                TRACKING_ID = trace,;
+                "no item of mailbox {user} is left out any more as unreadable");
         }
         Note::Shortfall(user, shortfall, trace) => cut(calendar, user, *shortfall, *trace),
     }

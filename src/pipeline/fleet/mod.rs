@@ -53,7 +53,7 @@ use self::groups::Group;
 use self::servers::{Server, Vacant};
 use super::limits;
 use super::pace::{Dice, Pace};
-use super::seal::{Installation, Sealer};
+use super::seal::{Installation, Sealer, Tag};
 use super::showing::Showing;
 use super::spread::Spread;
 use super::sync::{Ask, Keyed, Pass, Shortfall};
@@ -173,6 +173,8 @@ struct Mailbox {
     ill: Pace,
     /// What its last listing could not show.
     shortfall: Shortfall,
+    /// Items that are left out, as they cannot be read.
+    skipped: BTreeSet<Tag>,
     trouble: Option<Trouble>,
     sealer: Option<(Keyed, Arc<dyn Sealer>)>,
     stored_keys: Option<Keyed>,
@@ -206,6 +208,7 @@ impl Mailbox {
             pace: Pace::default(),
             ill: Pace::default(),
             shortfall: Shortfall::default(),
+            skipped: BTreeSet::new(),
             trouble: None,
             sealer: None,
             stored_keys: None,

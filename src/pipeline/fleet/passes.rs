@@ -234,12 +234,14 @@ impl Fleet {
     pub(super) fn begin(&mut self, now: Now, at: usize, run: Run, loaded: Loaded) {
         let Some(mailbox) = self.mailbox(at) else { return };
         let (user, place, shortfall) = (mailbox.user.clone(), mailbox.place, mailbox.shortfall);
+        let skipped = mailbox.skipped.clone();
         let zone = place.map(|place| self.days.get(place.zone)).unwrap_or_default();
         let window = Window::at(now.wall, self.rules.reach, &zone);
         let (installation, showing) = (self.installation.clone(), self.showing.clone());
         match Pass::start(user, window, loaded, installation, showing) {
             Ok((mut pass, step)) => {
                 pass.remember(shortfall);
+                pass.remember_skipped(skipped);
                 self.step(now, at, run, Box::new(pass), Ok(step));
             }
             Err(fault) => self.pass_failed(now, at, run, fault),
@@ -371,10 +373,15 @@ impl Fleet {
     fn pass_told(&mut self, now: Now, at: usize, pass: &Pass, trace: Trace) -> Option<Time> {
         let mailbox = self.mailboxes.get_mut(at).and_then(Option::as_mut)?;
         let known = pass.is_ill() && mailbox.ill.failures() > 0;
-        if let Some((_, fault)) = pass.unreadable().filter(|_| !known) {
+        let skips = !pass.skipped().is_empty();
+        if let Some((_, fault)) = pass.unreadable().filter(|_| skips && !known) {
             let note = Note::ItemUnreadable(mailbox.user.clone(), fault.clone().of(trace));
             self.out.push(Output::Note(note));
         }
+        if !skips && !mailbox.skipped.is_empty() {
+            self.out.push(Output::Note(Note::ItemsReadable(mailbox.user.clone(), trace)));
+        }
+        mailbox.skipped.clone_from(pass.skipped());
         let shortfall = pass.shortfall();
         let kind = |one: Shortfall| (one.from.is_some(), one.crowded);
         if kind(mailbox.shortfall) != kind(shortfall) {

@@ -186,6 +186,8 @@ pub enum Note {
     CursorLost(UserId, Trace),
     /// An item of the mailbox cannot be read, the others can; the reason.
     ItemUnreadable(UserId, Fault),
+    /// No item of it is left out any more for that.
+    ItemsReadable(UserId, Trace),
     /// Not all that stands in the mailbox's window is relayed; or all is again.
     Shortfall(UserId, Shortfall, Trace),
 }

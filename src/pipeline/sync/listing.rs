@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Pass, Shortfall, Step};
-use crate::model::{Entry, Fault, Listing, Meeting, RecordKey};
+use crate::model::{Entry, Fault, Found, Listing, Meeting, RecordKey};
+use crate::pipeline::limits::SKIPPED_ITEMS;
 use crate::pipeline::seal::Tag;
 use crate::pipeline::window::Window;
 
@@ -24,6 +25,32 @@ impl Pass {
     /// What the last listing could not show.
     pub fn shortfall(&self) -> Shortfall {
         self.shortfall
+    }
+
+    /// Takes what was left out before, as it could not be read. To be said before anything comes
+    /// back.
+    pub fn remember_skipped(&mut self, skipped: BTreeSet<Tag>) {
+        self.skipped = skipped;
+    }
+
+    /// What is left out as it cannot be read: at most [`SKIPPED_ITEMS`] are known by name.
+    pub fn skipped(&self) -> &BTreeSet<Tag> {
+        &self.skipped
+    }
+
+    /// An item was read, or could not be.
+    pub(super) fn skips(&mut self, found: &Found) {
+        let item = match found {
+            Found::Meeting(meeting) => &meeting.item,
+            Found::Master { item, .. } | Found::Missing(item) | Found::Other(item) => item,
+            Found::Unreadable(item, _) => item,
+        };
+        let item = self.installation.item_tag(item);
+        if !matches!(found, Found::Unreadable(..)) {
+            self.skipped.remove(&item);
+        } else if self.skipped.len() < SKIPPED_ITEMS {
+            self.skipped.insert(item);
+        }
     }
 
     /// The part of the window that counts as read.
@@ -46,6 +73,10 @@ impl Pass {
         let from = entries.get(self.most).map(|entry| entry.start);
         entries.retain(|entry| from.is_none_or(|from| entry.start < from));
         self.shortfall = Shortfall { from, crowded: !complete };
+        // Whatever else of the window cannot be read is asked for again now.
+        let unread = self.unread.iter().map(|item| self.installation.item_tag(item));
+        let unread: BTreeSet<_> = unread.collect();
+        self.skipped.retain(|item| !complete || unread.contains(item));
         let mut known: BTreeMap<Tag, Vec<(Tag, RecordKey)>> = BTreeMap::new();
         for row in self.index.all().chain(self.staged.values().map(|(row, _)| row)) {
             let of_item = known.entry(row.item).or_default();

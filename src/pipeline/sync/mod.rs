@@ -85,6 +85,8 @@ pub struct Pass {
     unread: BTreeSet<ItemId>,
     /// One of them may be well again soon.
     ill: bool,
+    /// What is left out as it cannot be read, here or in the readings before.
+    skipped: BTreeSet<Tag>,
     shortfall: Shortfall,
     /// [`WINDOW_ENTRIES`].
     most: usize,
@@ -174,6 +176,7 @@ impl Pass {
             unreadable: None,
             unread: BTreeSet::new(),
             ill: false,
+            skipped: BTreeSet::new(),
             shortfall: Shortfall::default(),
             most: WINDOW_ENTRIES,
         };
@@ -305,6 +308,7 @@ impl Pass {
                 }
                 Change::Delete(item) => {
                     self.wanted.retain(|wanted| *wanted != item);
+                    self.skipped.remove(&self.installation.item_tag(&item));
                     self.list_due |= !self.gone(&item);
                 }
             }
@@ -384,6 +388,7 @@ impl Pass {
             return Ok(Step::Key);
         }
         for found in std::mem::take(&mut self.unsealed) {
+            self.skips(&found);
             match found {
                 Found::Meeting(meeting) => self.stage_meeting(&meeting)?,
                 Found::Master { uid, .. } => {

@@ -22,6 +22,7 @@ struct Played {
     looked: Vec<Lookup>,
     ill: bool,
     shortfall: Shortfall,
+    skipped: BTreeSet<Tag>,
     end: Option<Result<bool, Fault>>,
 }
 
@@ -108,6 +109,7 @@ fn play_but(
     tell(&mut pass);
     loop {
         (played.ill, played.shortfall) = (pass.is_ill(), pass.shortfall());
+        played.skipped.clone_from(pass.skipped());
         let got = match step {
             Err(fault) => {
                 played.end = Some(Err(fault));

@@ -79,6 +79,45 @@ fn an_ill_item_is_asked_for_within_minutes_ever_more_seldom_and_named_once() {
 }
 
 #[test]
+fn an_item_that_is_left_out_is_told_of_daily_and_once_when_it_is_not_any_more() {
+    let mut desk = Desk::new(4, 4);
+    desk.settle(1);
+    desk.noted();
+    let listing: Listing = vec![crate::pipeline::samples::entry(&meeting("a", "a"))].into();
+    let ended = |notes: &[Note]| {
+        notes.iter().filter(|note| matches!(note, Note::ItemsReadable(..))).count()
+    };
+    let day = |desk: &mut Desk, found: &Found, listing: &Listing| {
+        desk.later(Span::DAY);
+        desk.put(Input::Stirred(user(0)));
+        desk.pass(found, listing);
+        let notes = desk.noted();
+        (told(&notes) > 0, ended(&notes))
+    };
+    let never = unreadable(Next::Refused);
+    for n in 0..3 {
+        assert_eq!(day(&mut desk, &never, &listing), (true, 0), "day {n}");
+    }
+    // Its owner deletes it.
+    assert_eq!(
+        day(&mut desk, &never, &Listing { complete: true, ..Listing::default() }),
+        (false, 1)
+    );
+    assert_eq!(
+        day(&mut desk, &never, &Listing { complete: true, ..Listing::default() }),
+        (false, 0)
+    );
+    assert_eq!(day(&mut desk, &never, &listing), (true, 0));
+    // A start knows nothing of it, and tells neither.
+    desk.put(Input::Removed(user(0)));
+    desk.put(Input::Added(user(0)));
+    assert_eq!(
+        day(&mut desk, &never, &Listing { complete: true, ..Listing::default() }),
+        (false, 0)
+    );
+}
+
+#[test]
 fn a_doorbell_is_heard_while_an_item_is_ill() {
     let mut desk = Desk::new(4, 4);
     desk.settle(1);
