@@ -107,16 +107,7 @@ impl Check {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let secrets = Arc::new(Secrets::open(credentials));
         let case = Case { mailboxes, rooms, only: self.only, ..Case::of(settings, secrets) };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::Failed(error.to_string()))?;
-        let found = runtime.block_on(in_groups(&case, &tell, |some| page.show(some)));
-        // A look that hangs must not keep the process from ending.
-        runtime.shutdown_background();
-        let failed = found.iter().filter(|one| one.outcome == Outcome::Fail).count();
-        page.sum(&found, start.elapsed(), u8::from(failed > 0));
-        match failed {
+        match shown(&case, &page, start)? {
             0 => Ok(()),
             1 => Err(Failure::Failed("one check failed; what to do stands beside it".into())),
             some => {
@@ -157,13 +148,17 @@ pub(super) fn before(settings: Settings, secrets: Arc<Secrets>) -> Result<usize,
     let start = Instant::now();
     let only = BEFORE.iter().map(|name| (*name).to_owned()).collect();
     let case = Case { only, ..Case::of(settings, secrets) };
-    let page = Page::new(false);
+    shown(&case, &Page::new(false), start)
+}
+
+/// Runs the checks and shows what is found; how many failed.
+fn shown(case: &Case, page: &Page, start: Instant) -> Result<usize, Failure> {
     let tell = |event| page.hear(event);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(error.to_string()))?;
-    let found = runtime.block_on(in_groups(&case, &tell, |some| page.show(some)));
+    let found = runtime.block_on(in_groups(case, &tell, |some| page.show(some)));
     // A look that hangs must not keep the process from ending.
     runtime.shutdown_background();
     let failed = found.iter().filter(|one| one.outcome == Outcome::Fail).count();
