@@ -294,24 +294,34 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_store_that_never_answers_starves_the_watchdog_and_one_that_is_slow_does_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
-        let disk = Disk::start(Box::new(store)).unwrap();
-        let (fed, mut feeds) = tokio::sync::mpsc::unbounded_channel();
-        let feed = Box::new(move || {
+    /// A watchdog, and when it is fed.
+    fn fed_every(every: Duration) -> (Watchdog, tokio::sync::mpsc::UnboundedReceiver<Instant>) {
+        let (fed, feeds) = tokio::sync::mpsc::unbounded_channel();
+        let feed = move || {
             let _ = fed.send(Instant::now());
-        });
-        let views = Views {
+        };
+        (Watchdog { every: Some(every), feed: Box::new(feed) }, feeds)
+    }
+
+    fn views(watchdog: Watchdog) -> Views {
+        Views {
             intakes: Vec::new(),
             cloud_well: watch::channel(true).1,
             channel_open: watch::channel(false).1,
             remark: watch::channel(String::new()).1,
             ready: watch::channel(false).0,
             pulses: Pulses::default(),
-            watchdog: Watchdog { every: Some(Duration::from_secs(15)), feed },
-        };
+            watchdog,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_starves_the_watchdog_and_one_that_is_slow_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
+        let disk = Disk::start(Box::new(store)).unwrap();
+        let (watchdog, mut feeds) = fed_every(Duration::from_secs(15));
+        let views = views(watchdog);
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(run(views, disk.clone(), Arc::new(NoCloud), stopped));
         feeds.recv().await.expect("it is fed");
@@ -330,6 +340,51 @@ mod tests {
         feeds.recv().await.expect("it is fed again");
         stop.send(true).unwrap();
         running.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_loop_that_hangs_starves_the_watchdog_although_the_disk_and_the_others_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("store.db")).unwrap();
+        let disk = Disk::start(Box::new(store)).unwrap();
+        // The disk answers from another thread: while somebody blocks, no time goes by itself.
+        let (release, held) = mpsc::channel::<()>();
+        let blocks = tokio::task::spawn_blocking(move || held.recv());
+        let mut pulses = Pulses::default();
+        let (well, hangs) = (pulses.of("errands hq"), pulses.of("intake hq"));
+        let turns = tokio::spawn(async move { well.through(std::future::pending::<()>()).await });
+        let (watchdog, mut feeds) = fed_every(Duration::from_secs(15));
+        let (stop, stopped) = watch::channel(false);
+        let views = Views { pulses, ..views(watchdog) };
+        let running = tokio::spawn(run(views, disk.clone(), Arc::new(NoCloud), stopped));
+        let mut is_fed = async |seconds| {
+            for _ in 0..seconds {
+                tokio::time::advance(Duration::from_secs(1)).await;
+                // What the loop asked the disk before is answered before.
+                disk.backlog().await.unwrap();
+                tokio::task::yield_now().await;
+                if feeds.try_recv().is_ok() {
+                    return true;
+                }
+            }
+            false
+        };
+        let began = Instant::now();
+        hangs.beat();
+        for _ in 0..6 {
+            assert!(is_fed(20).await, "as long as a turn may take");
+        }
+        while began.elapsed() < DISK_SILENT + Duration::from_secs(5) {
+            is_fed(1).await;
+        }
+        assert!(!is_fed(60).await, "a loop does not turn");
+        hangs.beat();
+        assert!(is_fed(20).await, "it turns again");
+        stop.send(true).unwrap();
+        release.send(()).unwrap();
+        running.await.unwrap();
+        blocks.await.unwrap().unwrap();
+        turns.abort();
     }
 
     #[test]
