@@ -126,16 +126,7 @@ pub(super) async fn run(
         let work = serve(&parts, inbox, answers, (&open, &pulse), &mut pace);
         let (end, ()) = tokio::join!(channel, work);
         open.send_replace(false);
-        let fault = match end {
-            ChannelEnd::Stopped => return,
-            ChannelEnd::Replaced => Fault::retry("another connector took the channel"),
-            ChannelEnd::Failed(fault) => fault,
-        };
-        let asked = match fault.next {
-            Next::Retry { after } | Next::BackOff { after } => after,
-            Next::SignIn => Some(Span::MINUTE),
-            _ => None,
-        };
+        let Some((fault, asked)) = why(end) else { return };
         let now = clock::now().mono;
         let until = pace.fail(now, CLOUD_RETRY, asked, &mut dice);
         let wait = until.since(now);
@@ -146,6 +137,26 @@ pub(super) async fn run(
             () = pulse.through(tokio::time::sleep_until(clock::instant(until))) => {}
         }
     }
+}
+
+/// Why the channel is closed, and the least wait before it is opened again; nothing where it was
+/// told to stop.
+fn why(end: ChannelEnd) -> Option<(Fault, Option<Span>)> {
+    let fault = match end {
+        ChannelEnd::Stopped => return None,
+        // Two with one name would take it from each other every second.
+        ChannelEnd::Replaced => {
+            let next = Next::Retry { after: Some(Span::MINUTE) };
+            Fault::new(next, "another connector took the channel")
+        }
+        ChannelEnd::Failed(fault) => fault,
+    };
+    let asked = match fault.next {
+        Next::Retry { after } | Next::BackOff { after } => after,
+        Next::SignIn => Some(Span::MINUTE),
+        _ => None,
+    };
+    Some((fault, asked))
 }
 
 async fn position(disk: &Disk, pulse: &Pulse) -> u64 {

@@ -203,3 +203,14 @@ async fn a_channel_that_breaks_gives_up_what_is_not_decided_yet() {
 fn pulse() -> Pulse {
     crate::daemon::pulse::Pulses::default().of("commands")
 }
+
+#[test]
+fn two_connectors_of_one_name_do_not_take_the_channel_from_each_other_every_second() {
+    let waits = |end| why(end).map(|(_, asked)| asked);
+    assert_eq!(waits(ChannelEnd::Replaced), Some(Some(Span::MINUTE)));
+    assert_eq!(waits(ChannelEnd::Failed(Fault::retry("it broke"))), Some(None));
+    let busy = Next::BackOff { after: Some(Span::SECOND) };
+    let busy = ChannelEnd::Failed(Fault::new(busy, "HTTP 503"));
+    assert_eq!(waits(busy), Some(Some(Span::SECOND)));
+    assert_eq!(waits(ChannelEnd::Stopped), None);
+}
