@@ -6,6 +6,7 @@
 //! wait, further strangers are hung up on.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,13 +96,16 @@ impl Listener {
     /// earlier process left behind there is taken away.
     ///
     /// # Errors
-    /// What the system says; `AddrInUse` where another process listens.
+    /// What the system says; `AddrInUse` where another process listens, or something else than a
+    /// socket is there.
     pub(super) async fn unix(path: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
         if let Ok(facts) = std::fs::symlink_metadata(path) {
-            let used = !facts.file_type().is_socket() || UnixStream::connect(path).await.is_ok();
-            if used {
-                return Err(std::io::ErrorKind::AddrInUse.into());
+            // One that is only busy does not refuse.
+            let refused = |error: std::io::Error| error.kind() == ErrorKind::ConnectionRefused;
+            let left = UnixStream::connect(path).await.is_err_and(refused);
+            if !facts.file_type().is_socket() || !left {
+                return Err(ErrorKind::AddrInUse.into());
             }
             std::fs::remove_file(path)?;
         }
@@ -298,4 +302,32 @@ pub(super) fn wrong_method(allowed: &'static str) -> Reply {
     let mut reply = refusal(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &why);
     reply.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_whose_owner_is_only_busy_is_not_taken_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.sock");
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        let busy = socket.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(one) = UnixStream::connect(&path).await {
+            waiting.push(one);
+            assert!(waiting.len() < 100, "nobody takes them");
+        }
+        let opened = Listener::unix(&path).await.err().map(|error| error.kind());
+        assert_eq!(opened, Some(ErrorKind::AddrInUse));
+        drop(busy);
+        assert!(Listener::unix(&path).await.is_ok(), "what a dead one left behind is");
+        std::fs::write(&path, "a file").unwrap();
+        let opened = Listener::unix(&path).await.err().map(|error| error.kind());
+        assert_eq!(opened, Some(ErrorKind::AddrInUse), "somebody's file");
+    }
 }
