@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
+use http::Uri;
 use serde_json::{Value, json};
 
 use super::Failure;
-use crate::calendar::ews::Ews;
 use crate::calendar::ews::autodiscover::Place;
 use crate::calendar::ews::discover::{Answer, Step};
 use crate::calendar::ews::get_user_settings::Told;
+use crate::calendar::ews::{Ews, server_key};
 use crate::calendar::{Forgetful, Ledger as _};
 use crate::config::{self, CalendarSettings, secrets::Secrets};
 use crate::daemon::account::{Account, Refused};
 use crate::model::{Address, Fault, Verdict};
+use crate::observe::condition::short;
 use crate::store::Shelf as _;
 use crate::store::sqlite::Sqlite;
 
@@ -84,7 +86,7 @@ impl Discover {
             Ok((found, waiting.map(|entry| (entry.host, entry.via)).collect::<Vec<_>>()))
         });
         let (found, waiting) = found.map_err(failed)?;
-        self.conclude(found.map(|url| url.to_string()), &waiting)
+        self.conclude(found, &waiting)
     }
 
     fn calendar<'a>(
@@ -112,7 +114,7 @@ impl Discover {
 
     fn conclude(
         &self,
-        found: Result<String, Fault>,
+        found: Result<Uri, Fault>,
         waiting: &[(String, String)],
     ) -> Result<(), Failure> {
         for (host, via) in waiting {
@@ -126,8 +128,17 @@ impl Discover {
             }
         }
         match found {
-            Ok(ews) if self.json => println!("{}", json!({"ews": ews})),
-            Ok(ews) => println!("     The mailbox is served at {ews}"),
+            Ok(ews) => {
+                let key = server_key(&ews);
+                let server = short(key.as_str());
+                match self.json {
+                    true => println!("{}", json!({"ews": ews.to_string(), "server": server})),
+                    false => println!(
+                        "     The mailbox is served at {ews}\n     The journal and calway status \
+                         call this server {server}"
+                    ),
+                }
+            }
             Err(fault) => {
                 if self.json {
                     println!("{}", json!({"error": fault.to_string()}));

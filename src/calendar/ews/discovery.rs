@@ -19,9 +19,9 @@ use super::discover::{
     domain_of,
 };
 use super::homes::{Homes, Known, Place, elapsed};
-use super::{Options, group_key, short_hash};
+use super::{Options, group_key, server_key};
 use crate::calendar::Ledger;
-use crate::model::{Address, Doubt, Fault, Home, Next, Plain, ServerKey, Span, Time, Zone};
+use crate::model::{Address, Doubt, Fault, Home, Next, Plain, Span, Time, Zone};
 use crate::net::dns::NameServer;
 
 /// A request goes by a trust list that is no older.
@@ -167,7 +167,7 @@ impl Discovery {
         doubt: Doubt,
     ) -> Vec<Result<Home, Fault>> {
         let home = |known: Known| Home {
-            server: ServerKey::new(short_hash(&[&known.place.ews.to_string()])),
+            server: server_key(&known.place.ews),
             group: known.place.group.clone(),
             zone: known.zone,
         };

@@ -91,7 +91,7 @@ use super::{Calendar, Forgetful, Ledger};
 use crate::model::{
     Absence, Address, BusyWindow, Cursor, Doubt, Entry, Fault, Found, FreeBusy, GroupKey, Hint,
     Home, Invitation, ItemId, ListenEnd, Listing, NewMeeting, Next, Notify, Order, Page, Plain,
-    Reach, Response, Rewrite, Secret, Target, Time, Tried, WriteFault, Written,
+    Reach, Response, Rewrite, Secret, ServerKey, Target, Time, Tried, WriteFault, Written,
 };
 use crate::net::{Connector, Origin};
 
@@ -442,6 +442,11 @@ impl Calendar for Ews {
 /// A name for what mailboxes have in common that does not show it.
 fn group_key(parts: &[&str]) -> GroupKey {
     GroupKey::new(short_hash(parts))
+}
+
+/// What the server at this address is called where its host is not to be named.
+pub fn server_key(ews: &Uri) -> ServerKey {
+    ServerKey::new(short_hash(&[&ews.to_string()]))
 }
 
 fn short_hash(parts: &[&str]) -> String {

@@ -174,6 +174,8 @@ async fn a_person_watches_a_discovery() {
     assert!(found.status.success(), "{told:?}");
     assert_eq!((told[0]["step"].as_str(), told[0]["at"].as_str()), (Some("soap"), Some(&*start)));
     assert_eq!(told[told.len() - 1]["ews"], exchange.url());
+    let server = told[told.len() - 1]["server"].as_str().unwrap();
+    assert!(server.starts_with("ews-") && server.len() == 12, "as the journal has it: {server}");
 
     let nobody = run("nobody@corp.example").await.unwrap();
     assert_eq!(nobody.status.code(), Some(1));
