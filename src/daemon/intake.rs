@@ -83,8 +83,8 @@ pub(super) struct Seen {
     pub(super) census: Census,
     /// A mailbox was read, and streams work or were given up for polling; or there is nobody.
     pub(super) serving: bool,
-    /// Sign-in is refused, so that nothing is read at all.
-    pub(super) refused: bool,
+    /// What refuses our sign-in, the account or the proxy, so that nothing is read at all.
+    pub(super) refused: Option<condition::Condition>,
     /// What happened since the start.
     pub(super) tally: Tally,
 }
@@ -114,7 +114,7 @@ struct Intake {
     known: bool,
     /// Mailboxes that the store knows, in its order, until all were told.
     begins: Vec<UserId>,
-    refused: bool,
+    refused: Option<condition::Condition>,
 }
 
 /// Runs until `stop` becomes true and all streams are given back.
@@ -137,7 +137,7 @@ pub(super) async fn run(
         served: false,
         known: false,
         begins: Vec::new(),
-        refused: false,
+        refused: None,
     };
     loop {
         pulse.beat();
@@ -251,8 +251,8 @@ impl Intake {
         match output {
             Output::Note(note) => {
                 match &note {
-                    Note::SignInRefused(..) => self.refused = true,
-                    Note::SignedIn => self.refused = false,
+                    Note::SignInRefused(fault, _) => self.refused = Some(condition::refused(fault)),
+                    Note::SignedIn => self.refused = None,
                     _ => {}
                 }
                 condition::note(self.parts.name.as_str(), &note);

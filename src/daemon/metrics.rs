@@ -60,6 +60,8 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
                 std::future::pending::<()>().await;
             }
         };
+        // Of another place it is said anew.
+        standing::board().over(METRICS_FAIL);
         let listening = listen(place.as_ref(), service.clone(), stop.clone());
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -202,7 +204,7 @@ fn calendar(scrape: &mut Scrape, name: &str, seen: Seen, survey: Option<Survey>)
     put(m::MAILBOXES_POLLING, census.polling as f64);
     put(m::MAILBOXES_FAILING, census.failing as f64);
     put(m::MAILBOXES_QUEUED, census.queued as f64);
-    put(m::SIGNED_IN, flag(!seen.refused));
+    put(m::SIGNED_IN, flag(seen.refused.is_none()));
     put(m::EXCHANGE_EVENTS, tally.events as f64);
     put(m::EXCHANGE_REQUESTS, tally.requests as f64);
     put(m::READINGS, tally.readings as f64);

@@ -15,7 +15,7 @@ use crate::cloud::{Cloud, Mailboxes, Report, State};
 use crate::condition;
 use crate::model::CalendarName;
 use crate::observe::condition::{
-    Condition, LOOP_HANGS, LOOP_TURNS, READY, SIGN_IN_REFUSED, STORE_FAILS, STORE_WELL,
+    Condition, LOOP_HANGS, LOOP_TURNS, READY, STORE_FAILS, STORE_WELL,
 };
 use crate::observe::severity::Severity;
 use crate::observe::{journal, notify};
@@ -185,9 +185,10 @@ fn waits(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> Vec<&str> {
     waiting.map(|(name, _)| name.as_str()).collect()
 }
 
-fn sum(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> (Census, bool, bool) {
+/// How the mailboxes are, whether all calendars are watched, and what refuses sign-ins.
+fn sum(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> (Census, bool, Vec<Condition>) {
     let mut all = Census::default();
-    let (mut serving, mut any_refused) = (true, false);
+    let (mut serving, mut refuse) = (true, Vec::new());
     for (_, intake) in intakes {
         let Seen { census, serving: one, refused, .. } = *intake.borrow();
         all.active += census.active;
@@ -196,9 +197,9 @@ fn sum(intakes: &[(CalendarName, watch::Receiver<Seen>)]) -> (Census, bool, bool
         all.failing += census.failing;
         all.queued += census.queued;
         serving &= one;
-        any_refused |= refused;
+        refuse.extend(refused.filter(|one| !refuse.contains(one)));
     }
-    (all, serving, any_refused)
+    (all, serving, refuse)
 }
 
 fn words(
@@ -231,9 +232,10 @@ fn words(
 }
 
 /// What keeps a calendar from being relayed until somebody acts.
-fn critical(refused: bool, writes: bool) -> Vec<Condition> {
-    let refused = refused.then_some(SIGN_IN_REFUSED);
-    refused.into_iter().chain((!writes).then_some(STORE_FAILS)).collect()
+fn critical(mut troubles: Vec<Condition>, writes: bool) -> Vec<Condition> {
+    troubles.sort_unstable_by_key(|one| one.name);
+    troubles.extend((!writes).then_some(STORE_FAILS));
+    troubles
 }
 
 fn report(census: &Census, troubles: &[Condition], waiting: u64, well: bool) -> Report {
@@ -271,7 +273,9 @@ mod tests {
 
     use super::*;
     use crate::cloud::{Answered, ChannelEnd, Heard, Outgoing, Verdict};
-    use crate::model::Fault;
+    use crate::model::{Fault, Next};
+    use crate::net::proxy;
+    use crate::observe::condition;
     use crate::store::sqlite::Sqlite;
 
     struct NoCloud;
@@ -400,12 +404,26 @@ mod tests {
     #[test]
     fn a_disk_that_takes_nothing_is_an_outage_with_a_name_and_how_bad_it_is() {
         let census = Census { active: 4, streaming: 4, ..Census::default() };
-        let well = report(&census, &critical(false, true), 3, true);
+        let well = report(&census, &critical(Vec::new(), true), 3, true);
         assert_eq!((well.state, well.severity), (State::Operational, None));
         assert!(well.conditions.is_empty());
-        let both = report(&census, &critical(true, false), 3, true);
+        let refused = condition::refused(&Fault::new(Next::SignIn, "HTTP 401"));
+        let both = report(&census, &critical(vec![refused], false), 3, true);
         assert_eq!((both.state, both.severity), (State::Outage, Some("critical")));
         assert_eq!(both.conditions, ["sign-in-refused", "store-fails"]);
+    }
+
+    #[test]
+    fn a_proxy_that_refuses_us_is_not_called_exchange() {
+        let asked = Fault::new(Next::SignIn, proxy::ASKS);
+        let seen =
+            |fault: &Fault| Seen { refused: Some(condition::refused(fault)), ..Seen::default() };
+        let other = seen(&Fault::new(Next::SignIn, "HTTP 401"));
+        let intakes = [seen(&asked), other, seen(&asked)].map(|one| watch::channel(one).1);
+        let intakes = intakes.map(|one| (CalendarName::new("hq"), one));
+        let (.., refuse) = sum(&intakes);
+        let told = report(&Census::default(), &critical(refuse, true), 0, true);
+        assert_eq!(told.conditions, ["proxy-refuses", "sign-in-refused"]);
     }
 
     #[tokio::test(start_paused = true)]

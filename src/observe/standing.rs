@@ -260,6 +260,11 @@ impl Board {
         });
     }
 
+    /// What it was told of is not so any more, whomever it concerned: its place is looked at anew.
+    pub fn over(&self, condition: Condition) {
+        self.all().retain(|(name, _), _| *name != condition.name);
+    }
+
     /// What is open now: the worst first, then what has been open longest.
     pub fn standing(&self, now: Time) -> Vec<Standing> {
         let mut all = self.all();

@@ -35,6 +35,7 @@ use crate::condition;
 use crate::config::{AdminSettings, Settings};
 use crate::model::Time;
 use crate::observe::condition::{ADMIN_SOCKET_FAILS, ADMIN_USER_UNKNOWN};
+use crate::observe::standing;
 
 /// How often the totals are looked at for their rates.
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
@@ -111,6 +112,8 @@ pub(super) async fn run(parts: Parts, mut stop: watch::Receiver<bool>) {
 }
 
 fn rights_of(users: &[String]) -> Rights {
+    // Of those who are named now it is said anew.
+    standing::board().over(ADMIN_USER_UNKNOWN);
     let own = nix::unistd::Uid::effective().as_raw();
     Rights { own, lookers: users.iter().filter_map(|name| uid(name)).collect() }
 }

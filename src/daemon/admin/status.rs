@@ -129,7 +129,7 @@ fn calendar(line: &Line, seen: Seen, survey: &Survey) -> Value {
         "name": line.calendar.as_str(),
         "mailboxes": mailboxes(seen.census),
         "serving": seen.serving,
-        "signed_in": !seen.refused,
+        "signed_in": seen.refused.is_none(),
         "sign_in_again_seconds": account_rests.map(seconds),
         "streams": streams,
         "demoted": demoted,

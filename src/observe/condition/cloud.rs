@@ -7,8 +7,9 @@ conditions! {
     CLOUD_WAITS = "cloud-waits" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0d" [CAUSE]
         what "The cloud does not take events: @CAUSE@. They wait on the disk, in their order."
         cause "The way to the cloud is broken, it asks for rest, or it does not sign us in."
-        remedy "Nothing is lost: events wait on the disk. If it lasts: check the way to the cloud, \
-                its certificate and the secret cloud.client_secret.";
+        remedy "Nothing is lost: events wait on the disk. If it lasts: calway check --only \
+                cloud-sign-in says whether it is the way to the cloud, its certificate or the \
+                secret cloud.client_secret.";
     /// The cloud takes events again
     CLOUD_WELL = "cloud-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e0e" []
         what "The cloud takes events again, and what waited on the disk is being sent."

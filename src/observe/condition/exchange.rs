@@ -11,7 +11,9 @@ conditions! {
               more."
         cause "It said so itself (throttling, ErrorServerBusy, 503), or the way to it is broken."
         remedy "Nothing is lost. If it lasts: check Exchange, and the throttling policy of the \
-                service account (Get-ThrottlingPolicyAssociation -Identity ACCOUNT).";
+                service account (Get-ThrottlingPolicyAssociation -Identity ACCOUNT). calway check \
+                says which step of the way fails, and calway discover ADDRESS which server a \
+                mailbox has.";
     /// Exchange answers again
     EXCHANGE_WELL = "exchange-well" Info "6f1d5a86b2c84c3f9d0e6b1f2a7c4e06"
         [CALENDAR SERVER]
@@ -39,9 +41,9 @@ conditions! {
               that the account is not locked."
         cause "The password is wrong or expired, the account is locked or disabled, or Extended \
                Protection finds TLS opened on the way."
-        remedy "Set the account's password anew (secret calendar.@CALENDAR@.password, or its \
-                keytab) and see that the account is neither locked nor expired; where the cause \
-                names Kerberos, look there. If the password is right: Extended Protection refuses \
+        remedy "See that the account is neither locked, disabled nor expired (Get-ADUser), and set \
+                its password anew: calway secret set calendar.@CALENDAR@.password (or its keytab); \
+                where the cause names Kerberos, look there. If the password is right: Extended Protection refuses \
                 a sign-in whose TLS is opened on the way (load balancer, TLS inspection) and \
                 closed again with another certificate; show the server's own one there, or let TLS \
                 pass. A changed secret is tried within seconds, once; one that does not change \
@@ -66,8 +68,8 @@ conditions! {
         what "The proxy on the way to Exchange does not sign us in: @CAUSE@. Nothing of calendar \
               @CALENDAR@ is relayed until it does."
         cause "Its password is wrong or expired, or it wants another way to sign in."
-        remedy "Not Exchange, but the proxy on the way to it: see proxy_auth, and set the secret \
-                calendar.@CALENDAR@.proxy_password anew. A changed one is tried within seconds, \
+        remedy "Not Exchange, but the proxy on the way to it: see proxy_auth, and set its password \
+                anew: calway secret set calendar.@CALENDAR@.proxy_password. A changed one is tried within seconds, \
                 once; one that does not change after an hour, later after two and four.";
     /// A stream broke
     STREAM_FAILED = "stream-failed" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e09"

@@ -15,7 +15,7 @@ use super::severity::Severity;
 pub use self::cloud::*;
 pub use self::exchange::*;
 pub use self::mailbox::*;
-pub use self::notes::{Written, hint, note, reading, short, state};
+pub use self::notes::{Written, hint, note, reading, refused, short, state};
 pub use self::service::*;
 
 /// A condition: what it is called for ever.
@@ -129,7 +129,11 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("REASON", "Why, or why not, in a word or the cloud's sentence."),
     ("ROW", "The number of an event in the store."),
     ("SECRET", "The name of a secret, as `calway secret` has it."),
-    ("SERVER", "A server of Exchange, as `calway status` names it; `directory` where it is that."),
+    (
+        "SERVER",
+        "A server of Exchange, as `calway status` and `calway discover` name it; `directory` where \
+         it is that.",
+    ),
     ("SUPPRESSED", "How many lines were left out."),
     (
         "TRACKING_ID",

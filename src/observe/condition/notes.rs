@@ -1,7 +1,7 @@
 //! What the fleet notes, written as conditions.
 
 use super::{
-    COMMITTED, CURSOR_LOST, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_LEFT,
+    COMMITTED, CURSOR_LOST, Condition, EXCHANGE_WAITS, EXCHANGE_WELL, GROUP_DEMOTED, GROUP_LEFT,
     GROUP_PROMOTED, ITEM_UNREADABLE, ITEMS_READABLE, KEY_LATE, LISTENING, MAILBOX_DEMOTED,
     MAILBOX_FAILING, MAILBOX_IN_CLOUD, MAILBOX_WELL, PROXY_REFUSES, READING, RELAYED, SERVER_LEFT,
     SERVER_REFUSES_SIGN_IN, SIGN_IN_REFUSED, SIGNED_IN, STORE_FAILS, STREAM_FAILED, WINDOW_CUT,
@@ -42,7 +42,7 @@ pub fn note(calendar: &str, note: &Note) {
         Note::SignedIn => {
             condition!(info, SIGNED_IN, CALENDAR = calendar,; "the account is signed in again");
         }
-        Note::SignInRefused(fault, wait) if proxy::is_refusal(fault) => {
+        Note::SignInRefused(fault, wait) if refused(fault) == PROXY_REFUSES => {
             condition!(error, PROXY_REFUSES, CALENDAR = calendar, CAUSE = fault,
                 TRACKING_ID = fault.cause.tracking(),;
                 "the proxy refuses to sign us in ({fault}); looked at again in {wait}, or when the \
@@ -111,6 +111,11 @@ pub fn note(calendar: &str, note: &Note) {
         }
         Note::Shortfall(user, shortfall, trace) => cut(calendar, user, *shortfall, *trace),
     }
+}
+
+/// Which condition a refused sign-in is: the account's, or that of the proxy on the way.
+pub fn refused(fault: &Fault) -> Condition {
+    if proxy::is_refusal(fault) { PROXY_REFUSES } else { SIGN_IN_REFUSED }
 }
 
 /// The beginning of a hash: enough to tell some servers apart.

@@ -105,8 +105,9 @@ conditions! {
     ADMIN_USER_UNKNOWN = "admin-user-unknown" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e81" [NAME]
         what "The user @NAME@, who may look at the service by [admin] of calway.toml, cannot."
         cause "The system knows no user of this name."
-        remedy "Make the user (useradd), or take the name out of users in [admin] of calway.toml. \
-                Then: systemctl restart calway.";
+        remedy "Take the name out of users in [admin] of calway.toml, or write the right one, and: \
+                systemctl reload calway. Where the user is made now (useradd): systemctl restart \
+                calway.";
     /// The store is damaged
     STORE_DAMAGED = "store-damaged" Critical "6f1d5a86b2c84c3f9d0e6b1f2a7c4ec3" [CAUSE]
         what "A page of the store is not what was written: @CAUSE@. Nothing of it is trusted any \
@@ -148,8 +149,9 @@ conditions! {
               the same."
         cause "Another program has the port, or the folder of the socket is not there or not the \
                service's own."
-        remedy "See who has it (ss -lntp), or name another place in [metrics] listen; then \
-                systemctl restart calway.";
+        remedy "Name another place as listen in [metrics] of calway.toml, and: systemctl reload \
+                calway. Or see who has this one (ss -lntp), and when it is free: systemctl restart \
+                calway.";
     /// Lines are left out
     LINES_LEFT_OUT = "lines-left-out" Warning "6f1d5a86b2c84c3f9d0e6b1f2a7c4e90" [OF SUPPRESSED]
         what "@SUPPRESSED@ more lines of @OF@ came in the last five minutes and were not written."

@@ -31,7 +31,8 @@ const ALERTS: &[Alert] = &[
     ),
     Alert(
         "CalwaySignInRefused",
-        "calway_signed_in == 0",
+        "calway_signed_in == 0 unless on(instance, calendar) \
+         calway_condition_open{condition=\"proxy-refuses\"}",
         "1m",
         "critical",
         "The account of calendar {{ $labels.calendar }} is not signed in",
@@ -313,9 +314,11 @@ fn page() -> String {
          503 |\n\n\
          No label names a person or grows with the number of mailboxes. Whoever can reach the \
          address reads without a password, so addresses of other machines are refused; where a \
-         Prometheus elsewhere is to read, put a proxy before it. `packaging/prometheus` has alert \
-         rules with what to do (the job is called `calway`), `packaging/grafana` a dashboard; \
-         packages install both in `/usr/share/calway`. This page is made from the metrics that the program writes \
+         Prometheus elsewhere is to read, put a proxy before it. On this machine every user can \
+         reach it, a Unix socket as well (its mode is 0666): for fewer, put the socket into a \
+         folder that only they may enter. `packaging/prometheus` has alert rules with what to do \
+         (the job is called `calway`), `packaging/grafana` a dashboard; packages install both in \
+         `/usr/share/calway`. This page is made from the metrics that the program writes \
          (`src/observe/metrics.rs`), by a test that fails where the two differ.\n\n\
          | metric | kind | labels | |\n|---|---|---|---|\n",
     );
@@ -327,6 +330,7 @@ fn page() -> String {
     out += "\n## Alerts\n\n| alert | when | what to do: the condition |\n|---|---|---|\n";
     for Alert(name, expr, wait, severity, _, of) in ALERTS {
         let link = format!("[{0}](conditions.md#{0})", of.name);
+        let expr = expr.replace('|', "\\|");
         let _ = writeln!(out, "| {name} ({severity}) | `{expr}` for {wait} | {link} |");
     }
     out

@@ -4,12 +4,14 @@
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use calway_lab::stage::Options;
 use calway_lab::tls::Authority;
+use tokio::time::Instant;
 
 use super::{post, with};
-use crate::house::{ALICE, BOB, House, PROGRAM, free_port, talkative};
+use crate::house::{ALICE, BOB, House, PATIENCE, PROGRAM, free_port, talkative};
 use crate::proxies::via;
 
 /// Nobody's user on every Linux.
@@ -146,6 +148,40 @@ async fn limits_trusted_hosts_and_who_may_look_count_at_once_and_streams_stay() 
         house.until("another user may not look", |_| looks() == Some(4)).await;
     }
     streams.are_untouched(&house);
+}
+
+/// Waits until of these two conditions both are open, or neither.
+async fn stand(house: &House, names: [&str; 2], open: bool) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let status = house.ask("/v1/status").await.unwrap_or_default();
+        let all = status["conditions"].as_array().cloned().unwrap_or_default();
+        let found = names.map(|name| all.iter().any(|one| one["name"] == name));
+        if status["ready"] == true && found == [open; 2] {
+            return;
+        }
+        assert!(Instant::now() < until, "open: {open}\n{status}\n{}", house.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_reload_mends_is_no_open_condition_any_more() {
+    let house = House::active(talkative()).await;
+    let sound = std::fs::read_to_string(house.stage.config()).unwrap();
+    let names = ["metrics-fail", "admin-user-unknown"];
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap();
+    house.reconfigure(|text| {
+        let text = text.replace("[admin]", "[admin]\nusers = [\"nobody-is-called-so\"]");
+        with(&format!("[metrics]\nlisten = \"{place}\""))(&text)
+    });
+    let (applied, _) = reloaded(&house).await;
+    assert_eq!(applied, ["admin.users", "metrics.listen"]);
+    stand(&house, names, true).await;
+    house.reconfigure(|_| sound.clone());
+    assert_eq!(reloaded(&house).await.0, applied);
+    stand(&house, names, false).await;
 }
 
 #[tokio::test]
