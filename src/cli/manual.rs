@@ -6,7 +6,7 @@ use clap::{Command, CommandFactory as _};
 /// What the exit codes mean, for all commands.
 pub const CODES: [(u8, &str); 5] = [
     (0, "Done, and all is well."),
-    (1, "It failed, or (status, check, user show) something is wrong; the last line says why."),
+    (1, "It failed, as the last line says; or (status, check, user show) something is wrong."),
     (2, "The command line or the configuration is wrong."),
     (3, "The running service cannot be reached."),
     (4, "This user is not allowed to."),

@@ -32,9 +32,10 @@ use clap::{FromArgMatches as _, Parser, Subcommand};
 
 /// An on-premises calendar connector: Exchange calendars to a collaboration cloud, sealed.
 ///
-/// Exit codes: 0 done, and all is well; 1 it failed, or (status, check) something is wrong, and the
-/// last line says why and what to do; 2 the command line or the configuration is wrong; 3 the
-/// running service cannot be reached; 4 this user is not allowed to.
+/// Exit codes: 0 done, and all is well; 1 it failed, and the last line says why and what to do, or
+/// (status, check, user show) something is wrong, which is shown with what to do; 2 the command
+/// line or the configuration is wrong; 3 the running service cannot be reached; 4 this user is not
+/// allowed to.
 #[derive(Parser, Debug)]
 #[command(name = "calway", version, about, max_term_width = 100)]
 struct Arguments {

@@ -134,8 +134,14 @@ fn what_the_guide_names_of_ours_exists() {
     let word = |text: &str| -> String {
         text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect()
     };
-    let named: Vec<_> = named.map(word).collect();
-    assert!(named.len() > 5, "{named:?}");
+    let wrong = guide.split("\n## When something is wrong\n").nth(1).unwrap();
+    let rows = wrong.lines().take_while(|line| !line.starts_with('#'));
+    let cells = rows.filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    // A quotation is of its words, and a command is no name.
+    let said = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    let said = said.filter(|name| !name.contains(' ')).map(str::to_owned);
+    let named: Vec<_> = named.map(word).chain(said).collect();
+    assert!(named.len() > 15, "{named:?}");
     for name in named {
         assert!(conditions.contains(name.as_str()), "there is no condition {name}");
     }
@@ -174,6 +180,42 @@ fn the_guides_links_lead_somewhere() {
             }
         }
     }
+}
+
+/// All pages below a folder.
+fn pages(folder: &Path, all: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => pages(&path, all),
+            false if path.extension().is_some_and(|end| end == "md") => all.push(path),
+            false => {}
+        }
+    }
+}
+
+#[test]
+fn no_row_of_a_table_has_more_cells_than_its_head() {
+    let mut all = vec![root().join("README.md"), root().join("CHANGELOG.md")];
+    pages(&root().join("docs"), &mut all);
+    assert!(all.len() > 40, "{all:?}");
+    let mut rows = 0;
+    for page in all {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let (mut head, mut of_code) = (None, false);
+        for line in text.lines() {
+            of_code ^= line.starts_with("```");
+            if of_code || !line.starts_with('|') {
+                head = None;
+                continue;
+            }
+            // A mark that is to be read stands behind a backslash.
+            let cells = line.replace("\\|", "").matches('|').count();
+            assert_eq!(*head.get_or_insert(cells), cells, "{}: {line}", page.display());
+            rows += 1;
+        }
+    }
+    assert!(rows > 300, "{rows}");
 }
 
 #[test]

@@ -214,7 +214,7 @@ fn store(
         Tried::Refused(_) | Tried::Elsewhere => {}
     }
     let sealed = match place.kind() {
-        Kind::Systemd => ", encrypted for this machine alone",
+        Kind::Systemd => ", encrypted with a key of this machine",
         _ => "",
     };
     println!("Stored: {}{sealed}.", place.says(name));

@@ -238,7 +238,7 @@ pub const KEYS: &[Key] = &[
         .live(),
     Key::new("metrics.listen", Text, "`127.0.0.1:PORT`, `[::1]:PORT` or `unix:/PATH`")
         .or(Nothing("there are none"))
-        .does("Where `/metrics`, `/ready` and `/live` are answered, to this machine alone.")
+        .does("Where `/metrics`, `/ready` and `/live` are answered, to all users of this machine.")
         .live(),
 ];
 

@@ -97,7 +97,9 @@ fn no_trouble_is_told_that_no_test_has_provoked() {
     for (check, trouble, part) in BY_REAL_PARTS {
         assert!(table::trouble(check, trouble).is_some(), "{check}: {trouble}");
         let text = std::fs::read_to_string(here("tests/real").join(part)).unwrap();
-        let named = text.contains(&format!("provoked(\"{check}\", \"{trouble}\""));
+        let call = format!("provoked(\"{check}\", \"{trouble}\"");
+        let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let named = lines.any(|line| line.contains(&call));
         assert!(named, "{part} does not provoke {check}: {trouble}");
         assert!(seen.insert((check.to_owned(), trouble)), "{check}: {trouble} needs no real part");
     }

@@ -94,7 +94,7 @@ fn argument(arg: &Arg) -> String {
     if !possible.is_empty() && arg.get_action().takes_values() {
         notes.push(format!(" One of {}.", possible.join(", ")));
     }
-    format!("| `{name}` | {help}{} |\n", notes.concat())
+    format!("| `{}` | {help}{} |\n", name.replace('|', "\\|"), notes.concat())
 }
 
 fn page() -> String {

@@ -26,7 +26,8 @@ pub(super) const CHECKS: &[Check] = &[
             fail(
                 "missing",
                 "{why}",
-                &["Set it. It is asked for without echo, and encrypted for this machine alone."],
+                &["Set it. It is asked for without echo, and encrypted with a key of this \
+                     machine."],
                 here("calway secret set {secret}"),
             ),
             fail(
