@@ -280,7 +280,7 @@ async fn forbidden_characters_cost_nothing() {
 
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_asked_for_in_pieces_and_at_last_without_bodies() {
-    let stage = Stage::new().await;
+    let stage = Stage::patient().await;
     let ann = stage.mailbox("ann");
     const MEBIBYTE: usize = 1 << 20;
     let huge = "x".repeat(18 * MEBIBYTE);
@@ -304,7 +304,7 @@ async fn an_answer_beyond_the_limit_is_asked_for_in_pieces_and_at_last_without_b
 
 #[tokio::test]
 async fn many_large_bodies_at_once_take_no_more_memory_than_one_mebibyte_each() {
-    let stage = Stage::new().await;
+    let stage = Stage::patient().await;
     let ann = stage.mailbox("ann");
     let page = "<p>An agenda of many words.</p>\r\n".repeat(100_000);
     let text = "\u{20ac}uros and cents, ".repeat(150_000);

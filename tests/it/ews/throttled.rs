@@ -226,10 +226,11 @@ async fn what_a_standing_stream_says_counts_for_the_whole_server() {
 /// Another request met the signal, and the rest lasts longer than a stream may be silent.
 #[tokio::test]
 async fn a_stream_whose_time_is_over_in_a_rest_is_opened_after_it_on_the_same_subscriptions() {
-    const REST: u64 = 4_000;
+    const REST: u64 = 6_000;
     let stage = Stage::with(lively(), |options| {
         quick(options);
-        options.roll_over = (Duration::from_millis(700), Duration::from_millis(700));
+        // Not over before the server has said that it is busy.
+        options.roll_over = (Duration::from_millis(3_000), Duration::from_millis(3_000));
     })
     .await;
     let group = stage.mailboxes(2);
