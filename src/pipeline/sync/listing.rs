@@ -40,13 +40,17 @@ impl Pass {
 
     /// An item was read, or could not be.
     pub(super) fn skips(&mut self, found: &Found) {
+        let unreadable = matches!(found, Found::Unreadable(..));
+        if !unreadable && self.skipped.is_empty() {
+            return;
+        }
         let item = match found {
             Found::Meeting(meeting) => &meeting.item,
             Found::Master { item, .. } | Found::Missing(item) | Found::Other(item) => item,
             Found::Unreadable(item, _) => item,
         };
         let item = self.installation.item_tag(item);
-        if !matches!(found, Found::Unreadable(..)) {
+        if !unreadable {
             self.skipped.remove(&item);
         } else if self.skipped.len() < SKIPPED_ITEMS {
             self.skipped.insert(item);
