@@ -1,9 +1,22 @@
 //! How a meeting is joined: whatever an invitation says, what is found is an address, and a message
 //! of any form is read or refused.
 
+use std::sync::LazyLock;
+
 use calway::cli::join_test::message;
 use calway::model::{Body, Meeting, MeetingKind, Plain, Sensitivity, Time};
 use calway::pipeline::join::{ADDRESS_BYTES, Join, ORDER, Rule, Rules, Written};
+
+/// An administrator's rule; to make it takes longer than all that is done with it.
+static OWN: LazyLock<Rules> = LazyLock::new(|| {
+    let own = Written {
+        name: "own".into(),
+        pattern: r"(?:room|raum) (\w+)|(\S+)/meet".into(),
+        priority: 1,
+        template: "https://${2}video.example/$1".into(),
+    };
+    Rules::new(vec![Rule::new(own).expect("a rule")])
+});
 
 /// Reads the bytes as a message, and as the three texts of an item: its first line is the
 /// conference property, the second the location, the rest the body.
@@ -28,13 +41,7 @@ fn finds(meeting: &Meeting) {
     if let Some(chosen) = &found.chosen {
         assert!(ORDER.iter().any(|(id, _)| *id == &*chosen.rule), "{}", chosen.rule);
     }
-    let own = Written {
-        name: "own".into(),
-        pattern: r"(?:room|raum) (\w+)|(\S+)/meet".into(),
-        priority: 1,
-        template: "https://${2}video.example/$1".into(),
-    };
-    is_well(&Rules::new(vec![Rule::new(own).expect("a rule")]).join(meeting));
+    is_well(&OWN.join(meeting));
 }
 
 fn is_well(found: &Join) {
