@@ -4,6 +4,7 @@
 //! is a whole phrase, or one of the organisation's own. Whatever else stands in a block was written
 //! by a person, and is kept when the block goes.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
@@ -14,6 +15,8 @@ use super::separator;
 #[derive(Debug)]
 pub(super) struct Known<'a> {
     own: &'a OwnTexts,
+    /// Its lines with single spaces: made once, and only where a block was edited.
+    lines: OnceCell<BTreeSet<String>>,
 }
 
 /// Labels whose value is one word: a note behind it is somebody's. And those whose value may be
@@ -70,7 +73,7 @@ impl Value {
 impl<'a> Known<'a> {
     /// With an organisation's own header and footer.
     pub(super) fn new(own: &'a OwnTexts) -> Self {
-        Self { own }
+        Self { own, lines: OnceCell::new() }
     }
 
     /// Whether a line of a block is ours.
@@ -94,14 +97,14 @@ impl<'a> Known<'a> {
                 inner.and_then(|inner| inner.strip_suffix(after.as_str())).is_some()
             })
         };
-        labelled || framed() || is_phone(bare) || self.own_texts().any(|own| plain(own) == bare)
+        labelled || framed() || is_phone(bare) || self.lines().contains(bare)
     }
 
-    fn own_texts(&self) -> impl Iterator<Item = &'a str> {
-        let own = self.own;
-        Language::all().flat_map(move |language| {
-            let text = own.of(language);
-            text.header.lines().chain(text.footer.lines())
+    fn lines(&self) -> &BTreeSet<String> {
+        self.lines.get_or_init(|| {
+            let texts = Language::all().map(|language| self.own.of(language));
+            let lines = texts.flat_map(|text| text.header.lines().chain(text.footer.lines()));
+            lines.map(plain).collect()
         })
     }
 }

@@ -65,8 +65,6 @@ pub(super) fn outline(page: &str, knows: &dyn Fn(&str) -> bool) -> Outline {
 struct Open<'a> {
     tag: Tag<'a>,
     start: usize,
-    /// Something in it was seen.
-    content: bool,
     /// Bears our name.
     ours: bool,
     /// How many blocks were found before it.
@@ -104,6 +102,8 @@ struct Reader<'a> {
     page: &'a str,
     knows: &'a dyn Fn(&str) -> bool,
     stack: Vec<Open<'a>>,
+    /// In so many of them, from the outermost, something was seen; in the others nothing yet.
+    seen: usize,
     begun: Option<Begun>,
     growing: Option<Growing>,
     blocks: Vec<Block>,
@@ -127,6 +127,7 @@ impl<'a> Reader<'a> {
             page,
             knows,
             stack: Vec::new(),
+            seen: 0,
             begun: None,
             growing: None,
             blocks: Vec::new(),
@@ -144,9 +145,7 @@ impl<'a> Reader<'a> {
     /// Something is seen here.
     fn content(&mut self) {
         self.grown();
-        for open in self.stack.iter_mut().rev().take_while(|open| !open.content) {
-            open.content = true;
-        }
+        self.seen = self.stack.len();
     }
 
     fn grown(&mut self) {
@@ -155,12 +154,6 @@ impl<'a> Reader<'a> {
 
     fn found(&self) -> usize {
         self.blocks.len() + usize::from(self.growing.is_some())
-    }
-
-    /// The depth of the outermost open element in which nothing was seen yet.
-    fn clean(&self) -> usize {
-        let empty = self.stack.iter().rev().take_while(|open| !open.content).count();
-        self.stack.len() - empty
     }
 
     fn text(&mut self, text: &str, start: usize) {
@@ -194,7 +187,7 @@ impl<'a> Reader<'a> {
 
     fn first_line(&mut self, line: Place) {
         self.announced = None;
-        let clean = self.clean();
+        let clean = self.seen;
         let starts = self.stack.iter().skip(clean).map(|open| open.start).collect();
         let begun = Begun { line, starts, clean, around: self.stack.len() };
         self.content();
@@ -231,7 +224,7 @@ impl<'a> Reader<'a> {
             self.hidden = Some((self.stack.len(), start));
         }
         let found_before = self.found();
-        self.stack.push(Open { tag: *tag, start, content: false, ours, found_before });
+        self.stack.push(Open { tag: *tag, start, ours, found_before });
     }
 
     fn end(&mut self, tag: &Tag<'a>, place: &Place) {
@@ -267,6 +260,7 @@ impl<'a> Reader<'a> {
     fn close(&mut self, end: usize, told: bool) {
         let Some(open) = self.stack.pop() else { return };
         let depth = self.stack.len();
+        self.seen = self.seen.min(depth);
         self.hidden = self.hidden.filter(|(hidden, _)| *hidden < depth);
         if let Some(begun) = &mut self.begun {
             begun.around = begun.around.min(depth);
@@ -322,7 +316,9 @@ impl<'a> Reader<'a> {
     /// A place, or that of the outermost element which holds nothing before it; and where something
     /// put before that is seen.
     fn before(&self, at: usize) -> (usize, usize) {
-        let mut empty = self.stack.iter().skip(self.clean());
+        /// Parts of tables that are looked through; more stand open in no page that people wrote.
+        const FAR: usize = 256;
+        let mut empty = self.stack.iter().skip(self.seen).take(FAR);
         let outermost = empty.find(|open| !elements::is_frame(&open.tag));
         let at = outermost.map_or(at, |open| open.start);
         (at, self.seen_at(at).min(at))

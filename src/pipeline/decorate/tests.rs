@@ -221,6 +221,12 @@ fn hostile_bodies_are_written_in_time() {
     let deep = format!("{}{}", "<div>".repeat(20_000), both);
     decorated(&html(deep.clone() + &"</div>".repeat(20_000)));
     decorated(&html(deep.clone() + &deep));
+    // In nothing of it anything is seen before the quotes, of which many are looked at.
+    decorated(&html("<b>".repeat(LENGTH) + &"<div class=gmail_quote>".repeat(3_000)));
+    let lone = plain(both.repeat(20_000) + &begin.repeat(20_000));
+    let (rest, found) = bare(&lone);
+    assert_eq!((found.blocks, found.lone_lines), (20_000, 20_000));
+    assert_eq!(rest.trim(), "");
     let large = html(
         "<p class=MsoNormal>The quay, the crane and 😀 &amp; the tide.</p>\r\n".repeat(50_000),
     );

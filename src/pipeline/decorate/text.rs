@@ -43,9 +43,12 @@ pub(super) fn take_out(text: &str, known: &Known<'_>) -> (String, Found) {
         }
         cuts.push((block.whole, kept));
     }
+    let mut wholes = wholes.iter().map(|(whole, _)| whole).peekable();
+    let mut taken = 0;
     for line in lines {
-        let before = wholes.iter().take_while(|(whole, _)| whole.end <= line.start);
-        let taken: usize = before.map(|(whole, _)| whole.end - whole.start).sum();
+        while let Some(whole) = wholes.next_if(|whole| whole.end <= line.start) {
+            taken += whole.end - whole.start;
+        }
         if line.start.saturating_sub(taken) < quote {
             found.lone_lines += 1;
             cuts.push((line, String::new()));
