@@ -117,6 +117,8 @@ impl Store for Sqlite {
         settled: &Settled,
         now: Time,
     ) -> Result<Vec<bool>, Fault> {
+        // Where that fails, what follows tells.
+        let _ = self.cache.expect(&self.db, commits.iter().map(|one| one.events.len()).sum());
         let tx = self.db.transaction().map_err(fault)?;
         settle(&tx, settled).map_err(fault)?;
         let counted = commits
@@ -126,7 +128,7 @@ impl Store for Sqlite {
             .map_err(fault)?;
         tx.commit().map_err(fault)?;
         // What was written is written: the cache is looked at again later.
-        let _ = self.cache.follow(&self.db);
+        let _ = waiting_at_most(&self.db).and_then(|few| self.cache.follow(&self.db, few));
         Ok(counted)
     }
 
@@ -189,11 +191,7 @@ impl Store for Sqlite {
     }
 
     fn waiting_at_most(&mut self) -> Result<u64, Fault> {
-        let ends = self.db.prepare_cached(ENDS).and_then(|mut ends| {
-            ends.query_row([], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?)))
-        });
-        let (first, last): (Option<i64>, Option<i64>) = ends.map_err(fault)?;
-        Ok(first.zip(last).map_or(0, |(first, last)| (last - first).unsigned_abs() + 1))
+        waiting_at_most(&self.db).map_err(fault)
     }
 
     fn give_up(&mut self) {
@@ -253,6 +251,12 @@ const WAITING: &str = "SELECT count(*) FROM outbox";
 const ENDS: &str = "SELECT (SELECT min(row) FROM outbox), (SELECT max(row) FROM outbox)";
 
 const OLDEST: &str = "SELECT time FROM outbox ORDER BY row LIMIT 1";
+
+fn waiting_at_most(db: &Connection) -> rusqlite::Result<u64> {
+    let ends = |row: &SqlRow| Ok((row.get::<_, Option<i64>>(0)?, row.get(1)?));
+    let (first, last): (Option<i64>, Option<i64>) = db.prepare_cached(ENDS)?.query_row([], ends)?;
+    Ok(first.zip(last).map_or(0, |(first, last)| (last - first).unsigned_abs() + 1))
+}
 
 const ROWS: &str =
     "SELECT key, item, series, version, digest, asked FROM record WHERE mailbox = ?1";
@@ -329,7 +333,7 @@ fn outgoing(row: &SqlRow) -> rusqlite::Result<Outgoing> {
         kind,
         sequence,
         time: Time::from_ms(row.get(4)?),
-        data: Sealed::restored(row.get::<_, String>(5)?),
+        data: Sealed::restored(row.get_ref(5)?.as_str()?),
     })
 }
 

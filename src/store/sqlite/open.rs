@@ -61,7 +61,7 @@ impl Sqlite {
         if !foreign {
             shelf::write_program(&store.db)?;
         }
-        store.cache.follow(&store.db).map_err(opening)?;
+        store.cache.follow(&store.db, 0).map_err(opening)?;
         Ok(store)
     }
 
