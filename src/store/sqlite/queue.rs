@@ -9,16 +9,21 @@ use crate::store::Outstanding;
 /// What puts an event into the outbox in the place of an older one of its record.
 pub(super) struct Queue<'a> {
     waiting: CachedStatement<'a>,
-    aside: CachedStatement<'a>,
+    /// Where something was set aside, which is seldom.
+    aside: Option<CachedStatement<'a>>,
     put: CachedStatement<'a>,
 }
 
 impl<'a> Queue<'a> {
     pub(super) fn of(tx: &'a Transaction) -> rusqlite::Result<Self> {
+        let is_some_aside = tx
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM aside)")?
+            .query_row([], |row| row.get(0))?;
+        let aside = "DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2";
         // Without a key: of the marks that everything was sent, the last is enough.
         Ok(Self {
             waiting: tx.prepare_cached("DELETE FROM outbox WHERE mailbox = ?1 AND key IS ?2")?,
-            aside: tx.prepare_cached("DELETE FROM aside WHERE mailbox = ?1 AND key IS ?2")?,
+            aside: if is_some_aside { Some(tx.prepare_cached(aside)?) } else { None },
             put: tx.prepare_cached(
                 "INSERT INTO outbox (mailbox, key, kind, sequence, time, data, trace)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -35,7 +40,9 @@ impl<'a> Queue<'a> {
     ) -> rusqlite::Result<()> {
         let key = event.key.as_ref().map(RecordKey::as_str);
         self.waiting.execute(params![mailbox, key])?;
-        self.aside.execute(params![mailbox, key])?;
+        if let Some(aside) = &mut self.aside {
+            aside.execute(params![mailbox, key])?;
+        }
         let (kind, data) = (kind_number(event.kind), event.data.json().as_ref());
         let (sequence, trace) = (event.sequence, trace.map(|trace| trace.0));
         self.put.execute(params![mailbox, key, kind, sequence, now.as_ms(), data, trace])?;
