@@ -5,6 +5,8 @@
 //! for each mailbox, command, server, group or host by itself. One whose end nobody tells counts as
 //! open for some time after it was told last of whom it concerns.
 
+mod matter;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -310,6 +312,9 @@ pub(super) fn layer<S: Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
 
 impl<S: Subscriber> Layer<S> for Watch {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == Level::DEBUG && !matter::is_of_use(event) {
+            return;
+        }
         let mut line = Line::default();
         event.record(&mut line);
         // The loops tell a follower of the steps of a reading, also where no line is written.
