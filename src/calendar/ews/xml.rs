@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
@@ -19,7 +20,8 @@ pub(super) fn malformed() -> Fault {
 
 /// Bytes as text; what is not UTF-8 becomes U+FFFD.
 pub(super) fn decode(xml: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(xml)
+    // The other looks at one byte after the other.
+    std::str::from_utf8(xml).map_or_else(|_| String::from_utf8_lossy(xml), Cow::Borrowed)
 }
 
 /// Walks an answer from its top. Whoever gets a [`Element`] from [`Pull::child`] reads it to its
@@ -109,7 +111,7 @@ impl<'a> Pull<'a> {
         let left = self.reader.get_ref().len();
         let begin = self.xml.len().saturating_sub(left);
         let Some(rest) = self.xml.get(begin..) else { return "" };
-        let (text, rest) = rest.split_at(rest.find('<').unwrap_or(rest.len()));
+        let (text, rest) = rest.split_at(memchr(b'<', rest.as_bytes()).unwrap_or(rest.len()));
         *self.reader.get_mut() = rest.as_bytes();
         text
     }
@@ -141,7 +143,8 @@ impl Element<'_> {
     /// Its name without the prefix.
     pub(super) fn name(&self) -> &str {
         let name = self.0.name().into_inner();
-        name.rsplit_once(':').map_or(name, |(_, local)| local)
+        let colon = name.bytes().rposition(|byte| byte == b':');
+        colon.and_then(|at| name.get(at + 1..)).unwrap_or(name)
     }
 
     /// An attribute's value.
@@ -193,10 +196,12 @@ fn push_unescaped(out: &mut String, text: &str) {
     out.reserve(text.len());
     // Looked through once, and not again between any two references.
     let push = if is_plain(text) { String::push_str } else { push_legal };
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
+    let mut done = 0;
+    // No reference has an ampersand in it.
+    for at in memchr_iter(b'&', text.as_bytes()) {
+        let (Some(before), Some(after)) = (text.get(done..at), text.get(at + 1..)) else { break };
         push(out, before);
-        rest = match frequent(after) {
+        let rest = match frequent(after) {
             Some((mark, after)) => {
                 out.push(mark);
                 after
@@ -212,8 +217,9 @@ fn push_unescaped(out: &mut String, text: &str) {
                 }
             },
         };
+        done = text.len() - rest.len();
     }
-    push(out, rest);
+    push(out, text.get(done..).unwrap_or_default());
 }
 
 /// The references that a body in HTML is full of.
@@ -410,6 +416,12 @@ mod tests {
         let mut out = String::new();
         push_escaped(&mut out, text);
         out
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_read_all_the_same() {
+        assert_eq!(decode("ä<b/>".as_bytes()), Cow::Borrowed("ä<b/>"));
+        assert_eq!(decode(b"a\xffb"), "a\u{fffd}b");
     }
 
     #[test]
