@@ -48,6 +48,14 @@ fn numbered(number: u32) -> char {
 }
 
 fn named(name: &str) -> Option<char> {
+    // What nearly every page has.
+    match name {
+        "amp" => return Some('&'),
+        "lt" => return Some('<'),
+        "gt" => return Some('>'),
+        "quot" => return Some('"'),
+        _ => {}
+    }
     if let Some(at) = LATIN.iter().position(|own| *own == name) {
         return char::from_u32(0xa0 + u32::try_from(at).ok()?);
     }
@@ -69,14 +77,10 @@ const LATIN: [&str; 96] = [
 ];
 
 /// What else is met in letters.
-const OTHERS: [(&str, char); 49] = [
-    ("amp", '&'),
+const OTHERS: [(&str, char); 45] = [
     ("colon", ':'),
     ("sol", '/'),
     ("equals", '='),
-    ("lt", '<'),
-    ("gt", '>'),
-    ("quot", '"'),
     ("apos", '\''),
     ("OElig", 'Œ'),
     ("oelig", 'œ'),

@@ -62,10 +62,12 @@ impl Lines {
     /// Text of the page, references in it resolved.
     pub(super) fn text(&mut self, raw: &str) {
         let mut rest = raw;
-        while let Some((before, after)) = rest.split_once('&')
+        while let Some(at) = memchr::memchr(b'&', rest.as_bytes())
             && !self.is_full()
         {
+            let (before, after) = rest.split_at(at);
             self.text_as_it_is(before);
+            let after = after.get(1..).unwrap_or_default();
             let (c, after) = characters::reference(after).unwrap_or(('&', after));
             self.character(c);
             rest = after;

@@ -80,8 +80,9 @@ struct Reader {
 
 impl Reader {
     fn begin(&mut self, tag: &Tag<'_>) {
-        let block = Block::of(tag);
-        self.in_head = match tag.name() {
+        let name = tag.name();
+        let block = Block::of(name, tag);
+        self.in_head = match name {
             "head" => true,
             "body" => false,
             // Who forgot to end the head meant to.
@@ -90,7 +91,7 @@ impl Reader {
         if self.in_head {
             return;
         }
-        match tag.name() {
+        match name {
             "br" => self.lines.turn(),
             "td" | "th" => self.lines.cell(),
             "pre" => self.lines.keep_lines(true),
@@ -100,14 +101,15 @@ impl Reader {
             "li" => self.item(),
             _ => {}
         }
-        if tag.name() == "p" {
+        if name == "p" {
             self.paragraph = block;
         }
         self.separate(block);
     }
 
     fn end(&mut self, tag: &Tag<'_>) {
-        match tag.name() {
+        let name = tag.name();
+        match name {
             "head" => self.in_head = false,
             _ if self.in_head => return,
             "pre" => self.lines.keep_lines(false),
@@ -116,7 +118,7 @@ impl Reader {
             _ => {}
         }
         // What its begin said of a paragraph holds for its end.
-        let block = if tag.name() == "p" { self.paragraph } else { Block::of(tag) };
+        let block = if name == "p" { self.paragraph } else { Block::of(name, tag) };
         self.separate(block);
     }
 
@@ -181,8 +183,8 @@ enum Block {
 }
 
 impl Block {
-    fn of(tag: &Tag<'_>) -> Option<Self> {
-        match tag.name() {
+    fn of(name: &str, tag: &Tag<'_>) -> Option<Self> {
+        match name {
             // Word writes each line as a paragraph, and a blank one where it wants one.
             "p" if tag.attribute("class").is_some_and(|class| class.starts_with("Mso")) => {
                 Some(Self::Line)

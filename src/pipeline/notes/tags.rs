@@ -165,7 +165,7 @@ impl<'a> Iterator for Tokens<'a> {
     fn next(&mut self) -> Option<Token<'a>> {
         while !self.rest.is_empty() {
             let Some(after) = self.rest.strip_prefix('<') else {
-                let end = self.rest.find('<').unwrap_or(self.rest.len());
+                let end = memchr::memchr(b'<', self.rest.as_bytes()).unwrap_or(self.rest.len());
                 let (text, after) = self.rest.split_at(end);
                 self.rest = after;
                 return Some(Token::Text(text));
