@@ -13,7 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 PATH=$PATH:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || skip_all "a container can be booted by root alone"
-install_packages rpm dpkg-dev || skip_all "rpm cannot be installed (see $work/apt.log)"
+# debootstrap fetches with wget.
+install_packages rpm dpkg-dev wget || skip_all "rpm or wget cannot be installed (see $work/apt.log)"
 
 # Plain trees, once: what a Debian has that serves, and what the package needs.
 include=systemd,systemd-sysv,dbus,libpam-systemd,iproute2,procps,ca-certificates,libgssapi-krb5-2
