@@ -90,6 +90,7 @@ mod tests {
         cache.follow(&db, 0).unwrap();
         assert!((-MOST_KIB..-2_999).contains(&size(&db)), "{}", size(&db));
     }
+
     #[test]
     fn what_waits_for_the_cloud_is_kept_at_hand_and_given_back_with_it() {
         let db = Connection::open_in_memory().unwrap();
